@@ -1,0 +1,40 @@
+"""The small grammar of the pocket world: scene -> caption, and back."""
+
+from __future__ import annotations
+
+from .scene import COATS, COLOURS, GROUNDS, SPECIES, Scene
+
+_LEAD = "a photo of a"
+
+
+def caption(scene: Scene) -> str:
+    """E.g. "a photo of a striped red horse on grass"; the noun is the species, the colour that of the body."""
+    return f"{_LEAD} {scene.coat} {scene.colour} {scene.species} on {scene.ground}"
+
+
+def short_captions(scene: Scene) -> tuple[str, ...]:
+    """Less complete captions of the same scene, so that a model trained on them understands short prompts too."""
+    return (f"{_LEAD} {scene.species}", f"{_LEAD} {scene.colour} {scene.species}", f"{_LEAD} {scene.species} on {scene.ground}")
+
+
+def parse(text: str) -> dict[str, str]:
+    """The traits that a caption names, by field name of `Scene`. Raises ValueError for text outside the grammar."""
+    words = text.split()
+    lead = _LEAD.split()
+    if words[: len(lead)] != lead:
+        raise ValueError(f"{text!r} does not begin with {_LEAD!r}.")
+    kinds = {"coat": COATS, "colour": tuple(COLOURS), "species": SPECIES, "ground": GROUNDS}
+    found: dict[str, str] = {}
+    for word in words[len(lead) :]:
+        kind = next((name for name, known in kinds.items() if word in known), None)
+        if kind is not None:
+            found[kind] = word
+        elif word != "on":
+            raise ValueError(f"{text!r} has the word {word!r}, which the pocket world does not know.")
+    return found
+
+
+def vocabulary() -> tuple[str, ...]:
+    """Every word that a caption can hold, without repetition."""
+    words = [*_LEAD.split(), "on", *COATS, *COLOURS, *SPECIES, *GROUNDS]
+    return tuple(dict.fromkeys(words))
