@@ -1,0 +1,64 @@
+"""Attention with enhanced contrast (Cross-Image Attention, arXiv 2311.03335), in O(N) memory.
+
+The attention map A is spread around the mean of each row, (A - mean)*contrast + mean. A softmax row over M keys has
+the mean 1/M exactly, so nothing needs to be averaged: A' = contrast*A - (contrast - 1)/M.
+
+The released code clips A' to 0..1 and does not renormalise it, so that a row may sum to as much as `contrast`; the
+paper does not mention the clip. Without it, A' @ v = contrast*(A @ v) - (contrast - 1)*mean(v), which needs no map.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+SCORE_BYTES = 32 * 2**20
+"""How large the score matrix of one chunk of queries may get."""
+
+
+def contrasted_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    contrast: float = 1.67,
+    clip: bool = True,
+    scale: float | None = None,
+    query_chunk: int | None = None,
+) -> Tensor:
+    """Attention of q [B, H, N, d] over k, v [B or 1, H, M, d] with contrast; [B, H, N, d] in the dtype of q.
+
+    contrast: 1 is plain attention.
+    clip: True as the released code, False as the paper.
+    scale: of the scores, 1/sqrt(d) if None.
+    query_chunk: queries whose rows of the map exist at a time (with the clip only); None keeps the scores of a chunk
+        within SCORE_BYTES, so that memory beyond q, k, v and the result does not grow with N.
+    """
+    k = k.expand(q.shape[0], -1, -1, -1)
+    v = v.expand(q.shape[0], -1, -1, -1)
+    if contrast == 1:
+        return scaled_dot_product_attention(q, k, v, scale=scale)
+    if not clip:
+        plain = scaled_dot_product_attention(q, k, v, scale=scale)
+        mean = v.float().mean(dim=-2, keepdim=True)
+        return torch.lerp(mean, plain.float(), contrast).to(q.dtype)
+    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    keys = k.float().transpose(-1, -2)
+    values = v.float()
+    offset = (contrast - 1) / k.shape[-2]
+    out = torch.empty_like(q)
+    for rows in query_chunks(q, k.shape[-2], query_chunk):
+        attention = torch.softmax((q[..., rows, :].float() * scale) @ keys, dim=-1)
+        contrasted = attention.mul(contrast).sub_(offset).clamp_(0, 1)
+        out[..., rows, :] = (contrasted @ values).to(q.dtype)
+    return out
+
+
+def query_chunks(q: Tensor, keys: int, query_chunk: int | None = None) -> list[slice]:
+    """Slices over the N queries of q [B, H, N, d], each with fp32 scores of at most SCORE_BYTES for that many keys."""
+    batch, heads, queries, _ = q.shape
+    if query_chunk is None:
+        query_chunk = SCORE_BYTES // (batch * heads * keys * 4)
+    query_chunk = max(1, query_chunk)
+    return [slice(first, min(first + query_chunk, queries)) for first in range(0, queries, query_chunk)]

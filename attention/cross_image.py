@@ -1,0 +1,108 @@
+"""Cross-image attention (Alaluf et al., arXiv 2311.03335): the output's queries look at reference images.
+
+Every query place takes a share of each reference's attention output and the rest from its own image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from .contrast import contrasted_attention
+
+NEGLIGIBLE = 1e-6
+"""A share below this is rounding, not a wish."""
+
+
+class Reference(NamedTuple):
+    """What an image offers to be looked at: k, v [B or 1, H, M, d], and `share` [B or 1, N] in 0..1, its part in the
+    result at each query place."""
+
+    k: Tensor
+    v: Tensor
+    share: Tensor
+
+
+def cross_image_attention(
+    q: Tensor,
+    own: Tensor | None,
+    references: Sequence[tuple[Tensor, Tensor, Tensor]],
+    *,
+    contrast: float = 1.67,
+    clip: bool = True,
+) -> Tensor:
+    """sum over references of share * contrasted attention + (1 - sum of shares) * own, [B, H, N, d].
+
+    q: [B, H, N, d] of the output. own: what its plain self-attention gives, [B, H, N, d]; None is allowed where the shares
+        leave nothing of it. It is passed in computed, since other patches may have their part in it.
+    references: `Reference`s, or tuples of the same form; their shares must not exceed 1 in sum (see `shares`).
+    contrast, clip: of the references' attention, see `contrasted_attention`.
+
+    Only places with a share are computed: a reference that paints a third of the picture costs a third.
+    """
+    queries = q.shape[2]
+    rest = torch.ones(1, queries, device=q.device)
+    out: Tensor | None = None
+    for k, v, share in references:
+        share = share.to(rest).expand(-1, queries)
+        rest = rest - share
+        places = _places(share)
+        if places is None:
+            continue
+        part = contrasted_attention(q[:, :, places], k, v, contrast=contrast, clip=clip)
+        out = _add(out, part, share, places, q)
+    places = _places(rest)
+    if places is not None:
+        if own is None:
+            raise ValueError("The shares of the references leave a rest, which needs the output's own attention.")
+        out = _add(out, own[:, :, places], rest, places, q)
+    return torch.zeros_like(q) if out is None else out
+
+
+def shares(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple[int, int], batch: int) -> Tensor:
+    """The references' shares [R, batch, N] at the h*w = N places of a token grid, never more than 1 in sum.
+
+    weights: one per reference, 0 or more. Where references overlap it is their relative mix; where they sum to less
+        than 1, the rest stays with the output itself. A lone reference of weight 0.7 leaves 0.3.
+    masks: one per reference, [H, W] or [b, H, W] in 0..1 at any size (averaged over each token's area), None for
+        everywhere. Fewer masks than outputs are repeated, as the host does.
+    size: (h, w) of the token grid.
+    """
+    if len(weights) != len(masks):
+        raise ValueError(f"There are {len(weights)} weights for {len(masks)} masks; give each reference one of both.")
+    if any(weight < 0 for weight in weights):
+        raise ValueError(f"The weight of a reference must be 0 or more, but the weights are {list(weights)}.")
+    device = next((mask.device for mask in masks if mask is not None), torch.device("cpu"))
+    maps = torch.zeros(len(weights), batch, size[0] * size[1], device=device)
+    for row, weight, mask in zip(maps, weights, masks, strict=True):
+        row += weight if mask is None else weight * _tokens(mask, size, batch).to(device)
+    return maps / maps.sum(dim=0).clamp_min(1)
+
+
+def _tokens(mask: Tensor, size: tuple[int, int], batch: int) -> Tensor:
+    mask = mask.float().clamp(0, 1)
+    mask = mask.reshape(-1, 1, *mask.shape[-2:])
+    grid = interpolate(mask, size=size, mode="area").flatten(1)
+    return grid[torch.arange(batch, device=grid.device) % len(grid)]
+
+
+def _places(share: Tensor) -> Tensor | slice | None:
+    """Where any output of the batch wants this part: None for nowhere, a slice for everywhere, else indices [n]."""
+    wanted = (share > NEGLIGIBLE).any(dim=0)
+    if not wanted.any():
+        return None
+    return slice(None) if wanted.all() else wanted.nonzero().squeeze(1)
+
+
+def _add(out: Tensor | None, part: Tensor, share: Tensor, places: Tensor | slice, q: Tensor) -> Tensor:
+    """out + share * part at these places; `out` is not changed where nothing needs to be weighed."""
+    share = share[:, places]
+    if out is None and isinstance(places, slice) and bool((share == 1).all()):
+        return part
+    out = torch.zeros_like(q) if out is None else out
+    out[:, :, places] += part * share[:, None, :, None].to(part.dtype)
+    return out

@@ -1,0 +1,1 @@
+"""What bends a sampling step: appearance guidance and AdaIN."""

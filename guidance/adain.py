@@ -1,0 +1,59 @@
+"""Adaptive instance normalisation (Huang & Belongie, arXiv 1703.06868, eq. 8) of latents, inside masks.
+
+Each channel gets the mean and spread of the style, as Cross-Image Attention does after its steps to keep the colours
+(arXiv 2311.03335).
+"""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+EPSILON = 1e-5
+FULL = 1 - 1e-6
+"""Pixels of a mask above this are inside; the fractional border is blended, but not measured."""
+
+
+def adain(x: Tensor, style: Tensor, content_mask: Tensor | None = None, style_mask: Tensor | None = None) -> Tensor:
+    """x with the channel statistics of `style`: std_s*(x - mean_x)/std_x + mean_s, blended by the content mask.
+
+    x: [B, C, h, w]. style: [B or 1, C, h', w'] at the same noise level.
+    content_mask: [B or 1, h, w] in 0..1; style_mask: [B or 1, h', w']. Statistics are taken where a mask is 1, with
+        the unbiased variance + 1e-5; where the content mask is 0, x stays as it is.
+
+    A mask with fewer than two full pixels has no statistics: one warning, and those of the whole map are used. A
+    content mask that is 0 everywhere counts as no mask.
+    """
+    mean_x, std_x = _statistics(x, content_mask, "content")
+    mean_s, std_s = _statistics(style, style_mask, "style")
+    moved = ((x - mean_x) / std_x * std_s + mean_s).to(x.dtype)
+    if content_mask is None:
+        return moved
+    blend = content_mask[:, None].to(x)
+    blend = torch.where(blend.amax(dim=(-1, -2), keepdim=True) > 0, blend, 1.0)
+    return torch.lerp(x, moved, blend)
+
+
+def has_statistics(mask: Tensor) -> Tensor:
+    """True for each row of a mask [B, h, w] with at least two full pixels, which a variance needs. [B], bool."""
+    return (mask > FULL).sum(dim=(-1, -2)) >= 2
+
+
+def _statistics(x: Tensor, mask: Tensor | None, name: str) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel of x [B, C, h, w] where the mask is full, each [B, C, 1, 1]."""
+    x = x.to(torch.promote_types(x.dtype, torch.float32))  # sums over a large map overflow in half precision
+    if mask is None:
+        inside = torch.ones_like(x[:1, :1])
+    else:
+        usable = has_statistics(mask)
+        if not usable.all():
+            logger.warning("AdaIN: the %s mask has no full pixels, so the whole picture is measured instead.", name)
+        inside = ((mask > FULL) | ~usable[:, None, None])[:, None].to(x)
+    count = inside.sum(dim=(-1, -2), keepdim=True)
+    mean = (x * inside).sum(dim=(-1, -2), keepdim=True) / count
+    variance = ((x - mean).square() * inside).sum(dim=(-1, -2), keepdim=True) / (count - 1)
+    return mean, (variance + EPSILON).sqrt()

@@ -1,0 +1,32 @@
+"""Appearance guidance (Cross-Image Attention, arXiv 2311.03335, eq. 4): away from the plain prediction,
+towards the one with cross-image attention, less and less as the picture forms."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def guidance_scale(i: int, steps: int, start: float = 3.5, end: float | None = None) -> float:
+    """The scale at executed step i of `steps`: linear from `start` to `end`, by default max(start/2, 1)."""
+    end = max(start / 2, 1.0) if end is None else end
+    return start + (end - start) * i / (steps - 1) if steps > 1 else start
+
+
+def guide(
+    plain: Tensor,
+    edited: Tensor,
+    scale: float,
+    unguided: Tensor | None = None,
+    text_scale: float = 1.0,
+) -> Tensor:
+    """plain + scale*(edited - plain) + (text_scale - 1)*(plain - unguided).
+
+    plain, edited: predictions (denoised, or eps) without and with the transfer, under the text; scale 1 is `edited`.
+    unguided: the plain prediction under the empty text; text_scale 1 means no text guidance, and needs none.
+    """
+    guided = edited if scale == 1 else plain + scale * (edited - plain)
+    if text_scale == 1:
+        return guided
+    if unguided is None:
+        raise ValueError(f"Text guidance of {text_scale} needs a negative conditioning; connect one, or set it to 1.")
+    return guided + (text_scale - 1) * (plain - unguided)

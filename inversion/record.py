@@ -1,0 +1,106 @@
+"""What an inversion is: a picture's path through noise, and what is needed to walk it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .schedule import Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """The inversion of B pictures of one size by one model.
+
+    trajectory: [S+1, B, C, h, w], x at sigmas[i] in the host's scaling, noisiest first, the picture last.
+    noise_maps: [S, B, C, h, w], what each step adds; an empty tensor [0] for DDIM, which adds nothing.
+    schedule: the noise levels and the kind of model.
+    eta: 1 for DDPM, 0 for DDIM. guidance: the text guidance that it was made with. seed: of the drawn noise.
+    fingerprint: the model's identity, keys "architecture" and "weights".
+    conditioning: the embeddings that it was made under, [B or 1, ...], such as "cross_attn" and "pooled".
+
+    Raises ValueError when the parts do not fit together.
+    """
+
+    trajectory: Tensor
+    noise_maps: Tensor
+    schedule: Schedule
+    eta: float
+    guidance: float
+    seed: int
+    method: Literal["ddpm", "ddim"]
+    fingerprint: dict[str, str] = field(default_factory=dict)
+    conditioning: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.method not in ("ddpm", "ddim"):
+            raise ValueError(f"An inversion is made by 'ddpm' or 'ddim', not {self.method!r}; invert the image again.")
+        levels = self.schedule.steps + 1
+        shape = list(self.trajectory.shape)
+        if len(shape) != 5 or shape[0] != levels or min(shape) == 0:
+            raise ValueError(
+                f"The trajectory of a {levels - 1}-step inversion has the shape [{levels}, pictures, channels, height, "
+                f"width], but this one has {shape}; invert the image again."
+            )
+        wanted = [levels - 1, *shape[1:]] if self.method == "ddpm" else [0]
+        if list(self.noise_maps.shape) != wanted:
+            raise ValueError(
+                f"The noise maps of this {self.method.upper()} inversion should have the shape {wanted}, but have "
+                f"{list(self.noise_maps.shape)}; invert the image again."
+            )
+        for name, tensor in self.conditioning.items():
+            if tensor.ndim == 0 or tensor.shape[0] not in (1, shape[1]):
+                raise ValueError(
+                    f"The embedding {name!r} should have 1 or {shape[1]} rows (one per picture), but has the shape "
+                    f"{list(tensor.shape)}; invert the image again."
+                )
+
+    @property
+    def pictures(self) -> int:
+        """B, the number of pictures."""
+        return self.trajectory.shape[1]
+
+    @property
+    def steps(self) -> int:
+        """S, the number of steps from the noisiest level to the picture."""
+        return self.schedule.steps
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) of the latents."""
+        return self.trajectory.shape[-2], self.trajectory.shape[-1]
+
+    @property
+    def x0(self) -> Tensor:
+        """The picture's latents [B, C, h, w]: the last level."""
+        return self.trajectory[-1]
+
+    @property
+    def start(self) -> Tensor:
+        """The noisiest level [B, C, h, w], at sigmas[0]: where replay starts."""
+        return self.trajectory[0]
+
+    def picture(self, index: int) -> Inversion:
+        """The inversion of one of the pictures, still with a batch dimension."""
+        if not 0 <= index < self.pictures:
+            raise ValueError(f"This inversion holds pictures 0..{self.pictures - 1}; there is no picture {index}.")
+        rows = slice(index, index + 1)
+        noise_maps = self.noise_maps[:, rows] if self.method == "ddpm" else self.noise_maps
+        conditioning = {name: t[rows] if t.shape[0] > 1 else t for name, t in self.conditioning.items()}
+        return replace(self, trajectory=self.trajectory[:, rows], noise_maps=noise_maps, conditioning=conditioning)
+
+    def is_finite(self) -> bool:
+        """False when any number of it is NaN or infinite."""
+        tensors = (self.trajectory, self.noise_maps, *self.conditioning.values())
+        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        first, last = self.schedule.sigmas[0], self.schedule.sigmas[-1]
+        return (
+            f"Inversion({self.method}, {self.pictures} x {height}x{width} latent, {self.steps} steps, "
+            f"sigma {first:.4g}..{last:.4g}, guidance {self.guidance:g}, eta {self.eta:g}, seed {self.seed})"
+        )

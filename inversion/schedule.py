@@ -1,0 +1,119 @@
+"""The noise levels of a run, and what they mean for the model: x = a*x0 + b*eps.
+
+Sampling code is written on the pair (a, b) alone, so that eps, v and flow models share it. `x` is in the host's
+scaling (x0 + sigma*eps, or (1 - sigma)*x0 + sigma*eps for flow models). The papers write x_t = x / sqrt(1 + sigma^2)
+with alpha_bar = 1 / (1 + sigma^2); every step formula used here is the same in both scalings (see `step.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SMALLEST_SD_SIGMA = math.sqrt(0.00085 / 0.99915)
+"""Sigma of timestep 0 of Stable Diffusion 1.x, 2.x and XL: alpha_bar[0] = 1 - 0.00085."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Decreasing noise levels and the kind of model that they belong to.
+
+    sigmas: S+1 noise levels, strictly decreasing. The last one is 0.0, or > 0 when the run stops part of the way.
+    flow: False for eps and v models, x = x0 + sigma*eps; True for flow models, x = (1 - sigma)*x0 + sigma*eps.
+    finest: the smallest sigma that the model was trained on. A run that ends at 0 takes the finished picture for a
+        sample of this level, as diffusers does with set_alpha_to_one=False; otherwise the last step has no variance
+        and edit-friendly inversion (arXiv 2304.06140) could not store a noise map for it.
+
+    Raises ValueError when the levels cannot be sampled.
+    """
+
+    sigmas: tuple[float, ...]
+    flow: bool = False
+    finest: float = SMALLEST_SD_SIGMA
+
+    def __post_init__(self) -> None:
+        sigmas = tuple(float(sigma) for sigma in self.sigmas)
+        object.__setattr__(self, "sigmas", sigmas)
+        if len(sigmas) < 2:
+            raise ValueError(
+                f"A schedule needs at least one step, that is two noise levels, but has {len(sigmas)} level(s); "
+                "raise the number of steps of the scheduler."
+            )
+        if not all(map(math.isfinite, sigmas)):
+            raise ValueError("The schedule holds a noise level that is not a finite number; use another scheduler.")
+        for i in range(len(sigmas) - 1):
+            if sigmas[i + 1] >= sigmas[i]:
+                raise ValueError(
+                    f"The noise levels must decrease, but level {i} is {sigmas[i]:.6g} and level {i + 1} is "
+                    f"{sigmas[i + 1]:.6g}; connect SIGMAS that run from noisy to clean (not flipped)."
+                )
+        if sigmas[-1] < 0:
+            raise ValueError(f"The last noise level must be 0 or more, but is {sigmas[-1]:.6g}; use another scheduler.")
+        if self.flow and sigmas[0] > 1:
+            raise ValueError(
+                f"The noise levels of a flow model lie in 0..1, but the first one is {sigmas[0]:.6g}; "
+                "make the SIGMAS with the scheduler of this model."
+            )
+        if not (math.isfinite(self.finest) and self.finest > 0):
+            raise ValueError(f"The model's smallest noise level must be above 0, but is {self.finest}.")
+
+    @property
+    def steps(self) -> int:
+        """S, the number of sampling steps."""
+        return len(self.sigmas) - 1
+
+    @property
+    def ends_at_picture(self) -> bool:
+        """True when the last level is the finished picture (sigma 0), False for a run that stops part of the way."""
+        return self.sigmas[-1] == 0
+
+    def pair(self, i: int) -> tuple[float, float]:
+        """(a, b) of level i in 0..S, with x = a*x0 + b*eps, in double precision.
+
+        The finished picture stands at level s0 = finest, in the papers' scaling: (1, s0) / sqrt(1 + s0^2) is
+        (sqrt(alpha_bar[0]), sqrt(1 - alpha_bar[0])). Where the last step already starts below that level, s0 is
+        half of its variance, so that every step goes down.
+        """
+        if not 0 <= i <= self.steps:
+            raise IndexError(f"level {i} of a schedule with levels 0..{self.steps}")
+        sigma = self.sigmas[i]
+        if sigma > 0:
+            return (1 - sigma, sigma) if self.flow else (1.0, sigma)
+        s0 = min(self.finest, self.sigmas[i - 1] * math.sqrt(0.5))
+        if self.flow:
+            return 1 - s0, s0
+        norm = math.hypot(1.0, s0)
+        return 1 / norm, s0 / norm
+
+    def tail(self, start: int) -> Schedule:
+        """The same schedule without its first `start` steps."""
+        if not 0 <= start < self.steps:
+            raise ValueError(
+                f"A run of {self.steps} steps can start at step 0 to {self.steps - 1}, not at {start}; lower start_at."
+            )
+        return Schedule(self.sigmas[start:], self.flow, self.finest)
+
+    def index_of(self, sigma: float, tolerance: float = 1e-3) -> int | None:
+        """The level whose sigma is nearest to this one, or None when none lies within the relative tolerance."""
+        nearest = min(range(len(self.sigmas)), key=lambda i: abs(self.sigmas[i] - sigma))
+        return nearest if abs(self.sigmas[nearest] - sigma) <= tolerance * abs(sigma) else None
+
+
+def leading_timesteps(steps: int, training_steps: int = 1000, offset: int = 1) -> list[int]:
+    """Descending timesteps r*(K-1-k) + offset with r = floor(training_steps / K): 991, 981, ..., 1 for K = 100.
+
+    The "leading" spacing of diffusers, which the papers' code samples with.
+    """
+    if not 1 <= steps <= training_steps:
+        raise ValueError(f"The number of steps must lie in 1..{training_steps}, but is {steps}.")
+    stride = training_steps // steps
+    return [stride * (steps - 1 - k) + offset for k in range(steps)]
+
+
+def scaled_linear_alpha_bar(training_steps: int = 1000, first: float = 0.00085, last: float = 0.012) -> Tensor:
+    """alpha_bar[t] of Stable Diffusion, float64 [training_steps]: beta[t] = linspace(sqrt(first), sqrt(last))[t]^2."""
+    beta = torch.linspace(first**0.5, last**0.5, training_steps, dtype=torch.float64) ** 2
+    return torch.cumprod(1 - beta, dim=0)
