@@ -37,8 +37,9 @@ def cross_image_attention(
 ) -> Tensor:
     """sum over references of share * contrasted attention + (1 - sum of shares) * own, [B, H, N, d].
 
-    q: [B, H, N, d] of the output. own: what its plain self-attention gives, [B, H, N, d]; None is allowed where the shares
-        leave nothing of it. It is passed in computed, since other patches may have their part in it.
+    q: [B, H, N, d] of the output.
+    own: what its plain self-attention gives, [B, H, N, d], passed in computed, since other patches may have their
+        part in it; None is allowed where the shares leave nothing of it.
     references: `Reference`s, or tuples of the same form; their shares must not exceed 1 in sum (see `shares`).
     contrast, clip: of the references' attention, see `contrasted_attention`.
 

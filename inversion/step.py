@@ -47,7 +47,7 @@ def step_coefficients(schedule: Schedule, i: int, eta: float) -> tuple[float, fl
 
 
 def mean(x: Tensor, denoised: Tensor, schedule: Schedule, i: int, eta: float) -> Tensor:
-    """The step without its random part, mu = a'*denoised + direction*eps, for x and denoised [..., C, h, w] at level i."""
+    """The step without its random part: mu = a'*denoised + direction*eps. x, denoised: [..., C, h, w] at level i."""
     a, b = schedule.pair(i)
     a_next, direction, _ = step_coefficients(schedule, i, eta)
     eps = (x - a * denoised) / b
