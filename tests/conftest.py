@@ -1,14 +1,56 @@
-"""Makes the repository importable as the package `appearance_transfer`, whatever its folder is called."""
+"""Makes the repository importable as the package `appearance_transfer`, whatever its folder is called, sorts the tests
+into tiers by their folder, and offers the real host to those that need it.
+"""
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "appearance_transfer"
+TIERS = {"nodes": "tier1", "host": "tier2", "server": "tier3", "page": "tier4", "effect": "tier5"}  # others: tier0
 
 if PACKAGE not in sys.modules:
     spec = importlib.util.spec_from_file_location(PACKAGE, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     module = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = module
     spec.loader.exec_module(module)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not any(mark.name.startswith("tier") for mark in item.iter_markers()):
+            folder = item.path.relative_to(ROOT / "tests").parts[0]
+            item.add_marker(TIERS.get(folder, "tier0"))
+
+
+@pytest.fixture(scope="session")
+def comfyui() -> Path:
+    """The folder of the host that `dev.py setup` chose."""
+    from appearance_transfer.developer.installation import current
+
+    installation = current()
+    if installation is None:
+        pytest.fail("There is no host yet: run `python dev.py setup` first.")
+    return installation.host
+
+
+@pytest.fixture(scope="session")
+def host(comfyui: Path, tmp_path_factory: pytest.TempPathFactory):
+    """The real host in this process, with the pack: `host.nodes[id]`, `host.run(graph, image=("decode", 0)).image`."""
+    from appearance_transfer.developer.in_process import Host
+
+    return Host(comfyui, tmp_path_factory.mktemp("host"))
+
+
+@pytest.fixture(scope="session")
+def server(comfyui: Path) -> Iterator:
+    """The real server with the pack, one for all tests: `server.queue(graph).outputs`, or `GraphError`."""
+    from appearance_transfer.developer.client import Client
+    from appearance_transfer.developer.server import running, temporary_home
+
+    with temporary_home() as home, running(comfyui, home) as address:
+        yield Client(address)

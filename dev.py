@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""One command line for people: setup, demo, serve, test, bench, nodes. Needs only Python to start.
+
+Every command first makes ready what is missing (see developer/installation.py), so each works on a fresh clone.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  (said before anything newer is read)
+    sys.exit("dev.py: Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ".")
+
+import argparse
+import importlib.util
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+
+def import_pack() -> None:
+    """Import the repository as the package `appearance_transfer`, whatever its folder is called.
+
+    The folder itself leaves the path: ComfyUI has modules with the names of folders of ours, such as `nodes`.
+    """
+    name = "appearance_transfer"
+    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
+
+
+import_pack()
+
+from appearance_transfer.developer.console import Trouble  # noqa: E402
+from appearance_transfer.developer.installation import setup  # noqa: E402
+from appearance_transfer.developer.places import contained_environment, inside_venv, venv_python  # noqa: E402
+
+PASSES_ARGUMENTS_ON = ("serve", "test", "bench")
+
+
+def arguments(words: list[str]) -> argparse.Namespace:
+    """The command line, parsed. What follows serve, test and bench is left to ComfyUI, pytest and the benchmark."""
+    parser = argparse.ArgumentParser(prog="dev.py", description="Develop and try the appearance-transfer pack.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    make = commands.add_parser("setup", help="make the environment and get a ComfyUI; seconds when all is there")
+    which = make.add_mutually_exclusive_group()
+    which.add_argument("--comfyui", metavar="PATH", help="use this installed ComfyUI (also: COMFYUI_PATH)")
+    which.add_argument("--comfyui-git", metavar="TAG", help="clone this version of the official repository")
+    make.add_argument("--torch-index", metavar="URL", help="another package index for torch, e.g. for another CUDA")
+
+    demo = commands.add_parser("demo", help="transfer an appearance; leaves transfer.png, grid.png and demo.json")
+    demo.add_argument("--structure", metavar="IMG", help="the picture that gives the shape")
+    demo.add_argument("--appearance", metavar="IMG", help="the picture that gives the look")
+    demo.add_argument("--checkpoint", metavar="FILE", help="an SD1.5 checkpoint instead of the pocket one")
+    demo.add_argument("--noun", default="animal", help="what both pictures show, in a word (default: animal)")
+    demo.add_argument("--out", metavar="DIR", default=str(ROOT / "out"), help="where the results go (default: out)")
+
+    commands.add_parser("nodes", help="list what the running host has registered of ours: id, label, category")
+    commands.add_parser("serve", help="run ComfyUI with the pack; further arguments go to ComfyUI")
+    commands.add_parser(
+        "test", help="run the tests: all, a tier (0..5), a folder (e.g. inversion), or pytest arguments"
+    )
+    commands.add_parser("bench", help="run benchmarks/NAME.py; without a name, list them")
+
+    if words[:1] and words[0] in PASSES_ARGUMENTS_ON and words[1:2] not in (["-h"], ["--help"]):
+        return argparse.Namespace(command=words[0], rest=words[1:])
+    return parser.parse_args(words)
+
+
+def run_again_in_venv(words: list[str]) -> int:
+    """Hand over to the same command inside `.venv`."""
+    command = [str(venv_python()), str(ROOT / "dev.py"), *words]
+    if os.name == "nt":  # there, exec would return to the shell at once
+        return subprocess.run(command).returncode
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+def main(words: list[str]) -> int:
+    options = arguments(words)
+    os.environ.update(contained_environment())
+    if options.command == "setup":
+        setup(options.comfyui, options.comfyui_git, options.torch_index)
+        return 0
+    installation = setup()
+    if not inside_venv():
+        return run_again_in_venv(words)
+    from appearance_transfer.developer import commands
+
+    return commands.COMMANDS[options.command](options, installation)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a host that we started is stopped
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Trouble as trouble:
+        sys.exit(f"dev.py: {trouble}")
+    except KeyboardInterrupt:
+        sys.exit(130)

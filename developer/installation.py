@@ -1,0 +1,130 @@
+"""`dev.py setup`: the environment `.venv`, ComfyUI, and the pinned packages that both need.
+
+Everything is decided by one digest of what was asked for. Where the environment carries the same digest, there is
+nothing to do, so a second setup costs a fraction of a second.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from . import comfyui
+from .console import Trouble, say, step
+from .places import ROOT, VENV, contained_environment, venv_python
+
+UV = "uv==0.13.8"
+ROOM_NEEDED = 9 * 2**30  # bytes; torch for Linux brings the CUDA libraries along
+STAMP = VENV / "appearance-transfer.json"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What stands ready: the host's folder, and a digest of every package list that went into the environment."""
+
+    comfyui: str
+    packages: str
+
+    @property
+    def host(self) -> Path:
+        return Path(self.comfyui)
+
+
+def setup(
+    comfyui_path: str | None = None, comfyui_tag: str | None = None, torch_index: str | None = None
+) -> Installation:
+    """Make everything ready, doing only what is missing.
+
+    The host is, in this order: the one asked for, the one in COMFYUI_PATH, the one of the last setup, the default.
+    """
+    _environment()
+    host = _host(comfyui_path or os.environ.get("COMFYUI_PATH"), comfyui_tag)
+    wanted = Installation(str(host), _digest(host, torch_index))
+    if current() != wanted:
+        _packages(host, torch_index)
+        STAMP.write_text(json.dumps(asdict(wanted), indent=1), encoding="utf-8")
+    return wanted
+
+
+def _environment() -> None:
+    """A `.venv` whose interpreter starts; a broken one (the Python that it was made from is gone) is made anew."""
+    if venv_python().is_file():
+        if subprocess.run([venv_python(), "-c", ""], capture_output=True).returncode == 0:
+            return
+        say(".venv no longer starts; making it anew.")
+    with step(f"Creating .venv with Python {sys.version.split()[0]}"):
+        try:
+            venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
+        except (subprocess.CalledProcessError, OSError) as error:
+            hint = "on Debian and Ubuntu, install python3-venv"
+            raise Trouble(f"This Python cannot create an environment with pip ({error}); {hint}.") from None
+
+
+def _host(path: str | None, tag: str | None) -> Path:
+    if tag:
+        return comfyui.from_git(tag)
+    if path:
+        return comfyui.installed(path)
+    last = current()
+    if last and last.host.is_dir():
+        return comfyui.installed(last.comfyui)
+    return comfyui.from_registry()
+
+
+def _package_lists(host: Path) -> list[Path]:
+    return [ROOT / "requirements-dev.txt", ROOT / "requirements.txt", host / "requirements.txt"]
+
+
+def _digest(host: Path, torch_index: str | None) -> str:
+    """Changes when any package list, the pins, the interpreter or the index of torch change."""
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {torch_index}".encode())
+    for path in [*_package_lists(host), ROOT / "constraints.txt"]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def current() -> Installation | None:
+    """What the environment says it holds; None when it was never finished."""
+    try:
+        return Installation(**json.loads(STAMP.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _packages(host: Path, torch_index: str | None) -> None:
+    """Install every list in one go, by uv where it can be had (ten times faster), by pip otherwise."""
+    present = (VENV / ("Lib" if os.name == "nt" else "lib")).is_dir() and any(VENV.rglob("torch/version.py"))
+    if not present and shutil.disk_usage(ROOT).free < ROOM_NEEDED:
+        raise Trouble(f"Setup needs about {ROOM_NEEDED >> 30} GB of free disk here, more than there is.")
+    lists = [word for path in _package_lists(host) for word in ("-r", str(path))]
+    if host == comfyui.DEFAULT:  # another host may pin other versions of its own parts
+        lists += ["-c", str(ROOT / "constraints.txt")]
+    if torch_index:
+        lists += ["--extra-index-url", torch_index]
+    with step("Installing the packages of ComfyUI and of the tests (about 6 GB with CUDA, the first time)"):
+        by_uv = _uv()
+        if by_uv and _run([*by_uv, "pip", "install", "--python", str(venv_python()), *lists]):
+            return
+        if by_uv:
+            say("uv did not succeed; trying the same with pip.")
+        if not _run([str(venv_python()), "-m", "pip", "install", *lists]):
+            raise Trouble("The packages could not be installed; what pip said stands above.")
+
+
+def _uv() -> list[str] | None:
+    """How to call uv: the one on the path, the one in `.venv`, or none when it cannot be installed either."""
+    if shutil.which("uv"):
+        return ["uv"]
+    inside = [str(venv_python()), "-m", "uv"]
+    if subprocess.run([*inside, "--version"], capture_output=True).returncode == 0:
+        return inside
+    return inside if _run([str(venv_python()), "-m", "pip", "install", "--quiet", UV]) else None
+
+
+def _run(command: list[str]) -> bool:
+    return subprocess.run(command, cwd=ROOT, env=contained_environment()).returncode == 0
