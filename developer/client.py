@@ -51,11 +51,7 @@ class Client:
 
     def get(self, path: str) -> Any:
         """The JSON that the host answers to GET `path`."""
-        return json.loads(self.bytes(path))
-
-    def bytes(self, path: str) -> bytes:
-        """The body that the host answers to GET `path`."""
-        return asyncio.run(self._fetch("GET", path))
+        return json.loads(asyncio.run(self._fetch("GET", path)))
 
     def interrupt(self) -> None:
         """Stop what is running, as the cross in the page does."""
@@ -63,7 +59,8 @@ class Client:
 
     def image(self, outcome: Outcome, node: str, index: int = 0) -> bytes:
         """The encoded picture that an output node saved or previewed."""
-        return self.bytes("/view?" + urllib.parse.urlencode(outcome.outputs[node]["images"][index]))
+        reference = urllib.parse.urlencode(outcome.outputs[node]["images"][index])
+        return asyncio.run(self._fetch("GET", f"/view?{reference}"))
 
     def queue(self, graph: Graph, watch: Watcher | None = None) -> Outcome:
         """Run a graph to its end. Raises `GraphError` when it is refused, fails or is interrupted."""

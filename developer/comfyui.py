@@ -98,8 +98,9 @@ def _unpack(archive: Path, target: Path) -> None:
                 continue
             if ".." in inner.parts:
                 raise Trouble(f"{archive.name} holds a path that leaves its folder: {member.name}.")
+            content = tar.extractfile(member)
+            assert content is not None  # it is a plain file
             destination = partial / inner.relative_to(CARRIED_TREE)
             destination.parent.mkdir(parents=True, exist_ok=True)
-            with tar.extractfile(member) as source, open(destination, "wb") as file:
-                shutil.copyfileobj(source, file)
+            destination.write_bytes(content.read())
     partial.rename(target)

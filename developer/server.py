@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .console import Trouble
 from .places import CACHE, PACK_NAME, ROOT, contained_environment, venv_python
@@ -27,7 +28,11 @@ PACK = {PACK_NAME: ROOT}
 STARTS_WITHIN = 300  # seconds; a cold disk and a busy processor included
 STOPS_WITHIN = 15
 # In a group of its own the host does not see Ctrl-C at the terminal: we do, and stop it in order.
-OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
+OWN_GROUP: dict[str, Any] = (
+    {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+    if os.name == "nt"
+    else {"start_new_session": True}
+)
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy must not see loopback
 
 
@@ -93,7 +98,11 @@ def has_accelerator() -> bool:
     """Can the installed torch use a GPU here? Without one the host must be told so, or it does not start."""
     if sys.platform != "darwin" and not any(map(shutil.which, ("nvidia-smi", "rocm-smi", "xpu-smi"))):
         return False
-    question = [venv_python(), "-c", "import torch; print(torch.cuda.is_available() or torch.mps.is_available())"]
+    question = [
+        str(venv_python()),
+        "-c",
+        "import torch; print(torch.cuda.is_available() or torch.backends.mps.is_available())",
+    ]
     answer = subprocess.run(question, capture_output=True, text=True, env=contained_environment())
     return answer.stdout.strip() == "True"
 

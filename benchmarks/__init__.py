@@ -1,0 +1,1 @@
+"""Measurements. Each module has `main(installation, arguments)` and is run by `python dev.py bench NAME`."""

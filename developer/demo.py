@@ -1,0 +1,135 @@
+"""`dev.py demo`: transfer an appearance in the real host, show the steps, and leave the picture and its measures."""
+
+import argparse
+import io
+import json
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from . import comfyui
+from .client import Client, Graph, GraphError, Outcome
+from .console import Trouble, say, step
+from .demo_results import PANELS, effect, evaluations, grid, seconds
+from .installation import Installation
+from .places import ROOT
+from .server import PACK, running, temporary_home
+from .step_bars import StepBars
+from .transfer_graph import Picture, Transfer, transfer_graph
+
+COUNTER = {"evaluation_counter": ROOT / "benchmarks" / "evaluation_counter"}
+STRUCTURE_SEED, APPEARANCE_SEED = 2, 7  # different species, coats and poses
+POCKET_SIZE, CHECKPOINT_SIZE = 128, 512  # pixels; what each kind of checkpoint was trained on
+
+
+def run(options: argparse.Namespace, installation: Installation) -> int:
+    """Queue the transfer and write transfer.png, grid.png and demo.json. Raises `Trouble` when something is missing."""
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    with temporary_home() as home:
+        transfer = plan(options, home)
+        with _host(installation, home, options.checkpoint) as address:
+            client, graph = Client(address), transfer_graph(transfer)
+            outcome = follow(client, graph)
+            pictures = collect(client, outcome)
+            versions = _versions(client)
+    pictures["output"].save(out / "transfer.png")
+    grid(pictures).save(out / "grid.png")
+    measures = {
+        "versions": versions,
+        "seconds": seconds(outcome),
+        **evaluations(outcome),
+        **effect(transfer, pictures["output"]),
+    }
+    (out / "demo.json").write_text(json.dumps(measures, indent=2) + "\n", encoding="utf-8")
+    report(measures, out)
+    return 0
+
+
+def plan(options: argparse.Namespace, home: Path) -> Transfer:
+    """What the command line asks for, with the person's own pictures put where the host loads pictures from."""
+    if bool(options.structure) != bool(options.appearance):
+        raise Trouble("Give both --structure and --appearance, or neither for two pocket scenes.")
+    if options.checkpoint and not Path(options.checkpoint).is_file():
+        raise Trouble(f"There is no checkpoint {options.checkpoint}.")
+    return Transfer(
+        structure=_picture(options.structure, "structure", STRUCTURE_SEED, home),
+        appearance=_picture(options.appearance, "appearance", APPEARANCE_SEED, home),
+        noun=options.noun,
+        size=CHECKPOINT_SIZE if options.checkpoint else POCKET_SIZE,
+        checkpoint=Path(options.checkpoint).name if options.checkpoint else None,
+        counted=True,
+    )
+
+
+def follow(client: Client, graph: Graph) -> Outcome:
+    """Run the graph with a progress bar for every node that reports steps."""
+    bars = StepBars(graph)
+    try:
+        return client.queue(graph, bars.watch)
+    except GraphError as error:
+        where = f" in {bars.title(error.node)}" if error.node else ""
+        raise Trouble(f"The host did not finish the transfer{where}: {error}") from None
+    finally:
+        bars.close()
+
+
+def collect(client: Client, outcome: Outcome) -> dict[str, Image.Image]:
+    """The panels of the grid, by name."""
+    nodes = {panel: "save" if panel == "output" else f"show_{panel}" for panel in PANELS}
+    return {panel: Image.open(io.BytesIO(client.image(outcome, node))).convert("RGB") for panel, node in nodes.items()}
+
+
+def report(measures: Mapping[str, Any], out: Path) -> None:
+    """The measures in words, and where everything lies."""
+    say(f"U-Net evaluations: {measures['unet_evaluations']} samples; {measures['seconds']['all']:.0f} s in the host.")
+    if measures["part_colour_error"] is not None:
+        say(f"Part-colour error: {measures['part_colour_error']:.2f} of doing nothing (0 is perfect).")
+        say(f"Silhouette kept: IoU {measures['silhouette_iou']:.2f}.")
+    say(f"Wrote transfer.png, grid.png and demo.json to {out}.")
+
+
+def _picture(file: str | None, role: str, seed: int, home: Path) -> Picture:
+    if file is None:
+        return Picture(seed=seed)
+    path = Path(file)
+    if not path.is_file():
+        raise Trouble(f"There is no picture {file}.")
+    (home / "input").mkdir(exist_ok=True)
+    name = f"{role}{path.suffix.lower()}"
+    shutil.copyfile(path, home / "input" / name)
+    return Picture(file=name)
+
+
+@contextmanager
+def _host(installation: Installation, home: Path, checkpoint: str | None) -> Iterator[str]:
+    """The host with the pack and the counter; a person's checkpoint is found where it lies."""
+    options: list[str] = []
+    if checkpoint:
+        folders = home / "checkpoint.yaml"
+        folders.write_text(json.dumps({"own": {"checkpoints": str(Path(checkpoint).resolve().parent)}}), "utf-8")
+        options = ["--extra-model-paths-config", str(folders)]
+    with ExitStack() as stack:
+        with step(f"Starting ComfyUI {comfyui.version(installation.host)}"):
+            address = stack.enter_context(running(installation.host, home, PACK | COUNTER, options))
+        yield address
+
+
+def _versions(client: Client) -> dict[str, str]:
+    """What made this picture."""
+    system = client.get("/system_stats")["system"]
+    return {
+        "appearance-transfer": _pack_version(),
+        "comfyui": system["comfyui_version"],
+        "torch": system["pytorch_version"],
+        "python": system["python_version"].split()[0],
+    }
+
+
+def _pack_version() -> str:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]

@@ -1,0 +1,56 @@
+"""What a demo leaves behind besides the picture: the sheet to look at, the time, the work and the effect in numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from .client import Outcome
+from .transfer_graph import Transfer
+
+PANELS = ("structure", "appearance", "output", "structure_mask", "appearance_mask")
+PANEL_PIXELS = 256
+
+
+def grid(pictures: Mapping[str, Image.Image]) -> Image.Image:
+    """The panels side by side, each with its name below."""
+    caption = 20
+    sheet = Image.new("RGB", (PANEL_PIXELS * len(PANELS), PANEL_PIXELS + caption), "white")
+    pen = ImageDraw.Draw(sheet)
+    for index, panel in enumerate(PANELS):
+        picture = pictures[panel].resize((PANEL_PIXELS, PANEL_PIXELS), Image.Resampling.NEAREST)
+        sheet.paste(picture, (index * PANEL_PIXELS, 0))
+        middle = (index * PANEL_PIXELS + PANEL_PIXELS // 2, PANEL_PIXELS + caption // 2)
+        pen.text(middle, panel.replace("_", " "), fill="black", anchor="mm")
+    return sheet
+
+
+def seconds(outcome: Outcome) -> dict[str, float]:
+    """Wall time of every node that ran, by its id in the graph, and of all together."""
+    by_node = {node: round(value, 2) for node, value in outcome.seconds.items()}
+    return {"all": round(sum(outcome.seconds.values()), 2), **by_node}
+
+
+def evaluations(outcome: Outcome) -> dict[str, Any]:
+    """Samples that went through the U-Net, counted by a wrapper in the host: all, and by stage."""
+    stages = {stage: int(outcome.outputs[f"{stage}_count"]["text"][0]) for stage in ("inversion", "transfer")}
+    return {"unet_evaluations": sum(stages.values()), "unet_evaluations_by_stage": stages}
+
+
+def effect(transfer: Transfer, output: Image.Image) -> dict[str, float | None]:
+    """How near the parts' colours came, and how well the shape was kept. Only pocket scenes come with the truth."""
+    if transfer.structure.file or transfer.appearance.file:
+        return {"part_colour_error": None, "silhouette_iou": None}
+    import torch
+
+    from ..evaluation.part_colours import relative_part_colour_error
+    from ..evaluation.silhouettes import intersection_over_union, silhouette
+    from ..pocket.render import render
+    from ..pocket.scene import random_scene
+
+    truth = render([random_scene(picture.seed) for picture in (transfer.structure, transfer.appearance)], transfer.size)
+    pixels = torch.from_numpy(np.asarray(output, dtype=np.float32) / 255.0)
+    error = relative_part_colour_error(pixels, truth.image[0], truth.parts[0], truth.image[1], truth.parts[1])
+    overlap = intersection_over_union(silhouette(pixels), truth.mask[0] > 0.5)
+    return {"part_colour_error": round(float(error), 4), "silhouette_iou": round(float(overlap), 4)}
