@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -38,6 +39,16 @@ class Inversion:
     def __post_init__(self) -> None:
         if self.method not in ("ddpm", "ddim"):
             raise ValueError(f"An inversion is made by 'ddpm' or 'ddim', not {self.method!r}; invert the image again.")
+        if not (0 <= self.eta <= 1 and math.isfinite(self.guidance)):
+            raise ValueError(
+                f"eta must lie in 0..1 and the guidance be a number, but they are {self.eta} and {self.guidance}; "
+                "invert the image again."
+            )
+        if not (self.trajectory.is_floating_point() and self.noise_maps.is_floating_point()):
+            raise ValueError(
+                "The trajectory and the noise maps must be floating-point numbers, but are "
+                f"{self.trajectory.dtype} and {self.noise_maps.dtype}; invert the image again."
+            )
         levels = self.schedule.steps + 1
         shape = list(self.trajectory.shape)
         if len(shape) != 5 or shape[0] != levels or min(shape) == 0:

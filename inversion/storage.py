@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 import safetensors
 import safetensors.torch
@@ -36,8 +36,7 @@ def save(inversion: Inversion, path: str | os.PathLike[str]) -> None:
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     data = safetensors.torch.save(tensors, {FORMAT: json.dumps(_header(inversion))})
     path = Path(path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
-        beside = Path(file.name)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         beside.write_bytes(data)
         os.replace(beside, path)
@@ -55,26 +54,45 @@ def load(path: str | os.PathLike[str]) -> Inversion:
         raise ValueError(f"There is no inversion file {name!r}; save one with Save Inversion, or choose another.")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header = _read_header(file.metadata() or {}, name)
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (the file is no mapping)
+            metadata = file.metadata() or {}
+            # Clones, so that nothing stays mapped to a file that somebody may overwrite.
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (it is no mapping)
     except safetensors.SafetensorError as error:
         raise ValueError(
             f"{name!r} is damaged or no safetensors file ({error}); save the inversion again, or choose another file."
         ) from error
+    if FORMAT not in metadata:
+        raise ValueError(
+            f"{name!r} is a safetensors file, but not an inversion; choose a file written by Save Inversion."
+        )
+    header = _parse(metadata[FORMAT], name)
+    for part in ("trajectory", "noise_maps"):
+        if part not in tensors:
+            raise ValueError(f"{name!r} lacks the {part} of an inversion; save the inversion again.")
     try:
         inversion = _assemble(header, tensors)
-    except KeyError as error:
-        raise ValueError(
-            f"{name!r} lacks the part {error.args[0]!r} of an inversion; save the inversion again."
-        ) from error
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{name!r} does not hold a usable inversion: {error}") from error
     if not inversion.is_finite():
         raise ValueError(f"{name!r} holds NaN or infinite numbers; invert the image again and save it anew.")
     return inversion
 
 
-def _header(inversion: Inversion) -> dict[str, Any]:
+class Header(TypedDict):
+    """Everything of an inversion that is not a tensor."""
+
+    version: int
+    method: Literal["ddpm", "ddim"]
+    sigmas: list[float]
+    flow: bool
+    finest: float
+    eta: float
+    guidance: float
+    seed: int
+    fingerprint: dict[str, str]
+
+
+def _header(inversion: Inversion) -> Header:
     return {
         "version": VERSION,
         "method": inversion.method,
@@ -88,37 +106,45 @@ def _header(inversion: Inversion) -> dict[str, Any]:
     }
 
 
-def _read_header(metadata: dict[str, str], name: str) -> dict[str, Any]:
-    if FORMAT not in metadata:
-        raise ValueError(
-            f"{name!r} is a safetensors file, but not an inversion; choose a file written by Save Inversion."
-        )
+def _parse(text: str, name: str) -> Header:
+    """The header from its JSON, every value of its kind. Whether the values make sense is for Inversion to say."""
     try:
-        header = json.loads(metadata[FORMAT])
-    except json.JSONDecodeError as error:
+        found = dict(json.loads(text))
+        version = int(found["version"])
+        if version == VERSION:
+            return {
+                "version": version,
+                "method": found["method"],
+                "sigmas": [float(sigma) for sigma in found["sigmas"]],
+                "flow": bool(found["flow"]),
+                "finest": float(found["finest"]),
+                "eta": float(found["eta"]),
+                "guidance": float(found["guidance"]),
+                "seed": int(found["seed"]),
+                "fingerprint": {str(key): str(value) for key, value in dict(found["fingerprint"]).items()},
+            }
+    except KeyError as error:
+        raise ValueError(f"The header of {name!r} lacks {error.args[0]!r}; save the inversion again.") from error
+    except (TypeError, ValueError) as error:
         raise ValueError(f"The header of {name!r} is damaged ({error}); save the inversion again.") from error
-    if not isinstance(header, dict) or header.get("version") != VERSION:
-        found = header.get("version") if isinstance(header, dict) else None
-        raise ValueError(
-            f"{name!r} is an inversion file of version {found}, but this pack reads version {VERSION}; "
-            "update the pack, or save the inversion again."
-        )
-    return header
+    raise ValueError(
+        f"{name!r} is an inversion file of version {version}, but this pack reads version {VERSION}; "
+        "update the pack, or save the inversion again."
+    )
 
 
-def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Inversion:
-    """Raises KeyError for a missing part, TypeError or ValueError for one that does not fit."""
+def _assemble(header: Header, tensors: dict[str, Tensor]) -> Inversion:
     conditioning = {
         key.removeprefix(CONDITIONING): tensor for key, tensor in tensors.items() if key.startswith(CONDITIONING)
     }
     return Inversion(
         trajectory=tensors["trajectory"],
         noise_maps=tensors["noise_maps"],
-        schedule=Schedule(tuple(header["sigmas"]), bool(header["flow"]), float(header["finest"])),
-        eta=float(header["eta"]),
-        guidance=float(header["guidance"]),
-        seed=int(header["seed"]),
+        schedule=Schedule(tuple(header["sigmas"]), header["flow"], header["finest"]),
+        eta=header["eta"],
+        guidance=header["guidance"],
+        seed=header["seed"],
         method=header["method"],
-        fingerprint={str(key): str(value) for key, value in dict(header["fingerprint"]).items()},
+        fingerprint=header["fingerprint"],
         conditioning=conditioning,
     )

@@ -1,0 +1,96 @@
+"""What an inversion tells about itself, and which parts do not fit together."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from appearance_transfer.inversion.quality import psnr
+from appearance_transfer.inversion.record import Inversion
+from appearance_transfer.inversion.schedule import Schedule
+
+
+@pytest.fixture
+def inversion():
+    generator = torch.Generator().manual_seed(0)
+    return Inversion(
+        trajectory=torch.randn(4, 2, 4, 6, 5, generator=generator),
+        noise_maps=torch.randn(3, 2, 4, 6, 5, generator=generator),
+        schedule=Schedule((3.0, 2.0, 1.0, 0.0)),
+        eta=1.0,
+        guidance=3.5,
+        seed=42,
+        method="ddpm",
+        fingerprint={"architecture": "sd15", "weights": "abc"},
+        conditioning={"cross_attn": torch.randn(2, 77, 8, generator=generator), "pooled": torch.ones(1, 3)},
+    )
+
+
+def test_it_tells_its_measures(inversion):
+    assert (inversion.pictures, inversion.steps, inversion.size) == (2, 3, (6, 5))
+    assert torch.equal(inversion.start, inversion.trajectory[0])
+    assert torch.equal(inversion.x0, inversion.trajectory[3])
+    assert "\n" not in repr(inversion)
+    for part in ("ddpm", "2 x 6x5", "3 steps", "3.5", "42"):
+        assert part in repr(inversion)
+
+
+def test_one_picture_of_several(inversion):
+    second = inversion.picture(1)
+    assert torch.equal(second.trajectory, inversion.trajectory[:, 1:])
+    assert torch.equal(second.noise_maps, inversion.noise_maps[:, 1:])
+    assert torch.equal(second.conditioning["cross_attn"], inversion.conditioning["cross_attn"][1:])
+    assert torch.equal(second.conditioning["pooled"], inversion.conditioning["pooled"])
+    assert second.schedule == inversion.schedule
+    for index in (-1, 2):
+        with pytest.raises(ValueError, match=r"0\.\.1"):
+            inversion.picture(index)
+
+
+def test_ddim_has_no_noise_maps(inversion):
+    ddim = dataclasses.replace(inversion, method="ddim", eta=0.0, noise_maps=torch.empty(0))
+    assert ddim.picture(0).noise_maps.shape == (0,)
+    with pytest.raises(ValueError, match="noise maps"):
+        dataclasses.replace(inversion, method="ddim")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"method": "magic"}, "magic"),
+        ({"eta": 1.5}, "eta"),
+        ({"guidance": torch.nan}, "guidance"),
+        ({"trajectory": torch.zeros(4, 2, 4, 6, 5, dtype=torch.int32)}, "floating-point"),
+        ({"noise_maps": torch.zeros(3, 2, 4, 6, 5, dtype=torch.int32)}, "floating-point"),
+        ({"trajectory": torch.zeros(5, 2, 4, 6, 5)}, "trajectory"),
+        ({"trajectory": torch.zeros(4, 2, 4, 6)}, "trajectory"),
+        ({"trajectory": torch.zeros(4, 0, 4, 6, 5)}, "trajectory"),
+        ({"noise_maps": torch.zeros(4, 2, 4, 6, 5)}, "noise maps"),
+        ({"noise_maps": torch.zeros(3, 2, 4, 6, 4)}, "noise maps"),
+        ({"conditioning": {"pooled": torch.zeros(3, 8)}}, "pooled"),
+        ({"conditioning": {"pooled": torch.zeros(())}}, "pooled"),
+    ],
+)
+def test_parts_that_do_not_fit_are_named(inversion, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        dataclasses.replace(inversion, **changes)
+
+
+@pytest.mark.parametrize("part", ["trajectory", "noise_maps", "cross_attn"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_it_knows_when_it_is_broken(inversion, part, value):
+    assert inversion.is_finite()
+    tensor = inversion.conditioning["cross_attn"] if part == "cross_attn" else getattr(inversion, part)
+    tensor.view(-1)[7] = value
+    assert not inversion.is_finite()
+
+
+def test_psnr_of_known_errors():
+    picture = torch.full((3, 8, 8, 3), 0.5)
+    other = picture.clone()
+    other[1] += 0.1
+    other[2, :4] += 0.2
+    assert psnr(picture, other).tolist() == pytest.approx([torch.inf, 20.0, 16.9897], abs=1e-4)
+    with pytest.raises(ValueError, match="one size"):
+        psnr(picture, other[:, :4])

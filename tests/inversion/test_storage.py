@@ -1,0 +1,156 @@
+"""Inversions as files: what is saved comes back bit by bit, and every defect has its sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+
+import pytest
+import torch
+from appearance_transfer.inversion import storage
+from appearance_transfer.inversion.record import Inversion
+from appearance_transfer.inversion.schedule import Schedule
+from safetensors.torch import load_file, save_file
+
+
+def make(method="ddpm", dtype=torch.float32) -> Inversion:
+    generator = torch.Generator().manual_seed(0)
+    trajectory = torch.randn(3, 2, 4, 6, 5, generator=generator).to(dtype)
+    noise_maps = torch.randn(2, 2, 4, 6, 5, generator=generator).to(dtype)
+    return Inversion(
+        trajectory=trajectory,
+        noise_maps=noise_maps if method == "ddpm" else torch.empty(0, dtype=dtype),
+        schedule=Schedule((14.614641, 1 / 3, 0.0), finest=0.0291671),
+        eta=1.0 if method == "ddpm" else 0.0,
+        guidance=3.5,
+        seed=2**63 + 5,
+        method=method,
+        fingerprint={"architecture": "sd15", "weights": "abc"},
+        conditioning={"cross_attn": torch.randn(1, 7, 8, generator=generator).expand(2, -1, -1)},
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "cat.safetensors"
+
+
+def assert_same(a: Inversion, b: Inversion) -> None:
+    for name in ("trajectory", "noise_maps"):
+        assert getattr(a, name).dtype == getattr(b, name).dtype
+        assert torch.equal(getattr(a, name), getattr(b, name))
+    assert a.conditioning.keys() == b.conditioning.keys()
+    assert all(torch.equal(a.conditioning[key], b.conditioning[key]) for key in a.conditioning)
+    for name in ("schedule", "eta", "guidance", "seed", "method", "fingerprint"):
+        assert getattr(a, name) == getattr(b, name)
+
+
+@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+def test_what_is_saved_comes_back_bit_by_bit(path, method, dtype):
+    inversion = make(method, dtype)
+    storage.save(inversion, path)
+    assert_same(storage.load(path), inversion)
+
+
+def test_a_picture_of_a_batch_is_saved_alone(path):
+    inversion = make().picture(1)
+    storage.save(inversion, path)
+    assert_same(storage.load(path), inversion)
+
+
+def test_the_same_inversion_makes_the_same_file(path):
+    storage.save(make(), path)
+    first = path.read_bytes()
+    storage.save(make(), path)
+    assert path.read_bytes() == first
+
+
+def test_nothing_but_the_file_is_left(path):
+    storage.save(make(), path)
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_what_is_loaded_does_not_depend_on_the_file(path):
+    storage.save(make(), path)
+    trajectory = storage.load(path).trajectory
+    assert trajectory.untyped_storage().nbytes() == trajectory.nbytes
+
+
+def test_a_failed_save_keeps_the_old_file(path, monkeypatch):
+    storage.save(make(), path)
+    before = path.read_bytes()
+
+    def full(source, destination):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(storage.os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        storage.save(dataclasses.replace(make(), seed=1), path)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_broken_inversion_is_not_saved(path):
+    inversion = make()
+    inversion.trajectory[0, 0, 0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match="NaN"):
+        storage.save(inversion, path)
+    assert not path.exists()
+
+
+def rewrite(path, change_header=None, change_tensors=None, metadata=None):
+    """A file that another program, an older version or an accident left."""
+    storage.save(make(), path)
+    tensors = load_file(path)
+    with storage.safetensors.safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()[storage.FORMAT])
+    if change_header:
+        change_header(header)
+    if change_tensors:
+        change_tensors(tensors)
+    save_file(tensors, path, {storage.FORMAT: json.dumps(header)} if metadata is None else metadata)
+
+
+DEFECTS = {
+    "missing": (lambda path: None, "no inversion file"),
+    "empty": (lambda path: path.write_bytes(b""), "damaged"),
+    "a picture": (lambda path: path.write_bytes(b"\x89PNG\r\n" * 40), "damaged"),
+    "cut off": (lambda path: (storage.save(make(), path), os.truncate(path, 3000)), "damaged"),
+    "a folder": (lambda path: path.mkdir(), "no inversion file"),
+    "foreign": (lambda path: save_file({"weight": torch.zeros(2)}, path), "not an inversion"),
+    "header no JSON": (lambda path: rewrite(path, metadata={storage.FORMAT: "{"}), "header"),
+    "header no object": (lambda path: rewrite(path, metadata={storage.FORMAT: "[1]"}), "header"),
+    "newer": (lambda path: rewrite(path, lambda h: h.update(version=2)), "version 2"),
+    "no seed": (lambda path: rewrite(path, lambda h: h.pop("seed")), "lacks 'seed'"),
+    "no sigmas": (lambda path: rewrite(path, lambda h: h.pop("sigmas")), "lacks 'sigmas'"),
+    "sigmas not numbers": (lambda path: rewrite(path, lambda h: h.update(sigmas=["a", None])), "header"),
+    "sigmas no list": (lambda path: rewrite(path, lambda h: h.update(sigmas=3)), "header"),
+    "sigmas rise": (lambda path: rewrite(path, lambda h: h["sigmas"].reverse()), "must decrease"),
+    "sigmas too many": (lambda path: rewrite(path, lambda h: h["sigmas"].insert(0, 99.0)), "trajectory"),
+    "no version": (lambda path: rewrite(path, lambda h: h.pop("version")), "lacks 'version'"),
+    "eta not a number": (lambda path: rewrite(path, lambda h: h.update(eta=float("nan"))), "eta"),
+    "foreign method": (lambda path: rewrite(path, lambda h: h.update(method="magic")), "magic"),
+    "fingerprint no object": (lambda path: rewrite(path, lambda h: h.update(fingerprint=7)), "header"),
+    "no trajectory": (lambda path: rewrite(path, None, lambda t: t.pop("trajectory")), "lacks the trajectory"),
+    "noise maps of another size": (
+        lambda path: rewrite(path, None, lambda t: t.update(noise_maps=torch.zeros(2, 2, 4, 6, 6))),
+        "noise maps",
+    ),
+    "NaN": (lambda path: rewrite(path, None, lambda t: t["trajectory"].view(-1)[3:4].fill_(torch.nan)), "NaN"),
+    "infinite": (lambda path: rewrite(path, None, lambda t: t["noise_maps"].view(-1)[3:4].fill_(torch.inf)), "NaN"),
+    "integers": (lambda path: rewrite(path, None, lambda t: t.update(trajectory=t["trajectory"].int())), "numbers"),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_every_defect_has_its_sentence(path, defect):
+    damage, sentence = DEFECTS[defect]
+    damage(path)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        storage.load(path)
+    text = str(caught.value)
+    assert path.name in text
+    assert str(path.parent) not in text
+    assert text.endswith(".")
