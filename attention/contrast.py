@@ -29,27 +29,30 @@ def contrasted_attention(
 ) -> Tensor:
     """Attention of q [B, H, N, d] over k, v [B or 1, H, M, d] with contrast; [B, H, N, d] in the dtype of q.
 
+    With the clip, everything in between is in fp32 (or wider), whatever q is.
+
     contrast: 1 is plain attention.
     clip: True as the released code, False as the paper.
     scale: of the scores, 1/sqrt(d) if None.
     query_chunk: queries whose rows of the map exist at a time (with the clip only); None keeps the scores of a chunk
         within SCORE_BYTES, so that memory beyond q, k, v and the result does not grow with N.
     """
+    wide = torch.promote_types(q.dtype, torch.float32)
     k = k.expand(q.shape[0], -1, -1, -1)
     v = v.expand(q.shape[0], -1, -1, -1)
     if contrast == 1:
         return scaled_dot_product_attention(q, k, v, scale=scale)
     if not clip:
         plain = scaled_dot_product_attention(q, k, v, scale=scale)
-        mean = v.float().mean(dim=-2, keepdim=True)
-        return torch.lerp(mean, plain.float(), contrast).to(q.dtype)
+        mean = v.to(wide).mean(dim=-2, keepdim=True)
+        return torch.lerp(mean, plain.to(wide), contrast).to(q.dtype)
     scale = q.shape[-1] ** -0.5 if scale is None else scale
-    keys = k.float().transpose(-1, -2)
-    values = v.float()
+    keys = k.to(wide).transpose(-1, -2)
+    values = v.to(wide)
     offset = (contrast - 1) / k.shape[-2]
     out = torch.empty_like(q)
     for rows in query_chunks(q, k.shape[-2], query_chunk):
-        attention = torch.softmax((q[..., rows, :].float() * scale) @ keys, dim=-1)
+        attention = torch.softmax((q[..., rows, :].to(wide) * scale) @ keys, dim=-1)
         contrasted = attention.mul(contrast).sub_(offset).clamp_(0, 1)
         out[..., rows, :] = (contrasted @ values).to(q.dtype)
     return out
