@@ -5,7 +5,6 @@ clone that later nodes make of the counted MODEL counts into the same sum, and s
 unconditional ones included.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +45,7 @@ class CountEvaluations(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model: ModelPatcher | None) -> float:
-        return math.nan  # never equal to itself: the host runs this node, and all that follows, every time
+        return float("nan")  # a new one each time (math.nan is itself): all that follows runs again
 
     @classmethod
     def execute(cls, model: ModelPatcher) -> io.NodeOutput:
