@@ -1,0 +1,1 @@
+"""The only place that imports comfy: run the model, patch it, know its family, devices and files."""

@@ -1,0 +1,58 @@
+"""Who made this inversion: a short identity of a MODEL, stored with the inversion and checked before it is used again."""
+
+import hashlib
+import json
+
+import comfy.latent_formats
+from comfy.model_patcher import ModelPatcher
+
+
+def fingerprint(model: ModelPatcher) -> dict[str, str]:
+    """Identity of a model.
+
+    architecture: hash of the network's configuration, latent format, prediction type and noise levels. An inversion cannot be used on
+    a model where this differs. weights: hash of the output layer's bias, which no LoRA or quantisation touches; where only
+    this differs the checkpoint is another one of the same family, and the inversion is no longer exact.
+    """
+    sampling = model.get_model_object("model_sampling")
+    latent_format = type(model.get_model_object("latent_format")).__name__
+    config = model.model.model_config.unet_config
+    parts = {
+        "config": {key: str(config[key]) for key in sorted(config) if key not in ("dtype", "device", "image_size")},
+        "latent_format": latent_format,
+        "prediction": [base.__name__ for base in type(sampling).__mro__[1:-1]],
+        "sigmas": [f"{float(sampling.sigma_min):.4f}", f"{float(sampling.sigma_max):.3f}"],
+    }
+    architecture = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    return {"architecture": architecture, "weights": _weights(model), "latent_format": latent_format}
+
+
+def _weights(model: ModelPatcher) -> str:
+    out = getattr(model.get_model_object("diffusion_model"), "out", None)
+    bias = getattr(out[-1], "bias", None) if out is not None else None
+    if bias is None:
+        return "unknown"
+    return hashlib.sha256(bias.detach().float().cpu().numpy().tobytes()).hexdigest()[:16]
+
+
+def same_model(found: dict[str, str], model: ModelPatcher) -> bool:
+    """Check that an inversion fits a model; returns whether even the weights are the same.
+
+    Raises ValueError where the architecture differs.
+    """
+    needed = fingerprint(model)
+    if found.get("architecture") != needed["architecture"]:
+        raise ValueError(
+            f"This inversion was made with another kind of model (fingerprint {found.get('architecture')}, "
+            f"the connected MODEL has {needed['architecture']}). Invert the picture again with the MODEL that samples it."
+        )
+    return found.get("weights") == needed["weights"]
+
+
+def latent_format_of(found: dict[str, str]) -> comfy.latent_formats.LatentFormat:
+    """The latent format named in a fingerprint, to turn the inversion's latents into an ordinary LATENT."""
+    name = found.get("latent_format", "")
+    cls = getattr(comfy.latent_formats, name, None)
+    if not (isinstance(cls, type) and issubclass(cls, comfy.latent_formats.LatentFormat)):
+        raise ValueError(f"The inversion names the latent format {name!r}, which this ComfyUI does not have. Make it again.")
+    return cls()

@@ -1,0 +1,84 @@
+"""Appearance guidance as a GUIDER (Cross-Image Attention, eq. 4, with the released code's decaying scale).
+
+Two passes of one prompt: with the transfer (row 0, which cross-image attention edits) and without it (its twin). Where no attention layer
+reads a reference the two are the same, so the twin is not computed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.samplers
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+from ..attention.windows import APPEARANCE_GUIDANCE, Window
+from ..guidance.appearance import guidance_scale, guide
+from .transfer import KEY
+
+
+@dataclass(frozen=True)
+class GuidanceSettings:
+    """scale falls linearly to end_scale over all executed steps; 1 is no guidance. text_scale: classifier-free guidance, 1 is off."""
+
+    scale: float = 3.5
+    end_scale: float = 1.75
+    window: Window = APPEARANCE_GUIDANCE
+    text_scale: float = 1.0
+
+
+class AppearanceGuider(comfy.samplers.CFGGuider):
+    """denoised = plain + scale * (transferred - plain) + (text_scale - 1) * (plain - negative)"""
+
+    def __init__(self, model: ModelPatcher, positive: list, negative: list | None, settings: GuidanceSettings):
+        super().__init__(model)
+        self.settings = settings
+        conds = {"positive": positive}
+        if negative is not None and settings.text_scale != 1.0:
+            conds["negative"] = negative
+        self.inner_set_conds(conds)
+
+    def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict[str, Any] = {}, seed: Any = None) -> Tensor:  # noqa: B006 (the host's signature)
+        positive = self.conds["positive"]
+        negative = self.conds.get("negative")
+        scale = self._scale_at(float(timestep.max()), model_options)
+        twin = positive if scale != 1.0 or negative is not None else None
+        wanted = [cond for cond in (positive, twin, negative) if cond is not None]
+        outputs = comfy.samplers.calc_cond_batch(self.inner_model, wanted, x, timestep, model_options)
+        edited = outputs[0]
+        plain = outputs[1] if twin is not None else edited
+        unguided = outputs[-1] if negative is not None else None
+        denoised = guide(plain, edited, scale, unguided, self.settings.text_scale)
+        return self._post_cfg(denoised, edited, plain, scale, x, timestep, model_options)
+
+    def _scale_at(self, sigma: float, model_options: dict[str, Any]) -> float:
+        """The guidance scale at this noise level; 1 where transfer or guidance is off."""
+        transfer = model_options.get("transformer_options", {}).get(KEY)
+        run = transfer.run if transfer is not None else None
+        if run is None or not run.is_open(sigma):
+            return 1.0
+        step = run.step_at(sigma)
+        if not self.settings.window.contains(step):
+            return 1.0
+        return guidance_scale(step, run.steps, self.settings.scale, self.settings.end_scale)
+
+    def _post_cfg(
+        self, denoised: Tensor, edited: Tensor, plain: Tensor, scale: float, x: Tensor, sigma: Tensor, model_options: dict[str, Any]
+    ) -> Tensor:
+        """Let the post-CFG functions of other nodes (perturbed attention, rescaling) see what they expect."""
+        for function in model_options.get("sampler_post_cfg_function", []):
+            positive = self.conds["positive"]
+            denoised = function(
+                {
+                    "denoised": denoised,
+                    "cond": positive,
+                    "uncond": positive,
+                    "cond_scale": scale,
+                    "model": self.inner_model,
+                    "uncond_denoised": plain,
+                    "cond_denoised": edited,
+                    "sigma": sigma,
+                    "model_options": model_options,
+                    "input": x,
+                }
+            )
+        return denoised

@@ -1,0 +1,110 @@
+"""Invert pictures and replay inversions with a MODEL of the host."""
+
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+from ..inversion.ddim import invert_ddim
+from ..inversion.ddpm import invert_ddpm
+from ..inversion.record import Inversion
+from ..inversion.replay import replay
+from ..inversion.schedule import Schedule
+from .conditioning import pack, unpack
+from .container import Denoise, preview_callback, run_inside, to_intermediate
+from .fingerprint import fingerprint, same_model
+from .schedules import sigmas_tensor
+
+
+def invert_with_ddpm(
+    model: ModelPatcher,
+    latent: Tensor,
+    positive: list,
+    negative: list,
+    schedule: Schedule,
+    *,
+    guidance: float = 3.5,
+    eta: float = 1.0,
+    seed: int = 42,
+    keep_last_noise: bool = False,
+    levels_per_forward: int = 1,
+) -> Inversion:
+    """Edit-friendly DDPM inversion of a batch of pictures. latent: [B, C, h, w], the samples of a LATENT."""
+    on_step = preview_callback(model, schedule.steps)
+
+    def body(denoise: Denoise, x0: Tensor) -> tuple[Tensor, Tensor]:
+        return invert_ddpm(
+            denoise, x0, schedule, eta=eta, seed=seed, keep_last_noise=keep_last_noise,
+            levels_per_call=levels_per_forward, on_step=on_step,
+        )  # fmt: skip
+
+    trajectory, noise_maps = run_inside(
+        model, latent, body, positive=positive, negative=negative, guidance=guidance, sigmas=sigmas_tensor(schedule), seed=seed
+    )
+    return Inversion(
+        trajectory=to_intermediate(trajectory),
+        noise_maps=to_intermediate(noise_maps),
+        schedule=schedule,
+        eta=eta,
+        guidance=guidance,
+        seed=seed,
+        method="ddpm",
+        fingerprint=fingerprint(model),
+        conditioning=pack(positive, negative),
+    )
+
+
+def invert_with_ddim(
+    model: ModelPatcher, latent: Tensor, positive: list, negative: list, schedule: Schedule, *, guidance: float = 1.0
+) -> Inversion:
+    """DDIM inversion of a batch of pictures: the latents alone, without noise maps."""
+    on_step = preview_callback(model, schedule.steps)
+
+    def body(denoise: Denoise, x0: Tensor) -> Tensor:
+        return invert_ddim(denoise, x0, schedule, on_step=on_step)
+
+    trajectory = run_inside(
+        model, latent, body, positive=positive, negative=negative, guidance=guidance, sigmas=sigmas_tensor(schedule)
+    )
+    return Inversion(
+        trajectory=to_intermediate(trajectory),
+        noise_maps=trajectory.new_zeros(0, device="cpu"),
+        schedule=schedule,
+        eta=0.0,
+        guidance=guidance,
+        seed=0,
+        method="ddim",
+        fingerprint=fingerprint(model),
+        conditioning=pack(positive, negative),
+    )
+
+
+def reconstruct(model: ModelPatcher, inversion: Inversion) -> Tensor:
+    """Replay an inversion under the prompt and guidance it was made with; [B, C, h, w] in the VAE's scale.
+
+    How near this comes to the picture is what the inversion is worth.
+    """
+    same_model(inversion.fingerprint, model)
+    on_step = preview_callback(model, inversion.schedule.steps)
+
+    def body(denoise: Denoise, x0: Tensor) -> Tensor:
+        device = x0.device
+        return replay(
+            denoise,
+            inversion.start.to(device),
+            inversion.schedule,
+            inversion.noise_maps.to(device) if inversion.eta else None,
+            inversion.eta,
+            on_step=on_step,
+        )
+
+    latent_format = model.get_model_object("latent_format")
+    x0 = run_inside(
+        model,
+        latent_format.process_out(inversion.x0),
+        body,
+        positive=unpack(inversion.conditioning, "positive"),
+        negative=unpack(inversion.conditioning, "negative"),
+        guidance=inversion.guidance,
+        sigmas=sigmas_tensor(inversion.schedule),
+        seed=inversion.seed,
+    )
+    return to_intermediate(latent_format.process_out(x0))

@@ -1,0 +1,106 @@
+"""Reference pictures beside a run: their latents at every step, and the keys and values their self-attention shows.
+
+References never ride in the user's latent batch. At a step that reads one, it runs in a forward of its own, under its own prompt
+and without the patches of other nodes, and leaves its projected keys and values in the feature bank.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import comfy.sampler_helpers
+import comfy.samplers
+import torch
+from comfy.ldm.modules.attention import optimized_attention
+from torch import Tensor
+
+from ..inversion.record import Inversion
+from ..inversion.step import step
+from .conditioning import unpack
+
+# (output block number, transformer inside the block) -> keys and values [pictures, heads, N, d]
+FeatureBank = dict[tuple[int, int], tuple[Tensor, Tensor]]
+
+
+class RecordedReference:
+    """A reference at the latents its inversion recorded: always the true picture, and free on steps that do not read it."""
+
+    evaluates_every_step = False
+
+    def __init__(self, inversion: Inversion):
+        self.inversion = inversion
+        self._prompt: list[dict[str, Any]] | None = None
+
+    def latent(self, level: int) -> Tensor:
+        """[B, C, h, w] at noise level `level` of the run."""
+        return self.inversion.trajectory[level]
+
+    def run(self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], blocks: Iterable[int], seed: Any) -> FeatureBank:
+        """One forward at `level`; records the self-attention of the given output blocks."""
+        bank: FeatureBank = {}
+        self._denoise(guider, sigma, level, _recording(model_options, bank, blocks), seed)
+        return bank
+
+    def _denoise(self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], seed: Any) -> Tensor:
+        x = self.latent(level).to(device=sigma.device, dtype=torch.float32)
+        sigma = sigma.reshape(-1)[:1].expand(x.shape[0])
+        if self._prompt is None:
+            self._prompt = self._processed_prompt(guider, x, seed)
+        return comfy.samplers.calc_cond_batch(guider.inner_model, [self._prompt], x, sigma, model_options)[0]
+
+    def _processed_prompt(self, guider: Any, x: Tensor, seed: Any) -> list[dict[str, Any]]:
+        prompt = comfy.sampler_helpers.convert_cond(unpack(self.inversion.conditioning, "positive"))
+        return comfy.samplers.process_conds(guider.inner_model, x, {"positive": prompt}, x.device, x, None, seed)["positive"]
+
+
+class ReplayedReference(RecordedReference):
+    """A reference moved on by its own prediction and noise map, as the released code does (it drifts from its picture).
+
+    It has to see every step of the run exactly once.
+    """
+
+    evaluates_every_step = True
+
+    def __init__(self, inversion: Inversion):
+        super().__init__(inversion)
+        self._level = 0
+        self._x = inversion.start
+
+    def latent(self, level: int) -> Tensor:
+        if level != self._level:
+            raise ValueError(
+                f"references = replayed needs a sampler that visits every level once and in order (it asked for level {level}, "
+                f"the reference stands at {self._level}). Use the SAMPLER of Resume from Inversion, or references = recorded."
+            )
+        return self._x
+
+    def run(self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], blocks: Iterable[int], seed: Any) -> FeatureBank:
+        bank: FeatureBank = {}
+        denoised = self._denoise(guider, sigma, level, _recording(model_options, bank, blocks), seed)
+        record = self.inversion
+        x = self._x.to(denoised.device)
+        noise_map = record.noise_maps[level].to(denoised.device) if record.eta else None
+        self._x = step(x, denoised, noise_map, record.schedule, level, record.eta)
+        self._level = level + 1
+        return bank
+
+
+def _recording(model_options: dict[str, Any], bank: FeatureBank, blocks: Iterable[int]) -> dict[str, Any]:
+    """Options of a reference forward: no patches of anybody, but a recorder on the given blocks. The caller's are not touched."""
+    kept = {key: value for key, value in model_options.get("transformer_options", {}).items() if key not in ("patches", "patches_replace")}
+
+    def record(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
+        bank[extra["block"][1], extra.get("block_index", 0)] = (split_heads(k, extra["n_heads"]), split_heads(v, extra["n_heads"]))
+        return optimized_attention(q, k, v, extra["n_heads"], attn_precision=extra.get("attn_precision"), transformer_options=extra)
+
+    kept["patches_replace"] = {"attn1": {("output", block): record for block in blocks}}
+    return {"transformer_options": kept}
+
+
+def split_heads(tokens: Tensor, heads: int) -> Tensor:
+    """[B, N, heads*d] -> [B, heads, N, d]"""
+    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(tokens: Tensor) -> Tensor:
+    """[B, heads, N, d] -> [B, N, heads*d]"""
+    return tokens.transpose(1, 2).flatten(-2)

@@ -1,0 +1,87 @@
+"""Resume from an inversion: a SAMPLER that replays its noise maps, on its own schedule."""
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.samplers
+import torch
+from torch import Tensor
+
+from ..inversion.record import Inversion
+from ..inversion.replay import replay
+from .schedules import sigmas_tensor
+from .transfer import KEY
+
+# A LATENT_OPERATION: operation(latent=..., **about_the_step) -> latent
+LatentOperation = Callable[..., Tensor]
+
+
+class NoiseMapSampler(comfy.samplers.Sampler):
+    """Moves the latent by the inversion's own steps: denoised, direction, and the recorded noise map (none for DDIM).
+
+    between_steps, if given, is applied to the latent after each step. It is told `step` (executed steps, from 0), `level` (the noise level it
+    stands at now, an index into the inversion's sigmas) and `latent_of`, which finds another inversion's latent at that level.
+    """
+
+    def __init__(self, inversion: Inversion, between_steps: LatentOperation | None = None):
+        self.inversion = inversion
+        self.between_steps = between_steps
+
+    def sample(self, guider, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False):
+        inversion = self.inversion
+        self._check(sigmas, latent_image)
+        model_options = extra_args["model_options"]
+
+        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+            return guider(x, sigma, model_options=model_options, seed=extra_args["seed"])
+
+        def after_step(x: Tensor, i: int) -> Tensor:
+            level = i + 1
+            if self.between_steps is not None:
+                x = self.between_steps(latent=x, step=i, level=level, latent_of=lambda other: _latent_of(other, level, model_options))
+            if denoise_mask is not None:
+                x = x * denoise_mask + _batched(inversion.trajectory[level], x) * (1 - denoise_mask)
+            return x
+
+        def on_step(i: int, total: int, denoised: Tensor) -> None:
+            if callback is not None:
+                callback(i, denoised, denoised, total)
+
+        noise_maps = _batched(inversion.noise_maps, latent_image) if inversion.eta else None
+        return replay(
+            denoise, latent_image, inversion.schedule, noise_maps, inversion.eta, after_step=after_step, on_step=on_step
+        )
+
+    def _check(self, sigmas: Tensor, latent: Tensor) -> None:
+        inversion = self.inversion
+        expected = sigmas_tensor(inversion.schedule)
+        if sigmas.shape != expected.shape or not torch.allclose(sigmas.cpu().float(), expected, rtol=1e-3, atol=1e-6):
+            raise ValueError(
+                f"The SIGMAS have {len(sigmas) - 1} steps and the inversion {len(expected) - 1}, or other levels. "
+                "Connect the SIGMAS output of the same Resume from Inversion node."
+            )
+        if tuple(latent.shape[-2:]) != tuple(inversion.size) or latent.shape[0] % inversion.pictures:
+            raise ValueError(
+                f"The latent is {tuple(latent.shape)} and the inversion holds {inversion.pictures} picture(s) of "
+                f"{inversion.size[1]}x{inversion.size[0]}. Connect the LATENT output of the same Resume from Inversion node."
+            )
+
+
+def _batched(pictures: Tensor, like: Tensor) -> Tensor:
+    """[..., b, C, h, w] of an inversion -> one row per row of `like` [B, C, h, w], on its device."""
+    return pictures.to(like).repeat(*(1,) * (pictures.ndim - 4), like.shape[0] // pictures.shape[-4], 1, 1, 1)
+
+
+def _latent_of(inversion: Inversion, level: int, model_options: dict[str, Any]) -> Tensor:
+    """An inversion's latent at a level of this run: where the transfer's replayed reference stands, else as recorded."""
+    transfer = model_options.get("transformer_options", {}).get(KEY)
+    run = transfer.run if transfer is not None else None
+    replayed = run.latent_of(inversion, level) if run is not None else None
+    if replayed is not None:
+        return replayed
+    if level >= len(inversion.trajectory):
+        raise ValueError(
+            f"An inversion used between the steps has {inversion.schedule.steps} steps and this run goes on longer. "
+            "Invert both pictures with the same steps and start_at."
+        )
+    return inversion.trajectory[level]

@@ -1,0 +1,12 @@
+"""What people see: one file per family of nodes, and the extension that lists them for the host."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from . import attention, inversion, pocket, sampling
+
+
+class AppearanceTransfer(ComfyExtension):
+    """All nodes of the pack."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [*pocket.NODES, *inversion.NODES, *attention.NODES, *sampling.NODES]

@@ -1,0 +1,199 @@
+"""Nodes from a picture to the noise that makes it, and for keeping and judging what comes out."""
+
+from comfy_api.latest import io, ui
+
+from .sockets import CATEGORY, Inversion
+
+FAMILY = f"{CATEGORY}/inversion"
+ALIASES = ["unsampler", "noise inversion", "edit friendly", "ddim inversion", "style transfer", "appearance transfer"]
+
+
+def _model_inputs(latent_tooltip: str) -> list[io.Input]:
+    return [
+        io.Model.Input("model", tooltip="The checkpoint that will also sample. Connect it before any Cross-Image Attention node."),
+        io.Latent.Input("latent", tooltip=latent_tooltip),
+        io.Conditioning.Input("positive", tooltip="What the picture shows, for example 'a photo of a horse'."),
+        io.Conditioning.Input("negative", tooltip="An empty text, as a rule. Not used where guidance is 1."),
+    ]
+
+
+class InvertImageDDPM(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_InvertImageDDPM",
+            display_name="Invert Image (DDPM)",
+            category=FAMILY,
+            description="Finds the noise that makes your picture (edit-friendly DDPM), so that it can be sampled again and changed on the way.",
+            search_aliases=ALIASES,
+            inputs=[
+                *_model_inputs("VAE Encode of the picture; a batch is inverted together."),
+                io.Int.Input("steps", default=100, min=1, max=1000, tooltip="Steps of the whole schedule. The paper uses 100."),
+                io.Int.Input("start_at", default=32, min=0, max=999, tooltip="Steps to leave out at the noisy end; 0 inverts all. More keeps more of the picture's structure."),
+                io.Float.Input("guidance", default=3.5, min=0.0, max=30.0, step=0.1, tooltip="Text guidance while inverting; 1 turns it off and halves the cost."),
+                io.Int.Input("seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, tooltip="Seed of the noise drawn for each level. Any seed reconstructs the picture."),
+                io.Float.Input("eta", default=1.0, min=0.01, max=1.0, step=0.01, advanced=True, tooltip="Share of noise per step; the paper's value is 1."),
+                io.Boolean.Input("keep_last_noise", default=False, advanced=True, tooltip="Keep the noise of the very last step for an exact reconstruction; off is what the paper does."),
+                io.Int.Input("levels_per_forward", default=1, min=1, max=64, advanced=True, tooltip="Noise levels that share one forward; 1 needs the least memory, more is quicker on a GPU. The result is the same."),
+                io.Sigmas.Input("sigmas", optional=True, tooltip="Another schedule instead of steps and start_at. Leave it open for the paper's."),
+            ],
+            outputs=[Inversion.Output("inversion", tooltip="The picture's latents and noise maps at every level.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, model, latent, positive, negative, steps, start_at, guidance, seed, eta, keep_last_noise, levels_per_forward, sigmas=None
+    ) -> io.NodeOutput:
+        from ..host.inverting import invert_with_ddpm
+        from ..host.schedules import schedule_of
+
+        schedule = schedule_of(model, steps=steps, start_at=start_at, sigmas=sigmas)
+        inversion = invert_with_ddpm(
+            model,
+            latent["samples"],
+            positive,
+            negative,
+            schedule,
+            guidance=guidance,
+            eta=eta,
+            seed=seed,
+            keep_last_noise=keep_last_noise,
+            levels_per_forward=levels_per_forward,
+        )
+        return io.NodeOutput(inversion)
+
+
+class InvertImageDDIM(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_InvertImageDDIM",
+            display_name="Invert Image (DDIM)",
+            category=FAMILY,
+            description="Runs the sampler backwards from your picture to noise (DDIM). Quick and without noise maps; less exact than DDPM.",
+            search_aliases=ALIASES,
+            inputs=[
+                *_model_inputs("VAE Encode of the picture; a batch is inverted together."),
+                io.Int.Input("steps", default=50, min=1, max=1000, tooltip="Steps of the whole schedule; more is more exact."),
+                io.Int.Input("start_at", default=0, min=0, max=999, tooltip="Steps to leave out at the noisy end; 0 inverts all the way."),
+                io.Float.Input("guidance", default=1.0, min=0.0, max=30.0, step=0.1, tooltip="Text guidance while inverting; 1 turns it off and is the most exact."),
+                io.Sigmas.Input("sigmas", optional=True, tooltip="Another schedule instead of steps and start_at. Leave it open for the paper's."),
+            ],
+            outputs=[Inversion.Output("inversion", tooltip="The picture's latents at every level.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, model, latent, positive, negative, steps, start_at, guidance, sigmas=None) -> io.NodeOutput:
+        from ..host.inverting import invert_with_ddim
+        from ..host.schedules import schedule_of
+
+        schedule = schedule_of(model, steps=steps, start_at=start_at, sigmas=sigmas)
+        return io.NodeOutput(invert_with_ddim(model, latent["samples"], positive, negative, schedule, guidance=guidance))
+
+
+class SaveInversion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_SaveInversion",
+            display_name="Save Inversion",
+            category=FAMILY,
+            description="Writes an inversion to output/inversions, so that a picture has to be inverted only once. Nothing is overwritten.",
+            search_aliases=["export inversion", "store latents"],
+            is_output_node=True,
+            inputs=[
+                Inversion.Input("inversion", tooltip="What to keep."),
+                io.String.Input("name", default="inversion", tooltip="Name of the file; a number and .safetensors are added."),
+            ],
+            outputs=[Inversion.Output("saved", tooltip="The same inversion, to go on with.")],
+        )
+
+    @classmethod
+    def execute(cls, inversion, name) -> io.NodeOutput:
+        from ..host.files import path_to_save
+        from ..inversion.storage import save
+
+        path = path_to_save(name)
+        save(inversion, path)
+        return io.NodeOutput(inversion, ui=ui.PreviewText(f"Saved {path.name}"))
+
+
+class LoadInversion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        from ..host.files import saved_inversions
+
+        return io.Schema(
+            node_id="AppearanceTransfer_LoadInversion",
+            display_name="Load Inversion",
+            category=FAMILY,
+            description="Reads an inversion from output/inversions and checks it before use.",
+            search_aliases=["import inversion"],
+            inputs=[io.Combo.Input("name", options=saved_inversions() or [NOTHING_SAVED], tooltip="A file that Save Inversion wrote.")],
+            outputs=[Inversion.Output("inversion", tooltip="Exactly what was saved.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, name) -> bool | str:
+        """Files appear and vanish while the host runs, so the list of the schema is not what counts."""
+        from ..host.files import path_to_load
+
+        try:
+            path_to_load(name)
+        except ValueError as reason:
+            return str(reason)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, name) -> str:
+        from ..host.files import path_to_load
+
+        path = path_to_load(name)
+        return f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}"
+
+    @classmethod
+    def execute(cls, name) -> io.NodeOutput:
+        from ..host.files import path_to_load
+        from ..inversion.storage import load
+
+        return io.NodeOutput(load(path_to_load(name)))
+
+
+class InversionReport(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_InversionReport",
+            display_name="Inversion Report",
+            category=FAMILY,
+            description="Samples the inversion back into its picture and says how near it comes. Do this once before you blame the transfer.",
+            search_aliases=["reconstruction", "psnr", "check inversion"],
+            is_output_node=True,
+            inputs=[
+                io.Model.Input("model", tooltip="The model the inversion was made with, without patches."),
+                Inversion.Input("inversion", tooltip="The inversion to judge."),
+                io.Vae.Input("vae", tooltip="Decodes both pictures for the comparison."),
+            ],
+            outputs=[
+                io.Image.Output("reconstruction", tooltip="The picture as it comes back."),
+                io.Float.Output("psnr", tooltip="Mean PSNR in dB against the decoded original; above 30 is hard to tell apart."),
+                io.String.Output("report", tooltip="The same in words, picture by picture."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, inversion, vae) -> io.NodeOutput:
+        from ..host.fingerprint import latent_format_of
+        from ..host.inverting import reconstruct
+        from ..inversion.quality import psnr
+
+        original = vae.decode(latent_format_of(inversion.fingerprint).process_out(inversion.x0))
+        reconstruction = vae.decode(reconstruct(model, inversion))
+        values = [float(value) for value in psnr(reconstruction, original)]
+        lines = [str(inversion), *(f"picture {i}: {value:.2f} dB" for i, value in enumerate(values))]
+        preview = ui.PreviewImage(reconstruction, cls=cls).as_dict() | ui.PreviewText("\n".join(lines)).as_dict()
+        return io.NodeOutput(reconstruction, sum(values) / len(values), "\n".join(lines), ui=preview)
+
+
+NOTHING_SAVED = "(nothing saved yet)"
+NODES = [InvertImageDDPM, InvertImageDDIM, SaveInversion, LoadInversion, InversionReport]

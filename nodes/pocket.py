@@ -1,0 +1,77 @@
+"""The embedded default: a toy world that works on a fresh machine. A test bench, never a claim about real checkpoints."""
+
+from comfy_api.latest import io
+
+from .sockets import CATEGORY
+
+FAMILY = f"{CATEGORY}/pocket"
+ANY = "any"
+
+
+class LoadPocketCheckpoint(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_LoadPocketCheckpoint",
+            display_name="Load Pocket Checkpoint",
+            category=FAMILY,
+            description="A tiny diffusion model of toy animals that comes with the pack. To try workflows at once; swap in your own checkpoint for real pictures.",
+            search_aliases=["toy checkpoint", "test model", "pocket"],
+            inputs=[io.Combo.Input("precision", options=["fp32", "fp16"], default="fp32", tooltip="fp32 is exact; fp16 halves the memory.")],
+            outputs=[
+                io.Model.Output(tooltip="For all stock nodes; 128 px pictures."),
+                io.Clip.Output(tooltip="Knows the words of the pocket captions only."),
+                io.Vae.Output(tooltip="For VAE Encode and VAE Decode."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, precision) -> io.NodeOutput:
+        from ..host.pocket_checkpoint import load_pocket_checkpoint
+
+        return io.NodeOutput(*load_pocket_checkpoint(precision))
+
+
+class PocketScene(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        from ..pocket.scene import COATS, SPECIES, VIEWS
+
+        return io.Schema(
+            node_id="AppearanceTransfer_PocketScene",
+            display_name="Pocket Scene",
+            category=FAMILY,
+            description="Renders a toy animal with everything that is true about it: mask, parts, caption.",
+            search_aliases=["toy scene", "test picture", "pocket"],
+            inputs=[
+                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=True, tooltip="Which animal; the same seed is always the same picture."),
+                io.Combo.Input("species", options=[ANY, *SPECIES], default=ANY, tooltip="Fix the species, or any."),
+                io.Combo.Input("coat", options=[ANY, *COATS], default=ANY, tooltip="Fix the coat, or any."),
+                io.Combo.Input("view", options=[ANY, *VIEWS], default=ANY, tooltip="Fix the side it is seen from, or any."),
+                io.Int.Input("size", default=128, min=32, max=1024, step=8, tooltip="Width and height in pixels; the pocket checkpoint wants 128."),
+            ],
+            outputs=[
+                io.Image.Output(tooltip="The picture."),
+                io.Mask.Output(tooltip="1 on the animal."),
+                io.Image.Output(id="parts", display_name="parts", tooltip="Its parts, a colour each."),
+                io.String.Output(id="caption", display_name="caption", tooltip="A sentence that the pocket text encoder understands."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, seed, species, coat, view, size) -> io.NodeOutput:
+        from ..pocket.captions import caption
+        from ..pocket.render import part_colours, render
+        from ..pocket.scene import VIEWS, random_scene
+
+        scene = random_scene(
+            seed,
+            species=None if species == ANY else species,
+            coat=None if coat == ANY else coat,
+            view=None if view == ANY else VIEWS.index(view),
+        )
+        rendering = render([scene], size)
+        return io.NodeOutput(rendering.image, rendering.mask, part_colours(rendering.parts), caption(scene))
+
+
+NODES = [LoadPocketCheckpoint, PocketScene]

@@ -1,0 +1,11 @@
+"""The pack's own socket types, used by every family of nodes."""
+
+from comfy_api.latest import io
+
+Inversion = io.Custom("INVERSION")
+"""A picture's path through noise (inversion/record.py)."""
+
+Appearance = io.Custom("APPEARANCE")
+"""An inversion with a weight and the region of the output it paints (host/transfer.py)."""
+
+CATEGORY = "appearance transfer"
