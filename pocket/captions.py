@@ -14,7 +14,8 @@ def caption(scene: Scene) -> str:
 
 def short_captions(scene: Scene) -> tuple[str, ...]:
     """Less complete captions of the same scene, so that a model trained on them understands short prompts too."""
-    return (f"{_LEAD} {scene.species}", f"{_LEAD} {scene.colour} {scene.species}", f"{_LEAD} {scene.species} on {scene.ground}")
+    named, coloured = f"{_LEAD} {scene.species}", f"{_LEAD} {scene.colour} {scene.species}"
+    return named, coloured, f"{named} on {scene.ground}"
 
 
 def parse(text: str) -> dict[str, str]:

@@ -13,8 +13,8 @@ from .scene import COATS
 def pattern(coat: Tensor, along: Tensor, around: Tensor, phase: Tensor) -> Tensor:
     """How much of the coat's second colour each spot shows.
 
-    coat: [N] indexes into COATS; along, around: [N] in 0..1 (0.5 around is the back, 0 and 1 the belly); phase: [N, 2] in 0..1.
-    Returns [N] in 0..1, with soft edges that a small autoencoder can keep.
+    coat: [N] indexes into COATS; along, around: [N] in 0..1 (0.5 around is the back, 0 and 1 the belly); phase: [N,
+    2] in 0..1. Returns [N] in 0..1, with soft edges that a small autoencoder can keep.
     """
     amount = torch.zeros_like(along)
     for index, name in enumerate(COATS):

@@ -1,8 +1,8 @@
 """Scenes to pictures, with the truth about every pixel.
 
-Each solid is a sphere swept along a segment with linearly changing radius. Seen orthographically its visible depth at (x, y) is
-the maximum over t in 0..1 of z(t) + sqrt(Q(t)), where Q(t) = r(t)^2 - |(x, y) - c(t)|^2 is a quadratic in t. With Q concave the
-sum is concave too, so its maximum has a closed form and no marching is needed.
+Each solid is a sphere swept along a segment with linearly changing radius. Seen orthographically its visible depth at
+(x, y) is the maximum over t in 0..1 of z(t) + sqrt(Q(t)), where Q(t) = r(t)^2 - |(x, y) - c(t)|^2 is a quadratic in
+t. With Q concave the sum is concave too, so its maximum has a closed form and no marching is needed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _PATTERNED = tuple(part in ("body", "neck") for part in PARTS)
 class Rendering:
     """B pictures of H x W pixels.
 
-    image: [B, H, W, 3] float32 in 0..1. parts: [B, H, W] int64 indexes into PARTS. mask: [B, H, W] float32, 1 on the animal.
-    surface: [B, H, W, 3] float32: instance (which leg, which ear), place along the part 0..1, angle around it 0..1 (0.5 is the
-    upper or front side); zero on the background.
+    image: [B, H, W, 3] float32 in 0..1. parts: [B, H, W] int64 indexes into PARTS. mask: [B, H, W] float32, 1 on the
+    animal. surface: [B, H, W, 3] float32: instance (which leg, which ear), place along the part 0..1, angle around it
+    0..1 (0.5 is the upper or front side); zero on the background.
     """
 
     image: Tensor
@@ -79,7 +79,9 @@ def _render_batch(scenes: Sequence[Scene], size: int, device: torch.device) -> t
 
 
 def _visible(start: Tensor, end: Tensor, radii: Tensor, fine: int) -> tuple[Tensor, Tensor]:
-    """Depth test of all capsules: the visible slot ([B, fine, fine] int16, -1 for none) and where on its segment ([B, fine, fine])."""
+    """Depth test of all capsules: the visible slot ([B, fine, fine] int16, -1 for none) and where on its segment
+    ([B, fine, fine]).
+    """
     count, device = start.shape[0], start.device
     depth = torch.full((count, fine * fine), _FAR, device=device)
     slot = torch.full((count, fine * fine), -1, dtype=torch.int16, device=device)
@@ -110,12 +112,15 @@ def _window(start: Tensor, end: Tensor, radii: Tensor, fine: int) -> tuple[Tenso
 
 
 def _capsule(x: Tensor, y: Tensor, start: Tensor, end: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
-    """Depth and segment position over the grid x [B, w], y [B, h] -> two of [B, h * w]; depth _FAR where the capsule is not."""
+    """Depth and segment position over the grid x [B, w], y [B, h] -> two of [B, h * w]; depth _FAR where the
+    capsule is not.
+    """
     axis, grow = end - start, radii[:, 1] - radii[:, 0]
     squared = (grow**2 - (axis[:, :2] ** 2).sum(1)).clamp(max=-1e-5)[:, None, None]
     rise = axis[:, 2][:, None, None]
     dx, dy = (x - start[:, :1])[:, None, :], (y - start[:, 1:2])[:, :, None]
-    linear = 2 * (radii[:, 0] * grow)[:, None, None] + (2 * axis[:, 0, None, None] * dx) + (2 * axis[:, 1, None, None] * dy)
+    flat = 2 * axis[:, :2, None, None]
+    linear = 2 * (radii[:, 0] * grow)[:, None, None] + flat[:, 0] * dx + flat[:, 1] * dy
     constant = (radii[:, 0] ** 2)[:, None, None] - dx**2 - dy**2
     middle = linear * (-0.5 / squared)
     peak = (constant + 0.5 * linear * middle).clamp(min=0.0)
@@ -138,7 +143,15 @@ def _normals(where: Tensor, fine: int, t: Tensor, start: Tensor, end: Tensor, ra
 
 
 def _surface(
-    t: Tensor, normal: Tensor, start: Tensor, end: Tensor, radii: Tensor, up: Tensor, side: Tensor, solid: Tensor, slot: Tensor
+    t: Tensor,
+    normal: Tensor,
+    start: Tensor,
+    end: Tensor,
+    radii: Tensor,
+    up: Tensor,
+    side: Tensor,
+    solid: Tensor,
+    slot: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Place along the part (caps included) and angle around it, both 0..1, of spots on the solids."""
     start, end, radii = start.flatten(0, 1)[solid], end.flatten(0, 1)[solid], radii.flatten(0, 1)[solid]
@@ -154,7 +167,9 @@ def _surface(
     return first + span * place.clamp(0.0, 1.0), around
 
 
-def _shade(scenes: Sequence[Scene], image: Tensor, part: Tensor, along: Tensor, around: Tensor, normal: Tensor) -> Tensor:
+def _shade(
+    scenes: Sequence[Scene], image: Tensor, part: Tensor, along: Tensor, around: Tensor, normal: Tensor
+) -> Tensor:
     """Colours [N, 3] of the visible spots: part colour and coat pattern under one soft light."""
     device = normal.device
     plain = torch.tensor([s.part_colours for s in scenes], device=device)
@@ -173,7 +188,8 @@ def _shade(scenes: Sequence[Scene], image: Tensor, part: Tensor, along: Tensor, 
 
 def _lights(scenes: Sequence[Scene], device: torch.device) -> Tensor:
     azimuth, elevation = np.radians(np.array([s.light for s in scenes])).T
-    towards = np.stack([np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation)], axis=1)
+    level = np.cos(elevation)
+    towards = np.stack([np.sin(azimuth) * level, -np.sin(elevation), np.cos(azimuth) * level], axis=1)
     return torch.tensor(towards, dtype=torch.float32, device=device)
 
 

@@ -1,7 +1,8 @@
 """What a picture of the pocket world shows: one four-legged toy animal, its coat, pose, view, light and ground.
 
-A `Scene` is plain data; `anatomy` turns it into solids, `render` into pixels, `captions` into words. Appearance is drawn per
-part and independently of the species, so a network has to look from leg to leg and from ear to ear to paint a picture.
+A `Scene` is plain data; `anatomy` turns it into solids, `render` into pixels, `captions` into words. Appearance is
+drawn per part and independently of the species, so a network has to look from leg to leg and from ear to ear to paint
+a picture.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import numpy as np
 RGB = tuple[float, float, float]
 
 WORLD_VERSION = 1
-"""Raise when a seed no longer gives the same picture; checkpoints carry the version of the world they were trained on."""
+"""Raise when a seed no longer gives the same picture; checkpoints carry the version of the world they were trained
+on.
+"""
 
 PARTS = ("background", "body", "neck", "head", "ears", "legs", "tail")
 SPECIES = ("horse", "cow", "sheep", "giraffe", "dog", "elephant")
@@ -47,7 +50,9 @@ SKY_COLOURS: tuple[RGB, ...] = ((0.72, 0.80, 0.88), (0.86, 0.82, 0.78), (0.80, 0
 
 @dataclass(frozen=True)
 class Pose:
-    """Joint angles in degrees; 0 is the species' rest pose, positive lifts (neck, head, tail) or swings forward (legs)."""
+    """Joint angles in degrees; 0 is the species' rest pose, positive lifts (neck, head, tail) or swings forward
+    (legs).
+    """
 
     neck: float
     head: float
@@ -60,9 +65,10 @@ class Pose:
 class Scene:
     """One picture's contents.
 
-    `view` indexes VIEWS. `part_colours` holds one RGB in 0..1 for each of PARTS[1:]; `coat_colour` is the pattern's second
-    colour. `build` multiplies the species' proportions (body, neck, legs, head). `light` is (azimuth, elevation) in degrees,
-    azimuth 0 from behind the viewer, positive from the right. `fill` scales the animal, `shift` moves it (picture widths).
+    `view` indexes VIEWS. `part_colours` holds one RGB in 0..1 for each of PARTS[1:]; `coat_colour` is the pattern's
+    second colour. `build` multiplies the species' proportions (body, neck, legs, head). `light` is (azimuth,
+    elevation) in degrees, azimuth 0 from behind the viewer, positive from the right. `fill` scales the animal,
+    `shift` moves it (picture widths).
     """
 
     seed: int

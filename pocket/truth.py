@@ -15,11 +15,13 @@ _ROWS = 2048
 def true_correspondence(
     a: Rendering, b: Rendering, index_a: int = 0, index_b: int = 0, *, tolerance: float = 0.06, mirror: bool = False
 ) -> Tensor:
-    """Match every pixel of picture `index_a` of `a` to the pixel of picture `index_b` of `b` that shows the same surface spot.
+    """Match every pixel of picture `index_a` of `a` to the pixel of picture `index_b` of `b` that shows the same
+    surface spot.
 
-    Returns int64 [H, W]: row-major indexes into b's picture, or -1 where a shows background or b does not show the spot (nothing
-    of the same part and instance lies within `tolerance`, in part lengths). With `mirror` the animal counts as symmetrical: a
-    spot of the left flank also matches its mirror image on the right flank, for pictures that face opposite ways.
+    Returns int64 [H, W]: row-major indexes into b's picture, or -1 where a shows background or b does not show the
+    spot (nothing of the same part and instance lies within `tolerance`, in part lengths). With `mirror` the animal
+    counts as symmetrical: a spot of the left flank also matches its mirror image on the right flank, for pictures
+    that face opposite ways.
     """
     places_a, places_b = _places(a, index_a), _places(b, index_b)
     labels_a, labels_b = _labels(a, index_a), _labels(b, index_b)
@@ -33,8 +35,9 @@ def true_correspondence(
 
 
 def _places(r: Rendering, index: int) -> Tensor:
-    """[H * W, 3]: the part's surface laid on a sphere of diameter 1, with `along` as height and `around` as longitude, so that
-    distances behave at the poles and across the seam."""
+    """[H * W, 3]: the part's surface laid on a sphere of diameter 1, with `along` as height and `around` as
+    longitude, so that distances behave at the poles and across the seam.
+    """
     along, turn = r.surface[index, ..., 1].flatten(), 2 * math.pi * r.surface[index, ..., 2].flatten()
     girth = (along * (1.0 - along)).clamp(min=0.0).sqrt()
     return torch.stack([along, girth * torch.cos(turn), girth * torch.sin(turn)], dim=1)

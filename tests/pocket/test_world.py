@@ -39,8 +39,8 @@ def test_shapes_ranges_and_types(rendering):
     assert rendering.parts.shape == rendering.mask.shape == (count, 64, 64)
     assert rendering.parts.dtype == torch.int64
     assert rendering.surface.shape == (count, 64, 64, 3)
-    assert 0.0 <= rendering.image.min() and rendering.image.max() <= 1.0
-    assert 0.0 <= rendering.surface[..., 1:].min() and rendering.surface[..., 1:].max() <= 1.0
+    assert rendering.image.min() >= 0.0 and rendering.image.max() <= 1.0
+    assert rendering.surface[..., 1:].min() >= 0.0 and rendering.surface[..., 1:].max() <= 1.0
 
 
 def test_mask_is_where_a_part_is(rendering):
@@ -53,7 +53,8 @@ def test_every_picture_shows_a_whole_animal_inside_the_frame(rendering):
         shown = (rendering.parts == part).flatten(1).any(1)
         assert shown.float().mean() > 0.9, PARTS[part]
     assert rendering.mask.mean((1, 2)).min() > 0.15
-    border = torch.cat([rendering.mask[:, 0], rendering.mask[:, -1], rendering.mask[:, :, 0], rendering.mask[:, :, -1]], 1)
+    mask = rendering.mask
+    border = torch.cat([mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1]], 1)
     assert border.mean() < 0.02
 
 
@@ -112,7 +113,9 @@ def test_other_flank_matches_only_as_a_mirror_image():
 
 
 def test_turning_the_animal_moves_its_matches_with_it():
-    """The same animal seen from three directions: most of what one view shows, the next shows too, and not at the same pixel."""
+    """The same animal seen from three directions: most of what one view shows, the next shows too, and not at the
+    same pixel.
+    """
     views = render([random_scene(5, species="cow", view=view) for view in (0, 1)], 96)
     match = true_correspondence(views, views, 0, 1)
     animal = views.parts[0] > 0

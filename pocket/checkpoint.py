@@ -1,0 +1,118 @@
+"""The pocket checkpoint: one small safetensors file in the host's key names, with what made it in its header.
+
+Keys: model.diffusion_model.* (U-Net), cond_stage_model.transformer.text_model.* (text encoder, with only the token
+rows that captions use), first_stage_model.* (autoencoder). Header entry "pocket": JSON, see `read_checkpoint`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .autoencoder import Autoencoder, host_tensors
+from .scene import WORLD_VERSION
+from .text import TextConfig, TextEncoder, expand_vocabulary, known_tokens
+from .unet import UNet, UNetConfig
+
+CHECKPOINT = Path(__file__).with_name("pocket.safetensors")
+FORMAT = 1
+_HEADER = "pocket"
+_UNET, _TEXT, _VAE = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."
+_TOKENS = _TEXT + "text_model.embeddings.token_embedding.weight"
+
+
+@dataclass(frozen=True)
+class PocketCheckpoint:
+    """`facts` is the header: format, world (version), image_size, unet and text (sizes), tokens (CLIP ids of the
+    embedding rows), schedule, prediction, training (what it has seen). `tensors` are as stored, fp16.
+    """
+
+    facts: dict
+    tensors: dict[str, Tensor]
+
+    @property
+    def unet_config(self) -> UNetConfig:
+        """Sizes of the U-Net."""
+        sizes = dict(self.facts["unet"])
+        return UNetConfig(**{**sizes, "channel_mult": tuple(sizes["channel_mult"])})
+
+    @property
+    def text_config(self) -> TextConfig:
+        """Sizes of the text encoder."""
+        return TextConfig(**self.facts["text"])
+
+    def host_state(self) -> dict[str, Tensor]:
+        """The tensors with the token table of full CLIP height: a checkpoint as stock loaders read it."""
+        table = expand_vocabulary(self.tensors[_TOKENS], tuple(self.facts["tokens"]))
+        return {**self.tensors, _TOKENS: table}
+
+    def models(self) -> tuple[UNet, TextEncoder, Autoencoder]:
+        """The three networks without the host, in fp32, frozen."""
+        built = (UNet(self.unet_config), TextEncoder(self.text_config), Autoencoder())
+        for model, prefix in zip(built, (_UNET, _TEXT, _VAE), strict=True):
+            own = {k.removeprefix(prefix): v.float() for k, v in self.tensors.items() if k.startswith(prefix)}
+            model.load_state_dict({k: v for k, v in own.items() if not k.startswith("vae_")})
+            model.requires_grad_(False).eval()
+        return built
+
+
+def write_checkpoint(
+    path: Path,
+    denoiser: dict[str, Tensor],
+    autoencoder: dict[str, Tensor],
+    unet: UNetConfig,
+    text: TextConfig,
+    image_size: int,
+    training: dict[str, object],
+) -> None:
+    """Write averaged weights (keys unet.*, text.*) and the autoencoder's in fp16. `training` says what they have
+    seen.
+    """
+    tensors = {}
+    for name, value in denoiser.items():
+        kind, rest = name.split(".", 1)
+        tensors[(_UNET if kind == "unet" else _TEXT) + rest] = value
+    tensors |= {_VAE + name: value for name, value in host_tensors(autoencoder).items()}
+    facts = {
+        "format": FORMAT,
+        "world": WORLD_VERSION,
+        "image_size": image_size,
+        "unet": unet.as_dict(),
+        "text": text.as_dict(),
+        "tokens": list(known_tokens()),
+        "schedule": "scaled linear, beta 0.00085 to 0.012, 1000 steps",
+        "prediction": "eps",
+        "training": training,
+    }
+    unfinished = path.with_suffix(".part")
+    halves = {name: value.to(torch.float16).contiguous() for name, value in tensors.items()}
+    save_file(halves, unfinished, metadata={_HEADER: json.dumps(facts)})
+    unfinished.replace(path)
+
+
+def read_checkpoint(path: Path = CHECKPOINT) -> PocketCheckpoint:
+    """Read a pocket checkpoint.
+
+    Raises FileNotFoundError if there is none, ValueError if the file is damaged, is something else, or is of another
+    format.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no pocket checkpoint at {path}.")
+    try:
+        with safe_open(path, "pt") as file:
+            header = (file.metadata() or {}).get(_HEADER)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except SafetensorError as error:
+        raise ValueError(f"{path.name} is damaged or no safetensors file ({error}).") from error
+    if header is None:
+        raise ValueError(f"{path.name} is no pocket checkpoint: its header has no {_HEADER!r} entry.")
+    facts = json.loads(header)
+    if facts.get("format") != FORMAT:
+        raise ValueError(f"{path.name} has pocket format {facts.get('format')!r}; this pack reads format {FORMAT}.")
+    return PocketCheckpoint(facts, tensors)

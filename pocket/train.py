@@ -1,0 +1,114 @@
+"""Train the pocket checkpoint from nothing: `python -m pocket.train` in the repository, resumable at any point.
+
+Phases: autoencoder, latents, denoiser, segmenter, export. Each does only what is not done yet in pocket/runs/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from .checkpoint import CHECKPOINT, write_checkpoint
+from .latents import LatentPlan, encode_scenes
+from .train_autoencoder import AutoencoderPlan, train_autoencoder
+from .train_denoiser import DENOISER_STATE, DenoiserPlan, train_denoiser
+from .train_segmenter import SegmenterPlan, train_segmenter
+from .training_files import TrainingLog
+from .training_state import load_average, saved_counts
+from .workers import launch
+
+_HERE = Path(__file__).parent
+_PHASES = ("autoencoder", "latents", "denoiser", "segmenter", "export")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Everything that is trained, for one kind of machine."""
+
+    autoencoder: AutoencoderPlan
+    denoiser: DenoiserPlan
+    segmenter: SegmenterPlan
+
+
+_CPU = Plan(AutoencoderPlan(), DenoiserPlan(), SegmenterPlan())
+_GPU_LATENTS = LatentPlan(scenes=60_000, size=256)
+_GPU = Plan(
+    AutoencoderPlan(samples=600_000, batch=64, crop=128, scenes=10_000, size=256),
+    DenoiserPlan(samples=4_000_000, batch=256, warmup=500, ema=0.9995, sheet_every=2_000, latents=_GPU_LATENTS),
+    SegmenterPlan(),
+)
+PLANS = {"cpu": _CPU, "gpu": _GPU}
+"""cpu: 128 px pictures, some hours on two cores. gpu: 256 px pictures, about half an hour on one H200."""
+
+
+def export(plan: Plan, runs: Path, path: Path = CHECKPOINT) -> None:
+    """Write the checkpoint from the averaged weights of the run as it stands."""
+    counts = saved_counts(runs / DENOISER_STATE)
+    denoiser = plan.denoiser
+    training = {
+        "samples_seen": int(counts["samples"]),
+        "steps": int(counts["step"]),
+        "batch": denoiser.batch,
+        "scenes": len(list((runs / "latents").glob("*.safetensors"))) * 250,
+        "first_seed": denoiser.latents.first_seed,
+        "autoencoder_samples_seen": plan.autoencoder.samples,
+    }
+    write_checkpoint(
+        path,
+        load_average(runs / DENOISER_STATE),
+        load_file(runs / "autoencoder.safetensors"),
+        denoiser.unet,
+        denoiser.text,
+        denoiser.latents.size,
+        training,
+    )
+
+
+def main() -> None:
+    """Parse the command line and run the phases it names."""
+    parser = argparse.ArgumentParser(prog="python -m pocket.train", description=__doc__)
+    parser.add_argument("phases", nargs="*", metavar="PHASE", help=f"some of {', '.join(_PHASES)}; all if left out")
+    parser.add_argument("--plan", choices=PLANS, default="cpu", help="sizes and lengths for a kind of machine")
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each; ignored with a GPU")
+    parser.add_argument("--samples", type=int, help="train the denoiser until it has seen this many")
+    parser.add_argument("--scenes", type=int, help="how many scenes to encode")
+    parser.add_argument("--runs", type=Path, default=_HERE / "runs", help="where unfinished work is kept")
+    options = parser.parse_args()
+    unknown = set(options.phases) - set(_PHASES)
+    if unknown:
+        parser.error(f"there is no phase {', '.join(sorted(unknown))}; choose from {', '.join(_PHASES)}")
+    plan = _with_options(PLANS[options.plan], options.samples, options.scenes)
+    run_phases(options.phases or _PHASES, plan, options.workers, options.runs)
+
+
+def run_phases(phases: tuple[str, ...] | list[str], plan: Plan, workers: int, runs: Path) -> None:
+    """Run the named phases in their order."""
+    runs.mkdir(parents=True, exist_ok=True)
+    log, sheet = TrainingLog(_HERE / "training_log.csv"), _HERE / "training_sheet.png"
+    for phase in (known for known in _PHASES if known in phases):
+        if phase == "autoencoder":
+            launch(train_autoencoder, workers, plan.autoencoder, runs, log)
+        elif phase == "latents":
+            launch(encode_scenes, workers, plan.denoiser.latents, runs)
+        elif phase == "denoiser":
+            launch(train_denoiser, workers, plan.denoiser, runs, log, sheet)
+        elif phase == "segmenter":
+            launch(train_segmenter, 1, plan.segmenter, runs, log)
+        else:
+            export(plan, runs)
+
+
+def _with_options(plan: Plan, samples: int | None, scenes: int | None) -> Plan:
+    denoiser = plan.denoiser
+    if scenes is not None:
+        denoiser = dataclasses.replace(denoiser, latents=dataclasses.replace(denoiser.latents, scenes=scenes))
+    if samples is not None:
+        denoiser = dataclasses.replace(denoiser, samples=samples)
+    return dataclasses.replace(plan, denoiser=denoiser)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""First phase of the training: the autoencoder, on crops of rendered scenes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .autoencoder import Autoencoder, latent_penalty, reconstruction_loss
+from .render import render
+from .scene import random_scene
+from .training_files import TrainingLog, write_sheet
+from .training_state import TrainingState
+from .workers import Worker, autocast, to_cpu, unit_learning_rate
+
+_FINISHED = "autoencoder.safetensors"
+_LATENT_NOISE = 0.1
+
+
+@dataclass(frozen=True)
+class AutoencoderPlan:
+    """How long and on what. `first_seed` keeps training scenes apart from those of benchmarks and tests (seeds
+    below a million).
+    """
+
+    samples: int = 26_000
+    batch: int = 16
+    crop: int = 64
+    scenes: int = 4_000
+    size: int = 128
+    peak_rate: float = 1.0e-3
+    seed: int = 1
+    first_seed: int = 1_000_000
+
+
+def train_autoencoder(worker: Worker, plan: AutoencoderPlan, runs: Path, log: TrainingLog) -> None:
+    """Train and, at the end, write runs/autoencoder.safetensors; does nothing if it is there, resumes if a run was
+    broken off.
+    """
+    if (runs / _FINISHED).exists():
+        return
+    torch.manual_seed(plan.seed)
+    model = Autoencoder()
+    model.start_as_thumbnail()
+    model = model.to(worker.device, memory_format=torch.channels_last)
+    run, state = TrainingState(model, plan.peak_rate, 0.0, 0.99), runs / "autoencoder_state.safetensors"
+    if state.exists():
+        run.load(state)
+    pictures = _pictures(worker, plan)
+    share, began, smooth = plan.batch // worker.count, time.monotonic() - run.seconds, None
+    while run.samples < plan.samples:
+        run.set_rate(unit_learning_rate(run.step, plan.samples // plan.batch, 80))
+        target = _crops(pictures, share, plan.crop, worker.generator(plan.seed, run.step)).to(worker.device)
+        loss = _loss(model, target, worker)
+        loss.backward()
+        worker.average_gradients(model.parameters())
+        run.advance(share * worker.count)
+        run.seconds = time.monotonic() - began
+        smooth = float(loss) if smooth is None else smooth + 0.02 * (float(loss) - smooth)
+        last = run.samples >= plan.samples
+        if worker.leads and (run.step % 50 == 0 or last):
+            log.add("autoencoder", run.step, run.samples, run.seconds, smooth)
+        if worker.leads and (run.step % 400 == 0 or last):
+            run.save(state)
+            _draw(model, pictures, runs)
+    if worker.leads:
+        save_file(to_cpu(run.average), runs / _FINISHED)
+    worker.wait()
+
+
+def load_autoencoder(runs: Path, device: torch.device | str = "cpu") -> Autoencoder:
+    """The autoencoder of an earlier run, frozen."""
+    model = Autoencoder()
+    model.load_state_dict(load_file(runs / _FINISHED))
+    return model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
+
+
+def _loss(model: Autoencoder, target: Tensor, worker: Worker) -> Tensor:
+    with autocast(worker.device):
+        latents = model.encode(target)
+        output = model.decode(latents + _LATENT_NOISE * torch.randn_like(latents))
+    return reconstruction_loss(output.float(), target) + 0.02 * latent_penalty(latents.float())
+
+
+def _pictures(worker: Worker, plan: AutoencoderPlan) -> Tensor:
+    """This worker's share of the scenes as uint8 [N, 3, H, W]."""
+    seeds = range(plan.first_seed + worker.rank, plan.first_seed + plan.scenes, worker.count)
+    pieces = []
+    for first in range(0, len(seeds), 256):
+        image = render([random_scene(seed) for seed in seeds[first : first + 256]], plan.size, worker.device).image
+        pieces.append((image * 255.0).round().to(torch.uint8).permute(0, 3, 1, 2).cpu())
+    return torch.cat(pieces)
+
+
+def _crops(pictures: Tensor, count: int, size: int, generator: torch.Generator) -> Tensor:
+    """Random squares, half of them flipped: [count, 3, size, size] in 0..1."""
+    room = pictures.shape[-1] - size
+    chosen = torch.randint(len(pictures), (count,), generator=generator).tolist()
+    corners = torch.randint(room + 1, (count, 2), generator=generator).tolist()
+    crops = [pictures[i, :, y : y + size, x : x + size] for i, (y, x) in zip(chosen, corners, strict=True)]
+    batch = torch.stack(crops).float() / 255.0
+    flip = torch.rand(count, generator=generator) < 0.5
+    batch[flip] = batch[flip].flip(-1)
+    return batch.contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def _draw(model: Autoencoder, pictures: Tensor, runs: Path) -> None:
+    """Eight scenes above their reconstructions."""
+    original = pictures[:8].to(next(model.parameters()).device).float() / 255.0
+    output = model.decode(model.encode(original)).clamp(0.0, 1.0)
+    write_sheet(torch.cat([original, output]), 8, runs / "autoencoder_sheet.png")

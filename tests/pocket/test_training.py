@@ -1,0 +1,155 @@
+"""The trainer in miniature: it learns, stops, resumes and exports."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from appearance_transfer.pocket.autoencoder import Autoencoder
+from appearance_transfer.pocket.checkpoint import read_checkpoint, write_checkpoint
+from appearance_transfer.pocket.diffusion import add_noise, alpha_bars, loss_weights, sample_ddim
+from appearance_transfer.pocket.latents import LatentPlan
+from appearance_transfer.pocket.text import (
+    CLIP_VOCABULARY,
+    END,
+    START,
+    TextConfig,
+    TextEncoder,
+    expand_vocabulary,
+    known_tokens,
+    tokenize,
+)
+from appearance_transfer.pocket.train_denoiser import DENOISER_STATE, DenoiserPlan, train_denoiser
+from appearance_transfer.pocket.training_files import TrainingLog
+from appearance_transfer.pocket.training_state import TrainingState, load_average, saved_counts
+from appearance_transfer.pocket.unet import UNet, UNetConfig
+from appearance_transfer.pocket.workers import Worker
+from safetensors.torch import save_file
+
+SMALL = UNetConfig(model_channels=32, channel_mult=(1, 1), num_heads=2)
+ALONE = Worker(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def plan(samples: int) -> DenoiserPlan:
+    latents = LatentPlan(scenes=250, size=64)
+    return DenoiserPlan(
+        samples=samples, batch=4, warmup=1, save_every=2, sheet_every=1000, unet=SMALL, latents=latents, decay=1e-9
+    )
+
+
+@pytest.fixture
+def runs(tmp_path):
+    (tmp_path / "latents").mkdir()
+    latents = torch.randn(250, 4, 8, 8, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    save_file({"latents": latents}, tmp_path / "latents" / "2000000.safetensors")
+    save_file(Autoencoder().state_dict(), tmp_path / "autoencoder.safetensors")
+    return tmp_path
+
+
+def test_a_resumed_run_equals_an_unbroken_one(runs, tmp_path):
+    log = TrainingLog(tmp_path / "log.csv")
+    train_denoiser(ALONE, plan(16), runs, log, tmp_path / "sheet.png")
+    unbroken = load_average(runs / DENOISER_STATE)
+    (runs / DENOISER_STATE).unlink()
+    for samples in (8, 16):
+        train_denoiser(ALONE, plan(samples), runs, log, tmp_path / "sheet.png")
+    resumed = load_average(runs / DENOISER_STATE)
+    assert saved_counts(runs / DENOISER_STATE)["samples"] == 16
+    for name, value in unbroken.items():
+        assert torch.equal(value, resumed[name]), name
+    assert (tmp_path / "sheet.png").exists()
+    assert (tmp_path / "log.csv").read_text().startswith("phase,step,samples,seconds,loss")
+
+
+def test_training_learns():
+    torch.manual_seed(0)
+    model = UNet(SMALL)
+    run = TrainingState(model, 3e-3, 0.0, 0.9)
+    x, times, context = torch.randn(4, 4, 8, 8), torch.tensor([10, 200, 500, 900]), torch.randn(4, 3, 64)
+    losses = []
+    for _ in range(30):
+        loss = (model(x, times, context) - x).square().mean()
+        loss.backward()
+        run.advance(4)
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_checkpoint_comes_back_as_written(tmp_path):
+    torch.manual_seed(0)
+    unet, text, autoencoder = UNet(SMALL), TextEncoder(TextConfig()), Autoencoder()
+    for parameter in unet.parameters():
+        torch.nn.init.normal_(parameter, std=0.02)
+    weights = {f"unet.{k}": v for k, v in unet.state_dict().items()}
+    weights |= {f"text.{k}": v for k, v in text.state_dict().items()}
+    path = tmp_path / "pocket.safetensors"
+    write_checkpoint(path, weights, autoencoder.state_dict(), SMALL, text.config, 64, {"samples_seen": 1})
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.unet_config == SMALL
+    assert json.loads(json.dumps(checkpoint.facts)) == checkpoint.facts
+    loaded, _, _ = checkpoint.models()
+    x, times, context = torch.randn(1, 4, 8, 8), torch.tensor([500]), torch.randn(1, 77, 64)
+    assert torch.allclose(loaded(x, times, context), unet(x, times, context), atol=2e-3)
+    table = checkpoint.host_state()["cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"]
+    assert table.shape == (CLIP_VOCABULARY, 64)
+
+
+def test_foreign_and_damaged_files_are_named(tmp_path):
+    path = tmp_path / "other.safetensors"
+    with pytest.raises(FileNotFoundError, match="no pocket checkpoint"):
+        read_checkpoint(path)
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="no pocket checkpoint"):
+        read_checkpoint(path)
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(ValueError, match="damaged"):
+        read_checkpoint(path)
+
+
+def test_unknown_tokens_look_like_the_average_word():
+    rows = torch.randn(len(known_tokens()), 8)
+    table = expand_vocabulary(rows)
+    assert torch.equal(table[list(known_tokens())], rows)
+    unknown = next(i for i in range(CLIP_VOCABULARY) if i not in known_tokens())
+    assert torch.allclose(table[unknown], rows[:-2].mean(0))
+    with pytest.raises(ValueError, match="rows"):
+        expand_vocabulary(rows[:-1])
+
+
+def test_tokens_start_and_end_as_clip_does():
+    tokens = tokenize(["a photo of a horse", ""])
+    assert tokens.shape == (2, 77)
+    assert (tokens[:, 0] == START).all() and (tokens[0, 6:] == END).all() and (tokens[1, 1:] == END).all()
+    with pytest.raises(ValueError, match="unicorn"):
+        tokenize(["a photo of a unicorn"])
+
+
+def test_schedule_is_sd():
+    bars = alpha_bars()
+    assert bars[0] == pytest.approx(1 - 0.00085)
+    assert bars[-1] == pytest.approx(0.00466, rel=1e-2)
+    weights = loss_weights(torch.arange(1000))
+    assert weights[-1] == 1.0 and weights[0] < 0.01
+
+
+def test_ddim_with_the_true_noise_returns_the_picture():
+    """A denoiser that knows x0 predicts the exact eps, so DDIM must end at x0."""
+    x0 = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    bars = alpha_bars().float()
+
+    def denoiser(x, times, context):
+        ab = bars[times][:, None, None, None]
+        return (x - ab.sqrt() * torch.cat([x0, x0])) / (1 - ab).sqrt()
+
+    start = add_noise(x0, torch.randn_like(x0), torch.tensor([961, 961]))
+    context = torch.zeros(2, 1, 1)
+    assert torch.allclose(sample_ddim(denoiser, start, context, context, steps=25), x0, atol=1e-3)
