@@ -61,7 +61,8 @@ class PocketScene(io.ComfyNode):
     @classmethod
     def execute(cls, seed, species, coat, view, size) -> io.NodeOutput:
         from ..pocket.captions import caption
-        from ..pocket.render import part_colours, render
+        from ..pocket.part_picture import part_picture
+        from ..pocket.render import render
         from ..pocket.scene import VIEWS, random_scene
 
         scene = random_scene(
@@ -71,7 +72,7 @@ class PocketScene(io.ComfyNode):
             view=None if view == ANY else VIEWS.index(view),
         )
         rendering = render([scene], size)
-        return io.NodeOutput(rendering.image, rendering.mask, part_colours(rendering.parts), caption(scene))
+        return io.NodeOutput(rendering.image, rendering.mask, part_picture(rendering.parts), caption(scene))
 
 
 NODES = [LoadPocketCheckpoint, PocketScene]
