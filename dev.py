@@ -55,7 +55,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     demo.add_argument("--structure", metavar="IMG", help="the picture that gives the shape")
     demo.add_argument("--appearance", metavar="IMG", help="the picture that gives the look")
     demo.add_argument("--checkpoint", metavar="FILE", help="an SD1.5 checkpoint instead of the pocket one")
-    demo.add_argument("--noun", default="animal", help="what both pictures show, in a word (default: animal)")
+    demo.add_argument("--noun", metavar="WORD", help="what your pictures show, in one word (default: horse)")
     demo.add_argument("--out", metavar="DIR", default=str(ROOT / "out"), help="where the results go (default: out)")
 
     commands.add_parser("nodes", help="list what the running host has registered of ours: id, label, category")

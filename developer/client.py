@@ -64,7 +64,10 @@ class Client:
 
     def queue(self, graph: Graph, watch: Watcher | None = None) -> Outcome:
         """Run a graph to its end. Raises `GraphError` when it is refused, fails or is interrupted."""
-        return asyncio.run(self._queue(graph, watch))
+        try:
+            return asyncio.run(self._queue(graph, watch))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise GraphError(f"ComfyUI no longer answers ({type(error).__name__}).", "failed") from error
 
     async def _fetch(self, method: str, path: str) -> bytes:
         async with aiohttp.ClientSession(self.address) as session, session.request(method, path) as answer:
@@ -93,7 +96,7 @@ async def _follow(
     socket: aiohttp.ClientWebSocketResponse, prompt_id: str, outcome: Outcome, watch: Watcher | None
 ) -> None:
     """Read events until the prompt has ended, keeping the time of every node."""
-    running, since = None, time.monotonic()
+    running, since = None, 0.0
     while True:
         message = await socket.receive(timeout=IDLE)
         if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
@@ -106,21 +109,19 @@ async def _follow(
             continue
         if watch:
             watch(kind, data)
-        now = time.monotonic()
         if kind == "executing":
+            now = time.monotonic()
             if running:
                 outcome.seconds[running] = outcome.seconds.get(running, 0.0) + now - since
             running, since = data["node"], now
+            if running is None:  # the host says so after success, once the history is written
+                return
         elif kind == "execution_cached":
             outcome.cached = data["nodes"]
         elif kind == "execution_error":
             raise GraphError(data["exception_message"].strip(), "failed", data["node_id"])
         elif kind == "execution_interrupted":
             raise GraphError("The run was interrupted.", "interrupted", data["node_id"])
-        elif kind == "execution_success":
-            if running:
-                outcome.seconds[running] = outcome.seconds.get(running, 0.0) + now - since
-            return
 
 
 def rejection(error: dict[str, Any] | str | None, node_errors: dict[str, Any] | None) -> GraphError:

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..pocket.scene import random_scene
 from . import comfyui
 from .client import Client, Graph, GraphError, Outcome
 from .console import Trouble, say, step
@@ -23,7 +24,8 @@ from .step_bars import StepBars
 from .transfer_graph import Picture, Transfer, transfer_graph
 
 COUNTER = {"evaluation_counter": ROOT / "benchmarks" / "evaluation_counter"}
-STRUCTURE_SEED, APPEARANCE_SEED = 2, 7  # different species, coats and poses
+STRUCTURE_SEED, APPEARANCE_SEED = 27, 38  # a horse and a spotted cow
+OWN_NOUN = "horse"  # where a person does not say what the pictures show; the pocket checkpoint knows it, too
 POCKET_SIZE, CHECKPOINT_SIZE = 128, 512  # pixels; what each kind of checkpoint was trained on
 
 
@@ -58,9 +60,8 @@ def plan(options: argparse.Namespace, home: Path) -> Transfer:
     if options.checkpoint and not Path(options.checkpoint).is_file():
         raise Trouble(f"There is no checkpoint {options.checkpoint}.")
     return Transfer(
-        structure=_picture(options.structure, "structure", STRUCTURE_SEED, home),
-        appearance=_picture(options.appearance, "appearance", APPEARANCE_SEED, home),
-        noun=options.noun,
+        structure=_picture(options, "structure", STRUCTURE_SEED, home),
+        appearance=_picture(options, "appearance", APPEARANCE_SEED, home),
         size=CHECKPOINT_SIZE if options.checkpoint else POCKET_SIZE,
         checkpoint=Path(options.checkpoint).name if options.checkpoint else None,
         counted=True,
@@ -94,16 +95,18 @@ def report(measures: Mapping[str, Any], out: Path) -> None:
     say(f"Wrote transfer.png, grid.png and demo.json to {out}.")
 
 
-def _picture(file: str | None, role: str, seed: int, home: Path) -> Picture:
+def _picture(options: argparse.Namespace, role: str, seed: int, home: Path) -> Picture:
+    """The person's own picture for this role, or else the pocket scene, which knows itself what it shows."""
+    file = getattr(options, role)
     if file is None:
-        return Picture(seed=seed)
+        return Picture(options.noun or random_scene(seed).species, seed=seed)
     path = Path(file)
     if not path.is_file():
         raise Trouble(f"There is no picture {file}.")
     (home / "input").mkdir(exist_ok=True)
     name = f"{role}{path.suffix.lower()}"
     shutil.copyfile(path, home / "input" / name)
-    return Picture(file=name)
+    return Picture(options.noun or OWN_NOUN, file=name)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What a demo leaves behind besides the picture: the sheet to look at, the time, the work and the effect in numbers."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,9 +34,9 @@ def seconds(outcome: Outcome) -> dict[str, float]:
 
 
 def evaluations(outcome: Outcome) -> dict[str, Any]:
-    """Samples that went through the U-Net, counted by a wrapper in the host: all, and by stage."""
-    stages = {stage: int(outcome.outputs[f"{stage}_count"]["text"][0]) for stage in ("inversion", "transfer")}
-    return {"unet_evaluations": sum(stages.values()), "unet_evaluations_by_stage": stages}
+    """Samples that went through the U-Net, as benchmarks/evaluation_counter counted them: all, and by node."""
+    by_node = json.loads(outcome.outputs["count"]["text"][0])
+    return {"unet_evaluations": sum(by_node.values()), "unet_evaluations_by_node": by_node}
 
 
 def effect(transfer: Transfer, output: Image.Image) -> dict[str, float | None]:

@@ -14,52 +14,65 @@ Link = list[str | int]
 
 @dataclass(frozen=True)
 class Picture:
-    """Where a picture comes from: a file in the host's input folder, or else the pocket scene of a seed."""
+    """A picture and what it shows.
 
-    file: str | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """What to transfer, on which checkpoint.
-
-    checkpoint: a name in the host's `checkpoints` folder; None is the pocket checkpoint.
-    noun: what both pictures show, in one word; their masks are found by it.
-    size: width and height in pixels.
-    counted: count the network's evaluations (needs benchmarks/evaluation_counter in the host).
+    noun: the object, in one word that the checkpoint knows; the prompt is made with it and the mask found by it.
+    file: a name in the host's input folder; None is the pocket scene of `seed`.
     """
 
-    structure: Picture
-    appearance: Picture
     noun: str
-    size: int = 128
-    checkpoint: str | None = None
-    steps: int = 100
-    start_at: int = 32
-    counted: bool = False
+    file: str | None = None
+    seed: int = 0
 
     @property
     def prompt(self) -> str:
         return f"a photo of a {self.noun}"
 
 
+@dataclass(frozen=True)
+class Transfer:
+    """What to transfer, on which checkpoint.
+
+    size: width and height in pixels.
+    checkpoint: a name in the host's `checkpoints` folder; None is the pocket checkpoint.
+    counted: count the network's evaluations (needs benchmarks/evaluation_counter in the host).
+    """
+
+    structure: Picture
+    appearance: Picture
+    size: int = 128
+    checkpoint: str | None = None
+    steps: int = 100
+    start_at: int = 32
+    counted: bool = False
+
+
 def transfer_graph(transfer: Transfer) -> Graph:
     """Structure and appearance are inverted side by side; the masks bind AdaIN to the object in both.
 
     Output nodes: `save` (the transfer), `show_structure` and `show_appearance` (the pictures as the model got them),
-    `show_structure_mask` and `show_appearance_mask`, and when counted, `inversion_count` and `transfer_count`.
+    `show_structure_mask` and `show_appearance_mask`, and when counted, `count`.
     """
     graph: Graph = {"checkpoint": _loader(transfer.checkpoint)}
-    inverting, sampling = _models(graph, transfer.counted)
-    graph["positive"] = _node("CLIPTextEncode", text=transfer.prompt, clip=["checkpoint", 1])
-    graph["negative"] = _node("CLIPTextEncode", text="", clip=["checkpoint", 1])
-    for role, picture in (("structure", transfer.structure), ("appearance", transfer.appearance)):
-        _invert(graph, role, picture, transfer, inverting)
+    model: Link = ["checkpoint", 0]
+    if transfer.counted:
+        graph["counter"] = _node("BenchmarkCountEvaluations", model=model)
+        graph["count"] = _node("BenchmarkReadEvaluations", count=["counter", 1], after=["decode", 0])
+        model = ["counter", 0]
+    graph["no_text"] = _node("CLIPTextEncode", text="", clip=["checkpoint", 1])
+    _invert(graph, "structure", transfer.structure, transfer, model)
+    _invert(graph, "appearance", transfer.appearance, transfer, model)
+    _transfer(graph, model)
+    graph["decode"] = _node("VAEDecode", samples=["sample", 0], vae=["checkpoint", 2])
+    graph["save"] = _node("SaveImage", images=["decode", 0], filename_prefix="transfer")
+    return graph
 
+
+def _transfer(graph: Graph, model: Link) -> None:
+    """From both inversions and masks to the sampled latent, with the paper's settings."""
     graph["attention"] = _node(
         OURS + "CrossImageAttention",
-        model=sampling,
+        model=model,
         structure=["invert_structure", 0],
         strength=1.0,
         contrast=1.67,
@@ -76,7 +89,7 @@ def transfer_graph(transfer: Transfer) -> Graph:
     graph["guider"] = _node(
         OURS + "AppearanceGuider",
         model=["attention", 0],
-        positive=["positive", 0],
+        positive=["text_structure", 0],
         scale=3.5,
         end_scale=1.75,
         first_step=10,
@@ -100,14 +113,6 @@ def transfer_graph(transfer: Transfer) -> Graph:
         sigmas=["resume", 2],
         latent_image=["resume", 3],
     )
-    graph["decode"] = _node("VAEDecode", samples=["sample", 0], vae=["checkpoint", 2])
-    graph["save"] = _node("SaveImage", images=["decode", 0], filename_prefix="transfer")
-    if transfer.counted:
-        after = {"inversion": ["attention", 0], "transfer": ["decode", 0]}
-        for stage, link in after.items():
-            counter: Link = [f"{stage}_counter", 1]
-            graph[f"{stage}_count"] = _node("BenchmarkEvaluationsRead", count=counter, after=link)
-    return graph
 
 
 def _node(class_type: str, **inputs: Any) -> dict[str, Any]:
@@ -120,15 +125,6 @@ def _loader(checkpoint: str | None) -> dict[str, Any]:
     return _node("CheckpointLoaderSimple", ckpt_name=checkpoint)
 
 
-def _models(graph: Graph, counted: bool) -> tuple[Link, Link]:
-    """The model for inverting and for sampling: the same one, each behind a counter of its own when counted."""
-    if not counted:
-        return ["checkpoint", 0], ["checkpoint", 0]
-    for stage in ("inversion", "transfer"):
-        graph[f"{stage}_counter"] = _node("BenchmarkEvaluationCounter", model=["checkpoint", 0])
-    return ["inversion_counter", 0], ["transfer_counter", 0]
-
-
 def _invert(graph: Graph, role: str, picture: Picture, transfer: Transfer, model: Link) -> None:
     """Add the nodes from one picture to its inversion and its mask, and show both."""
     if picture.file:
@@ -138,13 +134,14 @@ def _invert(graph: Graph, role: str, picture: Picture, transfer: Transfer, model
     else:
         any_trait = dict.fromkeys(("species", "coat", "view"), "any")
         graph[role] = _node(OURS + "PocketScene", seed=picture.seed, size=transfer.size, **any_trait)
+    graph[f"text_{role}"] = _node("CLIPTextEncode", text=picture.prompt, clip=["checkpoint", 1])
     graph[f"encode_{role}"] = _node("VAEEncode", pixels=[role, 0], vae=["checkpoint", 2])
     graph[f"invert_{role}"] = _node(
         OURS + "InvertImageDDPM",
         model=model,
         latent=[f"encode_{role}", 0],
-        positive=["positive", 0],
-        negative=["negative", 0],
+        positive=[f"text_{role}", 0],
+        negative=["no_text", 0],
         steps=transfer.steps,
         start_at=transfer.start_at,
         guidance=3.5,
@@ -155,11 +152,11 @@ def _invert(graph: Graph, role: str, picture: Picture, transfer: Transfer, model
     )
     graph[f"mask_{role}"] = _node(
         OURS + "SelfSegmentation",
-        model=["checkpoint", 0],
+        model=model,
         inversion=[f"invert_{role}", 0],
         clip=["checkpoint", 1],
-        prompt=transfer.prompt,
-        noun=transfer.noun,
+        prompt=picture.prompt,
+        noun=picture.noun,
         other_nouns="",
         step=20,
         clusters=5,

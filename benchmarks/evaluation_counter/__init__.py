@@ -1,41 +1,44 @@
-"""A pack for measurements only: counts how many samples a MODEL's network evaluates while a graph runs.
+"""A pack for measurements only: counts how many samples a MODEL's network evaluates while a graph runs, node by node.
 
-Wire the MODEL through `Count Evaluations`, and read the count once everything that uses it has been computed. Every
-clone that later nodes make of the counted MODEL counts into the same sum, and so does every row of a batch, the
-unconditional ones included.
+Wire the MODEL through `Count Evaluations` before everything else, and `Read Evaluations` after the last node that
+samples. The count is taken at the network itself, so nothing passes it by: not the unconditional rows, not the
+forwards that a node makes for reference pictures, not the clones that later nodes make of the MODEL.
 """
 
-from collections.abc import Callable
+import json
+from collections import Counter
 from typing import Any
 
 import torch
 from comfy.model_patcher import ModelPatcher
-from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import ComfyExtension, io, ui
+from comfy_execution.utils import get_executing_context
 
 CATEGORY = "benchmark"
 Count = io.Custom("BENCHMARK_EVALUATION_COUNT")
 
 
-class Samples:
-    """A sum that the wrapper adds to."""
+class EvaluationCount:
+    """Samples that went through a network, by the id of the node that was running."""
 
-    def __init__(self) -> None:
-        self.total = 0
+    def __init__(self, network: torch.nn.Module) -> None:
+        self.by_node: Counter[str] = Counter()
+        self._hook = network.register_forward_pre_hook(self._count)
 
-    def wrapper(
-        self, network: Callable[..., torch.Tensor], x: torch.Tensor, *rest: Any, **options: Any
-    ) -> torch.Tensor:
-        """Runs the network on x [B, ...] and adds B."""
-        self.total += x.shape[0]
-        return network(x, *rest, **options)
+    def _count(self, network: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
+        context = get_executing_context()
+        self.by_node[context.node_id if context else "outside"] += inputs[0].shape[0]  # x [B, C, h, w]
+
+    def close(self) -> None:
+        """Leave the network as it was."""
+        self._hook.remove()
 
 
 class CountEvaluations(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
-            node_id="BenchmarkEvaluationCounter",
+            node_id="BenchmarkCountEvaluations",
             display_name="Count Evaluations",
             category=CATEGORY,
             description="Counts the samples that the model's network evaluates, from zero at every run.",
@@ -45,30 +48,29 @@ class CountEvaluations(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model: ModelPatcher | None) -> float:
-        return float("nan")  # a new one each time (math.nan is itself): all that follows runs again
+        return float("nan")  # a new one each time (math.nan is itself): this node and all that follows run again
 
     @classmethod
     def execute(cls, model: ModelPatcher) -> io.NodeOutput:
-        samples, counted = Samples(), model.clone()
-        counted.add_wrapper(WrappersMP.DIFFUSION_MODEL, samples.wrapper)
-        return io.NodeOutput(counted, samples)
+        return io.NodeOutput(model, EvaluationCount(model.model.diffusion_model))
 
 
 class ReadEvaluations(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
-            node_id="BenchmarkEvaluationsRead",
+            node_id="BenchmarkReadEvaluations",
             display_name="Read Evaluations",
             category=CATEGORY,
-            description="Tells the count as text, after the other input has been computed.",
+            description="Ends the count once the other input has been computed, and tells it as JSON by node.",
             inputs=[Count.Input("count"), io.AnyType.Input("after")],
             is_output_node=True,
         )
 
     @classmethod
-    def execute(cls, count: Samples, after: Any) -> io.NodeOutput:
-        return io.NodeOutput(ui=ui.PreviewText(str(count.total)))
+    def execute(cls, count: EvaluationCount, after: Any) -> io.NodeOutput:
+        count.close()
+        return io.NodeOutput(ui=ui.PreviewText(json.dumps(count.by_node)))
 
 
 class EvaluationCounter(ComfyExtension):
