@@ -33,7 +33,8 @@ def import_pack() -> None:
 
 import_pack()
 
-from appearance_transfer.developer.console import Trouble  # noqa: E402
+from appearance_transfer.developer.comfyui import version  # noqa: E402
+from appearance_transfer.developer.console import Trouble, say  # noqa: E402
 from appearance_transfer.developer.installation import setup  # noqa: E402
 from appearance_transfer.developer.places import contained_environment, inside_venv, venv_python  # noqa: E402
 
@@ -81,7 +82,8 @@ def main(words: list[str]) -> int:
     options = arguments(words)
     os.environ.update(contained_environment())
     if options.command == "setup":
-        setup(options.comfyui, options.comfyui_git, options.torch_index)
+        ready = setup(options.comfyui, options.comfyui_git, options.torch_index)
+        say(f"Ready: ComfyUI {version(ready.host)} in {ready.host}")
         return 0
     installation = setup()
     if not inside_venv():

@@ -74,9 +74,9 @@ def bench(options: argparse.Namespace, installation: Installation) -> int:
 
 def demo(options: argparse.Namespace, installation: Installation) -> int:
     """Transfer an appearance, end to end, and measure it."""
-    from . import demo
+    from .demo import run
 
-    return demo.run(options, installation)
+    return run(options, installation)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace, Installation], int]] = {

@@ -35,7 +35,7 @@ def test_an_empty_graph_is_refused(server) -> None:
 def test_events_reach_the_watcher(server) -> None:
     seen: list[str] = []
     server.queue(GRAPH, lambda kind, data: seen.append(kind))
-    assert seen[-1] == "execution_success"
+    assert "execution_success" in seen
 
 
 def test_two_clients_do_not_mix_up_their_graphs(server) -> None:

@@ -1,0 +1,91 @@
+"""What the demo makes of its options and of what the host reports; the host itself is not needed."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+from appearance_transfer.developer.client import Outcome, rejection
+from appearance_transfer.developer.demo import plan
+from appearance_transfer.developer.demo_results import PANELS, effect, evaluations, grid, seconds
+from appearance_transfer.developer.transfer_graph import Picture, Transfer, transfer_graph
+from appearance_transfer.pocket.render import render
+from appearance_transfer.pocket.scene import random_scene
+from PIL import Image
+
+POCKET = Transfer(Picture("horse", seed=27), Picture("cow", seed=38))
+
+
+def options(**given: str) -> Namespace:
+    return Namespace(**{"structure": None, "appearance": None, "checkpoint": None, "noun": None} | given)
+
+
+def test_without_options_two_pocket_scenes_that_know_what_they_show(tmp_path: Path) -> None:
+    transfer = plan(options(), tmp_path)
+    assert transfer.structure.noun == random_scene(transfer.structure.seed).species
+    assert transfer.structure.noun != transfer.appearance.noun
+    assert transfer.checkpoint is None
+
+
+def test_own_pictures_and_checkpoint_are_put_where_the_host_finds_them(tmp_path: Path) -> None:
+    picture, checkpoint = tmp_path / "My Zebra.PNG", tmp_path / "my model.safetensors"
+    Image.new("RGB", (8, 8)).save(picture)
+    checkpoint.touch()
+    home = tmp_path / "home"
+    home.mkdir()
+    own = {"structure": str(picture), "appearance": str(picture), "checkpoint": str(checkpoint), "noun": "zebra"}
+    transfer = plan(options(**own), home)
+    assert (transfer.structure.file, transfer.appearance.file) == ("structure.png", "appearance.png")
+    assert (home / "input" / "structure.png").read_bytes() == picture.read_bytes()
+    assert (transfer.checkpoint, transfer.size, transfer.structure.prompt) == (
+        "my model.safetensors",
+        512,
+        "a photo of a zebra",
+    )
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_every_link_of_the_graph_leads_to_a_node(counted: bool) -> None:
+    own = Transfer(Picture("dog", "a.png"), Picture("dog", "b.png"), 512, "sd15.safetensors", counted=counted)
+    for graph in (transfer_graph(own), transfer_graph(POCKET)):
+        links = [value for node in graph.values() for value in node["inputs"].values() if isinstance(value, list)]
+        assert {node for node, _ in links} <= graph.keys()
+        json.dumps(graph)
+
+
+def test_the_checkpoint_changes_nothing_but_the_loader() -> None:
+    pocket, other = (
+        transfer_graph(POCKET),
+        transfer_graph(Transfer(POCKET.structure, POCKET.appearance, checkpoint="x")),
+    )
+    assert {node for node in pocket if pocket[node] != other[node]} == {"checkpoint"}
+
+
+def test_effect_of_doing_nothing_is_one_and_of_own_pictures_unknown() -> None:
+    structure = render([random_scene(27)], 128).image[0]
+    untouched = Image.fromarray((structure.numpy() * 255).round().astype("uint8"))
+    told = effect(POCKET, untouched)
+    assert told["part_colour_error"] == pytest.approx(1.0, abs=0.01)
+    assert told["silhouette_iou"] > 0.95
+    assert set(effect(Transfer(Picture("dog", "a.png"), Picture("dog", "b.png")), untouched).values()) == {None}
+
+
+def test_counts_and_times_are_summed() -> None:
+    counts = {"invert_structure": 136, "sample": 182}
+    outcome = Outcome({"count": {"text": [json.dumps(counts)]}}, {"invert_structure": 1.234, "sample": 2.0})
+    assert evaluations(outcome) == {"unet_evaluations": 318, "unet_evaluations_by_node": counts}
+    assert seconds(outcome) == {"all": 3.23, "invert_structure": 1.23, "sample": 2.0}
+
+
+def test_grid_shows_every_panel_in_order() -> None:
+    shades = {panel: (40 * index, 0, 0) for index, panel in enumerate(PANELS)}
+    sheet = grid({panel: Image.new("RGB", (16, 16), shade) for panel, shade in shades.items()})
+    width = sheet.width // len(PANELS)
+    assert [sheet.getpixel((index * width + width // 2, 50)) for index in range(len(PANELS))] == list(shades.values())
+
+
+def test_a_refusal_names_the_node_or_else_the_general_reason() -> None:
+    node_errors = {"7": {"class_type": "KSampler", "errors": [{"message": "Value too big", "details": "steps: 1e9"}]}}
+    named = rejection({"message": "Prompt outputs failed validation"}, node_errors)
+    assert (str(named), named.node, named.kind) == ("KSampler: Value too big: steps: 1e9", "7", "rejected")
+    assert str(rejection({"message": "No prompt provided"}, {})) == "No prompt provided"
