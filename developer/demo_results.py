@@ -49,9 +49,11 @@ def effect(transfer: Transfer, output: Image.Image) -> dict[str, float | None]:
     from ..evaluation.silhouettes import intersection_over_union, silhouette
     from ..pocket.render import render
     from ..pocket.scene import random_scene
+    from ..pocket.segmenter import WEIGHTS, segment_parts
 
     truth = render([random_scene(picture.seed) for picture in (transfer.structure, transfer.appearance)], transfer.size)
     pixels = torch.from_numpy(np.asarray(output, dtype=np.float32) / 255.0)
     error = relative_part_colour_error(pixels, truth.image[0], truth.parts[0], truth.image[1], truth.parts[1])
-    overlap = intersection_over_union(silhouette(pixels), truth.mask[0] > 0.5)
+    shape = segment_parts(pixels[None])[0] > 0 if WEIGHTS.exists() else silhouette(pixels)
+    overlap = intersection_over_union(shape, truth.mask[0] > 0.5)
     return {"part_colour_error": round(float(error), 4), "silhouette_iou": round(float(overlap), 4)}
