@@ -20,7 +20,8 @@ from .schedules import sigmas_tensor
 class CapturedMaps:
     """Head-mean attention of the last decoder layer of a level, per picture.
 
-    self_attention: [B, N, N] at the finest level, grid (h, w). cross_attention: [B, M, T] one level coarser, grid (h/2, w/2).
+    self_attention: [B, N, N] at the finest level, grid (h, w). cross_attention: [B, M, T] one level coarser, grid
+        (h/2, w/2).
     """
 
     self_attention: Tensor
@@ -44,14 +45,22 @@ def capture_maps(model: ModelPatcher, inversion: Inversion, step: int) -> Captur
 
     positive = unpack(inversion.conditioning, "positive")
     latent = model.get_model_object("latent_format").process_out(inversion.x0)
-    run_inside(clone, latent, body, positive=positive, negative=positive, guidance=1.0, sigmas=sigmas_tensor(inversion.schedule))
+    run_inside(
+        clone,
+        latent,
+        body,
+        positive=positive,
+        negative=positive,
+        guidance=1.0,
+        sigmas=sigmas_tensor(inversion.schedule),
+    )
     return CapturedMaps(*taken["attn1"], *taken["attn2"])
 
 
 def _take_last(
     clone: ModelPatcher, kind: str, levels: DecoderLevels, level: int, taken: dict[str, tuple[Tensor, tuple[int, int]]]
 ) -> None:
-    """Replace one attention layer, the last of its level, by an explicit one that leaves its head-mean map in `taken`."""
+    """Replace the last attention layer of a level by an explicit one that leaves its head-mean map in `taken`."""
     block = max(levels.blocks_at(level))
     setter = clone.set_model_attn1_replace if kind == "attn1" else clone.set_model_attn2_replace
 

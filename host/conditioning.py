@@ -1,19 +1,22 @@
-"""CONDITIONING <-> the plain tensors that an inversion keeps, so that a reference is always denoised under its own prompt."""
+"""CONDITIONING <-> the plain tensors an inversion keeps, so that a reference is denoised under its own prompt."""
 
 from typing import Any
 
 from torch import Tensor
 
-# What a prompt consists of for SD1.x, SD2.x and SDXL; everything else (ControlNet, areas, hooks) belongs to the output only.
+# What a prompt consists of for SD1.x, SD2.x and SDXL; everything else (ControlNet, areas, hooks) belongs to the
+# output only.
 PROMPT_KEYS = ("pooled_output",)
 
 
 def pack(positive: list, negative: list) -> dict[str, Tensor]:
-    """Embeddings of two CONDITIONINGs (first entry each): `<side>`, [b, T, C], and `<side>.pooled_output` where there is one."""
+    """Embeddings of two CONDITIONINGs (first entry each): `<side>`, [b, T, C], and, if any, `<side>.pooled_output`."""
     packed: dict[str, Tensor] = {}
     for side, conditioning in (("positive", positive), ("negative", negative)):
         if not conditioning or conditioning[0][0] is None:
-            raise ValueError(f"The {side} CONDITIONING is empty. Connect a CLIP Text Encode node (an empty text is fine).")
+            raise ValueError(
+                f"The {side} CONDITIONING is empty. Connect a CLIP Text Encode node (an empty text is fine)."
+            )
         cross_attn, extras = conditioning[0]
         packed[side] = cross_attn.detach().float().cpu()
         for key in PROMPT_KEYS:

@@ -1,7 +1,7 @@
 """The one way to run a model outside of a sampler node: a Sampler object that lends its denoiser to a function.
 
-The host prepares devices, memory, conditionings and hooks only around `guider.sample`, so everything that needs the model
-(inversion, capture, replay) is a function of `(denoise, x0)` run inside such a container.
+The host prepares devices, memory, conditionings and hooks only around `guider.sample`, so everything that needs the
+model (inversion, capture, replay) is a function of `(denoise, x0)` run inside such a container.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,15 @@ Denoise = Callable[[Tensor, Tensor], Tensor]
 
 
 class Container(comfy.samplers.Sampler):
-    """Calls `body(denoise, latent)` in place of a sampling loop; the latent is in the model's scale, fp32, on its device."""
+    """Calls `body(denoise, latent)` in place of a sampling loop; the latent: model's scale and device, fp32."""
 
     def __init__(self, body: Callable[[Denoise, Tensor], Any]):
         self.body = body
         self.result: Any = None
 
-    def sample(self, guider, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False):
+    def sample(
+        self, guider, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False
+    ):
         def denoise(x: Tensor, sigma: Tensor | float) -> Tensor:
             sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(x.shape[0])
             return guider(x, sigma, model_options=extra_args["model_options"], seed=extra_args["seed"])
@@ -46,8 +48,9 @@ def run_inside(
 ) -> Any:
     """Run `body(denoise, x0)` with the model loaded and return its result.
 
-    latent: [B, C, h, w] as in a LATENT (the VAE's scale). denoise(x, sigma) takes any number of rows that is a multiple of B,
-    with one sigma or one per row, and applies classifier-free guidance at `guidance` (1 = conditional only).
+    latent: [B, C, h, w] as in a LATENT (the VAE's scale). denoise(x, sigma) takes any number of rows that is a
+    multiple of B, with one sigma or one per row, and applies classifier-free guidance at `guidance` (1 = conditional
+    only).
     """
     guider = comfy.samplers.CFGGuider(model)
     guider.set_conds(positive, negative)

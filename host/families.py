@@ -1,8 +1,8 @@
 """Which decoder layers a method of the papers means, per model family.
 
-The papers name layers by their size on a 512 px SD1.5 ("the 64x64 and 32x32 layers of the decoder"). Here a layer is named by its
-*level*: the factor by which its grid is smaller than the latent. Each method uses the two finest levels that have
-self-attention: /1 and /2 for SD1.x and SD2.x, /2 and /4 for SDXL (which has none at /1).
+The papers name layers by their size on a 512 px SD1.5 ("the 64x64 and 32x32 layers of the decoder"). Here a layer is
+named by its *level*: the factor by which its grid is smaller than the latent. Each method uses the two finest levels
+that have self-attention: /1 and /2 for SD1.x and SD2.x, /2 and /4 for SDXL (which has none at /1).
 """
 
 from dataclasses import dataclass

@@ -33,7 +33,9 @@ def path_to_load(name: str) -> Path:
     """The file called `name`. Raises ValueError where there is none."""
     path = inversion_folder() / f"{_checked(name.removesuffix(SUFFIX))}{SUFFIX}"
     if not path.is_file():
-        raise ValueError(f"There is no inversion {name!r} in the output folder {FOLDER!r}. Save one with Save Inversion first.")
+        raise ValueError(
+            f"There is no inversion {name!r} in the output folder {FOLDER!r}. Save one with Save Inversion first."
+        )
     return path
 
 
@@ -41,6 +43,7 @@ def _checked(stem: str) -> str:
     """A file name without folders: letters, digits, space and . _ - only."""
     if not re.fullmatch(r"[^\W_][\w .\-]{0,99}", stem) or ".." in stem:
         raise ValueError(
-            f"The name {stem!r} cannot be used. Use letters, digits, spaces and . _ - only, beginning with a letter or digit, no folders."
+            f"The name {stem!r} cannot be used. Use letters, digits, spaces and . _ - only, beginning with a letter or "
+            "digit, no folders."
         )
     return stem

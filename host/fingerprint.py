@@ -1,4 +1,4 @@
-"""Who made this inversion: a short identity of a MODEL, stored with the inversion and checked before it is used again."""
+"""Who made this inversion: a short identity of a MODEL, stored with it and checked before it is used again."""
 
 import hashlib
 import json
@@ -10,9 +10,10 @@ from comfy.model_patcher import ModelPatcher
 def fingerprint(model: ModelPatcher) -> dict[str, str]:
     """Identity of a model.
 
-    architecture: hash of the network's configuration, latent format, prediction type and noise levels. An inversion cannot be used on
-    a model where this differs. weights: hash of the output layer's bias, which no LoRA or quantisation touches; where only
-    this differs the checkpoint is another one of the same family, and the inversion is no longer exact.
+    architecture: hash of the network's configuration, latent format, prediction type and noise levels. An inversion
+    cannot be used on a model where this differs. weights: hash of the output layer's bias, which no LoRA or
+    quantisation touches; where only this differs the checkpoint is another one of the same family, and the inversion
+    is no longer exact.
     """
     sampling = model.get_model_object("model_sampling")
     latent_format = type(model.get_model_object("latent_format")).__name__
@@ -44,7 +45,8 @@ def same_model(found: dict[str, str], model: ModelPatcher) -> bool:
     if found.get("architecture") != needed["architecture"]:
         raise ValueError(
             f"This inversion was made with another kind of model (fingerprint {found.get('architecture')}, "
-            f"the connected MODEL has {needed['architecture']}). Invert the picture again with the MODEL that samples it."
+            f"the connected MODEL has {needed['architecture']}). Invert the picture again with the MODEL that samples "
+            "it."
         )
     return found.get("weights") == needed["weights"]
 
@@ -54,5 +56,7 @@ def latent_format_of(found: dict[str, str]) -> comfy.latent_formats.LatentFormat
     name = found.get("latent_format", "")
     cls = getattr(comfy.latent_formats, name, None)
     if not (isinstance(cls, type) and issubclass(cls, comfy.latent_formats.LatentFormat)):
-        raise ValueError(f"The inversion names the latent format {name!r}, which this ComfyUI does not have. Make it again.")
+        raise ValueError(
+            f"The inversion names the latent format {name!r}, which this ComfyUI does not have. Make it again."
+        )
     return cls()

@@ -1,7 +1,7 @@
 """Appearance guidance as a GUIDER (Cross-Image Attention, eq. 4, with the released code's decaying scale).
 
-Two passes of one prompt: with the transfer (row 0, which cross-image attention edits) and without it (its twin). Where no attention layer
-reads a reference the two are the same, so the twin is not computed.
+Two passes of one prompt: with the transfer (row 0, which cross-image attention edits) and without it (its twin).
+Where no attention layer reads a reference the two are the same, so the twin is not computed.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from .transfer import KEY
 
 @dataclass(frozen=True)
 class GuidanceSettings:
-    """scale falls linearly to end_scale over all executed steps; 1 is no guidance. text_scale: classifier-free guidance, 1 is off."""
+    """scale falls linearly to end_scale over all executed steps; text_scale is classifier-free guidance. 1 is off."""
 
     scale: float = 3.5
     end_scale: float = 1.75
@@ -37,7 +37,13 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
             conds["negative"] = negative
         self.inner_set_conds(conds)
 
-    def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict[str, Any] = {}, seed: Any = None) -> Tensor:  # noqa: B006 (the host's signature)
+    def predict_noise(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        model_options: dict[str, Any] = {},  # noqa: B006 (the host's signature)
+        seed: Any = None,
+    ) -> Tensor:
         positive = self.conds["positive"]
         negative = self.conds.get("negative")
         scale = self._scale_at(float(timestep.max()), model_options)
@@ -62,7 +68,14 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
         return guidance_scale(step, run.steps, self.settings.scale, self.settings.end_scale)
 
     def _post_cfg(
-        self, denoised: Tensor, edited: Tensor, plain: Tensor, scale: float, x: Tensor, sigma: Tensor, model_options: dict[str, Any]
+        self,
+        denoised: Tensor,
+        edited: Tensor,
+        plain: Tensor,
+        scale: float,
+        x: Tensor,
+        sigma: Tensor,
+        model_options: dict[str, Any],
     ) -> Tensor:
         """Let the post-CFG functions of other nodes (perturbed attention, rescaling) see what they expect."""
         for function in model_options.get("sampler_post_cfg_function", []):

@@ -37,7 +37,14 @@ def invert_with_ddpm(
         )  # fmt: skip
 
     trajectory, noise_maps = run_inside(
-        model, latent, body, positive=positive, negative=negative, guidance=guidance, sigmas=sigmas_tensor(schedule), seed=seed
+        model,
+        latent,
+        body,
+        positive=positive,
+        negative=negative,
+        guidance=guidance,
+        sigmas=sigmas_tensor(schedule),
+        seed=seed,
     )
     return Inversion(
         trajectory=to_intermediate(trajectory),

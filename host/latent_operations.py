@@ -1,4 +1,4 @@
-"""AdaIN as a LATENT_OPERATION: between the steps of our sampler, or on a finished LATENT with the host's Apply Latent Operation."""
+"""AdaIN as a LATENT_OPERATION: between our sampler's steps, or on a finished LATENT with Apply Latent Operation."""
 
 from collections.abc import Callable
 
@@ -14,8 +14,8 @@ from .fingerprint import latent_format_of
 class AdaINOperation:
     """Gives the latent the channel statistics of the appearance at the same noise level (spec 1.7).
 
-    Called by our sampler it gets `step`, `level` and `latent_of` and acts inside `window`; called with a latent alone (the host's
-    LatentApplyOperation) it acts on the finished picture, in the VAE's scale.
+    Called by our sampler it gets `step`, `level` and `latent_of` and acts inside `window`; called with a latent alone
+    (the host's LatentApplyOperation) it acts on the finished picture, in the VAE's scale.
     """
 
     def __init__(self, appearance: Inversion, content_mask: Tensor | None, style_mask: Tensor | None, window: Window):
@@ -26,7 +26,11 @@ class AdaINOperation:
         self.latent_format = latent_format_of(appearance.fingerprint)
 
     def __call__(
-        self, latent: Tensor, step: int | None = None, latent_of: Callable[[Inversion], Tensor] | None = None, **about_the_step: object
+        self,
+        latent: Tensor,
+        step: int | None = None,
+        latent_of: Callable[[Inversion], Tensor] | None = None,
+        **about_the_step: object,
     ) -> Tensor:
         if step is None or latent_of is None:
             style = self.latent_format.process_out(self.appearance.x0)

@@ -1,7 +1,7 @@
 """The pocket checkpoint as an ordinary MODEL, CLIP and VAE.
 
-The host recognises checkpoints by the widths of released models, which a pocket-sized one does not have. So it is built here from the
-host's own parts, and the host's list of known models stays as it is.
+The host recognises checkpoints by the widths of released models, which a pocket-sized one does not have. So it is
+built here from the host's own parts, and the host's list of known models stays as it is.
 """
 
 from pathlib import Path
@@ -22,13 +22,15 @@ UNET, TEXT, VAE = "model.diffusion_model.", "cond_stage_model.", "first_stage_mo
 
 
 class PocketSD(comfy.supported_models.SD15):
-    """Stable Diffusion 1.x in everything but its size: eps prediction, scaled-linear schedule, latents times 0.18215."""
+    """Stable Diffusion 1.x in all but its size: eps prediction, scaled-linear schedule, latents times 0.18215."""
 
     unet_config: dict = {}
     memory_usage_factor = 0.3
 
 
-def load_pocket_checkpoint(precision: str = "fp32") -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
+def load_pocket_checkpoint(
+    precision: str = "fp32",
+) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
     """(MODEL, CLIP, VAE) of the committed checkpoint; precision: "fp32" or "fp16" weights of the U-Net.
 
     Raises FileNotFoundError where the file is missing, ValueError where it is damaged or the precision is not known.
@@ -65,4 +67,6 @@ def _clip(checkpoint: PocketCheckpoint, state: dict[str, torch.Tensor]) -> comfy
     weights = comfy.utils.state_dict_prefix_replace(dict(state), {TEXT: "clip_l."}, filter_keys=True)
     parameters = comfy.utils.calculate_parameters(weights)
     options = {"clip_l_model_config": checkpoint.text_config.as_dict()}
-    return comfy.sd.CLIP(target, tokenizer_data=weights, parameters=parameters, state_dict=weights, model_options=options)
+    return comfy.sd.CLIP(
+        target, tokenizer_data=weights, parameters=parameters, state_dict=weights, model_options=options
+    )

@@ -1,7 +1,7 @@
 """Reference pictures beside a run: their latents at every step, and the keys and values their self-attention shows.
 
-References never ride in the user's latent batch. At a step that reads one, it runs in a forward of its own, under its own prompt
-and without the patches of other nodes, and leaves its projected keys and values in the feature bank.
+References never ride in the user's latent batch. At a step that reads one, it runs in a forward of its own, under its
+own prompt and without the patches of other nodes, and leaves its projected keys and values in the feature bank.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ FeatureBank = dict[tuple[int, int], tuple[Tensor, Tensor]]
 
 
 class RecordedReference:
-    """A reference at the latents its inversion recorded: always the true picture, and free on steps that do not read it."""
+    """A reference at the latents its inversion recorded: the true picture, and free on steps that do not read it."""
 
     evaluates_every_step = False
 
@@ -34,7 +34,9 @@ class RecordedReference:
         """[B, C, h, w] at noise level `level` of the run."""
         return self.inversion.trajectory[level]
 
-    def run(self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], blocks: Iterable[int], seed: Any) -> FeatureBank:
+    def run(
+        self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], blocks: Iterable[int], seed: Any
+    ) -> FeatureBank:
         """One forward at `level`; records the self-attention of the given output blocks."""
         bank: FeatureBank = {}
         self._denoise(guider, sigma, level, _recording(model_options, bank, blocks), seed)
@@ -49,7 +51,9 @@ class RecordedReference:
 
     def _processed_prompt(self, guider: Any, x: Tensor, seed: Any) -> list[dict[str, Any]]:
         prompt = comfy.sampler_helpers.convert_cond(unpack(self.inversion.conditioning, "positive"))
-        return comfy.samplers.process_conds(guider.inner_model, x, {"positive": prompt}, x.device, x, None, seed)["positive"]
+        return comfy.samplers.process_conds(guider.inner_model, x, {"positive": prompt}, x.device, x, None, seed)[
+            "positive"
+        ]
 
 
 class ReplayedReference(RecordedReference):
@@ -68,12 +72,15 @@ class ReplayedReference(RecordedReference):
     def latent(self, level: int) -> Tensor:
         if level != self._level:
             raise ValueError(
-                f"references = replayed needs a sampler that visits every level once and in order (it asked for level {level}, "
-                f"the reference stands at {self._level}). Use the SAMPLER of Resume from Inversion, or references = recorded."
+                "references = replayed needs a sampler that visits every level once and in order (it asked for level "
+                f"{level}, the reference stands at {self._level}). Use the SAMPLER of Resume from Inversion, or "
+                "references = recorded."
             )
         return self._x
 
-    def run(self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], blocks: Iterable[int], seed: Any) -> FeatureBank:
+    def run(
+        self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], blocks: Iterable[int], seed: Any
+    ) -> FeatureBank:
         bank: FeatureBank = {}
         denoised = self._denoise(guider, sigma, level, _recording(model_options, bank, blocks), seed)
         record = self.inversion
@@ -85,12 +92,21 @@ class ReplayedReference(RecordedReference):
 
 
 def _recording(model_options: dict[str, Any], bank: FeatureBank, blocks: Iterable[int]) -> dict[str, Any]:
-    """Options of a reference forward: no patches of anybody, but a recorder on the given blocks. The caller's are not touched."""
-    kept = {key: value for key, value in model_options.get("transformer_options", {}).items() if key not in ("patches", "patches_replace")}
+    """New options for a reference forward: no patches of anybody, but a recorder on the given blocks."""
+    kept = {
+        key: value
+        for key, value in model_options.get("transformer_options", {}).items()
+        if key not in ("patches", "patches_replace")
+    }
 
     def record(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
-        bank[extra["block"][1], extra.get("block_index", 0)] = (split_heads(k, extra["n_heads"]), split_heads(v, extra["n_heads"]))
-        return optimized_attention(q, k, v, extra["n_heads"], attn_precision=extra.get("attn_precision"), transformer_options=extra)
+        bank[extra["block"][1], extra.get("block_index", 0)] = (
+            split_heads(k, extra["n_heads"]),
+            split_heads(v, extra["n_heads"]),
+        )
+        return optimized_attention(
+            q, k, v, extra["n_heads"], attn_precision=extra.get("attn_precision"), transformer_options=extra
+        )
 
     kept["patches_replace"] = {"attn1": {("output", block): record for block in blocks}}
     return {"transformer_options": kept}

@@ -19,15 +19,18 @@ LatentOperation = Callable[..., Tensor]
 class NoiseMapSampler(comfy.samplers.Sampler):
     """Moves the latent by the inversion's own steps: denoised, direction, and the recorded noise map (none for DDIM).
 
-    between_steps, if given, is applied to the latent after each step. It is told `step` (executed steps, from 0), `level` (the noise level it
-    stands at now, an index into the inversion's sigmas) and `latent_of`, which finds another inversion's latent at that level.
+    between_steps, if given, is applied to the latent after each step. It is told `step` (executed steps, from 0),
+    `level` (the noise level it stands at now, an index into the inversion's sigmas) and `latent_of`, which finds
+    another inversion's latent at that level.
     """
 
     def __init__(self, inversion: Inversion, between_steps: LatentOperation | None = None):
         self.inversion = inversion
         self.between_steps = between_steps
 
-    def sample(self, guider, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False):
+    def sample(
+        self, guider, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False
+    ):
         inversion = self.inversion
         self._check(sigmas, latent_image)
         model_options = extra_args["model_options"]
@@ -38,7 +41,9 @@ class NoiseMapSampler(comfy.samplers.Sampler):
         def after_step(x: Tensor, i: int) -> Tensor:
             level = i + 1
             if self.between_steps is not None:
-                x = self.between_steps(latent=x, step=i, level=level, latent_of=lambda other: _latent_of(other, level, model_options))
+                x = self.between_steps(
+                    latent=x, step=i, level=level, latent_of=lambda other: _latent_of(other, level, model_options)
+                )
             if denoise_mask is not None:
                 x = x * denoise_mask + _batched(inversion.trajectory[level], x) * (1 - denoise_mask)
             return x
@@ -63,7 +68,8 @@ class NoiseMapSampler(comfy.samplers.Sampler):
         if tuple(latent.shape[-2:]) != tuple(inversion.size) or latent.shape[0] % inversion.pictures:
             raise ValueError(
                 f"The latent is {tuple(latent.shape)} and the inversion holds {inversion.pictures} picture(s) of "
-                f"{inversion.size[1]}x{inversion.size[0]}. Connect the LATENT output of the same Resume from Inversion node."
+                f"{inversion.size[1]}x{inversion.size[0]}. "
+                "Connect the LATENT output of the same Resume from Inversion node."
             )
 
 
@@ -73,7 +79,7 @@ def _batched(pictures: Tensor, like: Tensor) -> Tensor:
 
 
 def _latent_of(inversion: Inversion, level: int, model_options: dict[str, Any]) -> Tensor:
-    """An inversion's latent at a level of this run: where the transfer's replayed reference stands, else as recorded."""
+    """An inversion's latent at a level of this run: where its replayed reference stands, else as recorded."""
     transfer = model_options.get("transformer_options", {}).get(KEY)
     run = transfer.run if transfer is not None else None
     replayed = run.latent_of(inversion, level) if run is not None else None

@@ -12,22 +12,29 @@ from ..inversion.schedule import Schedule, leading_timesteps
 def schedule_of(model: ModelPatcher, *, steps: int, start_at: int = 0, sigmas: Tensor | None = None) -> Schedule:
     """The schedule of a run: `steps` leading timesteps of the model without the first `start_at`, or the given SIGMAS.
 
-    Eps and v models use the papers' timesteps (991, 981, ..., 1 for 100 steps); flow models the host's "simple" scheduler.
+    Eps and v models use the papers' timesteps (991, 981, ..., 1 for 100 steps); flow models the host's "simple"
+    scheduler.
     """
     sampling = model.get_model_object("model_sampling")
     flow = isinstance(sampling, comfy.model_sampling.CONST)
     if not flow and not isinstance(sampling, comfy.model_sampling.EPS):
         raise ValueError(
-            f"This MODEL predicts in a way this node does not know ({type(sampling).__name__}). It works with eps, v and flow models."
+            f"This MODEL predicts in a way this node does not know ({type(sampling).__name__}). "
+            "It works with eps, v and flow models."
         )
     if sigmas is None:
         sigmas = _flow_sigmas(sampling, steps) if flow else _leading_sigmas(sampling, steps)
         if not 0 <= start_at < steps:
-            raise ValueError(f"start_at is {start_at} and steps is {steps}: nothing is left to run. Set start_at below steps.")
+            raise ValueError(
+                f"start_at is {start_at} and steps is {steps}: nothing is left to run. Set start_at below steps."
+            )
     else:
         start_at = 0
     if len(sigmas) < 2:
-        raise ValueError(f"The connected SIGMAS hold {len(sigmas)} level(s), which makes 0 steps. Connect a schedule with at least one step.")
+        raise ValueError(
+            f"The connected SIGMAS hold {len(sigmas)} level(s), which makes 0 steps. "
+            "Connect a schedule with at least one step."
+        )
     levels = tuple(float(sigma) for sigma in sigmas)
     return Schedule(levels, flow=flow, finest=float(sampling.sigma_min)).tail(start_at)
 

@@ -29,8 +29,8 @@ def segment(
 ) -> Tensor:
     """MASK [B, h, w] of the object that `noun` names, at the size of the finest self-attention.
 
-    other_nouns: comma-separated words of the prompt that compete for segments. Where nothing stands out the mask of that picture is
-    empty; a warning says so. Raises ValueError for a noun that the prompt does not hold.
+    other_nouns: comma-separated words of the prompt that compete for segments. Where nothing stands out the mask of
+    that picture is empty; a warning says so. Raises ValueError for a noun that the prompt does not hold.
     """
     words = [noun, *(word for word in other_nouns.split(",") if word.strip())]
     columns = {word.strip(): token_columns(clip, prompt, word) for word in words}
@@ -53,6 +53,10 @@ def segment(
             factor=factor,
         )
         if found.empty:
-            log.warning("Self-Segmentation found no %r in picture %d: the mask is empty. Lower factor or paint a mask.", noun, picture)
+            log.warning(
+                "Self-Segmentation found no %r in picture %d: the mask is empty. Lower factor or paint a mask.",
+                noun,
+                picture,
+            )
         masks.append(found.mask)
     return torch.stack(masks)

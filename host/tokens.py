@@ -6,8 +6,8 @@ from typing import Any
 def token_columns(clip: Any, prompt: str, word: str) -> list[int]:
     """Columns of `word` in the encoded `prompt`, all its sub-tokens and all places it stands at.
 
-    clip: the host's CLIP. The word is found by its own token ids, so a word that splits into several tokens and punctuation
-    before it do no harm. Raises ValueError where the prompt does not hold the word.
+    clip: the host's CLIP. The word is found by its own token ids, so a word that splits into several tokens and
+    punctuation before it do no harm. Raises ValueError where the prompt does not hold the word.
     """
     word_ids = _content(clip, word)
     columns = []
@@ -20,7 +20,8 @@ def token_columns(clip: Any, prompt: str, word: str) -> list[int]:
             offset += len(chunk)
     if not columns:
         raise ValueError(
-            f"The noun {word!r} is not in the prompt {prompt!r}. Type a word that stands in the prompt the picture was inverted with."
+            f"The noun {word!r} is not in the prompt {prompt!r}. "
+            "Type a word that stands in the prompt the picture was inverted with."
         )
     return columns
 

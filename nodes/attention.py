@@ -20,8 +20,14 @@ class WeighAppearance(io.ComfyNode):
             search_aliases=["regional appearance", "reference weight", "mask reference"],
             inputs=[
                 Inversion.Input("inversion", tooltip="The inverted appearance picture."),
-                io.Float.Input("weight", default=1.0, min=0.0, max=10.0, step=0.05, tooltip="Share against other appearances; alone, 1 is full and 0 is off."),
-                io.Mask.Input("mask", optional=True, tooltip="Region of the OUTPUT it paints. Without a mask it paints everywhere."),
+                io.Float.Input(
+                    "weight", default=1.0, min=0.0, max=10.0, step=0.05,
+                    tooltip="Share against other appearances; alone, 1 is full and 0 is off.",
+                ),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="Region of the output that it paints; everywhere without a mask.",
+                ),
             ],
             outputs=[Appearance.Output("appearance", tooltip="For an input of Cross-Image Attention.")],
         )  # fmt: skip
@@ -36,29 +42,77 @@ class WeighAppearance(io.ComfyNode):
 class CrossImageAttention(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        appearance = io.MultiType.Input("appearance", [Inversion, Appearance], tooltip="An inverted appearance picture, or one with a weight and a mask.")
+        appearance = io.MultiType.Input(
+            "appearance", [Inversion, Appearance],
+            tooltip="An inverted appearance picture, or one with a weight and a mask.",
+        )
         return io.Schema(
             node_id="AppearanceTransfer_CrossImageAttention",
             display_name="Cross-Image Attention",
             category=FAMILY,
-            description="Lets the picture being made look at other pictures: their colours and textures land on the parts that match.",
-            search_aliases=["style transfer", "appearance transfer", "texture transfer", "reference", "recolor", "shared attention"],
-            inputs=[
-                io.Model.Input("model", tooltip="The model to sample with. Other patches (LoRA, FreeU) may come before or after."),
-                io.Autogrow.Input("appearances", template=io.Autogrow.TemplatePrefix(appearance, prefix="appearance", min=1, max=16)),
-                Inversion.Input("structure", optional=True, tooltip="The inverted structure picture; on some early steps the output looks at it to hold its shape."),
-                io.Float.Input("strength", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="How much of the attention goes to the references; 0 changes nothing."),
-                io.Float.Input("contrast", default=1.67, min=0.0, max=5.0, step=0.01, tooltip="Sharpens what each place looks at; 1 changes nothing."),
-                io.Combo.Input("contrast_rule", options=[RELEASED, PAPER, OFF], default=RELEASED, tooltip="Released code clips the sharpened map, the paper does not; off ignores contrast."),
-                io.Int.Input("fine_first", default=11, min=0, max=1000, advanced=True, tooltip="First executed step of the finest decoder layers (64x64 at 512 px)."),
-                io.Int.Input("fine_last", default=90, min=0, max=1000, advanced=True, tooltip="Last executed step of the finest decoder layers; beyond the run means to the end."),
-                io.Int.Input("coarse_first", default=11, min=0, max=1000, advanced=True, tooltip="First executed step of the next coarser layers (32x32 at 512 px). Earlier gives more appearance, less structure."),
-                io.Int.Input("coarse_last", default=70, min=0, max=1000, advanced=True, tooltip="Last executed step of the next coarser layers; beyond the run means to the end."),
-                io.Int.Input("structure_every", default=5, min=0, max=1000, advanced=True, tooltip="Look at the structure instead on every n-th step; 0 never does."),
-                io.Int.Input("structure_until", default=40, min=0, max=1000, advanced=True, tooltip="Last executed step that may look at the structure."),
-                io.Combo.Input("references", options=[RECORDED, REPLAYED], default=RECORDED, advanced=True, tooltip="Recorded shows the true pictures and is cheaper; replayed drifts from them, as the released code does."),
+            description="Lets the output look at other pictures: their colours and textures land on matching parts.",
+            search_aliases=[
+                "style transfer", "appearance transfer", "texture transfer", "reference", "recolor", "shared attention",
             ],
-            outputs=[io.Model.Output(tooltip="The model with the transfer. Sample it with Appearance Guider, or with a KSampler whose negative is the same text.")],
+            inputs=[
+                io.Model.Input(
+                    "model",
+                    tooltip="The model to sample with; other patches (LoRA, FreeU) may come before or after.",
+                ),
+                io.Autogrow.Input(
+                    "appearances", template=io.Autogrow.TemplatePrefix(appearance, prefix="appearance", min=1, max=16),
+                    tooltip="One or more appearances; a new input grows below the last one in use.",
+                ),
+                Inversion.Input(
+                    "structure", optional=True,
+                    tooltip="The inverted structure picture; some early steps look at it to hold the shape.",
+                ),
+                io.Float.Input(
+                    "strength", default=1.0, min=0.0, max=1.0, step=0.01,
+                    tooltip="Share of the attention that goes to the references; 0 changes nothing.",
+                ),
+                io.Float.Input(
+                    "contrast", default=1.67, min=0.0, max=5.0, step=0.01,
+                    tooltip="Sharpens what each place looks at; 1 changes nothing.",
+                ),
+                io.Combo.Input(
+                    "contrast_rule", options=[RELEASED, PAPER, OFF], default=RELEASED,
+                    tooltip="Released code clips the sharpened map, the paper does not; off ignores contrast.",
+                ),
+                io.Int.Input(
+                    "fine_first", default=11, min=0, max=1000, advanced=True,
+                    tooltip="First executed step of the finest decoder layers (64x64 at 512 px).",
+                ),
+                io.Int.Input(
+                    "fine_last", default=90, min=0, max=1000, advanced=True,
+                    tooltip="Last executed step of the finest decoder layers; beyond the run means to the end.",
+                ),
+                io.Int.Input(
+                    "coarse_first", default=11, min=0, max=1000, advanced=True,
+                    tooltip="First executed step of the coarser layers (32x32 at 512 px); earlier keeps less shape.",
+                ),
+                io.Int.Input(
+                    "coarse_last", default=70, min=0, max=1000, advanced=True,
+                    tooltip="Last executed step of the next coarser layers; beyond the run means to the end.",
+                ),
+                io.Int.Input(
+                    "structure_every", default=5, min=0, max=1000, advanced=True,
+                    tooltip="Look at the structure instead on every n-th step; 0 never does.",
+                ),
+                io.Int.Input(
+                    "structure_until", default=40, min=0, max=1000, advanced=True,
+                    tooltip="Last executed step that may look at the structure.",
+                ),
+                io.Combo.Input(
+                    "references", options=[RECORDED, REPLAYED], default=RECORDED, advanced=True,
+                    tooltip="Recorded is true to the pictures and cheaper; replayed drifts, as the released code does.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(
+                    tooltip="The model with the transfer, for Appearance Guider (or a KSampler, negative = positive).",
+                ),
+            ],
         )  # fmt: skip
 
     @classmethod
@@ -95,20 +149,39 @@ class SelfSegmentation(io.ComfyNode):
             node_id="AppearanceTransfer_SelfSegmentation",
             display_name="Self-Segmentation",
             category=FAMILY,
-            description="Finds an object in an inverted picture by what the model itself looks at: no other network, no download.",
+            description="Finds an object in an inverted picture by the model's own attention, without other networks.",
             search_aliases=["mask from prompt", "segment", "object mask", "attention mask"],
             inputs=[
                 io.Model.Input("model", tooltip="The model the inversion was made with."),
                 Inversion.Input("inversion", tooltip="The inverted picture to segment."),
                 io.Clip.Input("clip", tooltip="The text encoder of the prompt the picture was inverted with."),
-                io.String.Input("prompt", default="a photo of a horse", tooltip="The positive text of the inversion, word for word."),
+                io.String.Input(
+                    "prompt", default="a photo of a horse",
+                    tooltip="The positive text of the inversion, word for word.",
+                ),
                 io.String.Input("noun", default="horse", tooltip="The word of the prompt that names the object."),
-                io.String.Input("other_nouns", default="", advanced=True, tooltip="Words of the prompt that name other things, with commas between; empty for none."),
-                io.Int.Input("step", default=20, min=0, max=1000, advanced=True, tooltip="Executed step whose attention is read."),
-                io.Int.Input("clusters", default=5, min=2, max=20, advanced=True, tooltip="Segments the picture is cut into before they are named."),
-                io.Float.Input("factor", default=1.4, min=0.0, max=10.0, step=0.05, advanced=True, tooltip="How far above the other segments an object segment must score; lower takes more of the picture."),
+                io.String.Input(
+                    "other_nouns", default="", advanced=True,
+                    tooltip="Words of the prompt that name other things, with commas between; empty for none.",
+                ),
+                io.Int.Input(
+                    "step", default=20, min=0, max=1000, advanced=True,
+                    tooltip="Executed step whose attention is read.",
+                ),
+                io.Int.Input(
+                    "clusters", default=5, min=2, max=20, advanced=True,
+                    tooltip="Segments the picture is cut into before they are named.",
+                ),
+                io.Float.Input(
+                    "factor", default=1.4, min=0.0, max=10.0, step=0.05, advanced=True,
+                    tooltip="How far above the other segments an object must score; lower takes more of the picture.",
+                ),
             ],
-            outputs=[io.Mask.Output(tooltip="1 on the object, at latent size, one per picture. Any other mask can take its place.")],
+            outputs=[
+                io.Mask.Output(
+                    tooltip="1 on the object, at latent size, one per picture; any other mask can take its place.",
+                ),
+            ],
         )  # fmt: skip
 
     @classmethod

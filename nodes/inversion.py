@@ -10,10 +10,13 @@ ALIASES = ["unsampler", "noise inversion", "edit friendly", "ddim inversion", "s
 
 def _model_inputs(latent_tooltip: str) -> list[io.Input]:
     return [
-        io.Model.Input("model", tooltip="The checkpoint that will also sample. Connect it before any Cross-Image Attention node."),
+        io.Model.Input(
+            "model",
+            tooltip="The checkpoint that will also sample, from before any Cross-Image Attention node.",
+        ),
         io.Latent.Input("latent", tooltip=latent_tooltip),
         io.Conditioning.Input("positive", tooltip="What the picture shows, for example 'a photo of a horse'."),
-        io.Conditioning.Input("negative", tooltip="An empty text, as a rule. Not used where guidance is 1."),
+        io.Conditioning.Input("negative", tooltip="An empty text, as a rule; not used where guidance is 1."),
     ]
 
 
@@ -24,26 +27,52 @@ class InvertImageDDPM(io.ComfyNode):
             node_id="AppearanceTransfer_InvertImageDDPM",
             display_name="Invert Image (DDPM)",
             category=FAMILY,
-            description="Finds the noise that makes your picture (edit-friendly DDPM), so that it can be sampled again and changed on the way.",
+            description="Finds the noise that makes your picture (edit-friendly DDPM), to change it on the way back.",
             search_aliases=ALIASES,
             inputs=[
                 *_model_inputs("VAE Encode of the picture; a batch is inverted together."),
-                io.Int.Input("steps", default=100, min=1, max=1000, tooltip="Steps of the whole schedule. The paper uses 100."),
-                io.Int.Input("start_at", default=32, min=0, max=999, tooltip="Steps to leave out at the noisy end; 0 inverts all. More keeps more of the picture's structure."),
-                io.Float.Input("guidance", default=3.5, min=0.0, max=30.0, step=0.1, tooltip="Text guidance while inverting; 1 turns it off and halves the cost."),
-                io.Int.Input("seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, tooltip="Seed of the noise drawn for each level. Any seed reconstructs the picture."),
-                io.Float.Input("eta", default=1.0, min=0.01, max=1.0, step=0.01, advanced=True, tooltip="Share of noise per step; the paper's value is 1."),
-                io.Boolean.Input("keep_last_noise", default=False, advanced=True, tooltip="Keep the noise of the very last step for an exact reconstruction; off is what the paper does."),
-                io.Int.Input("levels_per_forward", default=1, min=1, max=64, advanced=True, tooltip="Noise levels that share one forward; 1 needs the least memory, more is quicker on a GPU. The result is the same."),
-                io.Sigmas.Input("sigmas", optional=True, tooltip="Another schedule instead of steps and start_at. Leave it open for the paper's."),
+                io.Int.Input(
+                    "steps", default=100, min=1, max=1000,
+                    tooltip="Steps of the whole schedule; the paper uses 100.",
+                ),
+                io.Int.Input(
+                    "start_at", default=32, min=0, max=999,
+                    tooltip="Steps to leave out at the noisy end; 0 inverts all, more keeps more of the structure.",
+                ),
+                io.Float.Input(
+                    "guidance", default=3.5, min=0.0, max=30.0, step=0.1,
+                    tooltip="Text guidance while inverting; 1 turns it off and halves the cost.",
+                ),
+                io.Int.Input(
+                    # False: else the page draws a new seed, and so inverts anew, at every queue
+                    "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
+                    tooltip="Seed of the noise drawn for each level; any seed reconstructs the picture.",
+                ),
+                io.Float.Input(
+                    "eta", default=1.0, min=0.01, max=1.0, step=0.01, advanced=True,
+                    tooltip="Share of noise per step; the paper's value is 1.",
+                ),
+                io.Boolean.Input(
+                    "keep_last_noise", default=False, advanced=True,
+                    tooltip="Keep the noise of the very last step, for an exact reconstruction; off, as in the paper.",
+                ),
+                io.Int.Input(
+                    "levels_per_forward", default=1, min=1, max=64, advanced=True,
+                    tooltip="Noise levels per forward; 1 needs least memory, more is quicker on a GPU, same result.",
+                ),
+                io.Sigmas.Input(
+                    "sigmas", optional=True,
+                    tooltip="A schedule instead of steps and start_at; the paper's without it.",
+                ),
             ],
             outputs=[Inversion.Output("inversion", tooltip="The picture's latents and noise maps at every level.")],
         )  # fmt: skip
 
     @classmethod
     def execute(
-        cls, model, latent, positive, negative, steps, start_at, guidance, seed, eta, keep_last_noise, levels_per_forward, sigmas=None
-    ) -> io.NodeOutput:
+        cls, model, latent, positive, negative, steps, start_at, guidance, seed, eta, keep_last_noise,
+        levels_per_forward, sigmas=None,
+    ) -> io.NodeOutput:  # fmt: skip
         from ..host.inverting import invert_with_ddpm
         from ..host.schedules import schedule_of
 
@@ -70,14 +99,26 @@ class InvertImageDDIM(io.ComfyNode):
             node_id="AppearanceTransfer_InvertImageDDIM",
             display_name="Invert Image (DDIM)",
             category=FAMILY,
-            description="Runs the sampler backwards from your picture to noise (DDIM). Quick and without noise maps; less exact than DDPM.",
+            description="Runs the sampler backwards from picture to noise (DDIM); no noise maps, less exact than DDPM.",
             search_aliases=ALIASES,
             inputs=[
                 *_model_inputs("VAE Encode of the picture; a batch is inverted together."),
-                io.Int.Input("steps", default=50, min=1, max=1000, tooltip="Steps of the whole schedule; more is more exact."),
-                io.Int.Input("start_at", default=0, min=0, max=999, tooltip="Steps to leave out at the noisy end; 0 inverts all the way."),
-                io.Float.Input("guidance", default=1.0, min=0.0, max=30.0, step=0.1, tooltip="Text guidance while inverting; 1 turns it off and is the most exact."),
-                io.Sigmas.Input("sigmas", optional=True, tooltip="Another schedule instead of steps and start_at. Leave it open for the paper's."),
+                io.Int.Input(
+                    "steps", default=50, min=1, max=1000,
+                    tooltip="Steps of the whole schedule; more is more exact.",
+                ),
+                io.Int.Input(
+                    "start_at", default=0, min=0, max=999,
+                    tooltip="Steps to leave out at the noisy end; 0 inverts all the way.",
+                ),
+                io.Float.Input(
+                    "guidance", default=1.0, min=0.0, max=30.0, step=0.1,
+                    tooltip="Text guidance while inverting; 1 turns it off and is the most exact.",
+                ),
+                io.Sigmas.Input(
+                    "sigmas", optional=True,
+                    tooltip="A schedule instead of steps and start_at; the paper's without it.",
+                ),
             ],
             outputs=[Inversion.Output("inversion", tooltip="The picture's latents at every level.")],
         )  # fmt: skip
@@ -88,7 +129,8 @@ class InvertImageDDIM(io.ComfyNode):
         from ..host.schedules import schedule_of
 
         schedule = schedule_of(model, steps=steps, start_at=start_at, sigmas=sigmas)
-        return io.NodeOutput(invert_with_ddim(model, latent["samples"], positive, negative, schedule, guidance=guidance))
+        inversion = invert_with_ddim(model, latent["samples"], positive, negative, schedule, guidance=guidance)
+        return io.NodeOutput(inversion)
 
 
 class SaveInversion(io.ComfyNode):
@@ -98,12 +140,15 @@ class SaveInversion(io.ComfyNode):
             node_id="AppearanceTransfer_SaveInversion",
             display_name="Save Inversion",
             category=FAMILY,
-            description="Writes an inversion to output/inversions, so that a picture has to be inverted only once. Nothing is overwritten.",
+            description="Writes an inversion to output/inversions, overwriting nothing, so that you invert only once.",
             search_aliases=["export inversion", "store latents"],
             is_output_node=True,
             inputs=[
                 Inversion.Input("inversion", tooltip="What to keep."),
-                io.String.Input("name", default="inversion", tooltip="Name of the file; a number and .safetensors are added."),
+                io.String.Input(
+                    "name", default="inversion",
+                    tooltip="Name of the file; a number and .safetensors are added.",
+                ),
             ],
             outputs=[Inversion.Output("saved", tooltip="The same inversion, to go on with.")],
         )
@@ -129,7 +174,12 @@ class LoadInversion(io.ComfyNode):
             category=FAMILY,
             description="Reads an inversion from output/inversions and checks it before use.",
             search_aliases=["import inversion"],
-            inputs=[io.Combo.Input("name", options=saved_inversions() or [NOTHING_SAVED], tooltip="A file that Save Inversion wrote.")],
+            inputs=[
+                io.Combo.Input(
+                    "name", options=saved_inversions() or [NOTHING_SAVED],
+                    tooltip="A file that Save Inversion wrote.",
+                ),
+            ],
             outputs=[Inversion.Output("inversion", tooltip="Exactly what was saved.")],
         )
 
@@ -166,7 +216,7 @@ class InversionReport(io.ComfyNode):
             node_id="AppearanceTransfer_InversionReport",
             display_name="Inversion Report",
             category=FAMILY,
-            description="Samples the inversion back into its picture and says how near it comes. Do this once before you blame the transfer.",
+            description="Samples an inversion back into its picture and says how near it comes.",
             search_aliases=["reconstruction", "psnr", "check inversion"],
             is_output_node=True,
             inputs=[
@@ -176,7 +226,10 @@ class InversionReport(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output("reconstruction", tooltip="The picture as it comes back."),
-                io.Float.Output("psnr", tooltip="Mean PSNR in dB against the decoded original; above 30 is hard to tell apart."),
+                io.Float.Output(
+                    "psnr",
+                    tooltip="Mean PSNR in dB against the decoded original; above 30 is hard to tell apart.",
+                ),
                 io.String.Output("report", tooltip="The same in words, picture by picture."),
             ],
         )

@@ -1,4 +1,7 @@
-"""The embedded default: a toy world that works on a fresh machine. A test bench, never a claim about real checkpoints."""
+"""The embedded default: a toy world that works on a fresh machine.
+
+It is a test bench and a first experience, never a claim about real checkpoints.
+"""
 
 from comfy_api.latest import io
 
@@ -15,11 +18,16 @@ class LoadPocketCheckpoint(io.ComfyNode):
             node_id="AppearanceTransfer_LoadPocketCheckpoint",
             display_name="Load Pocket Checkpoint",
             category=FAMILY,
-            description="A tiny diffusion model of toy animals that comes with the pack. To try workflows at once; swap in your own checkpoint for real pictures.",
+            description="A tiny diffusion model of toy animals to try workflows with; not for real pictures.",
             search_aliases=["toy checkpoint", "test model", "pocket"],
-            inputs=[io.Combo.Input("precision", options=["fp32", "fp16"], default="fp32", tooltip="fp32 is exact; fp16 halves the memory.")],
+            inputs=[
+                io.Combo.Input(
+                    "precision", options=["fp32", "fp16"], default="fp32",
+                    tooltip="fp32 is exact; fp16 halves the memory.",
+                ),
+            ],
             outputs=[
-                io.Model.Output(tooltip="For all stock nodes; 128 px pictures."),
+                io.Model.Output(tooltip="For all stock nodes, at 128 px."),
                 io.Clip.Output(tooltip="Knows the words of the pocket captions only."),
                 io.Vae.Output(tooltip="For VAE Encode and VAE Decode."),
             ],
@@ -44,17 +52,29 @@ class PocketScene(io.ComfyNode):
             description="Renders a toy animal with everything that is true about it: mask, parts, caption.",
             search_aliases=["toy scene", "test picture", "pocket"],
             inputs=[
-                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=True, tooltip="Which animal; the same seed is always the same picture."),
+                io.Int.Input(
+                    "seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=io.ControlAfterGenerate.fixed,
+                    tooltip="Which animal; the same seed is always the same picture.",
+                ),
                 io.Combo.Input("species", options=[ANY, *SPECIES], default=ANY, tooltip="Fix the species, or any."),
                 io.Combo.Input("coat", options=[ANY, *COATS], default=ANY, tooltip="Fix the coat, or any."),
-                io.Combo.Input("view", options=[ANY, *VIEWS], default=ANY, tooltip="Fix the side it is seen from, or any."),
-                io.Int.Input("size", default=128, min=32, max=1024, step=8, tooltip="Width and height in pixels; the pocket checkpoint wants 128."),
+                io.Combo.Input(
+                    "view", options=[ANY, *VIEWS], default=ANY,
+                    tooltip="Fix the side it is seen from, or any.",
+                ),
+                io.Int.Input(
+                    "size", default=128, min=32, max=1024, step=8,
+                    tooltip="Width and height in pixels; the pocket checkpoint wants 128.",
+                ),
             ],
             outputs=[
                 io.Image.Output(tooltip="The picture."),
                 io.Mask.Output(tooltip="1 on the animal."),
                 io.Image.Output(id="parts", display_name="parts", tooltip="Its parts, a colour each."),
-                io.String.Output(id="caption", display_name="caption", tooltip="A sentence that the pocket text encoder understands."),
+                io.String.Output(
+                    id="caption", display_name="caption",
+                    tooltip="A sentence that the pocket text encoder understands.",
+                ),
             ],
         )  # fmt: skip
 
