@@ -1,8 +1,8 @@
 """Cross-image attention as an ordinary patch of a MODEL clone.
 
-Two hooks carry it. A wrapper around `predict_noise` runs the references of the current step and fills the feature bank; a replacement of the
-decoder's self-attention lets the positive rows look at that bank. Everything a run needs lives in one `Run`, made when
-sampling starts and dropped when it ends, however it ends.
+Two hooks carry it. A wrapper around `predict_noise` runs the references of the current step and fills the feature
+bank; a replacement of the decoder's self-attention lets the positive rows look at that bank. Everything a run needs
+lives in one `Run`, made when sampling starts and dropped when it ends, however it ends.
 """
 
 import logging
@@ -32,7 +32,7 @@ SAME_LEVEL = 1e-3  # relative distance of two sigmas that count as one level
 
 @dataclass(frozen=True)
 class Appearance:
-    """One picture whose look is used: its inversion, how strongly (>= 0), and where on the output (MASK [B, H, W] or everywhere)."""
+    """One picture whose look is used: its inversion, its weight (>= 0), and the MASK [B, H, W] of what it paints."""
 
     inversion: Inversion
     weight: float = 1.0
@@ -70,7 +70,9 @@ def transfer_appearance(
     inversions = [appearance.inversion for appearance in appearances] + ([structure] if structure is not None else [])
     for inversion in inversions:
         if not same_model(inversion.fingerprint, model):
-            log.warning("An inversion was made with another checkpoint of this family: it will not be replayed exactly.")
+            log.warning(
+                "An inversion was made with another checkpoint of this family: it will not be replayed exactly."
+            )
         if inversion.size != inversions[0].size:
             raise ValueError(
                 f"The inverted pictures differ in size: latents of {_size(inversion)} and {_size(inversions[0])}. "
@@ -85,7 +87,9 @@ def transfer_appearance(
 class Transfer:
     """What one Cross-Image Attention node adds to a model. `run` is None except while its model samples."""
 
-    def __init__(self, appearances: Sequence[Appearance], structure: Inversion | None, settings: Settings, levels: DecoderLevels):
+    def __init__(
+        self, appearances: Sequence[Appearance], structure: Inversion | None, settings: Settings, levels: DecoderLevels
+    ):
         self.appearances = tuple(appearances)
         self.structure = structure
         self.settings = settings
@@ -93,8 +97,7 @@ class Transfer:
         self.run: Run | None = None
 
     def attach(self, clone: ModelPatcher) -> None:
-        options = clone.model_options["transformer_options"]
-        before = options.get("patches_replace", {}).get("attn1", {})
+        before = clone.model_options["transformer_options"].get("patches_replace", {}).get("attn1", {})
         for block in self.levels.blocks_at(self.levels.fine) + self.levels.blocks_at(self.levels.coarse):
             for key in [("output", block), *(key for key in before if key[:2] == ("output", block) and len(key) == 3)]:
                 previous = before.get(key, before.get(key[:2]))
@@ -102,16 +105,20 @@ class Transfer:
         wrappers = comfy.patcher_extension.WrappersMP
         clone.add_wrapper_with_key(wrappers.OUTER_SAMPLE, KEY, self.outer_sample)
         clone.add_wrapper_with_key(wrappers.PREDICT_NOISE, KEY, self.predict_noise)
-        options[KEY] = self
+        clone.model_options["transformer_options"][KEY] = self
 
-    def outer_sample(self, executor: Any, noise: Tensor, latent: Tensor, sampler: Any, sigmas: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def outer_sample(
+        self, executor: Any, noise: Tensor, latent: Tensor, sampler: Any, sigmas: Tensor, *args: Any, **kwargs: Any
+    ) -> Tensor:
         self.run = Run(self, [float(sigma) for sigma in sigmas], latent.shape)
         try:
             return executor(noise, latent, sampler, sigmas, *args, **kwargs)
         finally:
             self.run = None
 
-    def predict_noise(self, executor: Any, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: Any = None) -> Tensor:
+    def predict_noise(
+        self, executor: Any, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: Any = None
+    ) -> Tensor:
         run = self.run
         if run is None:
             return executor(x, timestep, model_options, seed)
@@ -125,7 +132,9 @@ class Transfer:
         def plain(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
             if previous is not None:
                 return previous(q, k, v, extra)
-            return optimized_attention(q, k, v, extra["n_heads"], attn_precision=extra.get("attn_precision"), transformer_options=extra)
+            return optimized_attention(
+                q, k, v, extra["n_heads"], attn_precision=extra.get("attn_precision"), transformer_options=extra
+            )
 
         def attend(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
             run = self.run
@@ -177,7 +186,7 @@ class Run:
         return [level for level, window in self.windows.items() if window.contains(step)]
 
     def is_open(self, sigma: float) -> bool:
-        """Whether the step at this noise level reads a reference, that is, whether a pass without transfer would differ."""
+        """Whether the step at this noise level reads a reference; if not, a pass without transfer is the same."""
         step = self.step_at(sigma)
         return step is not None and bool(self.open_levels(step))
 
@@ -191,7 +200,9 @@ class Run:
         found = self.step_at(float(sigma.max()))
         self.step = -1 if found is None else found
         if found is None:
-            self._warn_once("This sampler evaluates between the recorded noise levels; those evaluations are not transferred.")
+            self._warn_once(
+                "This sampler evaluates between the recorded noise levels; those evaluations are not transferred."
+            )
             return
         blocks = [block for level in self.open_levels(found) for block in self.levels.blocks_at(level)]
         reading = self._reading(found) if blocks else []
@@ -208,16 +219,18 @@ class Run:
             return False
         height, width = extra["activations_shape"][-2:]
         if q.shape[1] != height * width or height * width != self.banks[0][key][0].shape[2]:
-            self._warn_once("Another node changes the number of tokens of the decoder's self-attention; there the transfer is off.")
+            self._warn_once(
+                "Another node changes the number of tokens of the decoder's self-attention; there the transfer is off."
+            )
             return False
         return True
 
     def paints_everything(self, extra: dict[str, Any]) -> bool:
-        """Whether the references of this step share out every place, so that nothing of the output's own attention is left."""
+        """Whether the references of this step share out every place, leaving nothing to the output's own attention."""
         return bool((self._shares_at(extra).sum(0) > 1 - NEGLIGIBLE).all())
 
     def attend(self, q: Tensor, own: Tensor | None, extra: dict[str, Any]) -> Tensor:
-        """Attention of the positive rows. q: [B, N, heads*d]; own: their plain attention output, where some of it is kept."""
+        """Attention of the positive rows. q: [B, N, heads*d]; own: their plain attention, where some of it is kept."""
         heads = extra["n_heads"]
         queries = split_heads(q.float() if extra.get("attn_precision") == torch.float32 else q, heads)
         references = []
@@ -270,8 +283,8 @@ class Run:
         reading = [step for step in range(self.steps) if self.open_levels(step)]
         if not reading:
             self._warn_once(
-                f"Cross-Image Attention has no effect: its windows open at executed step {self.settings.first} and this run "
-                f"has {self.steps} steps. Lower the first steps or run more steps."
+                f"Cross-Image Attention has no effect: its windows open at executed step {self.settings.first} and "
+                f"this run has {self.steps} steps. Lower the first steps or run more steps."
             )
             return
         structural = sum(self.structure in self._reading(step) for step in reading)
@@ -279,9 +292,15 @@ class Run:
         if self.settings.replayed:
             evaluations = self.steps * len(self._references())
         log.info(
-            "Cross-image attention on executed steps %d-%d of %d (levels %s), %d of them read the structure; %d extra U-Net evaluations.",
-            reading[0], reading[-1], self.steps, ", ".join(f"/{level}" for level in self.windows), structural, evaluations,
-        )  # fmt: skip
+            "Cross-image attention on executed steps %d-%d of %d (levels %s), %d of them read the structure; "
+            "%d extra U-Net evaluations.",
+            reading[0],
+            reading[-1],
+            self.steps,
+            ", ".join(f"/{level}" for level in self.windows),
+            structural,
+            evaluations,
+        )
 
 
 def layer_of(extra: dict[str, Any]) -> tuple[int, int]:
@@ -300,7 +319,11 @@ def split_rows(cond_or_uncond: Sequence[int], rows: int) -> tuple[list[int], lis
 
 def _per_output(tensor: Tensor, batch: int) -> Tensor:
     """One reference picture serves the whole batch; a batch of references goes picture by picture."""
-    return tensor.expand(batch, *tensor.shape[1:]) if tensor.shape[0] == 1 else tensor.repeat(batch // tensor.shape[0], 1, 1, 1)
+    return (
+        tensor.expand(batch, *tensor.shape[1:])
+        if tensor.shape[0] == 1
+        else tensor.repeat(batch // tensor.shape[0], 1, 1, 1)
+    )
 
 
 def _check_fits(inversion: Inversion, sigmas: list[float], shape: Sequence[int]) -> None:
@@ -319,8 +342,9 @@ def _check_fits(inversion: Inversion, sigmas: list[float], shape: Sequence[int])
     run = sigmas[:-1]
     if len(run) != len(recorded) - 1 or any(abs(a - b) > SAME_LEVEL * b for a, b in zip(run, recorded, strict=False)):
         raise ValueError(
-            f"The run has {len(run)} steps from sigma {run[0] if run else 0:.3f}, the inversion was recorded for {len(recorded) - 1} steps "
-            f"from sigma {recorded[0]:.3f}. Use the SIGMAS of Resume from Inversion, or invert with the SIGMAS of this sampler."
+            f"The run has {len(run)} steps from sigma {run[0] if run else 0:.3f}, the inversion was recorded for "
+            f"{len(recorded) - 1} steps from sigma {recorded[0]:.3f}. Use the SIGMAS of Resume from Inversion, or "
+            "invert with the SIGMAS of this sampler."
         )
 
 

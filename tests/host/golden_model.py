@@ -1,0 +1,71 @@
+"""The small random U-Net of the golden tensors as an ordinary MODEL of the host, and inversions made of the stored tensors."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from appearance_transfer.tests.golden.reference import FULL_SET, golden
+
+STEPS, START = 100, 32
+
+
+def golden_model():
+    """A ModelPatcher with the golden weights; skips the test where the full set is not at hand."""
+    weights, config = FULL_SET / "unet_ldm.safetensors", FULL_SET / "unet_config.json"
+    if not weights.is_file():
+        pytest.skip(f"the golden U-Net is only in the full golden set, which is not at {FULL_SET}")
+    return model_from(json.loads(Path(config).read_text()), load_file(weights))
+
+
+def model_from(config: dict, state: dict[str, torch.Tensor]):
+    """A MODEL of SD1.5's family (eps, scaled-linear schedule) with any U-Net configuration, fp32, on the CPU."""
+    import comfy.model_base
+    import comfy.model_patcher
+    import comfy.supported_models
+
+    family = type(
+        "SmallSD",
+        (comfy.supported_models.SD15,),
+        {
+            "unet_config": {},
+            "unet_extra_config": {key: config[key] for key in ("num_heads", "num_head_channels")},
+            "memory_usage_factor": 0.3,
+        },
+    )
+    settings = family(dict(config))
+    settings.set_inference_dtype(torch.float32, None)
+    cpu = torch.device("cpu")
+    model = comfy.model_base.BaseModel(settings, model_type=comfy.model_base.ModelType.EPS, device=cpu)
+    model.diffusion_model.load_state_dict(state, strict=True)
+    return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
+
+
+def golden_inversion(model, role: str):
+    """The stored inversion of "struct" or "app" as our record: drawn levels from the stored seed, stored noise maps."""
+    from appearance_transfer.host.fingerprint import fingerprint
+    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.inversion.ddpm import draw_noise, noisy_levels
+    from appearance_transfer.inversion.record import Inversion
+
+    schedule = schedule_of(model, steps=STEPS, start_at=START)
+    x0 = golden("inversion", f"x0_{role}")
+    noise = draw_noise(x0, schedule, seed=int(golden("inversion", f"noise_seed_{role}")))
+    return Inversion(
+        trajectory=noisy_levels(x0, schedule, noise),
+        noise_maps=golden("inversion", f"zs_{role}_from32")[:, None],
+        schedule=schedule,
+        eta=1.0,
+        guidance=3.5,
+        seed=0,
+        method="ddpm",
+        fingerprint=fingerprint(model),
+        conditioning={"positive": golden("inversion", "text_cond"), "negative": golden("inversion", "text_uncond")},
+    )
+
+
+def papers_scaling(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    """x_t = x / sqrt(1 + sigma^2)"""
+    return x / (1 + sigma**2) ** 0.5

@@ -1,0 +1,111 @@
+"""A small random network and everything around it, for tests of how the host layer behaves rather than of how pictures look."""
+
+from types import SimpleNamespace
+
+import torch
+
+from appearance_transfer.tests.host.golden_model import model_from
+
+CONFIG = {
+    "image_size": 16,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 32,
+    "num_res_blocks": [1, 1, 1],
+    "channel_mult": [1, 2, 2],
+    "transformer_depth": [1, 1, 1],
+    "transformer_depth_output": [1, 1, 1, 1, 1, 1],
+    "transformer_depth_middle": 1,
+    "num_heads": 4,
+    "num_head_channels": -1,
+    "use_spatial_transformer": True,
+    "context_dim": 16,
+    "use_linear_in_transformer": False,
+    "adm_in_channels": None,
+    "legacy": False,
+    "use_temporal_attention": False,
+}
+SIZE = (4, 16, 16)
+STEPS, START = 14, 4  # of the small schedule; 10 executed steps
+
+
+def small_model(seed: int = 0):
+    """A MODEL of SD1.5's family with random weights, attention on /1, /2 and /4."""
+    import comfy.ops
+    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+
+    unet = UNetModel(**CONFIG, dtype=torch.float32, device="cpu", operations=comfy.ops.manual_cast)
+    generator = torch.Generator().manual_seed(seed)
+    state = {}
+    for name, parameter in unet.state_dict().items():
+        noise = torch.randn(parameter.shape, generator=generator)
+        if parameter.ndim == 1:
+            state[name] = (name.endswith("weight") * 1.0) + 0.1 * noise
+        else:
+            state[name] = noise / parameter[0].numel() ** 0.5
+    return model_from(CONFIG, state)
+
+
+def latents(seed: int, pictures: int = 1) -> torch.Tensor:
+    """Pictures as the samples of a LATENT, smooth enough to have parts."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(pictures, SIZE[0], 4, 4, generator=generator)
+    return torch.nn.functional.interpolate(coarse, size=SIZE[1:], mode="bicubic") * 4
+
+
+def prompt(seed: int) -> list:
+    """A CONDITIONING of random embeddings."""
+    return [[torch.randn(1, 77, CONFIG["context_dim"], generator=torch.Generator().manual_seed(seed)), {}]]
+
+
+def invert(model, latent: torch.Tensor, **options):
+    """A short DDPM inversion under the prompts 1 (positive) and 2 (negative)."""
+    from appearance_transfer.host.inverting import invert_with_ddpm
+    from appearance_transfer.host.schedules import schedule_of
+
+    schedule = options.pop("schedule", None) or schedule_of(model, steps=STEPS, start_at=START)
+    with torch.inference_mode():
+        return invert_with_ddpm(model, latent, prompt(1), prompt(2), schedule, **{"guidance": 1.0, "keep_last_noise": True} | options)
+
+
+def transfer_settings(**options):
+    """Settings whose windows are open from the second executed step on."""
+    from appearance_transfer.attention.windows import Window
+    from appearance_transfer.host.transfer import Settings
+
+    return Settings(**{"fine": Window(1, 99), "coarse": Window(1, 99), "structure_every": 4} | options)
+
+
+def sample(model, inversion, *, guider=None, between_steps=None, latent=None) -> torch.Tensor:
+    """Resume from an inversion with a guider (default: the stock one without guidance); the samples of a LATENT."""
+    import comfy.samplers
+    from appearance_transfer.host.sampler import NoiseMapSampler
+    from appearance_transfer.host.schedules import sigmas_tensor
+
+    if guider is None:
+        guider = comfy.samplers.CFGGuider(model)
+        guider.set_conds(prompt(1), prompt(1))
+        guider.set_cfg(1.0)
+    start = model.get_model_object("latent_format").process_out(inversion.start) if latent is None else latent
+    sampler = NoiseMapSampler(inversion, between_steps)
+    sigmas = sigmas_tensor(inversion.schedule)
+    with torch.inference_mode():
+        return guider.sample(torch.zeros_like(start), start, sampler, sigmas, disable_pbar=True, seed=0)
+
+
+def count_evaluations(model) -> SimpleNamespace:
+    """Count the rows that go through the network of this MODEL, from now on and in its clones: `.samples`."""
+    import comfy.patcher_extension
+
+    counter = SimpleNamespace(samples=0)
+
+    def count(executor, x, *args, **kwargs):
+        counter.samples += x.shape[0]
+        return executor(x, *args, **kwargs)
+
+    model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "count", count)
+    return counter
+
+
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).abs().max() / b.abs().max())

@@ -1,0 +1,388 @@
+"""Cross-Image Attention as a patch of a MODEL: what it must change, what it must leave alone, and what it must leave behind."""
+
+import pytest
+import torch
+
+from appearance_transfer.tests.host import small_world as world
+
+SAME = 1e-5  # relative, fp32: the same sums in another order
+
+
+@pytest.fixture(scope="module")
+def model(host):
+    return world.small_model()
+
+
+@pytest.fixture(scope="module")
+def structure(model):
+    return world.invert(model, world.latents(1))
+
+
+@pytest.fixture(scope="module")
+def appearance(model):
+    return world.invert(model, world.latents(2), seed=7)
+
+
+def attend(model, appearances, structure=None, **settings):
+    from appearance_transfer.host.transfer import Appearance, transfer_appearance
+
+    wrapped = [entry if isinstance(entry, Appearance) else Appearance(entry) for entry in appearances]
+    return transfer_appearance(model, wrapped, structure, world.transfer_settings(**settings))
+
+
+def appearance_guider(model, **settings):
+    from appearance_transfer.attention.windows import Window
+    from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
+
+    return AppearanceGuider(model, world.prompt(1), world.prompt(2), GuidanceSettings(**{"window": Window(0, 99)} | settings))
+
+
+def run_of(model):
+    return model.model_options["transformer_options"]["appearance_transfer"].run
+
+
+def test_it_changes_the_picture(model, structure, appearance) -> None:
+    plain = world.sample(model, structure)
+    transferred = world.sample(attend(model, [appearance], structure), structure)
+    assert world.relative(transferred, plain) > 0.05
+
+
+@pytest.mark.parametrize("how", ["strength", "window", "mask", "weight"])
+def test_off_is_bit_identical(model, structure, appearance, how) -> None:
+    from appearance_transfer.attention.windows import Window
+    from appearance_transfer.host.transfer import Appearance
+
+    entry, settings = appearance, {}
+    if how == "strength":
+        settings = {"strength": 0.0}
+    elif how == "window":
+        settings = {"fine": Window(50, 60), "coarse": Window(50, 60)}
+    elif how == "mask":
+        entry = Appearance(appearance, mask=torch.zeros(1, 128, 128))
+    else:
+        entry = Appearance(appearance, weight=0.0)
+    off = attend(model, [entry], **settings)
+    assert torch.equal(world.sample(off, structure), world.sample(model, structure))
+
+
+def test_a_full_mask_is_no_mask(model, structure, appearance) -> None:
+    from appearance_transfer.host.transfer import Appearance
+
+    masked = attend(model, [Appearance(appearance, mask=torch.ones(1, 128, 128))], structure)
+    assert torch.equal(world.sample(masked, structure), world.sample(attend(model, [appearance], structure), structure))
+
+
+def test_half_a_mask_edits_half_the_tokens(model, structure, appearance) -> None:
+    """At the injection site: the first edited layer of the first open step differs from the plain one inside the mask only."""
+    from appearance_transfer.host.transfer import Appearance
+
+    def first_edited_attention(patched):
+        seen = []
+
+        def record(out, extra):
+            if extra["block"] == ("output", 2) and float(extra["sigmas"].max()) == first_open:
+                seen.append(out.clone())
+            return out
+
+        listening = patched.clone()
+        listening.set_model_attn1_output_patch(record)
+        world.sample(listening, structure)
+        return seen[-1].unflatten(1, (8, 8))
+
+    first_open = float(torch.tensor(structure.schedule.sigmas[1]))
+    mask = torch.zeros(1, 16, 16)
+    mask[:, :, :8] = 1
+    plain = first_edited_attention(model)
+    half = first_edited_attention(attend(model, [Appearance(appearance, mask=mask)]))
+    assert torch.equal(half[:, :, 4:], plain[:, :, 4:])
+    assert (half[:, :, :4] != plain[:, :, :4]).any(-1).all()
+
+
+def test_an_image_as_its_own_appearance_comes_back(model, structure) -> None:
+    """At recorded latents the reference shows the very keys and values the output has, so nothing changes (contrast off)."""
+    same = world.sample(attend(model, [structure], structure, contrast=1.0), structure)
+    assert world.relative(same, world.sample(model, structure)) < 1e-4
+
+
+def test_requeue_is_bit_identical_and_leaves_nothing(model, structure, appearance) -> None:
+    transferred = attend(model, [appearance], structure)
+    first = world.sample(transferred, structure)
+    assert run_of(transferred) is None
+    assert torch.equal(world.sample(transferred, structure), first)
+
+
+def test_clones_of_one_model_do_not_see_each_other(model, structure, appearance) -> None:
+    plain = world.sample(model, structure)
+    weak = attend(model, [appearance], strength=0.5)
+    strong = attend(model, [appearance], structure)
+    first = world.sample(strong, structure)
+    other = world.sample(weak, structure)
+    assert not torch.equal(first, other)
+    assert torch.equal(world.sample(strong, structure), first)
+    assert torch.equal(world.sample(model, structure), plain)
+
+
+@pytest.mark.parametrize("references", ["recorded", "replayed"])
+def test_an_interrupted_run_leaves_no_trace(model, structure, appearance, references) -> None:
+    from comfy.model_management import InterruptProcessingException
+
+    def interrupt(latent, step, **_):
+        if step == 4:
+            raise InterruptProcessingException
+        return latent
+
+    transferred = attend(model, [appearance], structure, replayed=references == "replayed")
+    first = world.sample(transferred, structure)
+    with pytest.raises(InterruptProcessingException):
+        world.sample(transferred, structure, between_steps=interrupt)
+    assert run_of(transferred) is None
+    assert torch.equal(world.sample(transferred, structure), first)
+
+
+def test_a_batch_is_its_pictures(model, appearance) -> None:
+    """Several structures under one appearance, and pairs of structure and appearance, equal the single runs."""
+    pictures, looks = world.latents(5, 2), world.latents(6, 2)
+    both, both_looks = world.invert(model, pictures), world.invert(model, looks, seed=3)
+    one_look = world.sample(attend(model, [appearance], both), both)
+    pairs = world.sample(attend(model, [both_looks], both), both)
+    for i in range(2):
+        single = both.picture(i)
+        assert world.relative(world.sample(attend(model, [appearance], single), single), one_look[i : i + 1]) < 1e-4
+        alone = world.sample(attend(model, [both_looks.picture(i)], single), single)
+        assert world.relative(alone, pairs[i : i + 1]) < 1e-4
+
+
+def test_stock_guidance_is_appearance_guidance(model, structure, appearance) -> None:
+    """CFG with the same text on both sides is eq. 4 of the paper, since only positive rows look at references."""
+    import comfy.samplers
+
+    transferred = attend(model, [appearance], structure)
+    stock = comfy.samplers.CFGGuider(transferred)
+    stock.set_conds(world.prompt(1), world.prompt(1))
+    stock.set_cfg(2.5)
+    ours = appearance_guider(transferred, scale=2.5, end_scale=2.5)
+    assert world.relative(world.sample(transferred, structure, guider=ours), world.sample(transferred, structure, guider=stock)) < SAME
+
+
+def test_text_guidance_alone_is_classifier_free_guidance(model, structure) -> None:
+    import comfy.samplers
+
+    stock = comfy.samplers.CFGGuider(model)
+    stock.set_conds(world.prompt(1), world.prompt(2))
+    stock.set_cfg(4.0)
+    ours = appearance_guider(model, scale=1.0, end_scale=1.0, text_scale=4.0)
+    assert world.relative(world.sample(model, structure, guider=ours), world.sample(model, structure, guider=stock)) < SAME
+
+
+def test_a_stock_sampler_works_on_the_recorded_levels(model, structure, appearance) -> None:
+    """Euler on these sigmas is DDIM; it goes through the same levels and reads the same references."""
+    import comfy.samplers
+    from appearance_transfer.host.schedules import sigmas_tensor
+
+    def euler(patched):
+        guider = comfy.samplers.CFGGuider(patched)
+        guider.set_conds(world.prompt(1), world.prompt(1))
+        guider.set_cfg(2.0)
+        start = model.get_model_object("latent_format").process_out(structure.start)
+        with torch.inference_mode():
+            return guider.sample(
+                torch.zeros_like(start), start, comfy.samplers.sampler_object("euler"), sigmas_tensor(structure.schedule),
+                disable_pbar=True, seed=0,
+            )  # fmt: skip
+
+    assert world.relative(euler(attend(model, [appearance], structure)), euler(model)) > 0.05
+
+
+def test_two_references_share_places(model, structure, appearance) -> None:
+    """Twice the same reference is that reference; a lone weight below 1 leaves the rest to the output."""
+    from appearance_transfer.host.transfer import Appearance
+
+    once = world.sample(attend(model, [appearance]), structure)
+    twice = world.sample(attend(model, [Appearance(appearance, 2.0), Appearance(appearance, 5.0)]), structure)
+    assert world.relative(twice, once) < 1e-4
+    plain = world.sample(model, structure)
+    weak = world.sample(attend(model, [Appearance(appearance, 0.2)]), structure)
+    assert 0 < (weak - plain).abs().mean() < 0.6 * (once - plain).abs().mean()
+
+
+def test_evaluations_are_those_we_commit_to(host) -> None:
+    """Design section 8: one pair of 100 steps with 32 left out, guided inversion: 272 + 68 + 57 + 57 = 454 of 808."""
+    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.transfer import Appearance, Settings, transfer_appearance
+
+    model = world.small_model()
+    counter = world.count_evaluations(model)
+    schedule = schedule_of(model, steps=100, start_at=32)
+    inversions = [
+        world.invert(model, world.latents(seed)[..., :8, :8], schedule=schedule, guidance=3.5, keep_last_noise=False, levels_per_forward=4)
+        for seed in (1, 2)
+    ]
+    assert counter.samples == 272
+    transferred = transfer_appearance(model, [Appearance(inversions[1])], inversions[0], Settings())
+    from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
+
+    world.sample(transferred, inversions[0], guider=AppearanceGuider(transferred, world.prompt(1), None, GuidanceSettings()))
+    assert counter.samples == 454
+
+
+class TestChain:
+    """With the patches of other nodes before or after ours."""
+
+    def test_another_attention_replacement_is_called_for_what_is_left(self, model, structure, appearance) -> None:
+        from comfy.ldm.modules.attention import optimized_attention
+
+        calls = []
+
+        def other(q, k, v, extra):
+            calls.append(q.shape[0])
+            return 0.5 * optimized_attention(q, k, v, extra["n_heads"])
+
+        patched = model.clone()
+        for block in range(6):
+            patched.set_model_attn1_replace(other, "output", block)
+        alone = world.sample(patched, structure)
+        assert calls
+        assert torch.equal(world.sample(attend(patched, [appearance], strength=0.0), structure), alone)
+        from appearance_transfer.host.transfer import Appearance
+
+        silent = attend(patched, [Appearance(appearance, weight=0.0)])
+        assert torch.equal(world.sample(silent, structure), alone)
+        assert not torch.equal(world.sample(attend(patched, [appearance]), structure), alone)
+
+    def test_an_attention_override_still_applies(self, model, structure, appearance) -> None:
+        rows = []
+
+        def override(function, *args, **kwargs):
+            rows.append(args[0].shape[0])
+            return function(*args, **kwargs)
+
+        patched = attend(model, [appearance], structure)
+        patched.model_options["transformer_options"]["optimized_attention_override"] = override
+        transferred = world.sample(patched, structure)
+        assert rows
+        assert world.relative(transferred, world.sample(attend(model, [appearance], structure), structure)) < SAME
+
+    def test_freeu_before_and_after(self, host, model, structure, appearance) -> None:
+        freeu = host.nodes["FreeU"]
+        dials = {"b1": 1.1, "b2": 1.2, "s1": 0.9, "s2": 0.2}
+        before = attend(freeu.execute(model, **dials)[0], [appearance], structure)
+        after = freeu.execute(attend(model, [appearance], structure), **dials)[0]
+        assert torch.equal(world.sample(before, structure), world.sample(after, structure))
+
+    def test_a_lora_reaches_the_references_too(self, model, structure, appearance) -> None:
+        """Weights are shared, so a patched weight is patched in the reference forwards as well; taking it off restores all."""
+        name = "diffusion_model.output_blocks.5.1.transformer_blocks.0.attn1.to_v.weight"
+        plain = world.sample(attend(model, [appearance], structure), structure)
+        tuned = model.clone()
+        tuned.add_patches({name: ("diff", (0.5 * torch.ones_like(model.model.state_dict()[name]),))}, 1.0)
+        changed = world.sample(attend(tuned, [appearance], structure), structure)
+        assert world.relative(changed, plain) > 1e-3
+        assert torch.equal(world.sample(attend(model, [appearance], structure), structure), plain)
+
+    def test_controlnet_reaches_the_output_only(self, model, structure, appearance) -> None:
+        import comfy.controlnet
+        import comfy.samplers
+
+        seen = []
+
+        class Push(comfy.controlnet.ControlBase):
+            """A stand-in at the edge: hands the U-Net one constant residual."""
+
+            def pre_run(self, model, percent_to_timestep_function):
+                pass
+
+            def get_models(self):
+                return []
+
+            def copy(self):
+                return self
+
+            def get_control(self, x, t, cond, batched_number, transformer_options):
+                seen.append(x.shape[0])
+                return {"input": [], "middle": [], "output": [0.3 * torch.ones(x.shape[0], 64, 4, 4)]}
+
+        controlled = [[world.prompt(1)[0][0], {"control": Push(), "control_apply_to_uncond": False}]]
+        transferred = attend(model, [appearance], structure)
+        guider = comfy.samplers.CFGGuider(transferred)
+        guider.set_conds(controlled, controlled)
+        guider.set_cfg(1.0)
+        out = world.sample(transferred, structure, guider=guider)
+        assert len(seen) == structure.steps
+        assert world.relative(out, world.sample(transferred, structure)) > 1e-3
+
+
+class TestRefusals:
+    """One sentence each, before anything expensive; the next run is fine."""
+
+    def test_no_appearance(self, model) -> None:
+        with pytest.raises(ValueError, match="No appearance is connected"):
+            attend(model, [])
+
+    def test_sizes_that_differ(self, model, structure) -> None:
+        narrow = world.invert(model, world.latents(2)[..., :8])
+        with pytest.raises(ValueError, match="16x16 and 8x16. Resize all pictures"):
+            attend(model, [narrow], structure)
+
+    def test_a_latent_of_another_size(self, model, structure, appearance) -> None:
+        transferred = attend(model, [appearance], structure)
+        with pytest.raises(ValueError, match="Resize the pictures to one size"):
+            world.sample(transferred, structure, latent=torch.zeros(1, 4, 8, 8))
+        assert run_of(transferred) is None
+        world.sample(transferred, structure)
+
+    def test_another_model(self, model, structure, appearance) -> None:
+        from appearance_transfer.host.transfer import Appearance
+
+        foreign = Appearance(_with(appearance, fingerprint={"architecture": "other", "weights": "", "latent_format": "SD15"}))
+        with pytest.raises(ValueError, match="another kind of model"):
+            attend(model, [foreign], structure)
+
+    def test_another_checkpoint_of_the_family_is_a_warning(self, structure, appearance, caplog) -> None:
+        attend(world.small_model(seed=1), [appearance], structure)
+        assert "another checkpoint" in caplog.text
+
+    def test_another_schedule(self, model, structure) -> None:
+        from appearance_transfer.host.schedules import schedule_of
+
+        other = world.invert(model, world.latents(2), schedule=schedule_of(model, steps=20, start_at=6))
+        with pytest.raises(ValueError, match="14 steps from sigma"):
+            world.sample(attend(model, [other], structure), structure)
+
+    def test_pictures_that_do_not_pair_up(self, model, structure) -> None:
+        two = world.invert(model, world.latents(2, 2))
+        with pytest.raises(ValueError, match="holds 2 pictures and the batch to sample 1"):
+            world.sample(attend(model, [two], structure), structure)
+
+    def test_a_sampler_that_jumps_cannot_replay(self, model, structure, appearance) -> None:
+        import comfy.samplers
+        from appearance_transfer.host.schedules import sigmas_tensor
+
+        transferred = attend(model, [appearance], structure, replayed=True)
+        guider = comfy.samplers.CFGGuider(transferred)
+        guider.set_conds(world.prompt(1), world.prompt(1))
+        guider.set_cfg(1.0)
+        start = model.get_model_object("latent_format").process_out(structure.start)
+        heun = comfy.samplers.sampler_object("heun")
+        with pytest.raises(ValueError, match="visits every level once"), torch.inference_mode():
+            guider.sample(torch.zeros_like(start), start, heun, sigmas_tensor(structure.schedule), disable_pbar=True, seed=0)
+
+    def test_another_architecture(self, model, appearance) -> None:
+        from appearance_transfer.host.families import decoder_levels
+
+        stranger = model.clone()
+        stranger.add_object_patch("diffusion_model", torch.nn.Linear(1, 1))
+        with pytest.raises(ValueError, match="SD1.x, SD2.x, SDXL"):
+            decoder_levels(stranger)
+
+    def test_a_window_that_never_opens_says_so(self, model, structure, appearance, caplog) -> None:
+        from appearance_transfer.attention.windows import Window
+
+        silent = attend(model, [appearance], fine=Window(50, 60), coarse=Window(50, 60))
+        world.sample(silent, structure)
+        assert "has no effect" in caplog.text
+
+
+def _with(inversion, **changes):
+    from dataclasses import replace
+
+    return replace(inversion, **changes)
