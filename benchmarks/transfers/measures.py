@@ -16,8 +16,8 @@ def measure(output: Tensor, truth: RenderedPairs) -> dict[str, list[float]]:
     """Values by measure, one per pair, for the outputs [B, H, W, 3].
 
     part_colour_error: 0 is the appearance's colours on every part, 1 is the unchanged structure picture.
-    silhouette_iou: of the structure's true silhouette and the output's, as the trained judge sees it (pocket/segmenter.py,
-        where its weights are there); silhouette_iou_by_colour: as the rule of evaluation/silhouettes.py sees it.
+    silhouette_iou: of the structure's true silhouette and the output's, as the trained judge (pocket/segmenter.py) sees
+        it, where its weights are there; silhouette_iou_by_colour: as the rule of evaluation/silhouettes.py does.
     background_change: mean absolute difference to the structure picture outside of the true silhouette.
     """
     ours, wanted = truth.structure, truth.appearance
