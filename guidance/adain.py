@@ -18,7 +18,14 @@ FULL = 1 - 1e-6
 """Pixels of a mask above this are inside; the fractional border is blended, but not measured."""
 
 
-def adain(x: Tensor, style: Tensor, content_mask: Tensor | None = None, style_mask: Tensor | None = None) -> Tensor:
+def adain(
+    x: Tensor,
+    style: Tensor,
+    content_mask: Tensor | None = None,
+    style_mask: Tensor | None = None,
+    *,
+    warn: bool = True,
+) -> Tensor:
     """x with the channel statistics of `style`: std_s*(x - mean_x)/std_x + mean_s, blended by the content mask.
 
     x: [B, C, h, w]. style: [B or 1, C, h', w'] at the same noise level.
@@ -26,10 +33,10 @@ def adain(x: Tensor, style: Tensor, content_mask: Tensor | None = None, style_ma
         the unbiased variance + 1e-5; where the content mask is 0, x stays as it is.
 
     A mask with fewer than two full pixels has no statistics: one warning, and those of the whole map are used. A
-    content mask that is 0 everywhere counts as no mask.
+    content mask that is 0 everywhere counts as no mask. warn: False where the same masks have been warned about before.
     """
-    mean_x, std_x = _statistics(x, content_mask, "content")
-    mean_s, std_s = _statistics(style, style_mask, "style")
+    mean_x, std_x = _statistics(x, content_mask, "content", warn)
+    mean_s, std_s = _statistics(style, style_mask, "style", warn)
     moved = ((x - mean_x) / std_x * std_s + mean_s).to(x.dtype)
     if content_mask is None:
         return moved
@@ -43,14 +50,14 @@ def has_statistics(mask: Tensor) -> Tensor:
     return (mask > FULL).sum(dim=(-1, -2)) >= 2
 
 
-def _statistics(x: Tensor, mask: Tensor | None, name: str) -> tuple[Tensor, Tensor]:
+def _statistics(x: Tensor, mask: Tensor | None, name: str, warn: bool) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each channel of x [B, C, h, w] where the mask is full, each [B, C, 1, 1]."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))  # sums over a large map overflow in half precision
     if mask is None:
         inside = torch.ones_like(x[:1, :1])
     else:
         usable = has_statistics(mask)
-        if not usable.all():
+        if warn and not usable.all():
             logger.warning("AdaIN: the %s mask has no full pixels, so the whole picture is measured instead.", name)
         inside = ((mask > FULL) | ~usable[:, None, None])[:, None].to(x)
     count = inside.sum(dim=(-1, -2), keepdim=True)

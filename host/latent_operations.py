@@ -39,7 +39,8 @@ class AdaINOperation:
         else:
             return latent
         style = style.to(latent).repeat(latent.shape[0] // style.shape[0], 1, 1, 1)
-        return adain(latent, style, _at(self.content_mask, latent), _at(self.style_mask, style))
+        warn = step is None or step == max(self.window.first, 0)  # once per run, not once per step
+        return adain(latent, style, _at(self.content_mask, latent), _at(self.style_mask, style), warn=warn)
 
 
 def _at(mask: Tensor | None, latent: Tensor) -> Tensor | None:

@@ -98,6 +98,14 @@ def test_a_mask_without_statistics_warns_once_and_measures_everything(caplog, wh
     torch.testing.assert_close(out, expected)
 
 
+def test_a_mask_warned_about_before_is_not_warned_about_again(caplog):
+    x, style, mask = randn(1, 4, 8, 8), randn(1, 4, 8, 8, seed=1), torch.full((1, 8, 8), 0.5)
+    with caplog.at_level(logging.WARNING):
+        quiet = adain(x, style, mask, mask, warn=False)
+    assert not caplog.records
+    assert torch.equal(quiet, adain(x, style, mask, mask))
+
+
 def test_an_all_zero_content_mask_counts_as_none(caplog):
     x, style = randn(2, 4, 8, 8), randn(1, 4, 8, 8, seed=1)
     mask = torch.zeros(2, 8, 8)
