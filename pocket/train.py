@@ -75,12 +75,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each; ignored with a GPU")
     parser.add_argument("--samples", type=int, help="train the denoiser until it has seen this many")
     parser.add_argument("--scenes", type=int, help="how many scenes to encode")
+    parser.add_argument("--minutes", type=float, help="save and stop the denoiser after this long; run again to go on")
     parser.add_argument("--runs", type=Path, default=_HERE / "runs", help="where unfinished work is kept")
     options = parser.parse_args()
     unknown = set(options.phases) - set(_PHASES)
     if unknown:
         parser.error(f"there is no phase {', '.join(sorted(unknown))}; choose from {', '.join(_PHASES)}")
-    plan = _with_options(PLANS[options.plan], options.samples, options.scenes)
+    plan = _with_options(PLANS[options.plan], options.samples, options.scenes, options.minutes)
     run_phases(options.phases or _PHASES, plan, options.workers, options.runs)
 
 
@@ -101,8 +102,8 @@ def run_phases(phases: tuple[str, ...] | list[str], plan: Plan, workers: int, ru
             export(plan, runs)
 
 
-def _with_options(plan: Plan, samples: int | None, scenes: int | None) -> Plan:
-    denoiser = plan.denoiser
+def _with_options(plan: Plan, samples: int | None, scenes: int | None, minutes: float | None) -> Plan:
+    denoiser = dataclasses.replace(plan.denoiser, minutes=minutes)
     if scenes is not None:
         denoiser = dataclasses.replace(denoiser, latents=dataclasses.replace(denoiser.latents, scenes=scenes))
     if samples is not None:

@@ -60,7 +60,8 @@ def train_autoencoder(worker: Worker, plan: AutoencoderPlan, runs: Path, log: Tr
         worker.average_gradients(model.parameters())
         run.advance(share * worker.count)
         run.seconds = time.monotonic() - began
-        smooth = float(loss) if smooth is None else smooth + 0.02 * (float(loss) - smooth)
+        value = float(loss.detach())
+        smooth = value if smooth is None else smooth + 0.02 * (value - smooth)
         last = run.samples >= plan.samples
         if worker.leads and (run.step % 50 == 0 or last):
             log.add("autoencoder", run.step, run.samples, run.seconds, smooth)

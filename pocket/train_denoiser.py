@@ -35,11 +35,12 @@ _SHEET_CAPTIONS = (
 
 @dataclass(frozen=True)
 class DenoiserPlan:
-    """How long, how fast, how large. The rate is constant after the warm-up and falls to 2 % over the last `decay`
-    of the run.
+    """How long, how fast, how large. The rate is constant after the warm-up and falls to 2 % over the last `decay` of
+    the run. After `minutes`, if given, the run is saved and left where it is.
     """
 
     samples: int = 160_000
+    minutes: float | None = None
     batch: int = 48
     peak_rate: float = 6e-4
     warmup: int = 150
@@ -77,13 +78,14 @@ def train_denoiser(worker: Worker, plan: DenoiserPlan, runs: Path, log: Training
     latents, seeds = load_latents(runs, plan.latents)
     scenes = [random_scene(seed) for seed in seeds]
     captions = [(caption(scene), *short_captions(scene)) for scene in scenes]
-    share, began, smooth = plan.batch // worker.count, time.monotonic() - run.seconds, None
-    while run.samples < plan.samples:
+    share, smooth, last, started = plan.batch // worker.count, None, run.samples >= plan.samples, time.monotonic()
+    began = started - run.seconds
+    while not last:
         run.set_rate(_unit_rate(run.step, run.samples / plan.samples, plan))
         loss = _step(run, worker, plan, latents, captions, share)
         smooth = loss if smooth is None else smooth + 0.02 * (loss - smooth)
         run.seconds = time.monotonic() - began
-        last = run.samples >= plan.samples
+        last = run.samples >= plan.samples or _time_is_up(worker, plan, started)
         if worker.leads and (run.step % 50 == 0 or last):
             log.add("denoiser", run.step, run.samples, run.seconds, smooth)
         if worker.leads and (run.step % plan.save_every == 0 or last):
@@ -91,6 +93,14 @@ def train_denoiser(worker: Worker, plan: DenoiserPlan, runs: Path, log: Training
         if worker.leads and (run.step % plan.sheet_every == 0 or last):
             draw_samples(run.average, plan, runs, sheet, worker.device)
     worker.wait()
+
+
+def _time_is_up(worker: Worker, plan: DenoiserPlan, started: float) -> bool:
+    """Whether the leading process has used up its minutes; all processes get the same answer."""
+    if plan.minutes is None:
+        return False
+    mine = float(worker.leads and time.monotonic() - started > 60.0 * plan.minutes)
+    return worker.mean(mine) > 0.0
 
 
 def draw_samples(average: dict[str, Tensor], plan: DenoiserPlan, runs: Path, sheet: Path, device: torch.device) -> None:

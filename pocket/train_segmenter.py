@@ -29,10 +29,10 @@ class SegmenterPlan:
     on.
     """
 
-    samples: int = 40_000
+    samples: int = 20_000
     batch: int = 16
-    scenes: int = 4_000
-    decoded: int = 1_200
+    scenes: int = 3_000
+    decoded: int = 600
     held_out: int = 200
     peak_rate: float = 3e-3
     seed: int = 4
@@ -59,7 +59,8 @@ def train_segmenter(worker: Worker, plan: SegmenterPlan, runs: Path, log: Traini
         loss = F.cross_entropy(logits.float(), truth.to(worker.device), label_smoothing=0.02)
         loss.backward()
         run.advance(plan.batch)
-        smooth = float(loss) if smooth is None else smooth + 0.02 * (float(loss) - smooth)
+        value = float(loss.detach())
+        smooth = value if smooth is None else smooth + 0.02 * (value - smooth)
         if run.step % 250 == 0:
             log.add("segmenter", run.step, run.samples, time.monotonic() - began, smooth)
     run.model.load_state_dict(run.average)
