@@ -10,7 +10,7 @@ from .client import Client
 from .console import Trouble, say
 from .installation import Installation
 from .places import ROOT, contained_environment
-from .server import PACK, free_port, host_command, host_environment, running, stop, temporary_home
+from .server import OWN_GROUP, PACK, free_port, host_command, host_environment, running, stop, temporary_home
 
 PREFIX = "AppearanceTransfer_"
 TIERS = "012345"
@@ -36,7 +36,7 @@ def serve(options: argparse.Namespace, installation: Installation) -> int:
     home = ROOT / "out" / "comfyui"
     command = host_command(installation.host, home, PACK, port, words)
     say(f"Serving at http://127.0.0.1:{port} (pictures and workflows are kept in {home}). Ctrl-C stops it.")
-    process = subprocess.Popen(command, cwd=home, env=host_environment(installation.host))
+    process = subprocess.Popen(command, cwd=home, env=host_environment(installation.host), **OWN_GROUP)
     try:
         return process.wait()
     finally:
