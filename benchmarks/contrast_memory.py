@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from ..developer.console import say
+
 RESULTS = Path(__file__).resolve().parent / "results" / "contrast_memory.csv"
 TOKENS = (1024, 4096, 16384)  # the 32x32, 64x64 and 128x128 grids of 256, 512 and 1024 px pictures
 HEADS, WIDTH = 8, 40  # of SD1.5's decoder layers at the latent's resolution
@@ -40,7 +42,7 @@ def main(installation: object, arguments: Sequence[str]) -> int:
             rises = [in_fresh_process(tokens, options) / MEBIBYTE for _ in range(repeats)]
             numbers = [f"{value:.1f}" for value in (mean(rises), min(rises), max(rises))]
             rows.append([method, f"peak MiB at N={tokens}", *numbers, len(rises)])
-            sys.stdout.write("\t".join(map(str, rows[-1])) + "\n")
+            say("  ".join(map(str, rows[-1])))
     RESULTS.parent.mkdir(exist_ok=True)
     with RESULTS.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([["method", "metric", "mean", "low", "high", "n"], *rows])

@@ -112,11 +112,12 @@ def test_scores_beyond_half_precision_stay_finite():
 
 def test_chunks_cover_every_query_once_within_the_budget(monkeypatch):
     q = torch.empty(2, 3, 100, 8)
-    monkeypatch.setattr(module, "SCORE_BYTES", 2 * 3 * 50 * 4 * 7)
+    monkeypatch.setattr(module, "CPU_SCORE_BYTES", 2 * 3 * 50 * 4 * 7)
     chunks = query_chunks(q, keys=50)
     assert [i for chunk in chunks for i in range(100)[chunk]] == list(range(100))
     assert max(chunk.stop - chunk.start for chunk in chunks) == 7
-    monkeypatch.setattr(module, "SCORE_BYTES", 1)
+    assert query_chunks(q.to("meta"), keys=2**20)[0].stop == 2
+    monkeypatch.setattr(module, "CPU_SCORE_BYTES", 1)
     assert len(query_chunks(q, keys=50)) == 100
     assert query_chunks(q, keys=50, query_chunk=1000) == [slice(0, 100)]
 
@@ -137,7 +138,7 @@ class LargestTensor(TorchFunctionMode):
 def test_no_tensor_is_larger_than_the_budget(monkeypatch):
     """At N = M = 512 the whole map would be 2 MiB."""
     q, k, v = random_qkv(batch=1, heads=2, queries=512, keys=512)
-    monkeypatch.setattr(module, "SCORE_BYTES", 64 * 1024)
+    monkeypatch.setattr(module, "CPU_SCORE_BYTES", 64 * 1024)
     with LargestTensor() as largest:
         contrasted_attention(q, k, v)
     assert largest.bytes == 64 * 1024

@@ -27,8 +27,8 @@ def test_levels_are_the_picture_with_independent_noise(make_schedule, pictures, 
     for i in range(len(noise)):
         a, b = schedule.pair(i)
         torch.testing.assert_close(trajectory[i], a * pictures + b * noise[i].double(), **EXACT)
-    if schedule.ends_at_picture:
-        assert torch.equal(trajectory[-1], pictures)
+    assert torch.equal(trajectory[-1], pictures) is schedule.ends_at_picture
+    assert len(noise) == (6 if schedule.ends_at_picture else 7)
 
 
 def test_noise_maps_in_closed_form(make_schedule, pictures):

@@ -21,7 +21,7 @@ def test_leading_timesteps_are_the_official_ones(steps):
 
 
 def test_leading_timesteps_of_a_count_that_does_not_divide():
-    assert leading_timesteps(3) == [667, 334, 1]
+    assert leading_timesteps(6) == [831, 665, 499, 333, 167, 1]
     assert leading_timesteps(1) == [1]
 
 
