@@ -21,8 +21,9 @@ def saved_inversions() -> list[str]:
 
 
 def path_to_save(name: str) -> Path:
-    """A fresh path for `name`: `<name>_00001.safetensors`, counting up. Nothing is overwritten."""
+    """A fresh path for `name`: `<name>_00001.safetensors`, counting up. Makes the folder; nothing is overwritten."""
     stem = _checked(name.removesuffix(SUFFIX))
+    inversion_folder().mkdir(parents=True, exist_ok=True)
     number = 1
     while (path := inversion_folder() / f"{stem}_{number:05}{SUFFIX}").exists():
         number += 1

@@ -1,13 +1,12 @@
-"""The small random U-Net of the golden tensors as an ordinary MODEL of the host, and inversions made of the stored tensors."""
+"""The small random U-Net of the golden tensors as an ordinary MODEL of the host, and inversions of its tensors."""
 
 import json
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
-
 from appearance_transfer.tests.golden.reference import FULL_SET, golden
+from safetensors.torch import load_file
 
 STEPS, START = 100, 32
 

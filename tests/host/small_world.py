@@ -1,9 +1,8 @@
-"""A small random network and everything around it, for tests of how the host layer behaves rather than of how pictures look."""
+"""A small random network and what surrounds it, to test how the host layer behaves rather than how pictures look."""
 
 from types import SimpleNamespace
 
 import torch
-
 from appearance_transfer.tests.host.golden_model import model_from
 
 CONFIG = {
@@ -64,8 +63,9 @@ def invert(model, latent: torch.Tensor, **options):
     from appearance_transfer.host.schedules import schedule_of
 
     schedule = options.pop("schedule", None) or schedule_of(model, steps=STEPS, start_at=START)
+    options = {"guidance": 1.0, "keep_last_noise": True} | options
     with torch.inference_mode():
-        return invert_with_ddpm(model, latent, prompt(1), prompt(2), schedule, **{"guidance": 1.0, "keep_last_noise": True} | options)
+        return invert_with_ddpm(model, latent, prompt(1), prompt(2), schedule, **options)
 
 
 def transfer_settings(**options):
@@ -76,21 +76,31 @@ def transfer_settings(**options):
     return Settings(**{"fine": Window(1, 99), "coarse": Window(1, 99), "structure_every": 4} | options)
 
 
-def sample(model, inversion, *, guider=None, between_steps=None, latent=None) -> torch.Tensor:
-    """Resume from an inversion with a guider (default: the stock one without guidance); the samples of a LATENT."""
+def stock_guider(model, *, positive=None, negative=None, cfg: float = 1.0):
+    """The host's own guider, by default under prompt 1 on both sides."""
     import comfy.samplers
+
+    guider = comfy.samplers.CFGGuider(model)
+    guider.set_conds(positive or prompt(1), negative or prompt(1))
+    guider.set_cfg(cfg)
+    return guider
+
+
+def sample(
+    model, inversion, *, guider=None, between_steps=None, latent=None, sampler=None, sigmas=None, noise_mask=None
+) -> torch.Tensor:
+    """Resume from an inversion (default: its own sampler and the stock guider); the samples of a LATENT."""
     from appearance_transfer.host.sampler import NoiseMapSampler
     from appearance_transfer.host.schedules import sigmas_tensor
 
-    if guider is None:
-        guider = comfy.samplers.CFGGuider(model)
-        guider.set_conds(prompt(1), prompt(1))
-        guider.set_cfg(1.0)
+    guider = guider or stock_guider(model)
     start = model.get_model_object("latent_format").process_out(inversion.start) if latent is None else latent
-    sampler = NoiseMapSampler(inversion, between_steps)
-    sigmas = sigmas_tensor(inversion.schedule)
+    sampler = sampler or NoiseMapSampler(inversion, between_steps)
+    sigmas = sigmas_tensor(inversion.schedule) if sigmas is None else sigmas
     with torch.inference_mode():
-        return guider.sample(torch.zeros_like(start), start, sampler, sigmas, disable_pbar=True, seed=0)
+        return guider.sample(
+            torch.zeros_like(start), start, sampler, sigmas, denoise_mask=noise_mask, disable_pbar=True, seed=0
+        )
 
 
 def count_evaluations(model) -> SimpleNamespace:

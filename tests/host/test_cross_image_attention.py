@@ -1,8 +1,7 @@
-"""Cross-Image Attention as a patch of a MODEL: what it must change, what it must leave alone, and what it must leave behind."""
+"""Cross-Image Attention as a patch of a MODEL: what it must change, leave alone, and leave behind."""
 
 import pytest
 import torch
-
 from appearance_transfer.tests.host import small_world as world
 
 SAME = 1e-5  # relative, fp32: the same sums in another order
@@ -34,7 +33,9 @@ def appearance_guider(model, **settings):
     from appearance_transfer.attention.windows import Window
     from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
 
-    return AppearanceGuider(model, world.prompt(1), world.prompt(2), GuidanceSettings(**{"window": Window(0, 99)} | settings))
+    return AppearanceGuider(
+        model, world.prompt(1), world.prompt(2), GuidanceSettings(**{"window": Window(0, 99)} | settings)
+    )
 
 
 def run_of(model):
@@ -73,7 +74,7 @@ def test_a_full_mask_is_no_mask(model, structure, appearance) -> None:
 
 
 def test_half_a_mask_edits_half_the_tokens(model, structure, appearance) -> None:
-    """At the injection site: the first edited layer of the first open step differs from the plain one inside the mask only."""
+    """At the injection site: the first edited layer of the first open step differs inside the mask only."""
     from appearance_transfer.host.transfer import Appearance
 
     def first_edited_attention(patched):
@@ -99,7 +100,7 @@ def test_half_a_mask_edits_half_the_tokens(model, structure, appearance) -> None
 
 
 def test_an_image_as_its_own_appearance_comes_back(model, structure) -> None:
-    """At recorded latents the reference shows the very keys and values the output has, so nothing changes (contrast off)."""
+    """At recorded latents the reference has the keys and values of the output, so nothing changes (contrast off)."""
     same = world.sample(attend(model, [structure], structure, contrast=1.0), structure)
     assert world.relative(same, world.sample(model, structure)) < 1e-4
 
@@ -154,41 +155,27 @@ def test_a_batch_is_its_pictures(model, appearance) -> None:
 
 def test_stock_guidance_is_appearance_guidance(model, structure, appearance) -> None:
     """CFG with the same text on both sides is eq. 4 of the paper, since only positive rows look at references."""
-    import comfy.samplers
-
     transferred = attend(model, [appearance], structure)
-    stock = comfy.samplers.CFGGuider(transferred)
-    stock.set_conds(world.prompt(1), world.prompt(1))
-    stock.set_cfg(2.5)
     ours = appearance_guider(transferred, scale=2.5, end_scale=2.5)
-    assert world.relative(world.sample(transferred, structure, guider=ours), world.sample(transferred, structure, guider=stock)) < SAME
+    guided = world.sample(transferred, structure, guider=ours)
+    stock = world.sample(transferred, structure, guider=world.stock_guider(transferred, cfg=2.5))
+    assert world.relative(guided, stock) < SAME
 
 
 def test_text_guidance_alone_is_classifier_free_guidance(model, structure) -> None:
-    import comfy.samplers
-
-    stock = comfy.samplers.CFGGuider(model)
-    stock.set_conds(world.prompt(1), world.prompt(2))
-    stock.set_cfg(4.0)
     ours = appearance_guider(model, scale=1.0, end_scale=1.0, text_scale=4.0)
-    assert world.relative(world.sample(model, structure, guider=ours), world.sample(model, structure, guider=stock)) < SAME
+    guided = world.sample(model, structure, guider=ours)
+    stock = world.stock_guider(model, negative=world.prompt(2), cfg=4.0)
+    assert world.relative(guided, world.sample(model, structure, guider=stock)) < SAME
 
 
 def test_a_stock_sampler_works_on_the_recorded_levels(model, structure, appearance) -> None:
     """Euler on these sigmas is DDIM; it goes through the same levels and reads the same references."""
     import comfy.samplers
-    from appearance_transfer.host.schedules import sigmas_tensor
 
     def euler(patched):
-        guider = comfy.samplers.CFGGuider(patched)
-        guider.set_conds(world.prompt(1), world.prompt(1))
-        guider.set_cfg(2.0)
-        start = model.get_model_object("latent_format").process_out(structure.start)
-        with torch.inference_mode():
-            return guider.sample(
-                torch.zeros_like(start), start, comfy.samplers.sampler_object("euler"), sigmas_tensor(structure.schedule),
-                disable_pbar=True, seed=0,
-            )  # fmt: skip
+        sampler = comfy.samplers.sampler_object("euler")
+        return world.sample(patched, structure, guider=world.stock_guider(patched, cfg=2.0), sampler=sampler)
 
     assert world.relative(euler(attend(model, [appearance], structure)), euler(model)) > 0.05
 
@@ -214,14 +201,23 @@ def test_evaluations_are_those_we_commit_to(host) -> None:
     counter = world.count_evaluations(model)
     schedule = schedule_of(model, steps=100, start_at=32)
     inversions = [
-        world.invert(model, world.latents(seed)[..., :8, :8], schedule=schedule, guidance=3.5, keep_last_noise=False, levels_per_forward=4)
+        world.invert(
+            model,
+            world.latents(seed)[..., :8, :8],
+            schedule=schedule,
+            guidance=3.5,
+            keep_last_noise=False,
+            levels_per_forward=4,
+        )
         for seed in (1, 2)
     ]
     assert counter.samples == 272
     transferred = transfer_appearance(model, [Appearance(inversions[1])], inversions[0], Settings())
     from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
 
-    world.sample(transferred, inversions[0], guider=AppearanceGuider(transferred, world.prompt(1), None, GuidanceSettings()))
+    world.sample(
+        transferred, inversions[0], guider=AppearanceGuider(transferred, world.prompt(1), None, GuidanceSettings())
+    )
     assert counter.samples == 454
 
 
@@ -270,7 +266,7 @@ class TestChain:
         assert torch.equal(world.sample(before, structure), world.sample(after, structure))
 
     def test_a_lora_reaches_the_references_too(self, model, structure, appearance) -> None:
-        """Weights are shared, so a patched weight is patched in the reference forwards as well; taking it off restores all."""
+        """Weights are shared: a patched weight is patched in the reference forwards too, and restored afterwards."""
         name = "diffusion_model.output_blocks.5.1.transformer_blocks.0.attn1.to_v.weight"
         plain = world.sample(attend(model, [appearance], structure), structure)
         tuned = model.clone()
@@ -281,7 +277,6 @@ class TestChain:
 
     def test_controlnet_reaches_the_output_only(self, model, structure, appearance) -> None:
         import comfy.controlnet
-        import comfy.samplers
 
         seen = []
 
@@ -303,9 +298,7 @@ class TestChain:
 
         controlled = [[world.prompt(1)[0][0], {"control": Push(), "control_apply_to_uncond": False}]]
         transferred = attend(model, [appearance], structure)
-        guider = comfy.samplers.CFGGuider(transferred)
-        guider.set_conds(controlled, controlled)
-        guider.set_cfg(1.0)
+        guider = world.stock_guider(transferred, positive=controlled, negative=controlled)
         out = world.sample(transferred, structure, guider=guider)
         assert len(seen) == structure.steps
         assert world.relative(out, world.sample(transferred, structure)) > 1e-3
@@ -333,7 +326,9 @@ class TestRefusals:
     def test_another_model(self, model, structure, appearance) -> None:
         from appearance_transfer.host.transfer import Appearance
 
-        foreign = Appearance(_with(appearance, fingerprint={"architecture": "other", "weights": "", "latent_format": "SD15"}))
+        foreign = Appearance(
+            _with(appearance, fingerprint={"architecture": "other", "weights": "", "latent_format": "SD15"})
+        )
         with pytest.raises(ValueError, match="another kind of model"):
             attend(model, [foreign], structure)
 
@@ -355,16 +350,10 @@ class TestRefusals:
 
     def test_a_sampler_that_jumps_cannot_replay(self, model, structure, appearance) -> None:
         import comfy.samplers
-        from appearance_transfer.host.schedules import sigmas_tensor
 
         transferred = attend(model, [appearance], structure, replayed=True)
-        guider = comfy.samplers.CFGGuider(transferred)
-        guider.set_conds(world.prompt(1), world.prompt(1))
-        guider.set_cfg(1.0)
-        start = model.get_model_object("latent_format").process_out(structure.start)
-        heun = comfy.samplers.sampler_object("heun")
-        with pytest.raises(ValueError, match="visits every level once"), torch.inference_mode():
-            guider.sample(torch.zeros_like(start), start, heun, sigmas_tensor(structure.schedule), disable_pbar=True, seed=0)
+        with pytest.raises(ValueError, match="visits every level once"):
+            world.sample(transferred, structure, sampler=comfy.samplers.sampler_object("heun"))
 
     def test_another_architecture(self, model, appearance) -> None:
         from appearance_transfer.host.families import decoder_levels

@@ -1,0 +1,132 @@
+"""Inversion with a model of the host: exactness, schedules, batches, what is refused."""
+
+import pytest
+import torch
+from appearance_transfer.tests.host import small_world as world
+
+
+@pytest.fixture(scope="module")
+def model(host):
+    return world.small_model()
+
+
+def schedule_of(model, **options):
+    from appearance_transfer.host.schedules import schedule_of
+
+    return schedule_of(model, **options)
+
+
+def reconstruct(model, inversion):
+    from appearance_transfer.host.inverting import reconstruct
+
+    with torch.inference_mode():
+        return reconstruct(model, inversion)
+
+
+def test_leading_levels_of_the_paper(model) -> None:
+    """Spec 0.2: timesteps 671, 661, ..., 1 after 32 of 100 steps, and the picture at alpha_bar[0]."""
+    schedule = schedule_of(model, steps=100, start_at=32)
+    alpha_bar = [1 / (1 + sigma**2) for sigma in schedule.sigmas]
+    assert schedule.steps == 68
+    assert alpha_bar[0] == pytest.approx(0.10151140, rel=1e-5)
+    assert alpha_bar[66] == pytest.approx(0.98953755, rel=1e-5)
+    assert schedule.pair(68)[0] ** 2 == pytest.approx(0.99915, rel=1e-6)
+
+
+@pytest.mark.parametrize("scheduler", ["leading", "karras", "simple", "ddim_uniform"])
+def test_replay_reconstructs_on_any_schedule(model, scheduler) -> None:
+    import comfy.samplers
+
+    sigmas = None
+    if scheduler != "leading":
+        sampling = model.get_model_object("model_sampling")
+        sigmas = comfy.samplers.calculate_sigmas(sampling, scheduler, world.STEPS)[world.START :]
+    latent = world.latents(3)
+    schedule = schedule_of(model, steps=world.STEPS, start_at=world.START, sigmas=sigmas)
+    inversion = world.invert(model, latent, schedule=schedule, guidance=3.5)
+    assert world.relative(reconstruct(model, inversion), latent) < 1e-3
+
+
+def test_without_the_last_noise_the_error_is_that_noise(model) -> None:
+    """Spec 8.2: the final error is std * z_last, 0.020648 * z in the papers' scaling for the step from t = 1."""
+    latent, scale = world.latents(3), 0.18215
+    schedule = schedule_of(model, steps=100, start_at=90)
+    exact = world.invert(model, latent, schedule=schedule)
+    released = world.invert(model, latent, schedule=schedule, keep_last_noise=False)
+    assert not released.noise_maps[-1].any()
+    error = (latent - reconstruct(model, released)) * scale
+    assert world.relative(error, 0.020648 * exact.noise_maps[-1]) < 2e-3
+
+
+def test_levels_and_pictures_share_forwards_without_changing_anything(model) -> None:
+    pictures = world.latents(4, 2)
+    one_by_one = world.invert(model, pictures, guidance=3.5)
+    together = world.invert(model, pictures, guidance=3.5, levels_per_forward=4)
+    assert torch.equal(together.trajectory, one_by_one.trajectory)
+    assert world.relative(together.noise_maps, one_by_one.noise_maps) < 1e-3
+    first = world.invert(model, pictures[:1], guidance=3.5)
+    assert torch.equal(first.trajectory[:, 0], one_by_one.trajectory[:, 0])
+    assert world.relative(first.noise_maps[:, 0], one_by_one.noise_maps[:, 0]) < 1e-3
+
+
+def test_ddim_comes_back_nearer_with_more_steps(model) -> None:
+    from appearance_transfer.host.inverting import invert_with_ddim
+
+    latent = world.latents(3)
+    errors = []
+    for steps in (10, 100):
+        with torch.inference_mode():
+            schedule = schedule_of(model, steps=steps, start_at=steps * 8 // 10)
+            inversion = invert_with_ddim(model, latent, world.prompt(1), world.prompt(2), schedule)
+        assert inversion.noise_maps.numel() == 0
+        errors.append(world.relative(reconstruct(model, inversion), latent))
+    assert errors[1] < 0.5 * errors[0]
+
+
+def test_flow_models_invert_and_come_back(model) -> None:
+    """The same network read as a flow model: x = (1 - sigma) x0 + sigma eps."""
+    import comfy.model_sampling
+
+    class Flow(comfy.model_sampling.ModelSamplingDiscreteFlow, comfy.model_sampling.CONST):
+        pass
+
+    flow = model.clone()
+    flow.add_object_patch("model_sampling", Flow(model.model.model_config))
+    latent = world.latents(3)
+    schedule = schedule_of(flow, steps=world.STEPS, start_at=world.START)
+    assert schedule.flow
+    inversion = world.invert(flow, latent, schedule=schedule)
+    assert world.relative(reconstruct(flow, inversion), latent) < 1e-3
+
+
+def test_inverting_leaves_the_model_as_it_was(model) -> None:
+    first = world.invert(model, world.latents(3))
+    options = str(model.model_options)
+    assert torch.equal(world.invert(model, world.latents(3)).noise_maps, first.noise_maps)
+    assert str(model.model_options) == options
+
+
+class TestRefusals:
+    def test_no_steps(self, model) -> None:
+        with pytest.raises(ValueError, match="0 steps"):
+            schedule_of(model, steps=1, sigmas=torch.tensor([1.0]))
+
+    def test_nothing_left_to_run(self, model) -> None:
+        with pytest.raises(ValueError, match="Set start_at below steps"):
+            schedule_of(model, steps=20, start_at=20)
+
+    def test_sigmas_that_rise(self, model) -> None:
+        with pytest.raises(ValueError, match="must decrease"):
+            schedule_of(model, steps=1, sigmas=torch.tensor([0.1, 1.0, 2.0]))
+
+    def test_an_empty_prompt(self, model) -> None:
+        from appearance_transfer.host.conditioning import pack
+
+        with pytest.raises(ValueError, match="positive CONDITIONING is empty"):
+            pack([[None, {}]], world.prompt(1))
+
+    def test_a_model_without_noise_levels_we_know(self, model) -> None:
+        stranger = model.clone()
+        stranger.add_object_patch("model_sampling", torch.nn.Identity())
+        with pytest.raises(ValueError, match="eps, v and flow"):
+            schedule_of(stranger, steps=10)

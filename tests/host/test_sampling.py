@@ -1,0 +1,113 @@
+"""Resume from Inversion, AdaIN between the steps and on a finished LATENT, and what is refused."""
+
+import pytest
+import torch
+from appearance_transfer.tests.host import small_world as world
+
+
+@pytest.fixture(scope="module")
+def model(host):
+    return world.small_model()
+
+
+@pytest.fixture(scope="module")
+def structure(model):
+    return world.invert(model, world.latents(1))
+
+
+@pytest.fixture(scope="module")
+def appearance(model):
+    return world.invert(model, world.latents(2) * 2 + 3, seed=7)
+
+
+def adain(appearance, first=0, last=99, content=None, style=None):
+    from appearance_transfer.attention.windows import Window
+    from appearance_transfer.host.latent_operations import AdaINOperation
+
+    return AdaINOperation(appearance, content, style, Window(first, last))
+
+
+def statistics(latent):
+    return torch.stack([latent.mean((-1, -2)), latent.std((-1, -2))])
+
+
+def test_the_node_hands_out_the_inversion(host, structure, model) -> None:
+    noise, sampler, sigmas, latent = host.nodes["AppearanceTransfer_ResumeFromInversion"].execute(structure).args
+    assert not noise.generate_noise(latent).any()
+    out = world.sample(model, structure, latent=latent["samples"], sampler=sampler, sigmas=sigmas)
+    assert world.relative(out, world.latents(1)) < 1e-3
+
+
+def test_adain_at_the_last_step_gives_the_appearances_statistics(model, structure, appearance) -> None:
+    out = world.sample(model, structure, between_steps=adain(appearance))
+    wanted = statistics(model.get_model_object("latent_format").process_out(appearance.x0))
+    assert world.relative(statistics(out), wanted) < 1e-2
+    plain = world.sample(model, structure)
+    assert world.relative(statistics(plain), wanted) > 0.2
+
+
+def test_adain_outside_its_window_does_nothing(model, structure, appearance) -> None:
+    closed = world.sample(model, structure, between_steps=adain(appearance, 50, 60))
+    assert torch.equal(closed, world.sample(model, structure))
+
+
+def test_adain_leaves_what_the_content_mask_leaves_out(model, structure, appearance) -> None:
+    content = torch.zeros(1, 128, 128)
+    content[:, :, :64] = 1
+    last = structure.steps - 1
+    masked = world.sample(model, structure, between_steps=adain(appearance, last, last, content=content))
+    plain = world.sample(model, structure)
+    assert torch.equal(masked[..., 9:], plain[..., 9:])
+    assert not torch.equal(masked[..., :7], plain[..., :7])
+
+
+def test_an_empty_mask_is_a_warning_and_a_picture(model, structure, appearance, caplog) -> None:
+    empty = torch.zeros(1, 128, 128)
+    out = world.sample(model, structure, between_steps=adain(appearance, content=empty, style=empty))
+    assert torch.isfinite(out).all()
+    assert "mask has no full pixels" in caplog.text
+    assert world.relative(out, world.sample(model, structure, between_steps=adain(appearance))) < 1e-4
+
+
+def test_the_hosts_own_node_applies_it_to_a_finished_latent(host, model, structure, appearance) -> None:
+    latent = {"samples": world.latents(1)}
+    out = host.nodes["LatentApplyOperation"].execute(latent, adain(appearance)).args[0]["samples"]
+    wanted = model.get_model_object("latent_format").process_out(appearance.x0)
+    assert world.relative(statistics(out), statistics(wanted)) < 1e-2
+    assert torch.equal(latent["samples"], world.latents(1))
+
+
+def test_any_latent_operation_of_the_host_fits_between_the_steps(host, model, structure) -> None:
+    sharpen = host.nodes["LatentOperationSharpen"].execute(sharpen_radius=3, sigma=1.0, alpha=0.1).args[0]
+    out = world.sample(model, structure, between_steps=sharpen)
+    assert torch.isfinite(out).all()
+    assert not torch.equal(out, world.sample(model, structure))
+
+
+def test_a_noise_mask_keeps_the_picture_outside(model, structure) -> None:
+    """A LATENT with a noise_mask: outside of it the inverted picture stays, at every step."""
+    mask = torch.zeros(1, 1, 128, 128)
+    mask[..., :64] = 1
+    other_text = world.stock_guider(model, positive=world.prompt(3), negative=world.prompt(3))
+    out = world.sample(model, structure, guider=other_text, noise_mask=mask)
+    picture = world.latents(1)
+    assert world.relative(out[..., 9:], picture[..., 9:]) < 1e-5
+    assert world.relative(out[..., :7], picture[..., :7]) > 1e-2
+
+
+def test_sigmas_of_another_schedule_are_refused(model, structure) -> None:
+    with pytest.raises(ValueError, match="Connect the SIGMAS output"):
+        world.sample(model, structure, sigmas=torch.tensor([3.0, 1.0, 0.0]))
+
+
+def test_a_latent_of_another_size_is_refused(model, structure) -> None:
+    with pytest.raises(ValueError, match="Connect the LATENT output"):
+        world.sample(model, structure, latent=torch.zeros(1, 4, 8, 8))
+
+
+def test_an_appearance_with_fewer_steps_is_refused_with_a_sentence(model, structure) -> None:
+    from appearance_transfer.host.schedules import schedule_of
+
+    shorter = world.invert(model, world.latents(2), schedule=schedule_of(model, steps=5))
+    with pytest.raises(ValueError, match="same steps and start_at"):
+        world.sample(model, structure, between_steps=adain(shorter))
