@@ -29,6 +29,20 @@ def nodes(options: argparse.Namespace, installation: Installation) -> int:
     return 0
 
 
+def generate(options: argparse.Namespace, installation: Installation) -> int:
+    """Write the files that follow from the nodes: the workflows and the English locale."""
+    from .generated import generated
+
+    with temporary_home() as home, running(installation.host, home) as address:
+        files = generated(Client(address).get("/object_info"))
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        changed = not path.is_file() or path.read_text(encoding="utf-8") != text
+        path.write_text(text, encoding="utf-8", newline="\n")
+        say(f"{'wrote' if changed else 'as it was:'} {path.relative_to(ROOT).as_posix()}")
+    return 0
+
+
 def serve(options: argparse.Namespace, installation: Installation) -> int:
     """ComfyUI with the pack, in the foreground, until Ctrl-C. What a person makes there stays in out/comfyui."""
     words = options.rest
@@ -80,5 +94,5 @@ def demo(options: argparse.Namespace, installation: Installation) -> int:
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace, Installation], int]] = {
-    function.__name__: function for function in (nodes, serve, test, bench, demo)
+    function.__name__: function for function in (nodes, generate, serve, test, bench, demo)
 }

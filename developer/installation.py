@@ -25,9 +25,14 @@ STAMP = VENV / "appearance-transfer.json"
 
 @dataclass(frozen=True)
 class Installation:
-    """What stands ready: the host's folder, and a digest of every package list that went into the environment."""
+    """What stands ready.
+
+    comfyui: the host's folder. torch_index: where torch came from, besides the usual index. packages: a digest of every
+    package list that went into the environment.
+    """
 
     comfyui: str
+    torch_index: str | None
     packages: str
 
     @property
@@ -42,9 +47,11 @@ def setup(
 
     The host is, in this order: the one asked for, the one in COMFYUI_PATH, the one of the last setup, the default.
     """
-    _environment()
-    host = _host(comfyui_path or os.environ.get("COMFYUI_PATH"), comfyui_tag)
-    wanted = Installation(str(host), _digest(host, torch_index))
+    last = current()
+    _environment()  # forgets what it held where it has to be made anew
+    host = _host(comfyui_path or os.environ.get("COMFYUI_PATH"), comfyui_tag, last)
+    torch_index = torch_index or (last.torch_index if last else None)
+    wanted = Installation(str(host), torch_index, _digest(host))
     if current() != wanted:
         _packages(host, torch_index)
         STAMP.write_text(json.dumps(asdict(wanted), indent=1), encoding="utf-8")
@@ -65,12 +72,11 @@ def _environment() -> None:
             raise Trouble(f"This Python cannot create an environment with pip ({error}); {hint}.") from None
 
 
-def _host(path: str | None, tag: str | None) -> Path:
+def _host(path: str | None, tag: str | None, last: Installation | None) -> Path:
     if tag:
         return comfyui.from_git(tag)
     if path:
         return comfyui.installed(path)
-    last = current()
     if last and last.host.is_dir():
         return comfyui.installed(last.comfyui)
     return comfyui.from_registry()
@@ -80,9 +86,9 @@ def _package_lists(host: Path) -> list[Path]:
     return [ROOT / "requirements-dev.txt", ROOT / "requirements.txt", host / "requirements.txt"]
 
 
-def _digest(host: Path, torch_index: str | None) -> str:
-    """Changes when any package list, the pins, the interpreter or the index of torch change."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]} {torch_index}".encode())
+def _digest(host: Path) -> str:
+    """Changes when any package list or the pins change."""
+    digest = hashlib.sha256()
     for path in [*_package_lists(host), ROOT / "constraints.txt"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -98,15 +104,15 @@ def current() -> Installation | None:
 
 def _packages(host: Path, torch_index: str | None) -> None:
     """Install every list in one go, by uv where it can be had (ten times faster), by pip otherwise."""
-    present = (VENV / ("Lib" if os.name == "nt" else "lib")).is_dir() and any(VENV.rglob("torch/version.py"))
-    if not present and shutil.disk_usage(ROOT).free < ROOM_NEEDED:
+    renewal = current() is not None
+    if not renewal and shutil.disk_usage(ROOT).free < ROOM_NEEDED:
         raise Trouble(f"Setup needs about {ROOM_NEEDED >> 30} GB of free disk here, more than there is.")
     lists = [word for path in _package_lists(host) for word in ("-r", str(path))]
     if host == comfyui.DEFAULT:  # another host may pin other versions of its own parts
         lists += ["-c", str(ROOT / "constraints.txt")]
     if torch_index:
         lists += ["--extra-index-url", torch_index]
-    with step("Installing the packages of ComfyUI and of the tests (about 6 GB with CUDA, the first time)"):
+    with step("Renewing the packages" if renewal else "Installing the packages (6 GB where torch brings CUDA along)"):
         by_uv = _uv()
         if by_uv and _run([*by_uv, "pip", "install", "--python", str(venv_python()), *lists]):
             return
