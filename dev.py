@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One command line for people: setup, demo, serve, test, bench, nodes. Needs only Python to start.
+"""One command line for people: setup, demo, serve, test, bench, nodes, generate. Needs only Python to start.
 
 Every command first makes ready what is missing (see developer/installation.py), so each works on a fresh clone.
 """
@@ -60,6 +60,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     demo.add_argument("--out", metavar="DIR", default=str(ROOT / "out"), help="where the results go (default: out)")
 
     commands.add_parser("nodes", help="list what the running host has registered of ours: id, label, category")
+    commands.add_parser("generate", help="write what follows from the nodes: workflows and the English locale")
     commands.add_parser("serve", help="run ComfyUI with the pack; further arguments go to ComfyUI")
     commands.add_parser("test", help="run the tests: all, a tier (0..5), a folder, or pytest arguments")
     commands.add_parser("bench", help="run benchmarks/NAME.py; without a name, list them")

@@ -1,0 +1,51 @@
+"""The files that follow from the nodes: the workflows and the English locale. `dev.py generate` writes them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .gallery import gallery
+from .places import ROOT
+from .ui_graph import AUTOGROW, inputs_of
+
+PREFIX = "AppearanceTransfer_"
+
+
+def generated(info: Mapping[str, Any]) -> dict[Path, str]:
+    """Path and text of every generated file. info: the host's /object_info."""
+    files: dict[Path, Any] = {ROOT / "locales" / "en" / "nodeDefs.json": node_definitions(info)}
+    for name, showpiece in gallery().items():
+        files[ROOT / "workflows" / f"{name}.json"] = showpiece.workflow(name, info)
+    return {path: json.dumps(content, indent=2, ensure_ascii=True) + "\n" for path, content in files.items()}
+
+
+def node_definitions(info: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page translates: labels, descriptions and tooltips of our nodes, as the schemas say them."""
+    return {
+        name: {
+            "display_name": about["display_name"],
+            "description": about["description"],
+            "inputs": dict(_inputs(about)),
+            "outputs": {
+                str(index): {"name": label, "tooltip": tooltip}
+                for index, (label, tooltip) in enumerate(
+                    zip(about["output_name"], about["output_tooltips"], strict=True)
+                )
+            },
+        }
+        for name, about in sorted(info.items())
+        if name.startswith(PREFIX)
+    }
+
+
+def _inputs(about: Mapping[str, Any]) -> Any:
+    """(key, texts) of each input; the page looks for the dots of a growing one under `<name>_<label>`."""
+    for name, kind, options, _ in inputs_of(about):
+        yield name, {"name": name, "tooltip": options["tooltip"]}
+        if kind == AUTOGROW:
+            template = options["template"]
+            ((_, (_, inner)),) = template["input"]["required"].items()
+            for index in range(template["max"]):
+                label = f"{template['prefix']}{index}"
+                yield f"{name}_{label}", {"name": label, "tooltip": inner["tooltip"]}

@@ -1,0 +1,140 @@
+"""Between the two forms of a graph: what a program queues (API format) and what a person opens (UI format, 0.4).
+
+The server cannot turn one into the other, only the page can. The rules here are the page's (frontend 1.47): which
+inputs are widgets, in which order their values are kept, and which widgets bring a second one along. `info` is the
+host's /object_info throughout.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .client import Graph
+
+Workflow = dict[str, Any]
+VERSION = 0.4
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+AUTOGROW = "COMFY_AUTOGROW_V3"
+NOTE = "MarkdownNote"
+ALWAYS, MUTED = 0, 2  # the page's modes of a node
+OPTIONAL = {"shape": 7}  # drawn as a hollow dot
+CONTROL, UPLOAD = "fixed", "image"  # what the page keeps for the widgets it adds: after a seed, under a picture
+
+
+def ui_graph(name: str, graph: Graph, info: Mapping[str, Any]) -> Workflow:
+    """The workflow of a graph, every node still at (0, 0). Node k of the graph, counted from 1, has the id k."""
+    number = {node: index for index, node in enumerate(graph, start=1)}
+    nodes = [_node(number[node], about, info[about["class_type"]]) for node, about in graph.items()]
+    links: list[list[Any]] = []
+    for node in nodes:
+        for slot, socket in enumerate(node["inputs"]):
+            if socket["link"] is None:
+                continue
+            origin, output = number[socket["link"][0]], socket["link"][1]
+            source = nodes[origin - 1]["outputs"][output]
+            socket["link"] = len(links) + 1
+            source["links"].append(socket["link"])
+            links.append([socket["link"], origin, output, node["id"], slot, source["type"]])
+    return {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"appearance-transfer/{name}")),
+        "revision": 0,
+        "last_node_id": len(nodes),
+        "last_link_id": len(links),
+        "nodes": nodes,
+        "links": links,
+        "groups": [],
+        "config": {},
+        "extra": {},
+        "version": VERSION,
+    }
+
+
+def api_graph(workflow: Mapping[str, Any], info: Mapping[str, Any], with_muted: bool = False) -> Graph:
+    """What the page queues for a workflow; node ids are its numbers as text.
+
+    Raises ValueError where a node keeps more or fewer values than it has widgets.
+    """
+    origins = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
+    graph: Graph = {}
+    for node in workflow["nodes"]:
+        if node["type"] == NOTE or (node["mode"] == MUTED and not with_muted):
+            continue
+        widgets, values = list(widgets_of(info[node["type"]])), node["widgets_values"]
+        if len(values) != len(widgets):
+            raise ValueError(f"{node['type']} has {len(widgets)} widgets, and the workflow keeps {len(values)} values.")
+        inputs = {name: value for (name, _), value in zip(widgets, values, strict=True) if name}
+        inputs |= {socket["name"]: origins[socket["link"]] for socket in node["inputs"] if socket["link"]}
+        graph[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return graph
+
+
+def inputs_of(about: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], bool]]:
+    """Name, type, options, and whether it may stay open, of each input of a node in the page's order."""
+    for section in ("required", "optional"):
+        for name in about["input_order"].get(section, ()):
+            kind, *options = about["input"][section][name]
+            if isinstance(kind, list):  # the older way to write a combo
+                kind, options = "COMBO", [{"options": kind, **(options[0] if options else {})}]
+            yield name, kind, options[0] if options else {}, section == "optional"
+
+
+def widgets_of(about: Mapping[str, Any]) -> Iterator[tuple[str | None, Any]]:
+    """Name and default of each widget, in the order of `widgets_values`; no name where the page adds one."""
+    for name, kind, options, _ in inputs_of(about):
+        if not is_widget(kind, options):
+            continue
+        yield name, options.get("default", options["options"][0] if options.get("options") else "")
+        if options.get("control_after_generate", kind == "INT" and name in ("seed", "noise_seed")):
+            yield None, CONTROL
+        if options.get("image_upload"):
+            yield None, UPLOAD
+
+
+def is_widget(kind: str, options: Mapping[str, Any]) -> bool:
+    return kind in WIDGETS and not options.get("forceInput")
+
+
+def _node(number: int, node: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+    """One node, whose links are still pairs (name of the origin, output)."""
+    given = node["inputs"]
+    known = {name for name, *_ in inputs_of(about)}
+    if unknown := {name.split(".")[0] for name in given} - known:
+        raise ValueError(f"{node['class_type']} has no input {', '.join(sorted(unknown))}.")
+    constants = {name: value for name, value in given.items() if not isinstance(value, list)}
+    outputs = zip(about["output_name"], about["output"], strict=True)
+    return {
+        "id": number,
+        "type": node["class_type"],
+        "pos": [0, 0],
+        "size": [0, 0],
+        "flags": {},
+        "order": number - 1,
+        "mode": ALWAYS,
+        "inputs": list(_sockets(about, given)),
+        "outputs": [{"name": name, "type": kind, "links": []} for name, kind in outputs],
+        "properties": {"Node name for S&R": node["class_type"]},
+        "widgets_values": [constants.get(name, default) if name else default for name, default in widgets_of(about)],
+    }
+
+
+def _sockets(about: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The inputs with a dot to connect: all but the widgets, and the widgets that are connected."""
+    for name, kind, options, optional in inputs_of(about):
+        link = given[name] if isinstance(given.get(name), list) else None
+        shape = OPTIONAL if optional else {}
+        if kind == AUTOGROW:
+            yield from _grown(name, options["template"], given)
+        elif not is_widget(kind, options):
+            yield {"name": name, "type": kind, "link": link, **shape}
+        elif link:
+            yield {"name": name, "type": kind, "widget": {"name": name}, "link": link, **shape}
+
+
+def _grown(name: str, template: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A growing input: what is connected, and one more."""
+    ((_, (kind, *_)),) = template["input"]["required"].items()
+    connected = sum(key.startswith(f"{name}.") for key in given)
+    for index in range(max(connected, template["min"]) + 1):
+        label = f"{template['prefix']}{index}"
+        shape = OPTIONAL if index >= template["min"] else {}
+        yield {"name": f"{name}.{label}", "label": label, "type": kind, "link": given.get(f"{name}.{label}"), **shape}
