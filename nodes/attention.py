@@ -93,7 +93,7 @@ class CrossImageAttention(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "coarse_last", default=70, min=0, max=1000, advanced=True,
-                    tooltip="Last executed step of the next coarser layers; beyond the run means to the end.",
+                    tooltip="Last executed step of the coarser layers; beyond the run means to the end.",
                 ),
                 io.Int.Input(
                     "structure_every", default=5, min=0, max=1000, advanced=True,
@@ -192,4 +192,37 @@ class SelfSegmentation(io.ComfyNode):
         return io.NodeOutput(mask, ui=ui.PreviewMask(mask, cls=cls))
 
 
-NODES = [WeighAppearance, CrossImageAttention, SelfSegmentation]
+class ShowAttentionMatches(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_ShowAttentionMatches",
+            display_name="Show Attention Matches",
+            category=FAMILY,
+            description="Shows which part of the appearance paints which part of the picture, before you sample anything.",
+            search_aliases=["correspondence", "match map", "attention map", "why does nothing happen"],
+            inputs=[
+                io.Model.Input("model", tooltip="The model both inversions were made with."),
+                Inversion.Input("structure", tooltip="The inverted structure picture: its places ask."),
+                Inversion.Input("appearance", tooltip="The inverted appearance picture: its places answer."),
+                io.Image.Input("image", tooltip="The appearance picture itself, whose pieces are shown."),
+                io.Int.Input(
+                    "step", default=40, min=0, max=1000, advanced=True,
+                    tooltip="Executed step whose attention is read; early steps match shapes, late ones textures.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(tooltip="Every place of the structure, filled with the piece it looks at most."),
+                io.Mask.Output(tooltip="How decided each place is: 0 looks everywhere, 1 at one place only."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, model, structure, appearance, image, step) -> io.NodeOutput:
+        from ..host.matching import paint_with_matches
+
+        painted, decided = paint_with_matches(model, structure, appearance, image, step)
+        return io.NodeOutput(painted, decided, ui=ui.PreviewImage(painted, cls=cls))
+
+
+NODES = [WeighAppearance, CrossImageAttention, SelfSegmentation, ShowAttentionMatches]

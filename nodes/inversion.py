@@ -62,7 +62,7 @@ class InvertImageDDPM(io.ComfyNode):
                 ),
                 io.Sigmas.Input(
                     "sigmas", optional=True,
-                    tooltip="A schedule instead of steps and start_at; the paper's without it.",
+                    tooltip="Another schedule instead of steps and start_at; leave it open for the usual one.",
                 ),
             ],
             outputs=[Inversion.Output("inversion", tooltip="The picture's latents and noise maps at every level.")],
@@ -117,7 +117,7 @@ class InvertImageDDIM(io.ComfyNode):
                 ),
                 io.Sigmas.Input(
                     "sigmas", optional=True,
-                    tooltip="A schedule instead of steps and start_at; the paper's without it.",
+                    tooltip="Another schedule instead of steps and start_at; leave it open for the usual one.",
                 ),
             ],
             outputs=[Inversion.Output("inversion", tooltip="The picture's latents at every level.")],
