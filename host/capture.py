@@ -1,4 +1,4 @@
-"""One forward of an inverted picture that hands out its attention maps."""
+"""One forward of an inverted picture that hands out its attention: maps, or queries and keys."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,8 @@ from .conditioning import unpack
 from .container import Denoise, run_inside
 from .families import DecoderLevels, decoder_levels
 from .fingerprint import same_model
-from .references import split_heads
 from .schedules import sigmas_tensor
+from .self_attention import plain_attention, split_heads
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,53 @@ class CapturedMaps:
 
 def capture_maps(model: ModelPatcher, inversion: Inversion, step: int) -> CapturedMaps:
     """The maps Self-Segmentation needs, at the latents recorded for executed step `step`, under the positive prompt."""
-    same_model(inversion.fingerprint, model)
     levels = decoder_levels(model)
-    step = min(step, inversion.schedule.steps - 1)
     taken: dict[str, tuple[Tensor, tuple[int, int]]] = {}
     clone = model.clone()
     _take_last(clone, "attn1", levels, levels.fine, taken)
     _take_last(clone, "attn2", levels, levels.coarse, taken)
+    _evaluate_once(clone, inversion, step)
+    return CapturedMaps(*taken["attn1"], *taken["attn2"])
+
+
+@dataclass(frozen=True)
+class CapturedTokens:
+    """Queries and keys [B, heads, N, d] of the last self-attention at the finest decoder level, grid (h, w)."""
+
+    q: Tensor
+    k: Tensor
+    grid: tuple[int, int]
+
+
+def capture_tokens(model: ModelPatcher, inversion: Inversion, step: int) -> CapturedTokens:
+    """What an inverted picture asks (q) and offers (k) at executed step `step`."""
+    levels = decoder_levels(model)
+    taken: list[CapturedTokens] = []
+
+    def record(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
+        heads = extra["n_heads"]
+        grid = tuple(extra["activations_shape"][-2:])
+        taken.append(CapturedTokens(split_heads(q, heads).cpu(), split_heads(k, heads).cpu(), grid))
+        return plain_attention(q, k, v, extra)
+
+    clone = model.clone()
+    clone.set_model_attn1_replace(record, "output", max(levels.blocks_at(levels.fine)))
+    _evaluate_once(clone, inversion, step)
+    return taken[-1]
+
+
+def _evaluate_once(model: ModelPatcher, inversion: Inversion, step: int) -> None:
+    """One conditional forward of the pictures as recorded for executed step `step` (or the last there is)."""
+    same_model(inversion.fingerprint, model)
+    step = min(step, inversion.schedule.steps - 1)
 
     def body(denoise: Denoise, x0: Tensor) -> None:
         denoise(inversion.trajectory[step].to(x0), inversion.schedule.sigmas[step])
 
     positive = unpack(inversion.conditioning, "positive")
     latent = model.get_model_object("latent_format").process_out(inversion.x0)
-    run_inside(
-        clone,
-        latent,
-        body,
-        positive=positive,
-        negative=positive,
-        guidance=1.0,
-        sigmas=sigmas_tensor(inversion.schedule),
-    )
-    return CapturedMaps(*taken["attn1"], *taken["attn2"])
+    sigmas = sigmas_tensor(inversion.schedule)
+    run_inside(model, latent, body, positive=positive, negative=positive, guidance=1.0, sigmas=sigmas)
 
 
 def _take_last(

@@ -10,12 +10,12 @@ from typing import Any
 import comfy.sampler_helpers
 import comfy.samplers
 import torch
-from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
 from ..inversion.record import Inversion
 from ..inversion.step import step
 from .conditioning import unpack
+from .self_attention import layer_of, plain_attention, split_heads
 
 # (output block number, transformer inside the block) -> keys and values [pictures, heads, N, d]
 FeatureBank = dict[tuple[int, int], tuple[Tensor, Tensor]]
@@ -100,23 +100,11 @@ def _recording(model_options: dict[str, Any], bank: FeatureBank, blocks: Iterabl
     }
 
     def record(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
-        bank[extra["block"][1], extra.get("block_index", 0)] = (
+        bank[layer_of(extra)] = (
             split_heads(k, extra["n_heads"]),
             split_heads(v, extra["n_heads"]),
         )
-        return optimized_attention(
-            q, k, v, extra["n_heads"], attn_precision=extra.get("attn_precision"), transformer_options=extra
-        )
+        return plain_attention(q, k, v, extra)
 
     kept["patches_replace"] = {"attn1": {("output", block): record for block in blocks}}
     return {"transformer_options": kept}
-
-
-def split_heads(tokens: Tensor, heads: int) -> Tensor:
-    """[B, N, heads*d] -> [B, heads, N, d]"""
-    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
-
-
-def join_heads(tokens: Tensor) -> Tensor:
-    """[B, heads, N, d] -> [B, N, heads*d]"""
-    return tokens.transpose(1, 2).flatten(-2)

@@ -68,7 +68,7 @@ class NoiseMapSampler(comfy.samplers.Sampler):
         if tuple(latent.shape[-2:]) != tuple(inversion.size) or latent.shape[0] % inversion.pictures:
             raise ValueError(
                 f"The latent is {tuple(latent.shape)} and the inversion holds {inversion.pictures} picture(s) of "
-                f"{inversion.size[1]}x{inversion.size[0]}. "
+                f"{inversion.extent}. "
                 "Connect the LATENT output of the same Resume from Inversion node."
             )
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import comfy.patcher_extension
 import torch
-from comfy.ldm.modules.attention import optimized_attention
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
@@ -21,12 +20,12 @@ from ..attention.windows import LEVEL_1, LEVEL_2, Window, reads_structure
 from ..inversion.record import Inversion
 from .families import DecoderLevels, decoder_levels
 from .fingerprint import same_model
-from .references import FeatureBank, RecordedReference, ReplayedReference, join_heads, split_heads
+from .references import FeatureBank, RecordedReference, ReplayedReference
+from .self_attention import join_heads, layer_of, plain_attention, split_heads, split_rows
 
 log = logging.getLogger("appearance_transfer")
 
 KEY = "appearance_transfer"
-POSITIVE = 0  # the host numbers the prompts of a forward: 0 is the positive one
 SAME_LEVEL = 1e-3  # relative distance of two sigmas that count as one level
 
 
@@ -75,7 +74,7 @@ def transfer_appearance(
             )
         if inversion.size != inversions[0].size:
             raise ValueError(
-                f"The inverted pictures differ in size: latents of {_size(inversion)} and {_size(inversions[0])}. "
+                f"The inverted pictures differ in size: latents of {inversion.extent} and {inversions[0].extent}. "
                 "Resize all pictures to one size before VAE Encode and invert them again."
             )
     clone = model.clone()
@@ -132,9 +131,7 @@ class Transfer:
         def plain(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
             if previous is not None:
                 return previous(q, k, v, extra)
-            return optimized_attention(
-                q, k, v, extra["n_heads"], attn_precision=extra.get("attn_precision"), transformer_options=extra
-            )
+            return plain_attention(q, k, v, extra)
 
         def attend(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
             run = self.run
@@ -303,20 +300,6 @@ class Run:
         )
 
 
-def layer_of(extra: dict[str, Any]) -> tuple[int, int]:
-    """Which self-attention of the decoder is being computed: (output block, transformer inside it)."""
-    return extra["block"][1], extra.get("block_index", 0)
-
-
-def split_rows(cond_or_uncond: Sequence[int], rows: int) -> tuple[list[int], list[int]]:
-    """Batch rows of the positive prompt, and all others; no positive ones where the rows are not whole batches."""
-    batch, rest = divmod(rows, len(cond_or_uncond))
-    if rest:
-        return [], list(range(rows))
-    positive = [row for row in range(rows) if cond_or_uncond[row // batch] == POSITIVE]
-    return positive, [row for row in range(rows) if cond_or_uncond[row // batch] != POSITIVE]
-
-
 def _per_output(tensor: Tensor, batch: int) -> Tensor:
     """One reference picture serves the whole batch; a batch of references goes picture by picture."""
     return (
@@ -330,7 +313,7 @@ def _check_fits(inversion: Inversion, sigmas: list[float], shape: Sequence[int])
     """Raise before anything expensive if an inversion cannot stand beside this run."""
     if tuple(shape[-2:]) != tuple(inversion.size):
         raise ValueError(
-            f"The latent to sample is {shape[-1]}x{shape[-2]} and an inversion is {_size(inversion)} (latent pixels). "
+            f"The latent to sample is {shape[-1]}x{shape[-2]} and an inversion is {inversion.extent} (latent pixels). "
             "Resize the pictures to one size before VAE Encode."
         )
     if shape[0] % inversion.pictures:
@@ -346,7 +329,3 @@ def _check_fits(inversion: Inversion, sigmas: list[float], shape: Sequence[int])
             f"{len(recorded) - 1} steps from sigma {recorded[0]:.3f}. Use the SIGMAS of Resume from Inversion, or "
             "invert with the SIGMAS of this sampler."
         )
-
-
-def _size(inversion: Inversion) -> str:
-    return f"{inversion.size[1]}x{inversion.size[0]}"

@@ -85,6 +85,11 @@ class Inversion:
         return self.trajectory.shape[-2], self.trajectory.shape[-1]
 
     @property
+    def extent(self) -> str:
+        """Width and height of the latents as people write it, for messages: "64x48"."""
+        return f"{self.size[1]}x{self.size[0]}"
+
+    @property
     def x0(self) -> Tensor:
         """The picture's latents [B, C, h, w]: the last level."""
         return self.trajectory[-1]

@@ -199,7 +199,7 @@ class ShowAttentionMatches(io.ComfyNode):
             node_id="AppearanceTransfer_ShowAttentionMatches",
             display_name="Show Attention Matches",
             category=FAMILY,
-            description="Shows which part of the appearance paints which part of the picture, before you sample anything.",
+            description="Shows which part of the appearance paints which part of the picture, before you sample.",
             search_aliases=["correspondence", "match map", "attention map", "why does nothing happen"],
             inputs=[
                 io.Model.Input("model", tooltip="The model both inversions were made with."),

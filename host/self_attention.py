@@ -1,0 +1,39 @@
+"""The self-attention of the host's U-Nets as a patch sees it: which layer, which rows, heads, the plain result."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from comfy.ldm.modules.attention import optimized_attention
+from torch import Tensor
+
+POSITIVE = 0  # the host numbers the prompts of a forward: 0 is the positive one
+
+
+def layer_of(extra: dict[str, Any]) -> tuple[int, int]:
+    """Which self-attention of the decoder is being computed: (output block, transformer inside it)."""
+    return extra["block"][1], extra.get("block_index", 0)
+
+
+def split_rows(cond_or_uncond: Sequence[int], rows: int) -> tuple[list[int], list[int]]:
+    """Batch rows of the positive prompt, and all others; no positive ones where the rows are not whole batches."""
+    batch, rest = divmod(rows, len(cond_or_uncond))
+    if rest:
+        return [], list(range(rows))
+    positive = [row for row in range(rows) if cond_or_uncond[row // batch] == POSITIVE]
+    return positive, [row for row in range(rows) if cond_or_uncond[row // batch] != POSITIVE]
+
+
+def split_heads(tokens: Tensor, heads: int) -> Tensor:
+    """[B, N, heads*d] -> [B, heads, N, d]"""
+    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(tokens: Tensor) -> Tensor:
+    """[B, heads, N, d] -> [B, N, heads*d]"""
+    return tokens.transpose(1, 2).flatten(-2)
+
+
+def plain_attention(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
+    """What the host would compute without a replacement; overrides of other nodes still apply. [B, N, heads*d]"""
+    precision = extra.get("attn_precision")
+    return optimized_attention(q, k, v, extra["n_heads"], attn_precision=precision, transformer_options=extra)

@@ -1,0 +1,52 @@
+"""What is read off a model's attention: matches of the small network, and masks where the text is known."""
+
+import pytest
+import torch
+from appearance_transfer.tests.host import small_world as world
+
+
+@pytest.fixture(scope="module")
+def model(host):
+    return world.small_model()
+
+
+def test_a_picture_is_painted_with_pieces_of_the_appearance(model) -> None:
+    from appearance_transfer.host.matching import paint_with_matches
+
+    structure = world.invert(model, world.latents(1))
+    looks = world.invert(model, world.latents(2))
+    colours = torch.linspace(0, 1, 256).reshape(1, 16, 16, 1).expand(-1, -1, -1, 3)  # each piece its own grey
+    with torch.inference_mode():
+        painted, decided = paint_with_matches(model, structure, looks, colours, step=3)
+    assert painted.shape == (1, 16, 16, 3)
+    assert decided.shape == (1, 16, 16)
+    assert torch.isin(painted.unique(), colours.unique()).all()
+    assert 0 <= decided.min() <= decided.max() <= 1
+
+
+def test_matches_are_those_of_the_full_attention_map(model) -> None:
+    """Against the host's own numbers: the map captured for one picture looking at itself."""
+    from appearance_transfer.attention.match_map import attended_places
+    from appearance_transfer.host.capture import capture_maps, capture_tokens
+
+    inversion = world.invert(model, world.latents(1, 2))
+    with torch.inference_mode():
+        tokens = capture_tokens(model, inversion, 3)
+        maps = capture_maps(model, inversion, 3)
+    index, weight = attended_places(tokens.q, tokens.k)
+    wanted, place = maps.self_attention.max(-1)
+    assert torch.equal(index, place)
+    assert world.relative(weight, wanted) < 1e-5
+    assert maps.self_grid == (16, 16)
+    assert maps.cross_grid == (8, 8)
+    assert maps.cross_attention.shape == (2, 64, 77)
+    assert world.relative(maps.cross_attention.sum(-1), torch.ones(2, 64)) < 1e-5
+
+
+def test_pictures_of_other_sizes_are_refused(model) -> None:
+    from appearance_transfer.host.matching import paint_with_matches
+
+    structure = world.invert(model, world.latents(1))
+    narrow = world.invert(model, world.latents(2)[..., :8])
+    with pytest.raises(ValueError, match="Invert pictures of one size"):
+        paint_with_matches(model, structure, narrow, torch.zeros(1, 8, 8, 3), step=3)

@@ -1,0 +1,101 @@
+"""What a person reads when something is wrong, through the real server; afterwards the next graph is fine."""
+
+import copy
+
+import pytest
+from appearance_transfer.developer.client import Graph, GraphError
+from appearance_transfer.developer.transfer_graph import Picture, Transfer, transfer_graph
+
+OURS = "AppearanceTransfer_"
+SHORT = Transfer(Picture(seed=2), Picture(seed=7), steps=16, start_at=2)
+
+
+def broken(**changes) -> Graph:
+    """The main graph, short, with inputs changed: `broken(node={"input": value})`; None removes an input."""
+    graph = copy.deepcopy(transfer_graph(SHORT))
+    for node, inputs in changes.items():
+        for name, value in inputs.items():
+            graph[node]["inputs"][name] = value
+            if value is None:
+                del graph[node]["inputs"][name]
+    return graph
+
+
+@pytest.fixture(scope="module", autouse=True)
+def good(server):
+    """The same graph without a mistake runs before all of them and after each."""
+    graph = broken()
+    server.queue(graph)
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("changes", "node", "sentence"),
+    [
+        ({"appearance": {"size": 160}}, "attention", "Resize all pictures to one size"),
+        ({"invert_appearance": {"start_at": 4}}, "sample", "Use the SIGMAS of Resume from Inversion"),
+        ({"invert_structure": {"start_at": 16}}, "invert_structure", "Set start_at below steps"),
+        ({"mask_structure": {"noun": "teapot"}}, "mask_structure", "'teapot' is not in the prompt"),
+        ({"guider": {"text_guidance": 4.0}}, "guider", "Connect one to negative"),
+    ],
+    ids=["sizes that differ", "another schedule", "no steps left", "a missing noun", "no negative"],
+)
+def test_one_clear_sentence(server, good, changes, node, sentence) -> None:
+    with pytest.raises(GraphError, match=sentence) as error:
+        server.queue(broken(**changes))
+    assert (error.value.kind, error.value.node) == ("failed", node)
+    server.queue(good)
+
+
+@pytest.mark.parametrize(
+    ("changes", "node"),
+    [
+        ({"attention": {"appearances.appearance0": None}}, "attention"),
+        ({"invert_structure": {"steps": 0}}, "invert_structure"),
+        ({"attention": {"appearances.appearance0": ["structure", 0]}}, "attention"),
+    ],
+    ids=["zero references", "zero steps", "a picture instead of an inversion"],
+)
+def test_refused_before_anything_runs(server, good, changes, node) -> None:
+    with pytest.raises(GraphError) as error:
+        server.queue(broken(**changes))
+    assert (error.value.kind, error.value.node) == ("rejected", node)
+    server.queue(good)
+
+
+def test_a_name_outside_the_folder(server, good) -> None:
+    graph = broken()
+    graph["keep"] = {
+        "class_type": OURS + "SaveInversion",
+        "inputs": {"inversion": ["invert_structure", 0], "name": "../x"},
+    }
+    with pytest.raises(GraphError, match="no folders"):
+        server.queue(graph)
+    load = {"class_type": OURS + "LoadInversion", "inputs": {"name": "../../x.safetensors"}}
+    report = {"class_type": OURS + "InversionReport", "inputs": {"inversion": ["load", 0]}}
+    report["inputs"] |= {"model": ["checkpoint", 0], "vae": ["checkpoint", 2]}
+    with pytest.raises(GraphError, match="no folders") as error:
+        server.queue({"checkpoint": graph["checkpoint"], "load": load, "report": report})
+    assert error.value.kind == "rejected"
+    server.queue(good)
+
+
+def test_a_sampler_between_the_levels_warns_and_finishes(server, good) -> None:
+    """A stock sampler that evaluates between the recorded levels still makes a picture."""
+    graph = broken(sample={"sampler": ["heun", 0]})
+    graph["heun"] = {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "dpm_2"}}
+    assert server.queue(graph).outputs["save"]["images"]
+
+
+def test_an_interrupted_transfer_can_be_queued_again(server, good) -> None:
+    seen = []
+
+    def stop_at_the_sampler(kind: str, data: dict) -> None:
+        if kind == "progress" and data.get("node") == "sample" and not seen:
+            seen.append(kind)
+            server.interrupt()
+
+    with pytest.raises(GraphError) as error:
+        server.queue(broken(attention={"strength": 0.9}), stop_at_the_sampler)
+    assert error.value.kind == "interrupted"
+    server.queue(good)
