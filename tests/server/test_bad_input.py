@@ -5,9 +5,11 @@ import copy
 import pytest
 from appearance_transfer.developer.client import Graph, GraphError
 from appearance_transfer.developer.transfer_graph import Picture, Transfer, transfer_graph
+from appearance_transfer.pocket.scene import random_scene
 
 OURS = "AppearanceTransfer_"
-SHORT = Transfer(Picture(seed=2), Picture(seed=7), steps=16, start_at=2)
+STRUCTURE, APPEARANCE = (Picture(random_scene(seed).species, seed=seed) for seed in (2, 7))
+SHORT = Transfer(STRUCTURE, APPEARANCE, steps=16, start_at=2)
 
 
 def broken(**changes) -> Graph:
