@@ -25,7 +25,7 @@ from .console import Trouble
 from .places import CACHE, PACK_NAME, ROOT, contained_environment, venv_python
 
 PACK = {PACK_NAME: ROOT}
-STARTS_WITHIN = 300  # seconds; a cold disk and a busy processor included
+STARTS_WITHIN = 600  # seconds; 15 are usual, but the disk may be cold and the processor busy
 STOPS_WITHIN = 15
 # In a group of its own the host does not see Ctrl-C at the terminal: we do, and stop it in order.
 OWN_GROUP: dict[str, Any] = (
@@ -141,7 +141,8 @@ def _wait_until_ready(process: subprocess.Popen, address: str, log: Path) -> Non
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.25)
     else:
-        raise Trouble(f"ComfyUI did not start. From its log:\n{log_excerpt(log)}")
+        found = "stopped while starting" if process.poll() is not None else f"did not start within {STARTS_WITHIN} s"
+        raise Trouble(f"ComfyUI {found}. From its log:\n{log_excerpt(log)}")
     if "(IMPORT FAILED)" in log.read_text(encoding="utf-8", errors="replace"):
         raise Trouble(f"ComfyUI could not load the pack. From its log:\n{log_excerpt(log)}")
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "appearance_transfer"
@@ -18,6 +20,10 @@ if PACKAGE not in sys.modules:
     module = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = module
     spec.loader.exec_module(module)
+
+# No deadline: how long one example takes says more about the machine than about the code.
+settings.register_profile("house", deadline=None, database=DirectoryBasedExampleDatabase(ROOT / ".cache" / "hypothesis"))
+settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
