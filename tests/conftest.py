@@ -22,7 +22,9 @@ if PACKAGE not in sys.modules:
     spec.loader.exec_module(module)
 
 # No deadline: how long one example takes says more about the machine than about the code.
-settings.register_profile("house", deadline=None, database=DirectoryBasedExampleDatabase(ROOT / ".cache" / "hypothesis"))
+settings.register_profile(
+    "house", deadline=None, database=DirectoryBasedExampleDatabase(ROOT / ".cache" / "hypothesis")
+)
 settings.load_profile("house")
 
 
