@@ -65,7 +65,7 @@ def pocket_picture(seed: int) -> Picture:
 
 def _pocket() -> Showpiece:
     graph = transfer_graph(Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED)))
-    graph = _without(graph, *MASK_PICTURES)
+    graph = _with_matches(_without(graph, *MASK_PICTURES))
     pictures = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
     note = (
         "# Cross-Image Attention: the look of one picture on the shape of another\n"
@@ -79,7 +79,7 @@ def _own_checkpoint() -> Showpiece:
     transfer = Transfer(
         Picture("horse", file="structure.png"), Picture("zebra", file="appearance.png"), size=512, checkpoint=SD15
     )
-    graph = _without(transfer_graph(transfer), "show_{}", *MASK_PICTURES)
+    graph = _with_matches(_without(transfer_graph(transfer), "show_{}", *MASK_PICTURES))
     for node in graph.values():
         if node["inputs"].get("model") == ["checkpoint", 0]:
             node["inputs"]["model"] = ["freeu", 0]
@@ -176,11 +176,9 @@ def _save_and_load() -> Showpiece:
 
 
 def _main_groups() -> list[Group]:
-    masks = [["mask_structure", "mask_appearance"]]
-    roles = ("structure", "appearance")
     return [
-        Group("2. Invert both", _inverting(roles)),
-        Group("3. Find the object", masks),
+        Group("2. Invert both", _inverting(("structure", "appearance"))),
+        Group("3. Look: objects and matches", [["mask_structure", "mask_appearance"], ["matches"]]),
         *_sampling_groups(4),
     ]
 
@@ -195,6 +193,15 @@ def _sampling_groups(number: int) -> list[Group]:
         Group(f"{number}. Transfer", [["attention", "guider"], ["adain", "resume"]]),
         Group(f"{number + 1}. Sample", [["sample", "decode", "save"]]),
     ]
+
+
+def _with_matches(graph: Graph) -> Graph:
+    """Also show which part of the appearance each part of the structure looks at."""
+    inversions = {role: [f"invert_{role}", 0] for role in ("structure", "appearance")}
+    matches = _node(
+        OURS + "ShowAttentionMatches", model=["checkpoint", 0], **inversions, image=["appearance", 0], step=40
+    )
+    return graph | {"matches": matches}
 
 
 def _without(graph: Graph, *endings: str) -> Graph:

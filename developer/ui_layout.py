@@ -16,6 +16,7 @@ SHOWS_A_PICTURE = {
     "PreviewImage",
     "SaveImage",
     "AppearanceTransfer_SelfSegmentation",
+    "AppearanceTransfer_ShowAttentionMatches",
     "AppearanceTransfer_InversionReport",
 }
 

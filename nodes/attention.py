@@ -201,6 +201,7 @@ class ShowAttentionMatches(io.ComfyNode):
             category=FAMILY,
             description="Shows which part of the appearance paints which part of the picture, before you sample.",
             search_aliases=["correspondence", "match map", "attention map", "why does nothing happen"],
+            is_output_node=True,
             inputs=[
                 io.Model.Input("model", tooltip="The model both inversions were made with."),
                 Inversion.Input("structure", tooltip="The inverted structure picture: its places ask."),

@@ -1,0 +1,30 @@
+"""What /object_info tells of the nodes, taken from the host in this process."""
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def info(host) -> dict[str, dict[str, Any]]:
+    """Node id -> inputs, outputs and labels, of every node that the host has registered."""
+    return {name: about(name, node) for name, node in host.nodes.items() if name != "TestKeep"}
+
+
+@pytest.fixture(scope="session")
+def ours(info) -> dict[str, dict[str, Any]]:
+    """The same for the nodes of this pack."""
+    return {name: told for name, told in info.items() if name.startswith("AppearanceTransfer_")}
+
+
+def about(name: str, node: type) -> dict[str, Any]:
+    if hasattr(node, "GET_NODE_INFO_V1"):
+        return node.GET_NODE_INFO_V1()
+    inputs = node.INPUT_TYPES()
+    return {
+        "name": name,
+        "input": inputs,
+        "input_order": {section: list(found) for section, found in inputs.items()},
+        "output": list(node.RETURN_TYPES),
+        "output_name": list(getattr(node, "RETURN_NAMES", node.RETURN_TYPES)),
+    }

@@ -1,0 +1,100 @@
+"""Help pages and translations: one per node, saying what the nodes say, and quoting what they really raise."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from appearance_transfer.developer.generated import node_definitions
+from appearance_transfer.tests.nodes.test_schemas import IDS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "web" / "docs"
+LOCALES = ("en", "zh")
+SECTIONS = {  # every page has them, in this order; the source only where there is a paper
+    "en": ["Worth knowing about its inputs", "When it fails", "Cost", "Source"],
+    "zh": ["关于输入", "何时失效", "开销", "出处"],
+}
+SPEAKING = ("nodes", "host", "inversion", "attention", "guidance", "pocket")
+
+
+def page(node: str, locale: str) -> Path:
+    """Where the page looks for help: for its own language first, then without one."""
+    return PAGES / f"{node}.md" if locale == "en" else PAGES / node / f"{locale}.md"
+
+
+def locale_file(locale: str, name: str) -> dict:
+    return json.loads((ROOT / "locales" / locale / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def paths(tree: object, *above: str) -> set[tuple[str, ...]]:
+    if not isinstance(tree, dict):
+        return {above}
+    return {path for key, branch in tree.items() for path in paths(branch, *above, key)}
+
+
+@pytest.fixture(scope="module")
+def said() -> str:
+    """All source that speaks to a person, with strings over several lines joined."""
+    sources = [path.read_text(encoding="utf-8") for folder in SPEAKING for path in (ROOT / folder).glob("*.py")]
+    return re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("node", sorted(IDS))
+class TestPage:
+    def test_it_is_there_with_its_sections(self, node, locale) -> None:
+        headings = re.findall(r"^## (.+)$", page(node, locale).read_text(encoding="utf-8"), re.MULTILINE)
+        assert headings in (SECTIONS[locale], SECTIONS[locale][:-1])
+
+    def test_its_title_is_the_label(self, node, locale) -> None:
+        title = page(node, locale).read_text(encoding="utf-8").splitlines()[0]
+        assert title == f"# {locale_file(locale, 'nodeDefs')[node]['display_name']}"
+
+    def test_the_errors_it_quotes_exist(self, node, locale, said) -> None:
+        for quoted in re.findall(r'"\.\.\. (.+?) \.\.\."', page(node, locale).read_text(encoding="utf-8")):
+            assert quoted in said
+
+    def test_the_inputs_it_names_exist(self, ours, node, locale) -> None:
+        text = page(node, locale).read_text(encoding="utf-8")
+        inputs = text.split("\n## ")[1]
+        known = {name for section in ("required", "optional") for name in ours[node]["input_order"].get(section, ())}
+        for bold in re.findall(r"^- \*\*([a-z_, 、]+)\*\*", inputs, re.MULTILINE):
+            assert set(re.split(r"[,、] ?", bold)) <= known
+
+
+def test_no_page_without_a_node() -> None:
+    found = {path.stem for path in PAGES.glob("*.md")} | {path.name for path in PAGES.iterdir() if path.is_dir()}
+    assert found == IDS
+
+
+def test_english_pages_are_safe_on_every_terminal() -> None:
+    for path in PAGES.glob("*.md"):
+        path.read_bytes().decode("utf-8").encode("cp1252")
+
+
+def test_the_english_locale_is_what_the_schemas_say(info) -> None:
+    """Otherwise: `python dev.py generate`."""
+    assert locale_file("en", "nodeDefs") == node_definitions(info)
+
+
+@pytest.mark.parametrize("name", ["nodeDefs", "main"])
+def test_the_chinese_locale_has_exactly_the_english_keys(name) -> None:
+    assert paths(locale_file("zh", name)) == paths(locale_file("en", name))
+
+
+def test_the_chinese_locale_is_translated() -> None:
+    english, chinese = locale_file("en", "nodeDefs"), locale_file("zh", "nodeDefs")
+    for node, texts in chinese.items():
+        assert texts["description"] != english[node]["description"]
+        for section in ("inputs", "outputs"):
+            for name, entry in texts[section].items():
+                assert re.search(r"[\u4e00-\u9fff]", entry["tooltip"]), f"{node} {name}"
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_category_and_socket_type_has_a_word(ours, locale) -> None:
+    words = locale_file(locale, "main")
+    parts = {part for about in ours.values() for part in about["category"].split("/")}
+    assert set(words["nodeCategories"]) == parts
+    assert set(words["dataTypes"]) == {"INVERSION", "APPEARANCE"}

@@ -1,0 +1,130 @@
+"""The workflows that come with the pack: current, complete, and the same graph in both forms."""
+
+import json
+from pathlib import Path
+
+import pytest
+from appearance_transfer.developer.gallery import gallery
+from appearance_transfer.developer.generated import generated
+from appearance_transfer.developer.ui_graph import NOTE, api_graph, inputs_of, widgets_of
+from appearance_transfer.tests.nodes.test_schemas import IDS
+
+FOLDER = Path(__file__).resolve().parents[2] / "workflows"
+NAMES = sorted(gallery())
+
+
+@pytest.fixture(params=NAMES)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def workflow(name) -> dict:
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_every_file_is_in_the_gallery() -> None:
+    assert sorted(path.stem for path in FOLDER.glob("*.json")) == NAMES
+
+
+def test_files_are_as_generated(info) -> None:
+    """Otherwise: `python dev.py generate`."""
+    stale = [path.name for path, text in generated(info).items() if path.read_text(encoding="utf-8") != text]
+    assert not stale
+
+
+def test_every_node_is_used_by_a_workflow() -> None:
+    used = {node["class_type"] for showpiece in gallery().values() for node in showpiece.graph.values()}
+    assert used >= IDS
+
+
+def test_it_is_the_graph_that_is_tested(name, workflow, info) -> None:
+    """Read back as the page would, muted nodes as well, it is the graph it was made from."""
+    graph = gallery()[name].graph
+    words = {str(number): node for number, node in enumerate(graph, start=1)}
+
+    def named(value):
+        return [words[value[0]], value[1]] if isinstance(value, list) else value
+
+    read = {
+        words[number]: {
+            "class_type": node["class_type"],
+            "inputs": {key: named(value) for key, value in node["inputs"].items()},
+        }
+        for number, node in api_graph(workflow, info, with_muted=True).items()
+    }
+    assert read == graph
+
+
+def test_widgets_hold_values_of_their_kind(workflow, info) -> None:
+    """Positional values: one too many or too few shifts all that follow."""
+    for node in workflow["nodes"]:
+        if node["type"] == NOTE:
+            continue
+        about = info[node["type"]]
+        kinds = {name: (kind, options) for name, kind, options, _ in inputs_of(about)}
+        for (widget, _), value in zip(widgets_of(about), node["widgets_values"], strict=True):
+            if widget is None:
+                continue
+            kind, options = kinds[widget]
+            where = f"{node['type']}.{widget}"
+            if kind in ("INT", "FLOAT"):
+                assert options["min"] <= value <= options["max"], where
+                assert kind == "FLOAT" or isinstance(value, int), where
+            if kind == "BOOLEAN":
+                assert isinstance(value, bool), where
+            if kind == "COMBO" and widget not in ("ckpt_name", "image", "name"):  # files of the person's machine
+                assert value in options["options"], where
+
+
+def test_expert_inputs_stand_at_their_defaults(workflow, info) -> None:
+    """What is folded away is what the node brings along, so that an example never hides a trick."""
+    for node in workflow["nodes"]:
+        if not node["type"].startswith("AppearanceTransfer_"):
+            continue
+        about = info[node["type"]]
+        advanced = {name: options for name, _, options, _ in inputs_of(about) if options.get("advanced")}
+        for (widget, default), value in zip(widgets_of(about), node["widgets_values"], strict=True):
+            assert widget not in advanced or value == default, f"{node['type']}.{widget}"
+
+
+def test_links_agree_on_both_ends(workflow) -> None:
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    for link, origin, output, target, slot, kind in workflow["links"]:
+        assert nodes[target]["inputs"][slot]["link"] == link
+        assert link in nodes[origin]["outputs"][output]["links"]
+        assert nodes[origin]["outputs"][output]["type"] == kind
+        assert kind in nodes[target]["inputs"][slot]["type"].split(",")
+    assert len(workflow["links"]) == sum(len(out["links"]) for node in nodes.values() for out in node["outputs"])
+
+
+def test_nothing_overlaps_and_everything_is_framed(workflow) -> None:
+    def box(node):
+        (x, y), (width, height) = node["pos"], node["size"]
+        return x, y - 30, x + width, y + height  # with its title
+
+    def apart(one, other):
+        return one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+    boxes = [box(node) for node in workflow["nodes"]]
+    assert all(apart(one, other) for i, one in enumerate(boxes) for other in boxes[:i])
+    frames = [
+        (x, y, x + width, y + height) for x, y, width, height in (group["bounding"] for group in workflow["groups"])
+    ]
+    assert all(apart(one, other) for i, one in enumerate(frames) for other in frames[:i])
+    for node, (left, top, right, bottom) in zip(workflow["nodes"], boxes, strict=True):
+        framed = [f for f in frames if f[0] <= left and f[1] <= top and right <= f[2] and bottom <= f[3]]
+        assert len(framed) == (node["type"] != NOTE), node["type"]
+
+
+def test_it_begins_with_a_note(workflow) -> None:
+    (note,) = [node for node in workflow["nodes"] if node["type"] == NOTE]
+    assert note["widgets_values"][0].startswith("# ")
+    assert workflow["version"] == 0.4
+    note["widgets_values"][0].encode("cp1252")
+
+
+def test_the_first_one_needs_nothing_but_the_pack(info) -> None:
+    types = {node["class_type"] for node in gallery()[NAMES[0]].graph.values()}
+    assert not types & {"CheckpointLoaderSimple", "LoadImage"}
+    assert "AppearanceTransfer_LoadPocketCheckpoint" in types
