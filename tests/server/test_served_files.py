@@ -1,0 +1,45 @@
+"""What the page fetches besides nodes: help, translations, templates and their thumbnails."""
+
+import urllib.error
+import urllib.request
+
+import pytest
+from appearance_transfer.developer.gallery import gallery
+from appearance_transfer.developer.places import PACK_NAME, ROOT
+from appearance_transfer.developer.server import LOCAL
+
+
+def fetch(server, path: str) -> bytes:
+    with LOCAL.open(urllib.request.Request(server.address + path), timeout=30) as answer:
+        return answer.read()
+
+
+@pytest.mark.parametrize("locale", ["", "/zh"])
+def test_help_is_where_the_page_looks(server, locale) -> None:
+    path = f"/docs/AppearanceTransfer_CrossImageAttention{locale}.md"
+    assert fetch(server, f"/extensions/{PACK_NAME}{path}") == (ROOT / f"web{path}").read_bytes()
+
+
+def test_a_locale_without_a_page_falls_back(server) -> None:
+    """The page then asks for the one without a locale; a success that is no help page would hide it."""
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        fetch(server, f"/extensions/{PACK_NAME}/docs/AppearanceTransfer_CrossImageAttention/fr.md")
+
+
+def test_translations_are_merged(server) -> None:
+    words = server.get("/i18n")
+    node = "AppearanceTransfer_CrossImageAttention"
+    assert words["en"]["nodeDefs"][node]["display_name"] == "Cross-Image Attention"
+    assert words["zh"]["nodeDefs"][node]["display_name"] == "跨图像注意力"
+    assert words["zh"]["nodeCategories"]["appearance transfer"] == "外观迁移"
+
+
+def test_templates_are_offered(server) -> None:
+    assert set(server.get("/workflow_templates")[PACK_NAME]) == set(gallery())
+
+
+@pytest.mark.parametrize("name", sorted(gallery()))
+def test_a_template_and_its_thumbnail_can_be_opened(server, name) -> None:
+    folder = f"/api/workflow_templates/{PACK_NAME}"
+    assert fetch(server, f"{folder}/{name}.json") == (ROOT / "workflows" / f"{name}.json").read_bytes()
+    assert fetch(server, f"{folder}/{name}.jpg").startswith(b"\xff\xd8\xff")

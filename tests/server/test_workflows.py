@@ -1,0 +1,97 @@
+"""Every workflow that comes with the pack, queued through the real server and finished.
+
+They run as committed but for two things. Fewer steps: 14 with 4 left out, the windows moved accordingly. And the
+workflow for a person's own checkpoint gets the pocket checkpoint and pocket scenes, since no machine of ours has the
+other; its nodes and links stay the same.
+"""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from appearance_transfer.developer.client import Graph, GraphError
+from appearance_transfer.developer.gallery import gallery
+from appearance_transfer.developer.places import ROOT
+from appearance_transfer.developer.ui_graph import api_graph
+from PIL import Image
+
+OURS = "AppearanceTransfer_"
+OWN, KEPT = "2_cross_image_attention", "4_save_and_load_inversion"
+FEWER = {
+    OURS + "InvertImageDDPM": {"steps": 14, "start_at": 4},
+    OURS + "InvertImageDDIM": {"steps": 10},
+    OURS + "CrossImageAttention": {"fine_first": 2, "coarse_first": 2, "structure_until": 5},
+    OURS + "AppearanceGuider": {"first_step": 2},
+    OURS + "AdaIN": {"first_step": 3},
+}
+POCKET = {
+    "CheckpointLoaderSimple": (OURS + "LoadPocketCheckpoint", {"precision": "fp32"}),
+    "LoadImage": (OURS + "PocketScene", {"species": "any", "coat": "any", "view": "any", "size": 128, "seed": 0}),
+}
+
+
+@pytest.fixture(scope="module")
+def info(server) -> dict:
+    return server.get("/object_info")
+
+
+def committed(name: str, info: dict, with_muted: bool = False) -> Graph:
+    """What the page would queue, with fewer steps."""
+    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    graph = api_graph(workflow, info, with_muted)
+    for node in graph.values():
+        node["inputs"] |= FEWER.get(node["class_type"], {})
+    return graph
+
+
+def on_the_pocket(graph: Graph) -> Graph:
+    """The same nodes and links with the pocket loader, scenes for pictures, and a species that the checkpoint knows."""
+    for seed, node in enumerate(graph.values()):
+        if node["class_type"] in POCKET:
+            node["class_type"], inputs = POCKET[node["class_type"]]
+            node["inputs"] = inputs | ({"seed": seed} if "seed" in inputs else {})
+        if node["class_type"] == "ImageScale":
+            node["inputs"] |= {"width": 128, "height": 128}
+        for name, value in node["inputs"].items():
+            if isinstance(value, str):
+                node["inputs"][name] = value.replace("zebra", "cow")
+    return graph
+
+
+def pictures(server, graph: Graph) -> dict[str, np.ndarray]:
+    """Queue a graph; the saved pictures, as arrays [H, W, 3] in 0..255, by node."""
+    outcome = server.queue(graph)
+    saved = [node for node, about in graph.items() if about["class_type"] == "SaveImage"]
+    return {node: np.asarray(Image.open(io.BytesIO(server.image(outcome, node))).convert("RGB")) for node in saved}
+
+
+def is_a_picture(array: np.ndarray) -> bool:
+    """Not one colour, as a decoded NaN would be."""
+    return bool(array.std() > 5)
+
+
+@pytest.mark.parametrize("name", sorted(set(gallery()) - {OWN, KEPT}))
+def test_it_finishes_with_a_picture(server, info, name) -> None:
+    (picture,) = pictures(server, committed(name, info)).values()
+    assert is_a_picture(picture)
+
+
+def test_the_one_for_your_own_checkpoint_finishes_on_the_pocket(server, info) -> None:
+    (picture,) = pictures(server, on_the_pocket(committed(OWN, info))).values()
+    assert picture.shape == (128, 128, 3)
+    assert is_a_picture(picture)
+
+
+def test_saving_first_and_loading_later(server, info) -> None:
+    """As its note says: queue, wake the muted group up, queue again."""
+    assert not pictures(server, committed(KEPT, info))
+    (picture,) = pictures(server, committed(KEPT, info, with_muted=True)).values()
+    assert is_a_picture(picture)
+
+
+def test_without_its_checkpoint_it_says_so(server, info) -> None:
+    """The workflow for a person's own checkpoint, queued as it comes: refused, naming what is missing."""
+    with pytest.raises(GraphError, match="CheckpointLoaderSimple|LoadImage") as error:
+        server.queue(committed(OWN, info))
+    assert error.value.kind == "rejected"
