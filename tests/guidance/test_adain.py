@@ -117,6 +117,14 @@ def test_an_all_zero_content_mask_counts_as_none(caplog):
     torch.testing.assert_close(out[1], adain(x[1:], style, mask[1:])[0])
 
 
+def test_a_mask_that_was_warned_about_before_is_silent(caplog):
+    x, style, mask = randn(1, 4, 8, 8), randn(1, 4, 8, 8, seed=1), torch.zeros(1, 8, 8)
+    with caplog.at_level(logging.WARNING):
+        out = adain(x, style, mask, mask, warn=False)
+    assert not caplog.records
+    torch.testing.assert_close(out, adain(x, style))
+
+
 def test_good_masks_are_silent(caplog):
     mask = torch.ones(1, 8, 8)
     with caplog.at_level(logging.WARNING):
