@@ -63,6 +63,28 @@ def pocket_picture(seed: int) -> Picture:
     return Picture(random_scene(seed).species, seed=seed)
 
 
+def on_the_pocket(graph: Graph) -> Graph:
+    """A graph for a person's own checkpoint with the pocket one in its place, scenes for pictures, and words it knows.
+
+    All other nodes and links stay as they are: so such a workflow can be run where that checkpoint is not.
+    """
+    seeds = iter((STRUCTURE_SEED, APPEARANCE_SEED))
+    size = Transfer(Picture(""), Picture("")).size
+    swapped: Graph = {}
+    for name, node in graph.items():
+        kind, inputs = node["class_type"], dict(node["inputs"])
+        if kind == "CheckpointLoaderSimple":
+            kind, inputs = OURS + "LoadPocketCheckpoint", {"precision": "fp32"}
+        elif kind == "LoadImage":
+            any_trait = dict.fromkeys(("species", "coat", "view"), "any")
+            kind, inputs = OURS + "PocketScene", {"seed": next(seeds), "size": size, **any_trait}
+        elif kind == "ImageScale":
+            inputs |= {"width": size, "height": size}
+        known = {key: value.replace("zebra", "cow") for key, value in inputs.items() if isinstance(value, str)}
+        swapped[name] = {"class_type": kind, "inputs": inputs | known}
+    return swapped
+
+
 def _pocket() -> Showpiece:
     graph = transfer_graph(Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED)))
     graph = _with_matches(_without(graph, *MASK_PICTURES))

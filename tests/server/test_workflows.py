@@ -11,7 +11,7 @@ import json
 import numpy as np
 import pytest
 from appearance_transfer.developer.client import Graph, GraphError
-from appearance_transfer.developer.gallery import gallery
+from appearance_transfer.developer.gallery import gallery, on_the_pocket
 from appearance_transfer.developer.places import ROOT
 from appearance_transfer.developer.ui_graph import api_graph
 from PIL import Image
@@ -24,10 +24,6 @@ FEWER = {
     OURS + "CrossImageAttention": {"fine_first": 2, "coarse_first": 2, "structure_until": 5},
     OURS + "AppearanceGuider": {"first_step": 2},
     OURS + "AdaIN": {"first_step": 3},
-}
-POCKET = {
-    "CheckpointLoaderSimple": (OURS + "LoadPocketCheckpoint", {"precision": "fp32"}),
-    "LoadImage": (OURS + "PocketScene", {"species": "any", "coat": "any", "view": "any", "size": 128, "seed": 0}),
 }
 
 
@@ -42,20 +38,6 @@ def committed(name: str, info: dict, with_muted: bool = False) -> Graph:
     graph = api_graph(workflow, info, with_muted)
     for node in graph.values():
         node["inputs"] |= FEWER.get(node["class_type"], {})
-    return graph
-
-
-def on_the_pocket(graph: Graph) -> Graph:
-    """The same nodes and links with the pocket loader, scenes for pictures, and a species that the checkpoint knows."""
-    for seed, node in enumerate(graph.values()):
-        if node["class_type"] in POCKET:
-            node["class_type"], inputs = POCKET[node["class_type"]]
-            node["inputs"] = inputs | ({"seed": seed} if "seed" in inputs else {})
-        if node["class_type"] == "ImageScale":
-            node["inputs"] |= {"width": 128, "height": 128}
-        for name, value in node["inputs"].items():
-            if isinstance(value, str):
-                node["inputs"][name] = value.replace("zebra", "cow")
     return graph
 
 

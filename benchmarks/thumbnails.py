@@ -1,0 +1,66 @@
+"""The thumbnails of the workflows, made by running them as they are committed, with all their steps.
+
+`python dev.py bench thumbnails` writes workflows/NAME.jpg: what goes in, and what comes out. The workflow for a
+person's own checkpoint is run on the pocket checkpoint and pocket scenes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from ..developer.client import Graph
+from ..developer.console import say, step
+from ..developer.gallery import gallery, on_the_pocket
+from ..developer.in_process import Host
+from ..developer.installation import Installation
+from ..developer.places import ROOT
+from ..developer.server import temporary_home
+
+PIXELS = 256  # of a panel
+PANELS = {  # the nodes whose first output is shown, from left to right
+    "1_cross_image_attention_pocket": ("structure", "appearance", "decode"),
+    "2_cross_image_attention": ("structure", "appearance", "decode"),
+    "3_two_appearances_with_masks": ("structure", "appearance", "background", "decode"),
+    "4_save_and_load_inversion": ("structure", "report_ddpm", "decode"),
+}
+
+
+def main(installation: Installation, arguments: Sequence[str]) -> int:
+    """Run the workflows named in `arguments`, or all, and write their thumbnails."""
+    with temporary_home() as home:
+        host = Host(installation.host, home)
+        for name in arguments or PANELS:
+            with step(f"Running {name}"):
+                pictures = run(host, name)
+            path = ROOT / "workflows" / f"{name}.jpg"
+            thumbnail(pictures).save(path, quality=90)
+            say(f"Wrote {path.relative_to(ROOT).as_posix()}.")
+    return 0
+
+
+def run(host: Host, name: str) -> list[Tensor]:
+    """The pictures [H, W, 3] of a workflow's panels."""
+    showpiece = gallery()[name]
+    graph = on_the_pocket(showpiece.graph)
+    muted = {node for group in showpiece.groups if group.muted for column in group.columns for node in column}
+    if muted:  # what it loads must have been saved
+        host.run({node: about for node, about in graph.items() if node not in muted})
+    made = host.run(without_outputs(graph), **{node: (node, 0) for node in PANELS[name]})
+    return [getattr(made, node)[0] for node in PANELS[name]]
+
+
+def without_outputs(graph: Graph) -> Graph:
+    """The graph without the nodes that only show or save."""
+    shown = ("PreviewImage", "SaveImage", "AppearanceTransfer_ShowAttentionMatches")
+    return {node: about for node, about in graph.items() if about["class_type"] not in shown}
+
+
+def thumbnail(pictures: Sequence[Tensor]) -> Image.Image:
+    """Pictures [H, W, 3] in 0..1 side by side, enlarged pixel by pixel."""
+    sheet = Image.new("RGB", (PIXELS * len(pictures), PIXELS))
+    for index, picture in enumerate(pictures):
+        panel = Image.fromarray((picture.cpu().numpy() * 255).round().clip(0, 255).astype(np.uint8))
+        sheet.paste(panel.resize((PIXELS, PIXELS), Image.Resampling.NEAREST), (index * PIXELS, 0))
+    return sheet
