@@ -21,7 +21,7 @@ BLOCK = 250
 class LatentPlan:
     """Which scenes: `scenes` of them from `first_seed` on, at `size` pixels."""
 
-    scenes: int = 8_000
+    scenes: int = 6_000
     size: int = 128
     first_seed: int = 2_000_000
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from .checkpoint import CHECKPOINT, write_checkpoint
-from .latents import LatentPlan, encode_scenes
-from .train_autoencoder import AutoencoderPlan, train_autoencoder
+from .latents import BLOCK, LatentPlan, encode_scenes
+from .train_autoencoder import AUTOENCODER_STATE, AutoencoderPlan, train_autoencoder
 from .train_denoiser import DENOISER_STATE, DenoiserPlan, train_denoiser
 from .train_segmenter import SegmenterPlan, train_segmenter
 from .training_files import TrainingLog
@@ -52,9 +52,9 @@ def export(plan: Plan, runs: Path, path: Path = CHECKPOINT) -> None:
         "samples_seen": int(counts["samples"]),
         "steps": int(counts["step"]),
         "batch": denoiser.batch,
-        "scenes": len(list((runs / "latents").glob("*.safetensors"))) * 250,
+        "scenes": len(list((runs / "latents").glob("*.safetensors"))) * BLOCK,
         "first_seed": denoiser.latents.first_seed,
-        "autoencoder_samples_seen": plan.autoencoder.samples,
+        "autoencoder_samples_seen": int(saved_counts(runs / AUTOENCODER_STATE)["samples"]),
     }
     write_checkpoint(
         path,

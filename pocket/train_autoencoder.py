@@ -17,6 +17,7 @@ from .training_files import TrainingLog, write_sheet
 from .training_state import TrainingState
 from .workers import Worker, autocast, to_cpu, unit_learning_rate
 
+AUTOENCODER_STATE = "autoencoder_state.safetensors"
 _FINISHED = "autoencoder.safetensors"
 _LATENT_NOISE = 0.1
 
@@ -27,7 +28,7 @@ class AutoencoderPlan:
     below a million).
     """
 
-    samples: int = 26_000
+    samples: int = 16_000
     batch: int = 16
     crop: int = 64
     scenes: int = 4_000
@@ -47,7 +48,7 @@ def train_autoencoder(worker: Worker, plan: AutoencoderPlan, runs: Path, log: Tr
     model = Autoencoder()
     model.start_as_thumbnail()
     model = model.to(worker.device, memory_format=torch.channels_last)
-    run, state = TrainingState(model, plan.peak_rate, 0.0, 0.99), runs / "autoencoder_state.safetensors"
+    run, state = TrainingState(model, plan.peak_rate, 0.0, 0.99), runs / AUTOENCODER_STATE
     if state.exists():
         run.load(state)
     pictures = _pictures(worker, plan)
