@@ -1,0 +1,88 @@
+"""What a transfer costs before it is run, from the settings alone; docs/costs.md is this command's output explained.
+
+`python dev.py bench costs` prints the U-Net evaluations (samples through the network) and the memory of what is kept.
+That they are what really happens is counted at the network in tests/host/test_cross_image_attention.py, and by
+`python dev.py demo`, which leaves its count in demo.json.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..attention.windows import APPEARANCE_GUIDANCE, LEVEL_1, LEVEL_2, reads_structure
+from ..developer.console import say
+
+STEPS, START_AT = 100, 32  # the paper's: 68 executed steps
+OFFICIAL_INVERSION = 2 * STEPS * 2  # two pictures, all steps, with and without text in forwards of their own
+OFFICIAL_TRANSFER = (STEPS - START_AT) * 2 * 3  # two passes over output, appearance and structure
+LATENT = 4 * 64 * 64 * 4  # bytes of one fp32 latent at 512 px
+HALF = 2  # bytes
+LAYERS = {1: (3, 64 * 64, 320), 2: (3, 32 * 32, 640)}  # SD1.5 at 512 px: level -> layers, tokens, width
+MEGABYTE = 10**6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One output from already inverted pictures. `appearances` are all read on the same steps."""
+
+    appearances: int = 1
+    structure: bool = True
+    guided: bool = True
+    replayed: bool = False
+    executed: int = STEPS - START_AT
+
+    @property
+    def reading(self) -> list[int]:
+        """The executed steps that look at a reference."""
+        return [step for step in range(self.executed) if LEVEL_1.contains(step) or LEVEL_2.contains(step)]
+
+    @property
+    def twin(self) -> int:
+        """Passes without the transfer, which appearance guidance goes away from."""
+        return sum(APPEARANCE_GUIDANCE.contains(step) for step in self.reading) if self.guided else 0
+
+    @property
+    def references(self) -> int:
+        """Forwards of appearances and structure."""
+        if self.replayed:
+            return self.executed * (self.appearances + self.structure)
+        first = min(LEVEL_1.first, LEVEL_2.first)
+        return sum(1 if self.structure and reads_structure(step, first) else self.appearances for step in self.reading)
+
+    @property
+    def total(self) -> int:
+        """Output, twin and references."""
+        return self.executed + self.twin + self.references
+
+
+def inversion(pictures: int = 1, *, steps: int = STEPS - START_AT, guided: bool = True) -> int:
+    """Evaluations for inverting: with guidance, each step with and without text."""
+    return pictures * steps * (2 if guided else 1)
+
+
+def main(installation: object, arguments: Sequence[str]) -> int:
+    """Print the tables."""
+    default, official = inversion(2) + Plan().total, OFFICIAL_INVERSION + OFFICIAL_TRANSFER
+    say(f"{'one pair at the defaults':44}{'official':>10}{'ours':>8}{'share':>8}")
+    for name, theirs, ours in (
+        ("inverting both pictures", OFFICIAL_INVERSION, inversion(2)),
+        ("transfer", OFFICIAL_TRANSFER, Plan().total),
+        ("both", official, default),
+    ):
+        say(f"{name:44}{theirs:10}{ours:8}{ours / theirs:8.2f}")
+    say("")
+    say(f"{'one transfer, pictures inverted already':44}{'output':>10}{'twin':>8}{'references':>12}{'all':>8}")
+    for name, plan in (
+        ("defaults", Plan()),
+        ("two appearances", Plan(appearances=2)),
+        ("no appearance guidance (scale 1)", Plan(guided=False)),
+        ("references replayed", Plan(replayed=True)),
+    ):
+        say(f"{name:44}{plan.executed:10}{plan.twin:8}{plan.references:12}{plan.total:8}")
+    say("")
+    for name, size in (
+        (f"an inversion, {STEPS - START_AT} steps, 512 px, per picture", (2 * (STEPS - START_AT) + 1) * LATENT),
+        ("keys and values of a reference, one step, fp16", sum(2 * n * t * w * HALF for n, t, w in LAYERS.values())),
+        ("one whole attention map, 64 x 64 places, fp32", (64 * 64) ** 2 * 4),
+    ):
+        say(f"{name:52}{size / MEGABYTE:8.1f} MB")
+    return 0

@@ -1,0 +1,25 @@
+"""The costs that the documents state are those the code plans, and the plan is what tests/host counts."""
+
+import re
+
+from appearance_transfer.benchmarks import costs
+from appearance_transfer.developer.places import ROOT
+
+
+def test_the_default_pair_is_what_is_counted_at_the_network() -> None:
+    """test_evaluations_are_those_we_commit_to counts 454 in the host."""
+    assert costs.inversion(2) + costs.Plan().total == 454
+    assert costs.OFFICIAL_INVERSION + costs.OFFICIAL_TRANSFER == 808
+
+
+def test_the_parts_of_the_default_transfer() -> None:
+    plan = costs.Plan()
+    assert (plan.executed, plan.twin, plan.references) == (68, 57, 57)
+
+
+def test_the_document_shows_what_the_command_prints(capsys) -> None:
+    """Otherwise: `python dev.py bench costs`, into docs/costs.md."""
+    assert costs.main(None, []) == 0
+    printed = capsys.readouterr().out.strip()
+    shown = re.search(r"```\n(.+?)\n```", (ROOT / "docs" / "costs.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert shown and shown[1] == printed
