@@ -19,8 +19,8 @@ _SD_SCALE = 0.18215
 _COLOUR_MEAN, _COLOUR_GAIN = 0.65, 4.5
 
 
-def _conv(inputs: int, outputs: int, **options: object) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1, **options)
+def _conv(inputs: int, outputs: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=bias)
 
 
 class Clamp(nn.Module):
@@ -40,8 +40,8 @@ class Block(nn.Module):
         self.conv = nn.Sequential(
             _conv(_WIDTH, _WIDTH), nn.ReLU(), _conv(_WIDTH, _WIDTH), nn.ReLU(), _conv(_WIDTH, _WIDTH)
         )
-        nn.init.zeros_(self.conv[-1].weight)
-        nn.init.zeros_(self.conv[-1].bias)
+        for parameter in self.conv[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.conv(x))

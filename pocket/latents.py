@@ -48,7 +48,8 @@ def load_latents(runs: Path, plan: LatentPlan) -> tuple[Tensor, list[int]]:
 
     Raises FileNotFoundError when there are none.
     """
-    blocks, seeds = [], []
+    blocks: list[Tensor] = []
+    seeds: list[int] = []
     for first in range(plan.first_seed, plan.first_seed + plan.scenes, BLOCK):
         path = runs / "latents" / f"{first}.safetensors"
         if path.exists():

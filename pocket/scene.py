@@ -8,6 +8,7 @@ a picture.
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +58,8 @@ class Pose:
     neck: float
     head: float
     tail: float
-    hips: tuple[float, float, float, float]
-    knees: tuple[float, float, float, float]
+    hips: tuple[float, ...]
+    knees: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,9 @@ class Scene:
     ground: str
     part_colours: tuple[RGB, ...]
     coat_colour: RGB
-    coat_phase: tuple[float, float]
+    coat_phase: tuple[float, ...]
     pose: Pose
-    build: tuple[float, float, float, float]
+    build: tuple[float, ...]
     yaw_jitter: float
     light: tuple[float, float]
     ground_colour: RGB
@@ -145,7 +146,7 @@ def _random_pose(rng: np.random.Generator) -> Pose:
     )
 
 
-def _check(trait: str, value: object, known: object) -> None:
+def _check(trait: str, value: object, known: Sequence[object]) -> None:
     if value is not None and value not in known:
         raise ValueError(f"The pocket world has no {trait} {value!r}; it knows {', '.join(map(str, known))}.")
 
@@ -159,5 +160,5 @@ def _vary(rng: np.random.Generator, colour: RGB, hue: float, saturation: float, 
     h, s, v = colorsys.rgb_to_hsv(*colour)
     dh, ds, dv = rng.uniform(-1.0, 1.0, 3)
     h, s, v = (h + dh * hue) % 1.0, s + ds * saturation, v + dv * value
-    rgb = colorsys.hsv_to_rgb(h, min(max(s, 0.0), 1.0), min(max(v, 0.0), 1.0))
-    return tuple(float(channel) for channel in rgb)
+    r, g, b = colorsys.hsv_to_rgb(h, min(max(s, 0.0), 1.0), min(max(v, 0.0), 1.0))
+    return float(r), float(g), float(b)

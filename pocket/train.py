@@ -48,7 +48,7 @@ def export(plan: Plan, runs: Path, path: Path = CHECKPOINT) -> None:
     """Write the checkpoint from the averaged weights of the run as it stands."""
     counts = saved_counts(runs / DENOISER_STATE)
     denoiser = plan.denoiser
-    training = {
+    training: dict[str, object] = {
         "samples_seen": int(counts["samples"]),
         "steps": int(counts["step"]),
         "batch": denoiser.batch,

@@ -75,17 +75,19 @@ def _examples(
     """Pictures [N, 3, H, W] and labels [N, H, W], both uint8; the last `decoded` are the first ones through the
     autoencoder.
     """
-    pictures, labels = [], []
-    for start in range(first, first + count, 200):
-        seeds = range(start, min(start + 200, first + count))
-        rendering = render([random_scene(seed) for seed in seeds], SIZE, worker.device)
-        pictures.append((rendering.image * 255.0).round().to(torch.uint8).permute(0, 3, 1, 2).cpu())
-        labels.append(rendering.parts.to(torch.uint8).cpu())
-    pictures, labels = torch.cat(pictures), torch.cat(labels)
+    starts = range(first, first + count, 200)
+    pieces = [_rendered(range(start, min(start + 200, first + count)), worker.device) for start in starts]
+    pictures, labels = torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
     if decoded:
         pictures = torch.cat([pictures, _through_autoencoder(pictures[:decoded], worker, runs)])
         labels = torch.cat([labels, labels[:decoded]])
     return pictures, labels
+
+
+def _rendered(seeds: range, device: torch.device) -> tuple[Tensor, Tensor]:
+    rendering = render([random_scene(seed) for seed in seeds], SIZE, device)
+    pictures = (rendering.image * 255.0).round().to(torch.uint8).permute(0, 3, 1, 2)
+    return pictures.cpu(), rendering.parts.to(torch.uint8).cpu()
 
 
 @torch.no_grad()
@@ -119,7 +121,7 @@ def _worsen(images: Tensor, labels: Tensor, draw: torch.Generator) -> tuple[Tens
 
 
 @torch.no_grad()
-def _measure(worker: Worker, model: Segmenter, plan: SegmenterPlan, runs: Path) -> dict[str, float]:
+def _measure(worker: Worker, model: torch.nn.Module, plan: SegmenterPlan, runs: Path) -> dict[str, float]:
     """Pixel accuracy and silhouette IoU on held-out scenes, as rendered and as the autoencoder returns them."""
     first = plan.first_seed + plan.scenes
     pictures, labels = _examples(worker, plan, runs, first, plan.held_out, plan.held_out)

@@ -152,7 +152,7 @@ class Stage(nn.Sequential):
         return x
 
 
-def zero_(layer: nn.Conv2d) -> None:
+def zero_(layer: nn.Module) -> None:
     """Let a layer start as nothing, so that the block around it starts as the identity."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
