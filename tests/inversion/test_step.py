@@ -9,7 +9,7 @@ import torch
 from appearance_transfer.inversion.schedule import Schedule
 from appearance_transfer.inversion.step import mean, step, step_coefficients
 from appearance_transfer.tests.golden.reference import golden
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 LEADING_100 = {t: 99 - t // 10 for t in (991, 671, 331, 11, 1)}
@@ -53,6 +53,7 @@ def schedules(draw, largest=100.0):
     return Schedule(tuple(sigmas), flow, finest=draw(st.floats(1e-4, 0.1)))
 
 
+@settings(deadline=None)
 @given(schedules(), st.floats(0, 1), st.data())
 def test_a_step_lands_on_the_next_noise_level(schedule, eta, data):
     """a' x0 plus noise of variance b'^2: direction^2 + noise^2 = b'^2, both real, for every schedule and eta."""
@@ -65,6 +66,7 @@ def test_a_step_lands_on_the_next_noise_level(schedule, eta, data):
     assert noise > 0 if eta > 1e-6 else noise >= 0
 
 
+@settings(deadline=None)
 @given(schedules(), st.data())
 def test_eta_one_is_the_posterior_of_a_markov_chain(schedule, data):
     """With x0 known, DDPM's posterior variance is b'^2 (1 - ratio^2), and the step's eps weight is b' * ratio."""
@@ -76,6 +78,7 @@ def test_eta_one_is_the_posterior_of_a_markov_chain(schedule, data):
     assert noise**2 == pytest.approx(b_next**2 * (1 - ratio**2), rel=1e-6, abs=1e-15)
 
 
+@settings(deadline=None)
 @given(schedules(), st.data())
 def test_a_perfect_prediction_moves_along_its_noise(schedule, data):
     """eta 0 and denoised = x0: x_next = a'*x0 + b'*eps with the same eps."""
