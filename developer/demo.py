@@ -82,7 +82,7 @@ def follow(client: Client, graph: Graph) -> Outcome:
 
 def collect(client: Client, outcome: Outcome) -> dict[str, Image.Image]:
     """The panels of the grid, by name."""
-    nodes = {panel: "save" if panel == "output" else f"show_{panel}" for panel in PANELS}
+    nodes = {panel: f"show_{panel}" for panel in PANELS} | {"output": "save", "matches": "matches"}
     return {panel: Image.open(io.BytesIO(client.image(outcome, node))).convert("RGB") for panel, node in nodes.items()}
 
 

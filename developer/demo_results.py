@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from .client import Outcome
 from .transfer_graph import Transfer
 
-PANELS = ("structure", "appearance", "output", "structure_mask", "appearance_mask")
+PANELS = ("structure", "appearance", "output", "matches", "structure_mask", "appearance_mask")
 PANEL_PIXELS = 256
 
 

@@ -87,7 +87,7 @@ def on_the_pocket(graph: Graph) -> Graph:
 
 def _pocket() -> Showpiece:
     graph = transfer_graph(Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED)))
-    graph = _with_matches(_without(graph, *MASK_PICTURES))
+    graph = _without(graph, *MASK_PICTURES)
     pictures = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
     note = (
         "# Cross-Image Attention: the look of one picture on the shape of another\n"
@@ -101,7 +101,7 @@ def _own_checkpoint() -> Showpiece:
     transfer = Transfer(
         Picture("horse", file="structure.png"), Picture("zebra", file="appearance.png"), size=512, checkpoint=SD15
     )
-    graph = _with_matches(_without(transfer_graph(transfer), "show_{}", *MASK_PICTURES))
+    graph = _without(transfer_graph(transfer), "show_{}", *MASK_PICTURES)
     for node in graph.values():
         if node["inputs"].get("model") == ["checkpoint", 0]:
             node["inputs"]["model"] = ["freeu", 0]
@@ -126,6 +126,7 @@ def _own_checkpoint() -> Showpiece:
 def _two_appearances() -> Showpiece:
     transfer = Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED))
     graph = _without(transfer_graph(transfer), "mask_{}", *MASK_PICTURES)
+    del graph["matches"]
     second = transfer_graph(replace(transfer, appearance=pocket_picture(BACKGROUND_SEED)))
     for name in ("appearance", "text_appearance", "encode_appearance", "invert_appearance", "show_appearance"):
         graph[_of_background(name)] = {
@@ -215,15 +216,6 @@ def _sampling_groups(number: int) -> list[Group]:
         Group(f"{number}. Transfer", [["attention", "guider"], ["adain", "resume"]]),
         Group(f"{number + 1}. Sample", [["sample", "decode", "save"]]),
     ]
-
-
-def _with_matches(graph: Graph) -> Graph:
-    """Also show which part of the appearance each part of the structure looks at."""
-    inversions = {role: [f"invert_{role}", 0] for role in ("structure", "appearance")}
-    matches = _node(
-        OURS + "ShowAttentionMatches", model=["checkpoint", 0], **inversions, image=["appearance", 0], step=40
-    )
-    return graph | {"matches": matches}
 
 
 def _without(graph: Graph, *endings: str) -> Graph:

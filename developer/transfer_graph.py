@@ -51,7 +51,7 @@ def transfer_graph(transfer: Transfer) -> Graph:
     """Structure and appearance are inverted side by side; the masks bind AdaIN to the object in both.
 
     Output nodes: `save` (the transfer), `show_structure` and `show_appearance` (the pictures as the model got them),
-    `show_structure_mask` and `show_appearance_mask`, and when counted, `count`.
+    `show_structure_mask` and `show_appearance_mask`, `matches` (what paints what), and when counted, `count`.
     """
     graph: Graph = {"checkpoint": _loader(transfer.checkpoint)}
     model: Link = ["checkpoint", 0]
@@ -62,6 +62,10 @@ def transfer_graph(transfer: Transfer) -> Graph:
     graph["no_text"] = _node("CLIPTextEncode", text="", clip=["checkpoint", 1])
     _invert(graph, "structure", transfer.structure, transfer, model)
     _invert(graph, "appearance", transfer.appearance, transfer, model)
+    inversions = {role: [f"invert_{role}", 0] for role in ("structure", "appearance")}
+    graph["matches"] = _node(
+        OURS + "ShowAttentionMatches", model=model, **inversions, image=["appearance", 0], step=60
+    )
     _transfer(graph, model)
     graph["decode"] = _node("VAEDecode", samples=["sample", 0], vae=["checkpoint", 2])
     graph["save"] = _node("SaveImage", images=["decode", 0], filename_prefix="transfer")

@@ -208,8 +208,8 @@ class ShowAttentionMatches(io.ComfyNode):
                 Inversion.Input("appearance", tooltip="The inverted appearance picture: its places answer."),
                 io.Image.Input("image", tooltip="The appearance picture itself, whose pieces are shown."),
                 io.Int.Input(
-                    "step", default=40, min=0, max=1000, advanced=True,
-                    tooltip="Executed step whose attention is read; early steps match shapes, late ones textures.",
+                    "step", default=60, min=0, max=1000, advanced=True,
+                    tooltip="Executed step whose attention is read; late steps are clear, early ones scattered.",
                 ),
             ],
             outputs=[
