@@ -1,19 +1,21 @@
 """Train the pocket checkpoint from nothing: `python -m pocket.train` in the repository, resumable at any point.
 
-Phases: autoencoder, latents, denoiser, segmenter, export. Each does only what is not done yet in pocket/runs/.
+Phases: autoencoder, latents, denoiser, decoder, segmenter, export. Each does only what is not done yet in pocket/runs/;
+`decoder` sharpens a finished autoencoder and runs when it is named.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors.torch import load_file
 
 from .checkpoint import CHECKPOINT, write_checkpoint
 from .latents import BLOCK, LatentPlan, encode_scenes
-from .train_autoencoder import AUTOENCODER_STATE, AutoencoderPlan, train_autoencoder
+from .train_autoencoder import AUTOENCODER_STATE, DECODER_STATE, AutoencoderPlan, refine_decoder, train_autoencoder
 from .train_denoiser import DENOISER_STATE, DenoiserPlan, train_denoiser
 from .train_segmenter import SegmenterPlan, train_segmenter
 from .training_files import TrainingLog
@@ -21,7 +23,7 @@ from .training_state import load_average, saved_counts
 from .workers import launch
 
 _HERE = Path(__file__).parent
-_PHASES = ("autoencoder", "latents", "denoiser", "segmenter", "export")
+_PHASES = ("autoencoder", "latents", "denoiser", "decoder", "segmenter", "export")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,14 +31,16 @@ class Plan:
     """Everything that is trained, for one kind of machine."""
 
     autoencoder: AutoencoderPlan
+    decoder: AutoencoderPlan
     denoiser: DenoiserPlan
     segmenter: SegmenterPlan
 
 
-_CPU = Plan(AutoencoderPlan(), DenoiserPlan(), SegmenterPlan())
+_CPU = Plan(AutoencoderPlan(), AutoencoderPlan(peak_rate=6e-4, seed=2), DenoiserPlan(), SegmenterPlan())
 _GPU_LATENTS = LatentPlan(scenes=60_000, size=256)
 _GPU = Plan(
     AutoencoderPlan(samples=600_000, batch=64, crop=128, scenes=10_000, size=256),
+    AutoencoderPlan(samples=200_000, batch=64, crop=128, scenes=10_000, size=256, peak_rate=6e-4, seed=2),
     DenoiserPlan(samples=4_000_000, batch=256, warmup=500, ema=0.9995, sheet_every=2_000, latents=_GPU_LATENTS),
     SegmenterPlan(),
 )
@@ -56,6 +60,8 @@ def export(plan: Plan, runs: Path, path: Path = CHECKPOINT) -> None:
         "first_seed": denoiser.latents.first_seed,
         "autoencoder_samples_seen": int(saved_counts(runs / AUTOENCODER_STATE)["samples"]),
     }
+    if (runs / DECODER_STATE).exists():
+        training["decoder_samples_seen_besides"] = int(saved_counts(runs / DECODER_STATE)["samples"])
     write_checkpoint(
         path,
         load_average(runs / DENOISER_STATE),
@@ -82,10 +88,11 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no phase {', '.join(sorted(unknown))}; choose from {', '.join(_PHASES)}")
     plan = _with_options(PLANS[options.plan], options.samples, options.scenes, options.minutes)
-    run_phases(options.phases or _PHASES, plan, options.workers, options.runs)
+    phases = options.phases or [phase for phase in _PHASES if phase != "decoder"]
+    run_phases(phases, plan, options.workers, options.runs)
 
 
-def run_phases(phases: tuple[str, ...] | list[str], plan: Plan, workers: int, runs: Path) -> None:
+def run_phases(phases: Sequence[str], plan: Plan, workers: int, runs: Path) -> None:
     """Run the named phases in their order."""
     runs.mkdir(parents=True, exist_ok=True)
     log, sheet = TrainingLog(_HERE / "training_log.csv"), _HERE / "training_sheet.png"
@@ -96,6 +103,8 @@ def run_phases(phases: tuple[str, ...] | list[str], plan: Plan, workers: int, ru
             launch(encode_scenes, workers, plan.denoiser.latents, runs)
         elif phase == "denoiser":
             launch(train_denoiser, workers, plan.denoiser, runs, log, sheet)
+        elif phase == "decoder":
+            launch(refine_decoder, workers, plan.decoder, runs, log)
         elif phase == "segmenter":
             launch(train_segmenter, 1, plan.segmenter, runs, log)
         else:

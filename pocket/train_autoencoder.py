@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .training_files import TrainingLog, write_sheet
 from .training_state import TrainingState
 from .workers import Worker, autocast, to_cpu, unit_learning_rate
 
-AUTOENCODER_STATE = "autoencoder_state.safetensors"
+AUTOENCODER_STATE, DECODER_STATE = "autoencoder_state.safetensors", "decoder_state.safetensors"
 _FINISHED = "autoencoder.safetensors"
 _LATENT_NOISE = 0.1
 
@@ -52,26 +53,60 @@ def train_autoencoder(worker: Worker, plan: AutoencoderPlan, runs: Path, log: Tr
     if state.exists():
         run.load(state)
     pictures = _pictures(worker, plan)
-    share, began, smooth = plan.batch // worker.count, time.monotonic() - run.seconds, None
-    while run.samples < plan.samples:
-        run.set_rate(unit_learning_rate(run.step, plan.samples // plan.batch, 80))
-        target = _crops(pictures, share, plan.crop, worker.generator(plan.seed, run.step)).to(worker.device)
-        loss = _loss(model, target, worker)
-        loss.backward()
-        worker.average_gradients(model.parameters())
-        run.advance(share * worker.count)
-        run.seconds = time.monotonic() - began
-        value = float(loss.detach())
-        smooth = value if smooth is None else smooth + 0.02 * (value - smooth)
-        last = run.samples >= plan.samples
-        if worker.leads and (run.step % 50 == 0 or last):
-            log.add("autoencoder", run.step, run.samples, run.seconds, smooth)
+    for last in _steps(worker, plan, run, pictures, _loss, model, ("autoencoder", log)):
         if worker.leads and (run.step % 400 == 0 or last):
             run.save(state)
             _draw(model, pictures, runs)
     if worker.leads:
         save_file(to_cpu(run.average), runs / _FINISHED)
     worker.wait()
+
+
+def refine_decoder(worker: Worker, plan: AutoencoderPlan, runs: Path, log: TrainingLog) -> None:
+    """Train the decoder of the finished autoencoder further. Its encoder stays, so encoded scenes and a U-Net trained
+    on them stay valid.
+    """
+    torch.manual_seed(plan.seed)
+    model = load_autoencoder(runs, worker.device)
+    model.taesd_decoder.requires_grad_(True)
+    run = TrainingState(model.taesd_decoder, plan.peak_rate, 0.0, 0.99)
+    pictures = _pictures(worker, plan)
+    for _ in _steps(worker, plan, run, pictures, _decoder_loss, model, ("decoder", log)):
+        pass
+    if worker.leads:
+        model.taesd_decoder.load_state_dict(run.average)
+        save_file(to_cpu(model.state_dict()), runs / _FINISHED)
+        run.save(runs / DECODER_STATE)
+        _draw(model, pictures, runs)
+    worker.wait()
+
+
+def _steps(
+    worker: Worker,
+    plan: AutoencoderPlan,
+    run: TrainingState,
+    pictures: Tensor,
+    loss_of: Callable[[Autoencoder, Tensor, Worker], Tensor],
+    model: Autoencoder,
+    logged: tuple[str, TrainingLog],
+) -> Iterator[bool]:
+    """Take the plan's remaining steps; after each, say whether it was the last."""
+    share, began, smooth = plan.batch // worker.count, time.monotonic() - run.seconds, None
+    phase, log = logged
+    while run.samples < plan.samples:
+        run.set_rate(unit_learning_rate(run.step, plan.samples // plan.batch, 80))
+        target = _crops(pictures, share, plan.crop, worker.generator(plan.seed, run.step)).to(worker.device)
+        loss = loss_of(model, target, worker)
+        loss.backward()
+        worker.average_gradients(run.model.parameters())
+        run.advance(share * worker.count)
+        run.seconds = time.monotonic() - began
+        value = float(loss.detach())
+        smooth = value if smooth is None else smooth + 0.02 * (value - smooth)
+        last = run.samples >= plan.samples
+        if worker.leads and (run.step % 50 == 0 or last):
+            log.add(phase, run.step, run.samples, run.seconds, smooth)
+        yield last
 
 
 def load_autoencoder(runs: Path, device: torch.device | str = "cpu") -> Autoencoder:
@@ -86,6 +121,14 @@ def _loss(model: Autoencoder, target: Tensor, worker: Worker) -> Tensor:
         latents = model.encode(target)
         output = model.decode(latents + _LATENT_NOISE * torch.randn_like(latents))
     return reconstruction_loss(output.float(), target) + 0.02 * latent_penalty(latents.float())
+
+
+def _decoder_loss(model: Autoencoder, target: Tensor, worker: Worker) -> Tensor:
+    with autocast(worker.device):
+        with torch.no_grad():
+            latents = model.encode(target)
+        output = model.decode(latents + _LATENT_NOISE * torch.randn_like(latents))
+    return reconstruction_loss(output.float(), target)
 
 
 def _pictures(worker: Worker, plan: AutoencoderPlan) -> Tensor:

@@ -39,7 +39,7 @@ class DenoiserPlan:
     the run. After `minutes`, if given, the run is saved and left where it is.
     """
 
-    samples: int = 165_000
+    samples: int = 182_000
     minutes: float | None = None
     batch: int = 48
     peak_rate: float = 6e-4

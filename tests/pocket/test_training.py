@@ -10,6 +10,8 @@ from appearance_transfer.pocket.autoencoder import Autoencoder
 from appearance_transfer.pocket.checkpoint import read_checkpoint, write_checkpoint
 from appearance_transfer.pocket.diffusion import add_noise, alpha_bars, loss_weights, sample_ddim
 from appearance_transfer.pocket.latents import LatentPlan
+from appearance_transfer.pocket.render import render
+from appearance_transfer.pocket.scene import random_scene
 from appearance_transfer.pocket.text import (
     CLIP_VOCABULARY,
     END,
@@ -19,6 +21,12 @@ from appearance_transfer.pocket.text import (
     expand_vocabulary,
     known_tokens,
     tokenize,
+)
+from appearance_transfer.pocket.train_autoencoder import (
+    AutoencoderPlan,
+    load_autoencoder,
+    refine_decoder,
+    train_autoencoder,
 )
 from appearance_transfer.pocket.train_denoiser import DENOISER_STATE, DenoiserPlan, train_denoiser
 from appearance_transfer.pocket.training_files import TrainingLog
@@ -68,6 +76,22 @@ def test_a_resumed_run_equals_an_unbroken_one(runs, tmp_path):
         assert torch.equal(value, resumed[name]), name
     assert (tmp_path / "sheet.png").exists()
     assert (tmp_path / "log.csv").read_text().startswith("phase,step,samples,seconds,loss")
+
+
+def test_autoencoder_phase_then_decoder_phase(tmp_path):
+    """A fresh autoencoder starts as a thumbnail, and refining the decoder leaves the encoder as it was."""
+    log = TrainingLog(tmp_path / "log.csv")
+    brief = AutoencoderPlan(samples=16, batch=4, crop=32, scenes=8, size=64)
+    train_autoencoder(ALONE, brief, tmp_path, log)
+    before = load_autoencoder(tmp_path).state_dict()
+    refine_decoder(ALONE, brief, tmp_path, log)
+    after = load_autoencoder(tmp_path).state_dict()
+    for name, value in before.items():
+        assert torch.equal(value, after[name]) == name.startswith("taesd_encoder"), name
+    pictures = render([random_scene(0)], 64).image.permute(0, 3, 1, 2)
+    model = load_autoencoder(tmp_path)
+    with torch.no_grad():
+        assert (model.decode(model.encode(pictures)) - pictures).abs().mean() < 0.2
 
 
 def test_training_learns():
