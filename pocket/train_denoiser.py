@@ -39,7 +39,7 @@ class DenoiserPlan:
     the run. After `minutes`, if given, the run is saved and left where it is.
     """
 
-    samples: int = 182_000
+    samples: int = 212_000
     minutes: float | None = None
     batch: int = 48
     peak_rate: float = 6e-4
