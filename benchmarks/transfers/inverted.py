@@ -6,7 +6,7 @@ Imports the host's modules, so import it after the host has started.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from ...host.pocket_checkpoint import load_pocket_checkpoint
 from ...host.schedules import schedule_of
 from ...host.segmenting import segment
 from ...inversion.record import Inversion
+from ...inversion.schedule import Schedule
 from .pairs import RenderedPairs, prompt
 
 STEPS, START_AT = 100, 32
@@ -51,35 +52,54 @@ def pocket_models() -> Models:
 
 
 @dataclass(frozen=True)
+class Masks:
+    """Where the animal is in both pictures: MASK [B, h, w] each."""
+
+    structure: Tensor
+    appearance: Tensor
+
+
+FOUND, THREE_SEGMENTS, TRUE = "found", "three segments", "true"
+SEGMENTATIONS: dict[str, dict[str, Any]] = {
+    FOUND: {},  # the node's defaults, which are the released code's
+    THREE_SEGMENTS: {"clusters": 3, "factor": 1.0, "step": 45},  # chosen on other pairs, from seed 800000 on
+}
+
+
+@dataclass(frozen=True)
 class InvertedPairs:
-    """B pairs as Cross-Image Attention takes them. Masks: MASK [B, h, w] as Self-Segmentation found them."""
+    """B pairs as Cross-Image Attention takes them, with masks by how they were come by."""
 
     truth: RenderedPairs
     structure: Inversion
     appearance: Inversion
-    structure_mask: Tensor
-    appearance_mask: Tensor
+    masks: dict[str, Masks] = field(default_factory=dict)
 
 
 def invert_pairs(models: Models, truth: RenderedPairs, steps: int = STEPS, start_at: int = START_AT) -> InvertedPairs:
     """Invert and segment both sides with the nodes' defaults, every picture under its own prompt."""
     schedule = schedule_of(models.model, steps=steps, start_at=start_at)
-    nothing = models.conditioning([""])
-    sides = []
-    for rendering, nouns in ((truth.structure, truth.structure_nouns), (truth.appearance, truth.appearance_nouns)):
-        positive = models.conditioning([prompt(noun) for noun in nouns])
-        latent = models.encode(rendering.image)
-        inversion = invert_with_ddpm(models.model, latent, positive, nothing, schedule)
-        sides.append((inversion, _found_masks(models, inversion, nouns)))
-    (structure, structure_mask), (appearance, appearance_mask) = sides
-    return InvertedPairs(truth, structure, appearance, structure_mask, appearance_mask)
+    structure = _invert(models, truth.structure.image, truth.structure_nouns, schedule)
+    appearance = _invert(models, truth.appearance.image, truth.appearance_nouns, schedule)
+    masks = {TRUE: Masks(truth.structure.mask, truth.appearance.mask)}
+    for name, settings in SEGMENTATIONS.items():
+        masks[name] = Masks(
+            _segment(models, structure, truth.structure_nouns, settings),
+            _segment(models, appearance, truth.appearance_nouns, settings),
+        )
+    return InvertedPairs(truth, structure, appearance, masks)
 
 
-def _found_masks(models: Models, inversion: Inversion, nouns: list[str]) -> Tensor:
+def _invert(models: Models, pictures: Tensor, nouns: list[str], schedule: Schedule) -> Inversion:
+    positive = models.conditioning([prompt(noun) for noun in nouns])
+    return invert_with_ddpm(models.model, models.encode(pictures), positive, models.conditioning([""]), schedule)
+
+
+def _segment(models: Models, inversion: Inversion, nouns: list[str], settings: dict[str, Any]) -> Tensor:
     """Picture by picture, since each has a noun of its own."""
     return torch.cat(
         [
-            segment(models.model, inversion.picture(index), models.clip, prompt(noun), noun)
+            segment(models.model, inversion.picture(index), models.clip, prompt(noun), noun, **settings)
             for index, noun in enumerate(nouns)
         ]
     )

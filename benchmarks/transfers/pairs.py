@@ -5,15 +5,15 @@ The trainers draw their scenes from seeds of a million and more (pocket/train_*.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from torch import Tensor
+from dataclasses import dataclass, replace
 
 from ...pocket.captions import caption
 from ...pocket.render import Rendering, render
 from ...pocket.scene import Scene, random_scene
 
 FIRST_SEED = 900_000
+SIZE = 128
+"""Of the pictures, in pixels: what the pocket checkpoint is trained for."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,24 @@ class Pair:
         """Do both heads point to the same side of the picture?"""
         return self.structure.faces_left == self.appearance.faces_left
 
+    @property
+    def answer(self) -> Scene:
+        """What a perfect transfer would show: the structure animal in the coat and colours of the appearance animal."""
+        look = self.appearance
+        return replace(
+            self.structure,
+            coat=look.coat,
+            coat_colour=look.coat_colour,
+            coat_phase=look.coat_phase,
+            colour=look.colour,
+            part_colours=look.part_colours,
+        )
 
-def held_out_pairs(count: int) -> list[Pair]:
-    """The first `count` pairs; more pairs begin with the same ones."""
+
+def held_out_pairs(count: int, first_seed: int = FIRST_SEED) -> list[Pair]:
+    """The first `count` pairs; more pairs begin with the same ones. With another first seed: to try settings on."""
     pairs = []
-    seed = FIRST_SEED
+    seed = first_seed
     while len(pairs) < count:
         structure = random_scene(seed)
         appearance = random_scene(seed := seed + 1)
@@ -50,6 +63,7 @@ class RenderedPairs:
     pairs: tuple[Pair, ...]
     structure: Rendering
     appearance: Rendering
+    answer: Rendering
 
     @property
     def structure_nouns(self) -> list[str]:
@@ -68,15 +82,12 @@ class RenderedPairs:
 
 
 def rendered(pairs: list[Pair], size: int) -> RenderedPairs:
-    """Render both sides of the pairs at `size` pixels."""
-    structure = render([pair.structure for pair in pairs], size)
-    return RenderedPairs(tuple(pairs), structure, render([pair.appearance for pair in pairs], size))
+    """Render both sides of the pairs, and the answers, at `size` pixels."""
+    sides = ([getattr(pair, side) for pair in pairs] for side in ("structure", "appearance", "answer"))
+    return RenderedPairs(tuple(pairs), *(render(scenes, size) for scenes in sides))
 
 
 def prompt(noun: str) -> str:
     """The prompt that a picture is inverted with, as in the demo."""
     return f"a photo of a {noun}"
 
-
-Pictures = Tensor
-"""[B, H, W, 3] in 0..1."""

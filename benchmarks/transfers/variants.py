@@ -6,7 +6,6 @@ Imports the host's modules, so import it after the host has started.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,50 +17,46 @@ from ...host.latent_operations import AdaINOperation
 from ...host.sampler import NoiseMapSampler
 from ...host.schedules import sigmas_tensor
 from ...host.transfer import Appearance, Settings, transfer_appearance
-from .inverted import InvertedPairs, Models
+from .inverted import FOUND, THREE_SEGMENTS, TRUE, InvertedPairs, Models
 
 NO_GUIDANCE = GuidanceSettings(scale=1.0, end_scale=1.0)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A transfer. adain: inside masks that Self-Segmentation found, inside the true ones, or not at all."""
+    """A transfer. masks: those that bind AdaIN to the animal, by name (see `SEGMENTATIONS`); None is no AdaIN at all.
+    inside: the appearance paints only where the structure's mask is.
+    """
 
     name: str
     settings: Settings = Settings()
     guidance: GuidanceSettings = GuidanceSettings()
-    adain: Literal["found masks", "true masks", "off"] = "found masks"
+    masks: str | None = FOUND
+    inside: bool = False
 
 
-OURS = Variant("ours")
 VARIANTS = (
-    OURS,
-    Variant("ours, true masks", adain="true masks"),
+    Variant("ours"),
     Variant("ours, no contrast", settings=Settings(contrast=1.0)),
     Variant("ours, no guidance", guidance=NO_GUIDANCE),
-    Variant("ours, no AdaIN", adain="off"),
+    Variant("ours, no AdaIN", masks=None),
     Variant("ours, no structure injection", settings=Settings(structure_every=0)),
     Variant("ours, references replayed", settings=Settings(replayed=True)),
+    Variant("ours, true masks", masks=TRUE),
+    Variant("ours, masks of three segments", masks=THREE_SEGMENTS),
+    Variant("ours, masks of three segments, inside", masks=THREE_SEGMENTS, inside=True),
     Variant("AdaIN only", settings=Settings(strength=0.0)),
-    Variant("replay only", settings=Settings(strength=0.0), adain="off"),
+    Variant("replay only", settings=Settings(strength=0.0), masks=None),
 )
 
 
 def transfer(models: Models, pairs: InvertedPairs, variant: Variant) -> Tensor:
     """The output pictures [B, H, W, 3] of one variant."""
-    patched = transfer_appearance(models.model, [Appearance(pairs.appearance)], pairs.structure, variant.settings)
+    masks = pairs.masks[variant.masks] if variant.masks else None
+    appearance = Appearance(pairs.appearance, mask=masks.structure if masks and variant.inside else None)
+    patched = transfer_appearance(models.model, [appearance], pairs.structure, variant.settings)
     guider = AppearanceGuider(patched, unpack(pairs.structure.conditioning, "positive"), None, variant.guidance)
-    sampler = NoiseMapSampler(pairs.structure, _adain(pairs, variant))
+    adain = AdaINOperation(pairs.appearance, masks.structure, masks.appearance, ADAIN) if masks else None
     start = models.model.get_model_object("latent_format").process_out(pairs.structure.start)
-    sigmas = sigmas_tensor(pairs.structure.schedule)
+    sampler, sigmas = NoiseMapSampler(pairs.structure, adain), sigmas_tensor(pairs.structure.schedule)
     return models.decode(guider.sample(torch.zeros_like(start), start, sampler, sigmas, disable_pbar=True))
-
-
-def _adain(pairs: InvertedPairs, variant: Variant) -> AdaINOperation | None:
-    if variant.adain == "off":
-        return None
-    if variant.adain == "true masks":
-        masks = pairs.truth.structure.mask, pairs.truth.appearance.mask
-    else:
-        masks = pairs.structure_mask, pairs.appearance_mask
-    return AdaINOperation(pairs.appearance, *masks, ADAIN)

@@ -1,0 +1,49 @@
+"""Every method of the comparison by its name: baselines, ours, and ours with one thing changed.
+
+Imports the host's modules, so import it after the host has started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor
+
+from .baselines import colour_transfer, image_to_image
+from .inverted import InvertedPairs, Models
+from .variants import VARIANTS, transfer
+
+Method = Callable[[Models, InvertedPairs], Tensor]
+"""-> the output pictures [B, H, W, 3] in 0..1."""
+
+
+def _identity(models: Models, pairs: InvertedPairs) -> Tensor:
+    return pairs.truth.structure.image
+
+
+def _autoencoder(models: Models, pairs: InvertedPairs) -> Tensor:
+    return models.decode(models.encode(pairs.truth.structure.image))
+
+
+def _answer(models: Models, pairs: InvertedPairs) -> Tensor:
+    return pairs.truth.answer.image
+
+
+def _answer_through_autoencoder(models: Models, pairs: InvertedPairs) -> Tensor:
+    return models.decode(models.encode(pairs.truth.answer.image))
+
+
+def _colour_transfer(models: Models, pairs: InvertedPairs) -> Tensor:
+    return colour_transfer(pairs.truth.structure.image, pairs.truth.appearance.image)
+
+
+METHODS: dict[str, Method] = {
+    "identity": _identity,
+    "identity, autoencoder": _autoencoder,
+    "perfect answer": _answer,
+    "perfect answer, autoencoder": _answer_through_autoencoder,
+    "colour transfer": _colour_transfer,
+    "img2img": image_to_image,
+    **{variant.name: partial(transfer, variant=variant) for variant in VARIANTS},
+}
