@@ -16,6 +16,7 @@ from torch import Tensor
 from ..developer.console import say
 from ..developer.installation import Installation
 from ..developer.server import has_accelerator
+from ..pocket.segmenter import WEIGHTS, segmenter_facts
 from .reporting import RESULTS
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
@@ -36,6 +37,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     values = measured(pairs, outputs)
     write_results(options.out, pairs, values, outputs)
     say(as_text(values))
+    say(_about_the_judge())
     return 0
 
 
@@ -76,6 +78,16 @@ def _write_values(path: Path, pairs: list[Pair], values: Results) -> None:
             about = (structure.species, appearance.species, int(pair.same_side))
             numbers = (f"{values[method][metric][row]:.4f}" for method, metric in names)
             writer.writerow((row, structure.seed, appearance.seed, *about, *numbers))
+
+
+def _about_the_judge() -> str:
+    if not WEIGHTS.exists():
+        return "There is no trained judge of silhouettes; only the rule by colour was applied."
+    facts = segmenter_facts()
+    return (
+        f"The judge of silhouettes (pocket/segmenter.py) is itself right to IoU {facts['silhouette_iou_rendered']} on "
+        f"held-out rendered scenes and {facts['silhouette_iou_decoded']} on the same through the autoencoder."
+    )
 
 
 def _workers() -> int:
