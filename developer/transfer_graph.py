@@ -9,9 +9,6 @@ from typing import Any
 from .client import Graph
 
 OURS = "AppearanceTransfer_"
-SEGMENTATION = {"step": 20, "clusters": 5, "factor": 1.4}  # of the released code
-# The pocket checkpoint's attention is clear later and knows animal, ground and sky: `bench effect` measures both.
-POCKET_SEGMENTATION = {"step": 45, "clusters": 3, "factor": 1.0}
 Link = list[str | int]
 
 
@@ -165,7 +162,9 @@ def _invert(graph: Graph, role: str, picture: Picture, transfer: Transfer, model
         prompt=picture.prompt,
         noun=picture.noun,
         other_nouns="",
-        **(POCKET_SEGMENTATION if transfer.checkpoint is None else SEGMENTATION),
+        step=20,
+        clusters=5,
+        factor=1.4,
     )
     graph[f"mask_{role}_picture"] = _node("MaskToImage", mask=[f"mask_{role}", 0])
     graph[f"show_{role}"] = _node("PreviewImage", images=[role, 0])
