@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..attention.windows import APPEARANCE_GUIDANCE, Window
 from ..guidance.appearance import guidance_scale, guide
-from .transfer import KEY
+from .transfer import current_run
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
 
     def _scale_at(self, sigma: float, model_options: dict[str, Any]) -> float:
         """The guidance scale at this noise level; 1 where transfer or guidance is off."""
-        transfer = model_options.get("transformer_options", {}).get(KEY)
-        run = transfer.run if transfer is not None else None
+        run = current_run(model_options)
         if run is None or not run.is_open(sigma):
             return 1.0
         step = run.step_at(sigma)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..inversion.record import Inversion
 from ..inversion.replay import replay
 from .schedules import sigmas_tensor
-from .transfer import KEY
+from .transfer import current_run
 
 # A LATENT_OPERATION: operation(latent=..., **about_the_step) -> latent
 LatentOperation = Callable[..., Tensor]
@@ -80,8 +80,7 @@ def _batched(pictures: Tensor, like: Tensor) -> Tensor:
 
 def _latent_of(inversion: Inversion, level: int, model_options: dict[str, Any]) -> Tensor:
     """An inversion's latent at a level of this run: where its replayed reference stands, else as recorded."""
-    transfer = model_options.get("transformer_options", {}).get(KEY)
-    run = transfer.run if transfer is not None else None
+    run = current_run(model_options)
     replayed = run.latent_of(inversion, level) if run is not None else None
     if replayed is not None:
         return replayed

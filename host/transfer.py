@@ -300,6 +300,12 @@ class Run:
         )
 
 
+def current_run(model_options: dict[str, Any]) -> Run | None:
+    """The run of the transfer on a sampling model, from the options its sampler and guider are given; None without."""
+    transfer = model_options.get("transformer_options", {}).get(KEY)
+    return transfer.run if transfer is not None else None
+
+
 def _per_output(tensor: Tensor, batch: int) -> Tensor:
     """One reference picture serves the whole batch; a batch of references goes picture by picture."""
     return (
