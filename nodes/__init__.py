@@ -2,11 +2,12 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import attention, inversion, pocket, sampling
+from . import attention, features, inversion, maps, matching, pocket, sampling
 
 
 class AppearanceTransfer(ComfyExtension):
     """All nodes of the pack."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [*pocket.NODES, *inversion.NODES, *attention.NODES, *sampling.NODES]
+        families = (pocket, inversion, attention, maps, features, matching, sampling)
+        return [node for family in families for node in family.NODES]

@@ -1,6 +1,6 @@
 """Nodes that decide how the output looks at other pictures."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from .sockets import CATEGORY, Appearance, Inversion
 
@@ -142,88 +142,4 @@ class CrossImageAttention(io.ComfyNode):
         return io.NodeOutput(transfer_appearance(model, weighed, structure, settings))
 
 
-class SelfSegmentation(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="AppearanceTransfer_SelfSegmentation",
-            display_name="Self-Segmentation",
-            category=FAMILY,
-            description="Finds an object in an inverted picture by the model's own attention, without other networks.",
-            search_aliases=["mask from prompt", "segment", "object mask", "attention mask"],
-            inputs=[
-                io.Model.Input("model", tooltip="The model the inversion was made with."),
-                Inversion.Input("inversion", tooltip="The inverted picture to segment."),
-                io.Clip.Input("clip", tooltip="The text encoder of the prompt the picture was inverted with."),
-                io.String.Input(
-                    "prompt", default="a photo of a horse",
-                    tooltip="The positive text of the inversion, word for word.",
-                ),
-                io.String.Input("noun", default="horse", tooltip="The word of the prompt that names the object."),
-                io.String.Input(
-                    "other_nouns", default="", advanced=True,
-                    tooltip="Words of the prompt that name other things, with commas between; empty for none.",
-                ),
-                io.Int.Input(
-                    "step", default=20, min=0, max=1000, advanced=True,
-                    tooltip="Executed step whose attention is read.",
-                ),
-                io.Int.Input(
-                    "clusters", default=5, min=2, max=20, advanced=True,
-                    tooltip="Segments the picture is cut into before they are named.",
-                ),
-                io.Float.Input(
-                    "factor", default=1.4, min=0.0, max=10.0, step=0.05, advanced=True,
-                    tooltip="How far above the other segments an object must score; lower takes more of the picture.",
-                ),
-            ],
-            outputs=[
-                io.Mask.Output(
-                    tooltip="1 on the object, at latent size, one per picture; any other mask can take its place.",
-                ),
-            ],
-        )  # fmt: skip
-
-    @classmethod
-    def execute(cls, model, inversion, clip, prompt, noun, other_nouns, step, clusters, factor) -> io.NodeOutput:
-        from ..host.segmenting import segment
-
-        mask = segment(model, inversion, clip, prompt, noun, other_nouns, step=step, clusters=clusters, factor=factor)
-        return io.NodeOutput(mask, ui=ui.PreviewMask(mask, cls=cls))
-
-
-class ShowAttentionMatches(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="AppearanceTransfer_ShowAttentionMatches",
-            display_name="Show Attention Matches",
-            category=FAMILY,
-            description="Shows which part of the appearance paints which part of the picture, before you sample.",
-            search_aliases=["correspondence", "match map", "attention map", "why does nothing happen"],
-            is_output_node=True,
-            inputs=[
-                io.Model.Input("model", tooltip="The model both inversions were made with."),
-                Inversion.Input("structure", tooltip="The inverted structure picture: its places ask."),
-                Inversion.Input("appearance", tooltip="The inverted appearance picture: its places answer."),
-                io.Image.Input("image", tooltip="The appearance picture itself, whose pieces are shown."),
-                io.Int.Input(
-                    "step", default=60, min=0, max=1000, advanced=True,
-                    tooltip="Executed step whose attention is read; late steps are clear, early ones scattered.",
-                ),
-            ],
-            outputs=[
-                io.Image.Output(tooltip="Every place of the structure, filled with the piece it looks at most."),
-                io.Mask.Output(tooltip="How decided each place is: 0 looks everywhere, 1 at one place only."),
-            ],
-        )  # fmt: skip
-
-    @classmethod
-    def execute(cls, model, structure, appearance, image, step) -> io.NodeOutput:
-        from ..host.matching import paint_with_matches
-
-        painted, decided = paint_with_matches(model, structure, appearance, image, step)
-        return io.NodeOutput(painted, decided, ui=ui.PreviewImage(painted, cls=cls))
-
-
-NODES = [WeighAppearance, CrossImageAttention, SelfSegmentation, ShowAttentionMatches]
+NODES = [WeighAppearance, CrossImageAttention]

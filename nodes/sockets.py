@@ -8,4 +8,10 @@ Inversion = io.Custom("INVERSION")
 Appearance = io.Custom("APPEARANCE")
 """An inversion with a weight and the region of the output it paints (host/transfer.py)."""
 
+Features = io.Custom("FEATURES")
+"""What a network knows of every place of a picture (correspondence/features.py)."""
+
+Correspondence = io.Custom("CORRESPONDENCE")
+"""For every place of the structure its place in the appearance (correspondence/correspondence.py)."""
+
 CATEGORY = "appearance transfer"

@@ -1,0 +1,1 @@
+"""Which place of one picture matches which place of another."""

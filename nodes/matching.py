@@ -1,0 +1,3 @@
+"""Nodes that find which place matches which, show it, and use it."""
+
+NODES: list = []
