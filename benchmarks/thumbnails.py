@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..developer.client import Graph
 from ..developer.console import say, step
-from ..developer.gallery import gallery, on_the_pocket
+from ..developer.gallery import gallery
+from ..developer.gallery.stand_in import on_the_pocket
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.places import ROOT
@@ -20,10 +21,10 @@ from ..developer.server import temporary_home
 
 PIXELS = 256  # of a panel
 PANELS = {  # the nodes whose first output is shown, from left to right
-    "1_cross_image_attention_pocket": ("structure", "appearance", "decode"),
-    "2_cross_image_attention": ("structure", "appearance", "decode"),
-    "3_two_appearances_with_masks": ("structure", "appearance", "background", "decode"),
-    "4_save_and_load_inversion": ("structure", "report_ddpm", "decode"),
+    "01_cross_image_attention_pocket": ("structure", "appearance", "decode"),
+    "02_cross_image_attention": ("structure", "appearance", "decode"),
+    "03_two_appearances_with_masks": ("structure", "appearance", "background", "decode"),
+    "04_save_and_load_inversion": ("structure", "report_ddpm", "decode"),
 }
 
 

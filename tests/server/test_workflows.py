@@ -11,13 +11,14 @@ import json
 import numpy as np
 import pytest
 from appearance_transfer.developer.client import Graph, GraphError
-from appearance_transfer.developer.gallery import gallery, on_the_pocket
+from appearance_transfer.developer.gallery import gallery
+from appearance_transfer.developer.gallery.stand_in import on_the_pocket
 from appearance_transfer.developer.places import ROOT
 from appearance_transfer.developer.ui_graph import api_graph
 from PIL import Image
 
 OURS = "AppearanceTransfer_"
-OWN, KEPT = "2_cross_image_attention", "4_save_and_load_inversion"
+OWN, KEPT = "02_cross_image_attention", "04_save_and_load_inversion"
 FEWER = {
     OURS + "InvertImageDDPM": {"steps": 14, "start_at": 4},
     OURS + "InvertImageDDIM": {"steps": 10},

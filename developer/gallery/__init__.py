@@ -1,0 +1,19 @@
+"""The workflows that come with the pack.
+
+The graphs are the ones that the demo and the tests queue, so what a person opens cannot drift from what is tested.
+"""
+
+from . import cross_image
+from .showpiece import Showpiece
+
+__all__ = ["Showpiece", "gallery"]
+
+
+def gallery() -> dict[str, Showpiece]:
+    """Every workflow by the name of its file; the first is the one to try first."""
+    return {
+        "01_cross_image_attention_pocket": cross_image.on_what_comes_along(),
+        "02_cross_image_attention": cross_image.own_checkpoint(),
+        "03_two_appearances_with_masks": cross_image.two_appearances(),
+        "04_save_and_load_inversion": cross_image.save_and_load(),
+    }

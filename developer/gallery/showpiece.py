@@ -1,0 +1,31 @@
+"""One workflow: the graph that is queued, how it is laid out, and the note a person reads first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..client import Graph
+from ..ui_graph import Workflow, ui_graph
+from ..ui_layout import Group, lay_out
+
+SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
+SD15_SOURCE = f"https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/{SD15}"
+
+
+@dataclass(frozen=True)
+class Showpiece:
+    """One workflow: what it queues, and how it looks."""
+
+    graph: Graph
+    groups: Sequence[Group]
+    note: str
+
+    def workflow(self, name: str, info: Mapping[str, Any]) -> Workflow:
+        """The UI form, laid out. info: the host's /object_info."""
+        workflow = ui_graph(name, self.graph, info)
+        lay_out(workflow, list(self.graph), self.groups, self.note, info)
+        for node in workflow["nodes"]:
+            if node["type"] == "CheckpointLoaderSimple":  # the page offers to find a missing file with this
+                file = {"name": SD15, "url": SD15_SOURCE, "directory": "checkpoints"}
+                node["properties"]["models"] = [file]
+        return workflow

@@ -1,0 +1,27 @@
+"""A workflow for a person's own checkpoint, run where that checkpoint is not."""
+
+from ..client import Graph
+from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
+from ..transfer_graph import OURS, Picture, Transfer
+
+
+def on_the_pocket(graph: Graph) -> Graph:
+    """A graph for a person's own checkpoint with the pocket one in its place, scenes for pictures, and words it knows.
+
+    All other nodes and links stay as they are: so such a workflow can be run where that checkpoint is not.
+    """
+    seeds = iter((STRUCTURE_SEED, APPEARANCE_SEED))
+    size = Transfer(Picture(""), Picture("")).size
+    swapped: Graph = {}
+    for name, node in graph.items():
+        kind, inputs = node["class_type"], dict(node["inputs"])
+        if kind == "CheckpointLoaderSimple":
+            kind, inputs = OURS + "LoadPocketCheckpoint", {"precision": "fp32"}
+        elif kind == "LoadImage":
+            any_trait = dict.fromkeys(("species", "coat", "view"), "any")
+            kind, inputs = OURS + "PocketScene", {"seed": next(seeds), "size": size, **any_trait}
+        elif kind == "ImageScale":
+            inputs |= {"width": size, "height": size}
+        known = {key: value.replace("zebra", "cow") for key, value in inputs.items() if isinstance(value, str)}
+        swapped[name] = {"class_type": kind, "inputs": inputs | known}
+    return swapped
