@@ -1,43 +1,55 @@
-"""Where inversions are kept: `inversions` in the host's output folder, and nothing outside of it."""
+"""Where the pack's files are kept: a folder per kind in the host's output folder, and nothing outside of it."""
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import folder_paths
 
+from ..inversion import storage as inversion_storage
+from ..storage.tensor_file import Kind
+
 SUFFIX = ".safetensors"
-FOLDER = "inversions"
 
 
-def inversion_folder() -> Path:
-    return Path(folder_paths.get_output_directory()) / FOLDER
+@dataclass(frozen=True)
+class Shelf:
+    """The folder of one kind of file."""
+
+    name: str
+    kind: Kind
+
+    @property
+    def folder(self) -> Path:
+        return Path(folder_paths.get_output_directory()) / self.name
+
+    def names(self) -> list[str]:
+        """Names of the files in the folder, newest first."""
+        files = self.folder.glob(f"*{SUFFIX}")
+        return [path.name for path in sorted(files, key=os.path.getmtime, reverse=True)]
+
+    def path_to_save(self, name: str) -> Path:
+        """A fresh path: `<name>_00001.safetensors`, counting up. Makes the folder; nothing is overwritten."""
+        stem = _checked(name.removesuffix(SUFFIX))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while (path := self.folder / f"{stem}_{number:05}{SUFFIX}").exists():
+            number += 1
+        return path
+
+    def path_to_load(self, name: str) -> Path:
+        """The file called `name`. Raises ValueError where there is none."""
+        path = self.folder / f"{_checked(name.removesuffix(SUFFIX))}{SUFFIX}"
+        if not path.is_file():
+            raise ValueError(
+                f"There is no {self.kind.noun} {name!r} in the output folder {self.name!r}. "
+                f"Save one with {self.kind.writer} first."
+            )
+        return path
 
 
-def saved_inversions() -> list[str]:
-    """Names of the files in the folder, newest first."""
-    files = inversion_folder().glob(f"*{SUFFIX}")
-    return [path.name for path in sorted(files, key=os.path.getmtime, reverse=True)]
-
-
-def path_to_save(name: str) -> Path:
-    """A fresh path for `name`: `<name>_00001.safetensors`, counting up. Makes the folder; nothing is overwritten."""
-    stem = _checked(name.removesuffix(SUFFIX))
-    inversion_folder().mkdir(parents=True, exist_ok=True)
-    number = 1
-    while (path := inversion_folder() / f"{stem}_{number:05}{SUFFIX}").exists():
-        number += 1
-    return path
-
-
-def path_to_load(name: str) -> Path:
-    """The file called `name`. Raises ValueError where there is none."""
-    path = inversion_folder() / f"{_checked(name.removesuffix(SUFFIX))}{SUFFIX}"
-    if not path.is_file():
-        raise ValueError(
-            f"There is no inversion {name!r} in the output folder {FOLDER!r}. Save one with Save Inversion first."
-        )
-    return path
+INVERSIONS = Shelf("inversions", inversion_storage.KIND)
 
 
 def _checked(stem: str) -> str:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
-import uuid
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
-import safetensors
-import safetensors.torch
 from torch import Tensor
 
+from ..storage import tensor_file
+from ..storage.tensor_file import Kind, damage_told
 from .record import Inversion
 from .schedule import Schedule
 
-FORMAT = "appearance_transfer.inversion"
-VERSION = 1
+KIND = Kind("inversion", "Save Inversion", "appearance_transfer.inversion", version=1)
 CONDITIONING = "conditioning."
 
 
 def save(inversion: Inversion, path: str | os.PathLike[str]) -> None:
-    """Write an inversion. The file appears complete or not at all: it is written beside its place, then renamed.
+    """Write an inversion. The file appears complete or not at all.
 
     Raises ValueError for an inversion with NaN or infinite numbers, which could not be loaded again.
     """
@@ -32,16 +29,7 @@ def save(inversion: Inversion, path: str | os.PathLike[str]) -> None:
         )
     tensors = {"trajectory": inversion.trajectory, "noise_maps": inversion.noise_maps}
     tensors |= {CONDITIONING + name: tensor for name, tensor in inversion.conditioning.items()}
-    # Clones, because the format refuses tensors that share memory, and views of one batch do.
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    data = safetensors.torch.save(tensors, {FORMAT: json.dumps(_header(inversion))})
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    tensor_file.write(path, KIND, _header(inversion), tensors)
 
 
 def load(path: str | os.PathLike[str]) -> Inversion:
@@ -50,22 +38,9 @@ def load(path: str | os.PathLike[str]) -> Inversion:
     Raises ValueError with what was found, what is needed and what to do for a missing, damaged or foreign file.
     """
     name = Path(path).name
-    if not Path(path).is_file():
-        raise ValueError(f"There is no inversion file {name!r}; save one with Save Inversion, or choose another.")
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            # Clones, so that nothing stays mapped to a file that somebody may overwrite.
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (it is no mapping)
-    except safetensors.SafetensorError as error:
-        raise ValueError(
-            f"{name!r} is damaged or no safetensors file ({error}); save the inversion again, or choose another file."
-        ) from error
-    if FORMAT not in metadata:
-        raise ValueError(
-            f"{name!r} is a safetensors file, but not an inversion; choose a file written by Save Inversion."
-        )
-    header = _parse(metadata[FORMAT], name)
+    found, tensors = tensor_file.read(path, KIND)
+    with damage_told(name, KIND):
+        header = _parse(found)
     for part in ("trajectory", "noise_maps"):
         if part not in tensors:
             raise ValueError(f"{name!r} lacks the {part} of an inversion; save the inversion again.")
@@ -81,7 +56,6 @@ def load(path: str | os.PathLike[str]) -> Inversion:
 class Header(TypedDict):
     """Everything of an inversion that is not a tensor."""
 
-    version: int
     method: Literal["ddpm", "ddim"]
     sigmas: list[float]
     flow: bool
@@ -94,7 +68,6 @@ class Header(TypedDict):
 
 def _header(inversion: Inversion) -> Header:
     return {
-        "version": VERSION,
         "method": inversion.method,
         "sigmas": list(inversion.schedule.sigmas),
         "flow": inversion.schedule.flow,
@@ -106,31 +79,18 @@ def _header(inversion: Inversion) -> Header:
     }
 
 
-def _parse(text: str, name: str) -> Header:
+def _parse(found: dict[str, Any]) -> Header:
     """The header from its JSON, every value of its kind. Whether the values make sense is for Inversion to say."""
-    try:
-        found = dict(json.loads(text))
-        version = int(found["version"])
-        if version == VERSION:
-            return {
-                "version": version,
-                "method": found["method"],
-                "sigmas": [float(sigma) for sigma in found["sigmas"]],
-                "flow": bool(found["flow"]),
-                "finest": float(found["finest"]),
-                "eta": float(found["eta"]),
-                "guidance": float(found["guidance"]),
-                "seed": int(found["seed"]),
-                "fingerprint": {str(key): str(value) for key, value in dict(found["fingerprint"]).items()},
-            }
-    except KeyError as error:
-        raise ValueError(f"The header of {name!r} lacks {error.args[0]!r}; save the inversion again.") from error
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"The header of {name!r} is damaged ({error}); save the inversion again.") from error
-    raise ValueError(
-        f"{name!r} is an inversion file of version {version}, but this pack reads version {VERSION}; "
-        "update the pack, or save the inversion again."
-    )
+    return {
+        "method": found["method"],
+        "sigmas": [float(sigma) for sigma in found["sigmas"]],
+        "flow": bool(found["flow"]),
+        "finest": float(found["finest"]),
+        "eta": float(found["eta"]),
+        "guidance": float(found["guidance"]),
+        "seed": int(found["seed"]),
+        "fingerprint": {str(key): str(value) for key, value in dict(found["fingerprint"]).items()},
+    }
 
 
 def _assemble(header: Header, tensors: dict[str, Tensor]) -> Inversion:

@@ -155,10 +155,10 @@ class SaveInversion(io.ComfyNode):
 
     @classmethod
     def execute(cls, inversion, name) -> io.NodeOutput:
-        from ..host.files import path_to_save
+        from ..host.files import INVERSIONS
         from ..inversion.storage import save
 
-        path = path_to_save(name)
+        path = INVERSIONS.path_to_save(name)
         save(inversion, path)
         return io.NodeOutput(inversion, ui=ui.PreviewText(f"Saved {path.name}"))
 
@@ -166,7 +166,7 @@ class SaveInversion(io.ComfyNode):
 class LoadInversion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.files import saved_inversions
+        from ..host.files import INVERSIONS
 
         return io.Schema(
             node_id="AppearanceTransfer_LoadInversion",
@@ -176,7 +176,7 @@ class LoadInversion(io.ComfyNode):
             search_aliases=["import inversion"],
             inputs=[
                 io.Combo.Input(
-                    "name", options=saved_inversions() or [NOTHING_SAVED],
+                    "name", options=INVERSIONS.names() or [NOTHING_SAVED],
                     tooltip="A file that Save Inversion wrote.",
                 ),
             ],
@@ -186,27 +186,27 @@ class LoadInversion(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, name) -> bool | str:
         """Files appear and vanish while the host runs, so the list of the schema is not what counts."""
-        from ..host.files import path_to_load
+        from ..host.files import INVERSIONS
 
         try:
-            path_to_load(name)
+            INVERSIONS.path_to_load(name)
         except ValueError as reason:
             return str(reason)
         return True
 
     @classmethod
     def fingerprint_inputs(cls, name) -> str:
-        from ..host.files import path_to_load
+        from ..host.files import INVERSIONS
 
-        path = path_to_load(name)
+        path = INVERSIONS.path_to_load(name)
         return f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}"
 
     @classmethod
     def execute(cls, name) -> io.NodeOutput:
-        from ..host.files import path_to_load
+        from ..host.files import INVERSIONS
         from ..inversion.storage import load
 
-        return io.NodeOutput(load(path_to_load(name)))
+        return io.NodeOutput(load(INVERSIONS.path_to_load(name)))
 
 
 class InversionReport(io.ComfyNode):

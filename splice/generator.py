@@ -102,9 +102,9 @@ def initialise(generator: SkipGenerator, seed: int) -> None:
                 nn.init.xavier_normal_(module.weight, gain=0.02, generator=random)
             elif isinstance(module, nn.InstanceNorm2d):
                 module.weight.normal_(1.0, 0.02, generator=random)
-            else:
-                continue
-            nn.init.zeros_(module.bias)
+        for name, parameter in generator.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
 
 
 def check_side(picture: Tensor, name: str) -> None:

@@ -19,11 +19,11 @@ def load(host, name):
 
 
 def test_round_trip_is_bit_identical_and_nothing_is_overwritten(host, inversion) -> None:
-    from appearance_transfer.host.files import saved_inversions
+    from appearance_transfer.host.files import INVERSIONS
 
     save(host, inversion, "zebra")
     save(host, inversion, "zebra")
-    assert {"zebra_00001.safetensors", "zebra_00002.safetensors"} <= set(saved_inversions())
+    assert {"zebra_00001.safetensors", "zebra_00002.safetensors"} <= set(INVERSIONS.names())
     loaded = load(host, "zebra_00001.safetensors")
     assert torch.equal(loaded.trajectory, inversion.trajectory)
     assert torch.equal(loaded.noise_maps, inversion.noise_maps)
@@ -53,11 +53,11 @@ def test_a_missing_file(host) -> None:
 def test_damaged_and_foreign_files(host, inversion) -> None:
     from dataclasses import replace
 
-    from appearance_transfer.host.files import inversion_folder
+    from appearance_transfer.host.files import INVERSIONS
     from appearance_transfer.inversion.storage import save as write
     from safetensors.torch import save_file
 
-    folder = inversion_folder()
+    folder = INVERSIONS.folder
     (folder / "damaged.safetensors").write_bytes(b"not a file of ours")
     save_file({"x": torch.zeros(1)}, folder / "foreign.safetensors")
     holed = inversion.trajectory.clone()

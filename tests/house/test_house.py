@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PURE = ("attention", "inversion", "guidance", "correspondence", "splice", "distillation", "evaluation", "pocket")
+PURE = (
+    "attention", "inversion", "guidance", "correspondence", "splice", "distillation", "evaluation", "pocket", "storage",
+)  # fmt: skip
 TYPED = (*PURE, "developer")
 NAMELESS = {"utils", "util", "common", "misc", "helpers", "tools"}  # a thing without a home is not understood yet
 

@@ -11,6 +11,7 @@ import torch
 from appearance_transfer.inversion import storage
 from appearance_transfer.inversion.record import Inversion
 from appearance_transfer.inversion.schedule import Schedule
+from appearance_transfer.storage import tensor_file
 from safetensors.torch import load_file, save_file
 
 
@@ -94,7 +95,7 @@ def test_a_failed_save_keeps_the_old_file(path, monkeypatch):
     def full(source, destination):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(storage.os, "replace", full)
+    monkeypatch.setattr(tensor_file.os, "replace", full)
     with pytest.raises(OSError, match="No space"):
         storage.save(dataclasses.replace(make(), seed=1), path)
     assert path.read_bytes() == before
@@ -113,13 +114,13 @@ def rewrite(path, change_header=None, change_tensors=None, metadata=None):
     """A file that another program, an older version or an accident left."""
     storage.save(make(), path)
     tensors = load_file(path)
-    with storage.safetensors.safe_open(path, framework="pt") as file:
-        header = json.loads(file.metadata()[storage.FORMAT])
+    with tensor_file.safetensors.safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()[storage.KIND.key])
     if change_header:
         change_header(header)
     if change_tensors:
         change_tensors(tensors)
-    save_file(tensors, path, {storage.FORMAT: json.dumps(header)} if metadata is None else metadata)
+    save_file(tensors, path, {storage.KIND.key: json.dumps(header)} if metadata is None else metadata)
 
 
 DEFECTS = {
@@ -128,9 +129,9 @@ DEFECTS = {
     "a picture": (lambda path: path.write_bytes(b"\x89PNG\r\n" * 40), "damaged"),
     "cut off": (lambda path: (storage.save(make(), path), os.truncate(path, 3000)), "damaged"),
     "a folder": (lambda path: path.mkdir(), "no inversion file"),
-    "foreign": (lambda path: save_file({"weight": torch.zeros(2)}, path), "not an inversion"),
-    "header no JSON": (lambda path: rewrite(path, metadata={storage.FORMAT: "{"}), "header"),
-    "header no object": (lambda path: rewrite(path, metadata={storage.FORMAT: "[1]"}), "header"),
+    "foreign": (lambda path: save_file({"weight": torch.zeros(2)}, path), "holds no inversion"),
+    "header no JSON": (lambda path: rewrite(path, metadata={storage.KIND.key: "{"}), "header"),
+    "header no object": (lambda path: rewrite(path, metadata={storage.KIND.key: "[1]"}), "header"),
     "newer": (lambda path: rewrite(path, lambda h: h.update(version=2)), "version 2"),
     "no seed": (lambda path: rewrite(path, lambda h: h.pop("seed")), "lacks 'seed'"),
     "no sigmas": (lambda path: rewrite(path, lambda h: h.pop("sigmas")), "lacks 'sigmas'"),

@@ -15,7 +15,7 @@ SECTIONS = {  # every page has them, in this order; the source only where there 
     "en": ["Worth knowing about its inputs", "When it fails", "Cost", "Source"],
     "zh": ["关于输入", "何时失效", "开销", "出处"],
 }
-SPEAKING = ("nodes", "host", "inversion", "attention", "guidance", "pocket")
+SPEAKING = ("nodes", "host", "inversion", "attention", "guidance", "splice", "storage", "pocket")
 
 
 def page(node: str, locale: str) -> Path:
