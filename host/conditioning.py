@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import comfy.sampler_helpers
+import comfy.samplers
 from torch import Tensor
 
 # What a prompt consists of for SD1.x, SD2.x and SDXL; everything else (ControlNet, areas, hooks) belongs to the
@@ -29,3 +31,12 @@ def unpack(packed: dict[str, Tensor], side: str) -> list[list[Any]]:
     """The CONDITIONING of one side, as `pack` stored it."""
     extras = {key: packed[f"{side}.{key}"] for key in PROMPT_KEYS if f"{side}.{key}" in packed}
     return [[packed[side], extras]]
+
+
+def processed_prompt(model: Any, conditioning: list, x: Tensor, seed: Any) -> list[dict[str, Any]]:
+    """A CONDITIONING as `calc_cond_batch` takes it, for an extra forward of the pictures x [B, C, h, w] inside a run.
+
+    model: the host's BaseModel. x: on the device and in the shape of that forward.
+    """
+    prompt = comfy.sampler_helpers.convert_cond(conditioning)
+    return comfy.samplers.process_conds(model, x, {"positive": prompt}, x.device, x, None, seed)["positive"]

@@ -5,11 +5,13 @@ named by its *level*: the factor by which its grid is smaller than the latent. E
 that have self-attention: /1 and /2 for SD1.x and SD2.x, /2 and /4 for SDXL (which has none at /1).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from comfy.ldm.modules.attention import SpatialTransformer
-from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel, Upsample
+from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, UNetModel, Upsample
 from comfy.model_patcher import ModelPatcher
+from torch.nn import Module
 
 SUPPORTED = "SD1.x, SD2.x, SDXL and other models with the Stable Diffusion U-Net"
 
@@ -34,20 +36,7 @@ def decoder_levels(model: ModelPatcher) -> DecoderLevels:
 
     Raises ValueError naming the supported families for every architecture that is not such a U-Net.
     """
-    unet = model.get_model_object("diffusion_model")
-    if not isinstance(unet, UNetModel):
-        raise ValueError(
-            f"This MODEL is a {type(unet).__name__}, whose attention layers this node does not know. "
-            f"It works with {SUPPORTED}: load such a checkpoint."
-        )
-    blocks = {}
-    level = 1
-    for number in reversed(range(len(unet.output_blocks))):
-        modules = list(unet.output_blocks[number])
-        if any(isinstance(module, Upsample) for module in modules):
-            level *= 2
-        if any(isinstance(module, SpatialTransformer) for module in modules):
-            blocks[number] = level
+    blocks = _decoder(_unet(model.get_model_object("diffusion_model")))
     finest = sorted(set(blocks.values()))[:2]
     if len(finest) < 2:
         raise ValueError(
@@ -55,3 +44,59 @@ def decoder_levels(model: ModelPatcher) -> DecoderLevels:
             f"Load one of {SUPPORTED}."
         )
     return DecoderLevels(fine=finest[0], coarse=finest[1], blocks=blocks)
+
+
+def text_layers(model: ModelPatcher) -> dict[int, list[tuple[str, int]]]:
+    """Where a model looks at its text: level -> its blocks with cross-attention, as the host names them.
+
+    A block is ("input" | "middle" | "output", number). Raises ValueError as `decoder_levels` does.
+    """
+    unet = _unet(model.get_model_object("diffusion_model"))
+    layers: dict[int, list[tuple[str, int]]] = {}
+    level = 1
+    for number, block in enumerate(unet.input_blocks):
+        if _has(block, Downsample):
+            level *= 2
+        if _has(block, SpatialTransformer):
+            layers.setdefault(level, []).append(("input", number))
+    if unet.middle_block is not None and _has(unet.middle_block, SpatialTransformer):
+        layers.setdefault(level, []).append(("middle", 0))
+    for number, at in sorted(_decoder(unet).items()):
+        layers.setdefault(at, []).append(("output", number))
+    return layers
+
+
+def up_block_ends(network: Module) -> list[Module]:
+    """The last layer of every up block of the decoder, the coarsest first: its upsampler, or what ends the decoder.
+
+    "Up block" as diffusers and DIFT count: all decoder blocks of one grid, with the upsampler to the next one. SD1.x
+    and SD2.x have 4 (outputs on /4, /2, /1, /1 of the latent), SDXL has 3 (/2, /1, /1). Raises ValueError as
+    `decoder_levels` does.
+    """
+    last_layers = [list(block)[-1] for block in _unet(network).output_blocks]
+    return [layer for layer in last_layers[:-1] if isinstance(layer, Upsample)] + last_layers[-1:]
+
+
+def _unet(network: Module) -> UNetModel:
+    if not isinstance(network, UNetModel):
+        raise ValueError(
+            f"This MODEL is a {type(network).__name__}, whose attention layers this node does not know. "
+            f"It works with {SUPPORTED}: load such a checkpoint."
+        )
+    return network
+
+
+def _decoder(unet: UNetModel) -> dict[int, int]:
+    """Output-block number -> level, of the blocks with attention."""
+    blocks = {}
+    level = 1
+    for number in reversed(range(len(unet.output_blocks))):
+        if _has(unet.output_blocks[number], Upsample):
+            level *= 2
+        if _has(unet.output_blocks[number], SpatialTransformer):
+            blocks[number] = level
+    return blocks
+
+
+def _has(block: Iterable[Module], kind: type[Module]) -> bool:
+    return any(isinstance(module, kind) for module in block)

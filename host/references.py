@@ -7,14 +7,13 @@ own prompt and without the patches of other nodes, and leaves its projected keys
 from collections.abc import Iterable
 from typing import Any
 
-import comfy.sampler_helpers
 import comfy.samplers
 import torch
 from torch import Tensor
 
 from ..inversion.record import Inversion
 from ..inversion.step import step
-from .conditioning import unpack
+from .conditioning import processed_prompt, unpack
 from .self_attention import layer_of, plain_attention, split_heads
 
 # (output block number, transformer inside the block) -> keys and values [pictures, heads, N, d]
@@ -46,14 +45,9 @@ class RecordedReference:
         x = self.latent(level).to(device=sigma.device, dtype=torch.float32)
         sigma = sigma.reshape(-1)[:1].expand(x.shape[0])
         if self._prompt is None:
-            self._prompt = self._processed_prompt(guider, x, seed)
+            positive = unpack(self.inversion.conditioning, "positive")
+            self._prompt = processed_prompt(guider.inner_model, positive, x, seed)
         return comfy.samplers.calc_cond_batch(guider.inner_model, [self._prompt], x, sigma, model_options)[0]
-
-    def _processed_prompt(self, guider: Any, x: Tensor, seed: Any) -> list[dict[str, Any]]:
-        prompt = comfy.sampler_helpers.convert_cond(unpack(self.inversion.conditioning, "positive"))
-        return comfy.samplers.process_conds(guider.inner_model, x, {"positive": prompt}, x.device, x, None, seed)[
-            "positive"
-        ]
 
 
 class ReplayedReference(RecordedReference):
@@ -91,13 +85,18 @@ class ReplayedReference(RecordedReference):
         return bank
 
 
-def _recording(model_options: dict[str, Any], bank: FeatureBank, blocks: Iterable[int]) -> dict[str, Any]:
-    """New options for a reference forward: no patches of anybody, but a recorder on the given blocks."""
+def without_patches(model_options: dict[str, Any]) -> dict[str, Any]:
+    """New options for an extra forward inside a run: no patches of anybody."""
     kept = {
         key: value
         for key, value in model_options.get("transformer_options", {}).items()
         if key not in ("patches", "patches_replace")
     }
+    return {"transformer_options": kept}
+
+
+def _recording(model_options: dict[str, Any], bank: FeatureBank, blocks: Iterable[int]) -> dict[str, Any]:
+    """New options for a reference forward: no patches of anybody, but a recorder on the given blocks."""
 
     def record(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
         bank[layer_of(extra)] = (
@@ -106,5 +105,6 @@ def _recording(model_options: dict[str, Any], bank: FeatureBank, blocks: Iterabl
         )
         return plain_attention(q, k, v, extra)
 
-    kept["patches_replace"] = {"attn1": {("output", block): record for block in blocks}}
-    return {"transformer_options": kept}
+    options = without_patches(model_options)
+    options["transformer_options"]["patches_replace"] = {"attn1": {("output", block): record for block in blocks}}
+    return options

@@ -1,0 +1,145 @@
+"""DIFT features from a MODEL of the host (correspondence/dift.py), in a node or in the middle of a sampling run.
+
+The forward ends where the feature is found. A hook stands on that layer for the length of the forward, and leaves it
+by an exception of its own, so the blocks behind it cost nothing and no patch of the model is needed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.samplers
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+from torch.nn import Module
+
+from ..correspondence.dift import DiftSettings, ensemble_mean, looks_at_once, shared_noise
+from ..correspondence.features import Features
+from .conditioning import pack, processed_prompt, unpack
+from .container import Denoise, run_inside, to_intermediate
+from .families import up_block_ends
+from .fingerprint import fingerprint
+from .references import without_patches
+
+
+def dift_features(
+    model: ModelPatcher,
+    latent: Tensor,
+    positive: list,
+    settings: DiftSettings,
+    picture: tuple[int, int] | None = None,
+) -> Features:
+    """Features of a batch of pictures, under one text or one per picture, without guidance and without patches.
+
+    latent: [B, C, h, w] in the VAE's scale, or [ensemble, B, C, h, w] with a posterior sample for every look.
+    positive: a CONDITIONING; only its first text counts (no areas, no ControlNet). picture: (H, W) in pixels; by
+        default what the latent stands for.
+
+    Raises ValueError for an unsupported architecture, an up block it does not have, or latents of another kind.
+    """
+    _up_block(model.get_model_object("diffusion_model"), settings.up_block)
+    latent_format = model.get_model_object("latent_format")
+    if latent.ndim not in (4, 5) or latent.shape[-3] != latent_format.latent_channels:
+        raise ValueError(
+            f"The latent has the shape {list(latent.shape)}, but this MODEL takes pictures of "
+            f"{latent_format.latent_channels} latent channels. Encode the picture with the VAE of this checkpoint."
+        )
+    text = unpack(pack(positive, positive), "positive")
+    clean = latent_format.process_in(latent)
+    sigma = model.get_model_object("model_sampling").sigmas[settings.timestep]
+    at_once = min(settings.ensemble, looks_at_once(latent.shape[-4], settings.batch))
+    one_forward = latent.expand(settings.ensemble, *latent.shape[-4:])[:at_once].flatten(0, 1)
+
+    def body(denoise: Denoise, x: Tensor) -> Tensor:
+        prompt = processed_prompt(model.model, text, x, settings.seed)
+        return dift_of_x0(model.model, clean.to(x), prompt, settings, model.model_options)
+
+    values = run_inside(
+        model,
+        one_forward,  # what memory is made ready for
+        body,
+        positive=text,
+        negative=text,
+        guidance=1.0,
+        sigmas=torch.stack([sigma, torch.zeros_like(sigma)]),
+        seed=settings.seed,
+    )
+    ratio = latent_format.spacial_downscale_ratio
+    return Features(
+        values=to_intermediate(values),
+        picture=picture or (latent.shape[-2] * ratio, latent.shape[-1] * ratio),
+        source=_source(model, settings),
+    )
+
+
+def dift_of_x0(
+    inner_model: Any, x0: Tensor, prompt: list[dict[str, Any]], settings: DiftSettings, model_options: dict[str, Any]
+) -> Tensor:
+    """Features [B, C', h', w'] of clean latents, for use inside a run: extra forwards that the run does not notice.
+
+    inner_model: the host's BaseModel. x0: [B, C, h, w] (or [ensemble, B, C, h, w]) in the model's scale, on its device.
+    prompt: as `calc_cond_batch` takes it; of its first entry the text counts, not areas or ControlNet. model_options:
+        those of the run; patches in them are left out. Noise is fixed by settings.seed and shared by all pictures.
+
+    Raises ValueError for an unsupported architecture or an up block it does not have.
+    """
+    layer = _up_block(inner_model.diffusion_model, settings.up_block)
+    sampling = inner_model.model_sampling
+    sigma = sampling.sigmas[settings.timestep].to(x0)
+    text = [{key: prompt[0][key] for key in ("model_conds", "uuid")}]
+    options = without_patches(model_options)
+
+    def look(clean: Tensor, noise: Tensor) -> Tensor:
+        x = sampling.noise_scaling(sigma, noise, clean)
+        levels = sigma.expand(len(x))
+        return _output_of(layer, lambda: comfy.samplers.calc_cond_batch(inner_model, [text], x, levels, options))
+
+    noise = shared_noise(tuple(x0.shape[-3:]), settings.ensemble, settings.seed).to(x0)
+    return ensemble_mean(look, x0, noise, settings.batch)
+
+
+class _Found(Exception):
+    """The layer has answered; nothing behind it needs to run."""
+
+    def __init__(self, output: Tensor):
+        self.output = output
+
+
+def _output_of(layer: Module, forward: Callable[[], Any]) -> Tensor:
+    """What `layer` gives in `forward()`, which ends there. However it ends, the layer is left as it was."""
+
+    def stop(module: Module, inputs: Any, output: Tensor) -> None:
+        raise _Found(output)
+
+    hook = layer.register_forward_hook(stop)
+    try:
+        forward()
+    except _Found as found:
+        return found.output
+    finally:
+        hook.remove()
+    raise ValueError(
+        "The MODEL ran without its own decoder: another node replaces the whole network. "
+        "Connect the MODEL from before that node."
+    )
+
+
+def _up_block(network: Module, up_block: int) -> Module:
+    ends = up_block_ends(network)
+    if up_block >= len(ends):
+        raise ValueError(
+            f"The up block is {up_block}, but the decoder of this MODEL has {len(ends)}, counted from 0. "
+            f"Set up_block to at most {len(ends) - 1}."
+        )
+    return ends[up_block]
+
+
+def _source(model: ModelPatcher, settings: DiftSettings) -> dict[str, str]:
+    who = fingerprint(model)
+    return {
+        "kind": "DIFT",
+        "model": f"{who['architecture']} {who['weights']}",
+        "timestep": str(settings.timestep),
+        "up_block": str(settings.up_block),
+        "ensemble": str(settings.ensemble),
+    }
