@@ -1,5 +1,6 @@
 """One forward of an inverted picture that hands out its attention: maps, or queries and keys."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ from torch import Tensor
 from ..inversion.record import Inversion
 from .conditioning import unpack
 from .container import Denoise, run_inside
-from .families import DecoderLevels, decoder_levels
+from .families import decoder_levels, text_layers
 from .fingerprint import same_model
 from .schedules import sigmas_tensor
 from .self_attention import plain_attention, split_heads
+
+Grid = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -25,20 +28,64 @@ class CapturedMaps:
     """
 
     self_attention: Tensor
-    self_grid: tuple[int, int]
+    self_grid: Grid
     cross_attention: Tensor
-    cross_grid: tuple[int, int]
+    cross_grid: Grid
 
 
 def capture_maps(model: ModelPatcher, inversion: Inversion, step: int) -> CapturedMaps:
     """The maps Self-Segmentation needs, at the latents recorded for executed step `step`, under the positive prompt."""
     levels = decoder_levels(model)
-    taken: dict[str, tuple[Tensor, tuple[int, int]]] = {}
+    own, text = _Last(), _Last()
     clone = model.clone()
-    _take_last(clone, "attn1", levels, levels.fine, taken)
-    _take_last(clone, "attn2", levels, levels.coarse, taken)
-    _evaluate_once(clone, inversion, step)
-    return CapturedMaps(*taken["attn1"], *taken["attn2"])
+    _watch(clone, "attn1", "output", max(levels.blocks_at(levels.fine)), own.take)
+    _watch(clone, "attn2", "output", max(levels.blocks_at(levels.coarse)), text.take)
+    _evaluate(clone, inversion, [step])
+    return CapturedMaps(own.maps, own.grid, text.maps, text.grid)
+
+
+def capture_text_maps(
+    model: ModelPatcher, inversion: Inversion, steps: Iterable[int], level: int
+) -> tuple[Tensor, Grid]:
+    """Cross-attention [B, n, T] at the latents of these executed steps, under the positive prompt, and its grid (h, w).
+
+    The mean over heads, steps and all layers of encoder, middle and decoder whose grid is `level` times smaller than
+    the latent. Raises ValueError where the model has no such layer.
+    """
+    layers = text_layers(model)
+    if level not in layers:
+        raise ValueError(
+            f"This MODEL has no cross-attention at level {level}, only at {', '.join(map(str, sorted(layers)))}. "
+            "Choose one of these."
+        )
+    mean = _Mean()
+    clone = model.clone()
+    for side, number in layers[level]:
+        _watch(clone, "attn2", side, number, mean.take)
+    _evaluate(clone, inversion, steps)
+    return mean.maps, mean.grid
+
+
+class _Last:
+    """Keeps the last maps that it is given, and their grid."""
+
+    maps: Tensor
+    grid: Grid
+
+    def take(self, maps: Tensor, grid: Grid) -> None:
+        self.maps, self.grid = maps, grid
+
+
+class _Mean(_Last):
+    """Keeps the mean of the maps that it is given, one after the other, since together they may be large."""
+
+    count = 0
+
+    def take(self, maps: Tensor, grid: Grid) -> None:
+        self.count += 1
+        if self.count > 1:
+            maps = self.maps + (maps - self.maps) / self.count
+        super().take(maps, grid)
 
 
 @dataclass(frozen=True)
@@ -47,7 +94,7 @@ class CapturedTokens:
 
     q: Tensor
     k: Tensor
-    grid: tuple[int, int]
+    grid: Grid
 
 
 def capture_tokens(model: ModelPatcher, inversion: Inversion, step: int) -> CapturedTokens:
@@ -63,17 +110,18 @@ def capture_tokens(model: ModelPatcher, inversion: Inversion, step: int) -> Capt
 
     clone = model.clone()
     clone.set_model_attn1_replace(record, "output", max(levels.blocks_at(levels.fine)))
-    _evaluate_once(clone, inversion, step)
+    _evaluate(clone, inversion, [step])
     return taken[-1]
 
 
-def _evaluate_once(model: ModelPatcher, inversion: Inversion, step: int) -> None:
-    """One conditional forward of the pictures as recorded for executed step `step` (or the last there is)."""
+def _evaluate(model: ModelPatcher, inversion: Inversion, steps: Iterable[int]) -> None:
+    """A conditional forward of the pictures as recorded for each of these executed steps (or the last there is)."""
     same_model(inversion.fingerprint, model)
-    step = min(step, inversion.schedule.steps - 1)
+    levels = sorted({min(step, inversion.schedule.steps - 1) for step in steps})
 
     def body(denoise: Denoise, x0: Tensor) -> None:
-        denoise(inversion.trajectory[step].to(x0), inversion.schedule.sigmas[step])
+        for level in levels:
+            denoise(inversion.trajectory[level].to(x0), inversion.schedule.sigmas[level])
 
     positive = unpack(inversion.conditioning, "positive")
     latent = model.get_model_object("latent_format").process_out(inversion.x0)
@@ -81,11 +129,11 @@ def _evaluate_once(model: ModelPatcher, inversion: Inversion, step: int) -> None
     run_inside(model, latent, body, positive=positive, negative=positive, guidance=1.0, sigmas=sigmas)
 
 
-def _take_last(
-    clone: ModelPatcher, kind: str, levels: DecoderLevels, level: int, taken: dict[str, tuple[Tensor, tuple[int, int]]]
-) -> None:
-    """Replace the last attention layer of a level by an explicit one that leaves its head-mean map in `taken`."""
-    block = max(levels.blocks_at(level))
+def _watch(clone: ModelPatcher, kind: str, side: str, number: int, take: Callable[[Tensor, Grid], None]) -> None:
+    """Replace the attention of a block by an explicit one that hands its head-mean maps and their grid to `take`.
+
+    kind: "attn1" (self) or "attn2" (cross). side, number: the block, such as "output", 5.
+    """
     setter = clone.set_model_attn1_replace if kind == "attn1" else clone.set_model_attn2_replace
 
     def explicit(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
@@ -97,7 +145,7 @@ def _take_last(
             weights = (one_q.float() * scale @ one_k.float().transpose(-1, -2)).softmax(-1)
             outputs.append((weights @ one_v.float()).to(v.dtype))
             total = total + weights
-        taken[kind] = (total.cpu() / heads, tuple(extra["activations_shape"][-2:]))
+        take(total.cpu() / heads, tuple(extra["activations_shape"][-2:]))
         return torch.cat(outputs, -1)
 
-    setter(explicit, "output", block)
+    setter(explicit, side, number)

@@ -1,4 +1,4 @@
-"""Self-segmentation of inverted pictures (spec 1.6), with a model of the host."""
+"""Masks of inverted pictures from a model's own attention: by segments (spec 1.6), or by one word's map (spec 3.4)."""
 
 import logging
 from typing import Any
@@ -8,9 +8,10 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ..attention.segmentation import noun_map, object_mask
+from ..attention.word_map import word_mask
 from ..inversion.record import Inversion
-from .capture import capture_maps
-from .tokens import token_columns
+from .capture import capture_maps, capture_text_maps
+from .tokens import columns_in
 
 log = logging.getLogger("appearance_transfer")
 
@@ -33,14 +34,8 @@ def segment(
     that picture is empty; a warning says so. Raises ValueError for a noun that the prompt does not hold.
     """
     words = [noun, *(word for word in other_nouns.split(",") if word.strip())]
-    columns = {word.strip(): token_columns(clip, prompt, word) for word in words}
+    columns = {word.strip(): columns_in(inversion, clip, prompt, word) for word in words}
     maps = capture_maps(model, inversion, step)
-    tokens = maps.cross_attention.shape[-1]
-    if max(max(cols) for cols in columns.values()) >= tokens:
-        raise ValueError(
-            f"The prompt {prompt!r} is longer than the text the picture was inverted with ({tokens} tokens). "
-            "Type the positive text of the inversion."
-        )
     masks = []
     for picture in range(inversion.pictures):
         found = object_mask(
@@ -60,3 +55,27 @@ def segment(
             )
         masks.append(found.mask)
     return torch.stack(masks)
+
+
+def mask_of_word(
+    model: ModelPatcher,
+    inversion: Inversion,
+    clip: Any,
+    prompt: str,
+    word: str,
+    *,
+    step: int = 12,
+    accumulate: bool = True,
+    threshold: float = 0.3,
+    level: int = 4,
+) -> Tensor:
+    """MASK [B, h, w] of where `word`, or a few words in a row, of the prompt is seen, at latent size.
+
+    accumulate: the mean of the maps of executed steps 0..step, instead of the map of `step` alone.
+    threshold: see `word_mask`; 0 gives a soft mask. level: see `capture_text_maps`.
+    Raises ValueError for a word that the prompt does not hold, and for a level that the model does not have.
+    """
+    columns = columns_in(inversion, clip, prompt, word)
+    steps = range(step + 1) if accumulate else [step]
+    attention, grid = capture_text_maps(model, inversion, steps, level)
+    return word_mask(attention, columns, grid, inversion.size, threshold)

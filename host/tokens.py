@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ..inversion.record import Inversion
+
 
 def token_columns(clip: Any, prompt: str, word: str) -> list[int]:
     """Columns of `word` in the encoded `prompt`, all its sub-tokens and all places it stands at.
@@ -22,6 +24,21 @@ def token_columns(clip: Any, prompt: str, word: str) -> list[int]:
         raise ValueError(
             f"The noun {word!r} is not in the prompt {prompt!r}. "
             "Type a word that stands in the prompt the picture was inverted with."
+        )
+    return columns
+
+
+def columns_in(inversion: Inversion, clip: Any, prompt: str, word: str) -> list[int]:
+    """`token_columns` of the positive text an inversion was made under, which `prompt` should be.
+
+    Raises ValueError also where the prompt has more tokens than that text.
+    """
+    columns = token_columns(clip, prompt, word)
+    tokens = inversion.conditioning["positive"].shape[1]
+    if max(columns) >= tokens:
+        raise ValueError(
+            f"The prompt {prompt!r} is longer than the text the picture was inverted with ({tokens} tokens). "
+            "Type the positive text of the inversion."
         )
     return columns
 
