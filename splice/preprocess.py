@@ -1,0 +1,49 @@
+"""From pictures to what a DINO ViT takes: resized, and normalised by the statistics of ImageNet."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def vit_size(height: int, width: int, short: int = 224, long: int | None = 480) -> tuple[int, int]:
+    """The size (h, w) in pixels at which the ViT sees a picture: the shorter side becomes `short`; where the other is
+    then longer than `long`, it becomes that, and the shorter side shrinks along. long: None for no limit.
+
+    Sides are rounded down, as in Splice's released code. Raises ValueError where nothing would be left of a side.
+    """
+    smaller, larger = sorted((height, width))
+    larger, smaller = int(short * larger / smaller), short
+    if long is not None and larger > long:
+        larger, smaller = long, int(long * smaller / larger)
+    if smaller == 0:
+        raise ValueError(f"A picture of {width} x {height} pixels is too narrow for a ViT. Crop it nearer to a square.")
+    return (smaller, larger) if height <= width else (larger, smaller)
+
+
+def vit_input(
+    pictures: Tensor,
+    *,
+    short: int = 224,
+    long: int | None = 480,
+    antialias: bool = False,
+    patch: int | None = None,
+) -> Tensor:
+    """[B, 3, H, W] in 0..1 -> [B, 3, h, w] normalised; gradients flow through.
+
+    short, long: see `vit_size`. antialias: off as in Splice's released code; it matters for pictures that are shrunk.
+    patch: round the size down to whole patches of so many pixels, so that the patches cover the whole picture.
+    """
+    height, width = vit_size(pictures.shape[-2], pictures.shape[-1], short, long)
+    if patch is not None:
+        height, width = max(height // patch, 1) * patch, max(width // patch, 1) * patch
+    resized = F.interpolate(pictures, (height, width), mode="bilinear", align_corners=False, antialias=antialias)
+    return normalised(resized)
+
+
+def normalised(pictures: Tensor) -> Tensor:
+    """[B, 3, h, w] in 0..1, by the mean and standard deviation of ImageNet's channels."""
+    mean, deviation = (pictures.new_tensor(values)[:, None, None] for values in (MEAN, DEVIATION))
+    return (pictures - mean) / deviation
