@@ -1,0 +1,125 @@
+"""Points that a person gives: read from text, and forced to match."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .correspondence import NO_MATCH, Correspondence
+
+Point = tuple[float, float]
+FORMS = 'Write one "x, y" per line, in pixels, or [{"x": 10, "y": 20}, ...] as point editors do.'
+
+
+def parse_points(text: str) -> list[Point]:
+    """The points (x, y) in pixels that a text lists, in order; none for an empty text.
+
+    Reads lines "x, y" (also with a space, or several on a line with semicolons between), and the JSON of point
+    editors: [{"x": 10, "y": 20}, ...] or [[10, 20], ...]. Raises ValueError with the entry that is no point.
+    """
+    text = text.strip()
+    if text.startswith(("[", "{")):
+        try:
+            entries = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"The list of points is no valid JSON ({error}). {FORMS}") from error
+        entries = [entries] if isinstance(entries, dict) else entries
+    else:
+        entries = [re.split(r"[,\s]+", entry.strip(" \t(),")) for entry in re.split(r"[;\n]", text) if entry.strip()]
+    return [_point(entry) for entry in entries]
+
+
+def force_pairs(
+    correspondence: Correspondence,
+    structure_points: Sequence[Point],
+    appearance_points: Sequence[Point],
+    radius: float = 0.0,
+) -> Correspondence:
+    """Matches in which given points of the structure match given points of the appearance, in every picture.
+
+    structure_points, appearance_points: (x, y) in pixels of their pictures, the i-th with the i-th.
+    radius: pixels of the structure; the places around a point within it go along, each to the place that lies as far
+        and in the same direction from the appearance's point (or to the border). 0 moves the place of the point only.
+        Of two points whose circles overlap, the nearer has the place; of two in one place, the first.
+
+    A forced place has this one match; its confidence and its cosine are 1, for they are told, not measured. Raises
+    ValueError for lists of different length and for a point outside of its picture.
+    """
+    if len(structure_points) != len(appearance_points):
+        raise ValueError(
+            f"There are {len(structure_points)} structure point(s) and {len(appearance_points)} appearance point(s). "
+            "Give both lists in the same order and length: the first matches the first, and so on."
+        )
+    if radius < 0:
+        raise ValueError(f"The radius is {radius:g} pixels; it must not be below 0.")
+    if not structure_points:
+        return correspondence
+    here = _in_places(structure_points, correspondence.structure_picture, correspondence.grid, "structure")
+    there = _in_places(
+        appearance_points, correspondence.appearance_picture, correspondence.appearance_grid, "appearance"
+    )
+    # All pairs of a point and a place of the structure: [points, h, w, (y, x)] from the point's place, in places.
+    places = torch.cartesian_prod(*(torch.arange(size) for size in correspondence.grid)).view(*correspondence.grid, 2)
+    away = places - here.floor()[:, None, None]
+    spacing = _spacing(correspondence.structure_picture, correspondence.grid)
+    distance, point = (away * spacing).norm(dim=-1).min(dim=0)  # the first of equals
+    forced = distance <= radius
+
+    ratio = spacing / _spacing(correspondence.appearance_picture, correspondence.appearance_grid)
+    moved = there[point] + away.gather(0, point[None, ..., None].expand(-1, -1, -1, 2))[0] * ratio
+    limits = torch.tensor(correspondence.appearance_grid) - 1
+    y, x = moved.floor().long().clamp(min=torch.zeros(2, dtype=torch.int64), max=limits).unbind(-1)
+    return _told(correspondence, forced, y * correspondence.appearance_grid[1] + x)
+
+
+def _told(correspondence: Correspondence, forced: Tensor, place: Tensor) -> Correspondence:
+    """The matches, but with the single sure match `place` [h, w] where `forced` [h, w]."""
+    device = correspondence.index.device
+    forced, place = forced.to(device), place.to(device)
+    alone = torch.full_like(correspondence.index, NO_MATCH)
+    alone[:, 0] = place
+    sure = torch.zeros_like(correspondence.weight)
+    sure[:, 0] = 1
+    return replace(
+        correspondence,
+        index=torch.where(forced, alone, correspondence.index),
+        weight=torch.where(forced, sure, correspondence.weight),
+        cosine=torch.where(forced, 1.0, correspondence.cosine),
+        confidence=torch.where(forced, 1.0, correspondence.confidence),
+    )
+
+
+def _in_places(points: Sequence[Point], picture: tuple[int, int], grid: tuple[int, int], which: str) -> Tensor:
+    """[points, (y, x)] float64 in places of the grid: the whole part is the place, the rest where in it."""
+    height, width = picture
+    for x, y in points:
+        if not (0 <= x < width and 0 <= y < height):
+            raise ValueError(
+                f"The {which} point ({x:g}, {y:g}) lies outside of its picture, which is {width} pixels wide and "
+                f"{height} high. Give x in 0..{width - 1} and y in 0..{height - 1}."
+            )
+    return torch.tensor([(y, x) for x, y in points], dtype=torch.float64) / _spacing(picture, grid)
+
+
+def _spacing(picture: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """Pixels from one place to the next, (y, x) float64."""
+    return torch.tensor(picture, dtype=torch.float64) / torch.tensor(grid, dtype=torch.float64)
+
+
+def _point(entry: Any) -> Point:
+    if isinstance(entry, dict):
+        entry = [entry.get("x"), entry.get("y")]
+    try:
+        x, y = (float(number) for number in entry)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{entry!r} is no point. {FORMS}") from error
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise ValueError(f"{entry!r} is no point: its numbers must be finite. {FORMS}")
+    return x, y
