@@ -35,6 +35,9 @@ APPEARANCE_GUIDANCE = Window(10, 90)
 ADAIN = Window(20, 99)
 """AdaIN after the step."""
 
+DEVIATION = Window(12, 20)
+"""Latent deviation, of 50 steps: the paper's 12 <= i < 21."""
+
 
 def reads_structure(i: int, first: int, every: int = 5, until: int = 40) -> bool:
     """True when step i takes keys and values from the structure image instead of the appearance image.

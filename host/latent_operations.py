@@ -40,11 +40,11 @@ class AdaINOperation:
             return latent
         style = style.to(latent).repeat(latent.shape[0] // style.shape[0], 1, 1, 1)
         warn = step is None or step == max(self.window.first, 0)  # once per run, not once per step
-        return adain(latent, style, _at(self.content_mask, latent), _at(self.style_mask, style), warn=warn)
+        return adain(latent, style, mask_at(self.content_mask, latent), mask_at(self.style_mask, style), warn=warn)
 
 
-def _at(mask: Tensor | None, latent: Tensor) -> Tensor | None:
-    """MASK [B, H, W] -> [B, h, w] on the latent's grid and device."""
+def mask_at(mask: Tensor | None, latent: Tensor) -> Tensor | None:
+    """MASK [B, H, W] -> [B, h, w] on the latent's grid and device; None stays None."""
     if mask is None:
         return None
     resized = interpolate(mask[:, None].to(latent), size=latent.shape[-2:], mode="bilinear", align_corners=False)

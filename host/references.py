@@ -1,10 +1,11 @@
-"""Reference pictures beside a run: their latents at every step, and the keys and values their self-attention shows.
+"""Reference pictures beside a run: their latents at every step, and what their self-attention shows.
 
 References never ride in the user's latent batch. At a step that reads one, it runs in a forward of its own, under its
-own prompt and without the patches of other nodes, and leaves its projected keys and values in the feature bank.
+own prompt and without the patches of other nodes, but for those that write what it shows into a feature bank.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import comfy.samplers
@@ -14,10 +15,23 @@ from torch import Tensor
 from ..inversion.record import Inversion
 from ..inversion.step import step
 from .conditioning import processed_prompt, unpack
-from .self_attention import layer_of, plain_attention, split_heads
+from .self_attention import NEGATIVE, POSITIVE
 
-# (output block number, transformer inside the block) -> keys and values [pictures, heads, N, d]
-FeatureBank = dict[tuple[int, int], tuple[Tensor, Tensor]]
+# (output block number, transformer inside the block) -> what a reference shows there, by name, [..., N tokens, channels]
+FeatureBank = dict[tuple[int, int], dict[Any, Tensor]]
+
+SIDES = {POSITIVE: "positive", NEGATIVE: "negative"}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The evaluation of the output that references are run beside, at noise level `level` of the run."""
+
+    guider: Any
+    sigma: Tensor
+    level: int
+    model_options: dict[str, Any]
+    seed: Any
 
 
 class RecordedReference:
@@ -27,27 +41,35 @@ class RecordedReference:
 
     def __init__(self, inversion: Inversion):
         self.inversion = inversion
-        self._prompt: list[dict[str, Any]] | None = None
+        self._prompts: dict[int, list[dict[str, Any]]] = {}
 
     def latent(self, level: int) -> Tensor:
         """[B, C, h, w] at noise level `level` of the run."""
         return self.inversion.trajectory[level]
 
-    def run(
-        self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], blocks: Iterable[int], seed: Any
-    ) -> FeatureBank:
-        """One forward at `level`; records the self-attention of the given output blocks."""
-        bank: FeatureBank = {}
-        self._denoise(guider, sigma, level, _recording(model_options, bank, blocks), seed)
-        return bank
+    def run(self, beside: Evaluation, prompts: Collection[int], patches: dict[str, Any], guidance: float) -> None:
+        """One forward at this level under each of the prompts (POSITIVE, NEGATIVE), with these patches listening.
 
-    def _denoise(self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], seed: Any) -> Tensor:
-        x = self.latent(level).to(device=sigma.device, dtype=torch.float32)
-        sigma = sigma.reshape(-1)[:1].expand(x.shape[0])
-        if self._prompt is None:
-            positive = unpack(self.inversion.conditioning, "positive")
-            self._prompt = processed_prompt(guider.inner_model, positive, x, seed)
-        return comfy.samplers.calc_cond_batch(guider.inner_model, [self._prompt], x, sigma, model_options)[0]
+        patches: entries of the host's transformer_options. guidance: of the text, in the prediction that moves a
+            reference on.
+        """
+        self._denoise(beside, prompts, patches)
+
+    def prompt(self, which: int, beside: Evaluation, x: Tensor) -> list[dict[str, Any]]:
+        """The prompt it was inverted under, as `calc_cond_batch` takes it for latents of the shape of x."""
+        if which not in self._prompts:
+            conditioning = unpack(self.inversion.conditioning, SIDES[which])
+            self._prompts[which] = processed_prompt(beside.guider.inner_model, conditioning, x, beside.seed)
+        return self._prompts[which]
+
+    def _denoise(self, beside: Evaluation, prompts: Collection[int], patches: dict[str, Any]) -> list[Tensor]:
+        """The predicted picture under the positive and the negative prompt; zeros for one that is not asked for."""
+        x = self.latent(beside.level).to(device=beside.sigma.device, dtype=torch.float32)
+        sigma = beside.sigma.reshape(-1)[:1].expand(x.shape[0])
+        conds = [self.prompt(which, beside, x) if which in prompts else None for which in (POSITIVE, NEGATIVE)]
+        options = without_patches(beside.model_options)
+        options["transformer_options"] |= patches
+        return comfy.samplers.calc_cond_batch(beside.guider.inner_model, conds, x, sigma, options)
 
 
 class ReplayedReference(RecordedReference):
@@ -72,17 +94,15 @@ class ReplayedReference(RecordedReference):
             )
         return self._x
 
-    def run(
-        self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], blocks: Iterable[int], seed: Any
-    ) -> FeatureBank:
-        bank: FeatureBank = {}
-        denoised = self._denoise(guider, sigma, level, _recording(model_options, bank, blocks), seed)
+    def run(self, beside: Evaluation, prompts: Collection[int], patches: dict[str, Any], guidance: float) -> None:
+        moving = (POSITIVE,) if guidance == 1.0 else (POSITIVE, NEGATIVE)
+        positive, negative = self._denoise(beside, {*prompts, *moving}, patches)
+        denoised = positive if guidance == 1.0 else negative + guidance * (positive - negative)
         record = self.inversion
         x = self._x.to(denoised.device)
-        noise_map = record.noise_maps[level].to(denoised.device) if record.eta else None
-        self._x = step(x, denoised, noise_map, record.schedule, level, record.eta)
-        self._level = level + 1
-        return bank
+        noise_map = record.noise_maps[beside.level].to(denoised.device) if record.eta else None
+        self._x = step(x, denoised, noise_map, record.schedule, beside.level, record.eta)
+        self._level = beside.level + 1
 
 
 def without_patches(model_options: dict[str, Any]) -> dict[str, Any]:
@@ -93,18 +113,3 @@ def without_patches(model_options: dict[str, Any]) -> dict[str, Any]:
         if key not in ("patches", "patches_replace")
     }
     return {"transformer_options": kept}
-
-
-def _recording(model_options: dict[str, Any], bank: FeatureBank, blocks: Iterable[int]) -> dict[str, Any]:
-    """New options for a reference forward: no patches of anybody, but a recorder on the given blocks."""
-
-    def record(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
-        bank[layer_of(extra)] = (
-            split_heads(k, extra["n_heads"]),
-            split_heads(v, extra["n_heads"]),
-        )
-        return plain_attention(q, k, v, extra)
-
-    options = without_patches(model_options)
-    options["transformer_options"]["patches_replace"] = {"attn1": {("output", block): record for block in blocks}}
-    return options

@@ -12,6 +12,9 @@ from ..inversion.replay import replay
 from .schedules import sigmas_tensor
 from .transfer import current_run
 
+# (x, denoised, i) -> what step i starts from in their place
+BeforeStep = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+
 # A LATENT_OPERATION: operation(latent=..., **about_the_step) -> latent
 LatentOperation = Callable[..., Tensor]
 
@@ -45,17 +48,28 @@ class NoiseMapSampler(comfy.samplers.Sampler):
                     latent=x, step=i, level=level, latent_of=lambda other: _latent_of(other, level, model_options)
                 )
             if denoise_mask is not None:
-                x = x * denoise_mask + _batched(inversion.trajectory[level], x) * (1 - denoise_mask)
+                x = x * denoise_mask + batched(inversion.trajectory[level], x) * (1 - denoise_mask)
             return x
 
         def on_step(i: int, total: int, denoised: Tensor) -> None:
             if callback is not None:
                 callback(i, denoised, denoised, total)
 
-        noise_maps = _batched(inversion.noise_maps, latent_image) if inversion.eta else None
+        noise_maps = batched(inversion.noise_maps, latent_image) if inversion.eta else None
         return replay(
-            denoise, latent_image, inversion.schedule, noise_maps, inversion.eta, after_step=after_step, on_step=on_step
+            denoise,
+            latent_image,
+            inversion.schedule,
+            noise_maps,
+            inversion.eta,
+            before_step=self.before_steps(guider, latent_image, extra_args),
+            after_step=after_step,
+            on_step=on_step,
         )
+
+    def before_steps(self, guider: Any, latent: Tensor, extra_args: dict[str, Any]) -> BeforeStep | None:
+        """For samplers that bend the estimate before each step: a function that serves one run from `latent`."""
+        return None
 
     def _check(self, sigmas: Tensor, latent: Tensor) -> None:
         inversion = self.inversion
@@ -73,7 +87,7 @@ class NoiseMapSampler(comfy.samplers.Sampler):
             )
 
 
-def _batched(pictures: Tensor, like: Tensor) -> Tensor:
+def batched(pictures: Tensor, like: Tensor) -> Tensor:
     """[..., b, C, h, w] of an inversion -> one row per row of `like` [B, C, h, w], on its device."""
     return pictures.to(like).repeat(*(1,) * (pictures.ndim - 4), like.shape[0] // pictures.shape[-4], 1, 1, 1)
 
