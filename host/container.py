@@ -52,9 +52,26 @@ def run_inside(
     multiple of B, with one sigma or one per row, and applies classifier-free guidance at `guidance` (1 = conditional
     only).
     """
+    return run_guider(stock_guider(model, positive, negative, guidance), latent, body, sigmas=sigmas, seed=seed)
+
+
+def stock_guider(model: ModelPatcher, positive: list, negative: list, guidance: float) -> comfy.samplers.CFGGuider:
+    """Classifier-free guidance as the host does it; 1 = conditional only."""
     guider = comfy.samplers.CFGGuider(model)
     guider.set_conds(positive, negative)
     guider.set_cfg(guidance)
+    return guider
+
+
+def run_guider(
+    guider: comfy.samplers.CFGGuider,
+    latent: Tensor,
+    body: Callable[[Denoise, Tensor], Any],
+    *,
+    sigmas: Tensor,
+    seed: int = 0,
+) -> Any:
+    """`run_inside` with a guider of one's own: denoise(x, sigma) is what it predicts."""
     container = Container(body)
     guider.sample(torch.zeros_like(latent), latent, container, sigmas, disable_pbar=True, seed=seed)
     return container.result

@@ -22,6 +22,9 @@ class Inversion:
     eta: 1 for DDPM, 0 for DDIM. guidance: the text guidance that it was made with. seed: of the drawn noise.
     fingerprint: the model's identity, keys "architecture" and "weights".
     conditioning: the embeddings that it was made under, [B or 1, ...], such as "cross_attn" and "pooled".
+    null_text: [N, B or 1, T, C], the optimised unconditional embedding of every step, step 0 first (null_text.py); N is
+        S, or less where the optimisation was interrupted. Then `guidance` is what the embeddings were found for.
+    null_text_losses: [N, B or 1, updates], the loss before every update; NaN after the early stop.
 
     Raises ValueError when the parts do not fit together.
     """
@@ -35,6 +38,8 @@ class Inversion:
     method: Literal["ddpm", "ddim"]
     fingerprint: dict[str, str] = field(default_factory=dict)
     conditioning: dict[str, Tensor] = field(default_factory=dict)
+    null_text: Tensor | None = None
+    null_text_losses: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.method not in ("ddpm", "ddim"):
@@ -68,6 +73,29 @@ class Inversion:
                     f"The embedding {name!r} should have 1 or {shape[1]} rows (one per picture), but has the shape "
                     f"{list(tensor.shape)}; invert the image again."
                 )
+        if self.null_text is not None or self.null_text_losses is not None:
+            self._check_null_text(self.null_text, self.null_text_losses)
+
+    def _check_null_text(self, embeddings: Tensor | None, losses: Tensor | None) -> None:
+        if embeddings is None or losses is None or self.method != "ddim":
+            raise ValueError(
+                "Null-text embeddings belong to a DDIM inversion and come with their losses; "
+                "make the inversion again with Null-Text Inversion."
+            )
+        for name, tensor, sizes in (("embeddings", embeddings, 4), ("losses", losses, 3)):
+            shape = list(tensor.shape)
+            fits = len(shape) == sizes and 1 <= shape[0] <= self.steps and shape[1] in (1, self.pictures)
+            if not fits or min(shape) == 0 or not tensor.is_floating_point() or shape[0] != len(embeddings):
+                raise ValueError(
+                    f"The null-text {name} should have one row per step (up to {self.steps}) and per picture "
+                    f"({self.pictures}), but have the shape {shape} ({tensor.dtype}); "
+                    "make the inversion again with Null-Text Inversion."
+                )
+
+    @property
+    def null_text_steps(self) -> int:
+        """N, the number of steps with an optimised unconditional embedding; 0 for an inversion without any."""
+        return 0 if self.null_text is None else len(self.null_text)
 
     @property
     def pictures(self) -> int:
@@ -106,17 +134,30 @@ class Inversion:
         rows = slice(index, index + 1)
         noise_maps = self.noise_maps[:, rows] if self.method == "ddpm" else self.noise_maps
         conditioning = {name: t[rows] if t.shape[0] > 1 else t for name, t in self.conditioning.items()}
-        return replace(self, trajectory=self.trajectory[:, rows], noise_maps=noise_maps, conditioning=conditioning)
+        null_text, losses = (
+            t[:, rows] if t is not None and t.shape[1] > 1 else t for t in (self.null_text, self.null_text_losses)
+        )
+        return replace(
+            self,
+            trajectory=self.trajectory[:, rows],
+            noise_maps=noise_maps,
+            conditioning=conditioning,
+            null_text=null_text,
+            null_text_losses=losses,
+        )
 
     def is_finite(self) -> bool:
-        """False when any number of it is NaN or infinite."""
-        tensors = (self.trajectory, self.noise_maps, *self.conditioning.values())
+        """False when any number of it is NaN or infinite (the losses aside, where NaN means "not needed any more")."""
+        tensors = [self.trajectory, self.noise_maps, *self.conditioning.values()]
+        if self.null_text is not None:
+            tensors.append(self.null_text)
         return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
     def __repr__(self) -> str:
         height, width = self.size
         first, last = self.schedule.sigmas[0], self.schedule.sigmas[-1]
+        null_text = f", null text for {self.null_text_steps} of its steps" if self.null_text_steps else ""
         return (
             f"Inversion({self.method}, {self.pictures} x {height}x{width} latent, {self.steps} steps, "
-            f"sigma {first:.4g}..{last:.4g}, guidance {self.guidance:g}, eta {self.eta:g}, seed {self.seed})"
+            f"sigma {first:.4g}..{last:.4g}, guidance {self.guidance:g}, eta {self.eta:g}, seed {self.seed}{null_text})"
         )

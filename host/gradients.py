@@ -1,0 +1,86 @@
+"""Autograd through a MODEL of the host, which runs every node under inference mode.
+
+Three things stand in the way, and each is taken away for as long as it must be: weights made under inference mode
+cannot be saved for a backward pass; weights that are streamed to the device share buffers, which the graph would read
+after they were overwritten; and some attention kernels have no backward.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import comfy.model_management
+import comfy.patcher_extension
+import torch
+from comfy.ldm.modules.attention import attention_pytorch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+from torch.nn import Module
+
+KEY = "appearance_transfer_gradients"
+ROOM = 8  # activations kept for the backward pass, in forwards' worth of memory
+PLAIN = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
+
+def differentiable(model: ModelPatcher) -> ModelPatcher:
+    """A clone to compute gradients with: loaded whole, in fp32, with an attention that has a backward.
+
+    Half-precision weights stay as they are and are cast layer by layer: gradients of a mean over a whole latent are
+    smaller than half precision can hold.
+
+    Raises ValueError for weights that are quantised or cannot be loaded whole, before anything is computed.
+    """
+    unet = model.get_model_object("diffusion_model")
+    for name, parameter in unet.named_parameters():
+        # The host's quantised tensors are a subclass that claims the dtype it was made from.
+        if parameter.dtype not in PLAIN or type(parameter.data) is not Tensor:
+            raise ValueError(
+                f"The weights of this MODEL are quantised ({name}: {parameter.dtype}), and no gradients go through "
+                "them. Load the checkpoint in fp32, fp16 or bf16."
+            )
+    if model.is_dynamic() and model.cached_patcher_init is None:
+        raise ValueError(
+            "This MODEL streams its weights and its loader cannot load them whole, which gradients need. "
+            "Use another loader, or start ComfyUI with --disable-dynamic-vram."
+        )
+    with torch.inference_mode(False):
+        clone = model.clone(disable_dynamic=True)
+    if model.model_dtype() != torch.float32:
+        clone.set_model_compute_dtype(torch.float32)
+    clone.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.PREPARE_SAMPLING, KEY, _load_whole)
+    clone.model_options["transformer_options"]["optimized_attention_override"] = _attention_with_backward
+    return clone
+
+
+@contextmanager
+def autograd_inside(module: Module) -> Iterator[None]:
+    """While a model is loaded for a run: leave inference mode and make its weights ones that autograd may keep.
+
+    The weights keep every bit; what they lose, for good, is the mark of having been made under inference mode.
+    """
+    training = comfy.model_management.in_training
+    comfy.model_management.in_training = True  # the host then takes rotary embeddings and norms that have a backward
+    try:
+        with torch.inference_mode(False):
+            _lift_inference(module)
+            yield
+    finally:
+        comfy.model_management.in_training = training
+
+
+def _lift_inference(module: Module) -> None:
+    for part in module.modules():
+        for name, parameter in list(part.named_parameters(recurse=False)):
+            if parameter.is_inference():
+                setattr(part, name, torch.nn.Parameter(parameter.clone(), requires_grad=False))
+        for name, buffer in list(part.named_buffers(recurse=False)):
+            if buffer.is_inference():
+                setattr(part, name, buffer.clone())
+
+
+def _load_whole(executor: Any, model: ModelPatcher, noise_shape: list[int], conds: Any, **options: Any) -> Any:
+    return executor(model, [noise_shape[0] * ROOM, *noise_shape[1:]], conds, **{**options, "force_full_load": True})
+
+
+def _attention_with_backward(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    return attention_pytorch(*args, **kwargs)
