@@ -1,0 +1,63 @@
+"""What a trained generator is: its weights, and what is needed to train it further."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .generator import SkipGenerator
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedGenerator:
+    """A generator at one moment of its training.
+
+    weights: of a SkipGenerator, by name. steps: how often they were updated.
+    squares: Adam's running mean of squared gradients, by name. Adam without momentum (beta1 = 0, as Splice has it)
+        remembers nothing else. Empty where the generator is only to be applied.
+    facts: what it was trained on and how, for people.
+
+    Raises ValueError when the parts do not fit together.
+    """
+
+    weights: dict[str, Tensor]
+    steps: int
+    squares: dict[str, Tensor] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        with torch.device("meta"):
+            needed = SkipGenerator().state_dict()
+        _check_fit("weights", self.weights, needed)
+        if self.squares:
+            _check_fit("squared gradients", self.squares, needed)
+        if self.steps < 0:
+            raise ValueError(f"A generator cannot have been trained for {self.steps} steps; train it again.")
+
+    def network(self) -> SkipGenerator:
+        """A new module with these weights, in their precision, on the CPU."""
+        network = SkipGenerator().to(next(iter(self.weights.values())).dtype)
+        network.load_state_dict(self.weights)
+        return network
+
+    def is_finite(self) -> bool:
+        """False when any number of it is NaN or infinite."""
+        return all(bool(torch.isfinite(t).all()) for t in (*self.weights.values(), *self.squares.values()))
+
+    def __repr__(self) -> str:
+        facts = "".join(f", {name} {value}" for name, value in self.facts.items())
+        return f"TrainedGenerator({self.steps} steps{facts})"
+
+
+def _check_fit(what: str, found: Mapping[str, Tensor], needed: Mapping[str, Tensor]) -> None:
+    names = sorted(found.keys() ^ needed.keys())
+    wrong = names or [
+        name for name, tensor in found.items() if tensor.shape != needed[name].shape or not tensor.is_floating_point()
+    ]
+    if wrong:
+        raise ValueError(
+            f"The {what} are not those of a Splice generator ({wrong[0]!r} does not fit); train the generator again."
+        )

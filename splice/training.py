@@ -1,0 +1,133 @@
+"""Training a generator on one pair of pictures (Tumanyan et al. 2022, section 3.3), one optimisation step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .augmentation import Crops
+from .generator import SkipGenerator, check_side, initialise
+from .losses import Pair, Weights, terms_at
+from .record import TrainedGenerator
+from .sight import Eye
+
+BETAS = (0.0, 0.99)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person may set; the defaults are the released code's."""
+
+    weights: Weights = Weights()
+    learning_rate: float = 2e-3
+    seed: int = 0
+    """Of the initial weights and of the crops."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step found, before its update. terms: the losses of this step, unweighted."""
+
+    step: int
+    loss: float
+    terms: Mapping[str, float]
+
+
+class Diverged(ValueError):
+    """The loss or its gradient is no number. The training has gone back to before that showed."""
+
+
+class Training:
+    """A generator learning from one pair. Between two steps it can be looked at, kept or given up.
+
+    structure, appearance: [1, 3, H, W] in 0..1, on the ViT's device; the generator gets their precision.
+    start: a generator to train further; without its squared gradients the first steps are those of a new optimiser.
+    crops: step -> what the step learns from; drawn as the released code does if not given.
+
+    Raises ValueError for pictures under 64 px.
+    """
+
+    def __init__(
+        self,
+        eye: Eye,
+        structure: Tensor,
+        appearance: Tensor,
+        settings: Settings | None = None,
+        start: TrainedGenerator | None = None,
+        crops: Callable[[int], tuple[Tensor, Tensor]] | None = None,
+    ) -> None:
+        check_side(structure, "structure picture")
+        check_side(appearance, "appearance picture")
+        self.eye, self.structure, self.settings = eye, structure, settings or Settings()
+        self.crops = crops or Crops(structure, appearance, self.settings.seed)
+        self.generator = SkipGenerator().to(structure)
+        self.optimizer = torch.optim.Adam(self.generator.parameters(), self.settings.learning_rate, BETAS)
+        self.steps = 0
+        if start is None:
+            initialise(self.generator, self.settings.seed)
+        else:
+            self._restore(start)
+        self.sound = self.snapshot()
+        with torch.no_grad():
+            (self.whole,) = eye.look(structure)
+
+    def advance(self) -> Report:
+        """One step. Raises Diverged where it cannot be taken; what is kept then is the last sound generator."""
+        terms = self.terms()
+        loss = self.settings.weights.total(terms)
+        self.optimizer.zero_grad()
+        loss.backward()
+        if not self._is_finite(loss):
+            failed = self.steps
+            self._restore(self.sound)
+            raise Diverged(
+                f"At step {failed} the loss or its gradient was no longer a number; the training has stopped and the "
+                f"generator of step {self.steps} was kept. Train in fp32, or with a smaller learning rate; if it is the "
+                "very first step, check the pictures and the ViT."
+            )
+        self.sound = self.snapshot()
+        self.optimizer.step()
+        self.steps += 1
+        return Report(self.sound.steps, loss.item(), {name: term.item() for name, term in terms.items()})
+
+    def terms(self) -> dict[str, Tensor]:
+        """The losses of the coming step."""
+        pair = Pair(*self.crops(self.steps), self.structure)
+        return terms_at(self.steps, self.generator, self.eye, pair, self.whole)
+
+    @torch.no_grad()
+    def output(self) -> Tensor:
+        """What the generator makes of the whole structure picture by now: [1, 3, H, W] in 0..1."""
+        return self.generator(self.structure)
+
+    def snapshot(self) -> TrainedGenerator:
+        """A copy of the generator as it is now, with all that is needed to go on from it."""
+        parameters = dict(self.generator.named_parameters())
+        state = self.optimizer.state
+        return TrainedGenerator(
+            weights={name: parameter.detach().clone() for name, parameter in parameters.items()},
+            steps=self.steps,
+            squares={name: state[p]["exp_avg_sq"].clone() for name, p in parameters.items() if p in state},
+        )
+
+    def _restore(self, start: TrainedGenerator) -> None:
+        self.generator.load_state_dict(start.weights)
+        self.steps = start.steps
+        memories = {
+            index: {
+                "step": torch.tensor(float(start.steps)),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": start.squares[name].clone(),  # the optimiser changes it in place
+            }
+            for index, (name, parameter) in enumerate(self.generator.named_parameters())
+            if start.squares
+        }
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": memories})
+
+    def _is_finite(self, loss: Tensor) -> bool:
+        # Sums, because they make one number per tensor, and NaN or infinity anywhere makes the sum so.
+        gradients = [p.grad.sum() for p in self.generator.parameters() if p.grad is not None]
+        return bool(torch.isfinite(torch.stack([loss.detach(), *gradients])).all())
