@@ -1,17 +1,23 @@
 """Invert pictures and replay inversions with a MODEL of the host."""
 
+from functools import partial
+from typing import Literal
+
 from comfy.model_patcher import ModelPatcher
+from comfy.samplers import CFGGuider
 from torch import Tensor
 
-from ..inversion.ddim import invert_ddim
+from ..inversion.ddim import invert_ddim, invert_ddim_reference
 from ..inversion.ddpm import invert_ddpm
 from ..inversion.record import Inversion
+from ..inversion.regularise import Regularisation, regulariser
 from ..inversion.replay import replay
 from ..inversion.schedule import Schedule
 from .conditioning import pack, unpack
-from .container import Denoise, preview_callback, run_inside, to_intermediate
+from .container import Denoise, preview_callback, run_guider, run_inside, stock_guider, to_intermediate
 from .fingerprint import fingerprint, same_model
-from .schedules import sigmas_tensor
+from .null_text import NullTextGuider
+from .schedules import sigmas_one_timestep_below, sigmas_tensor
 
 
 def invert_with_ddpm(
@@ -60,13 +66,28 @@ def invert_with_ddpm(
 
 
 def invert_with_ddim(
-    model: ModelPatcher, latent: Tensor, positive: list, negative: list, schedule: Schedule, *, guidance: float = 1.0
+    model: ModelPatcher,
+    latent: Tensor,
+    positive: list,
+    negative: list,
+    schedule: Schedule,
+    *,
+    guidance: float = 1.0,
+    timesteps: Literal["consistent", "reference"] = "consistent",
+    regularisation: Regularisation | None = None,
 ) -> Inversion:
-    """DDIM inversion of a batch of pictures: the latents alone, without noise maps."""
+    """DDIM inversion of a batch of pictures: the latents alone, without noise maps.
+
+    timesteps: "consistent" visits every level that sampling will; "reference" is pix2pix-zero's released code.
+    """
+    walk = invert_ddim
+    if timesteps == "reference":
+        walk = partial(invert_ddim_reference, standing=sigmas_one_timestep_below(model, schedule))
     on_step = preview_callback(model, schedule.steps)
 
     def body(denoise: Denoise, x0: Tensor) -> Tensor:
-        return invert_ddim(denoise, x0, schedule, on_step=on_step)
+        move = None if regularisation is None else regulariser(regularisation)
+        return walk(denoise, x0, schedule, regulariser=move, on_step=on_step)
 
     trajectory = run_inside(
         model, latent, body, positive=positive, negative=negative, guidance=guidance, sigmas=sigmas_tensor(schedule)
@@ -77,7 +98,7 @@ def invert_with_ddim(
         schedule=schedule,
         eta=0.0,
         guidance=guidance,
-        seed=0,
+        seed=0 if regularisation is None else regularisation.seed,
         method="ddim",
         fingerprint=fingerprint(model),
         conditioning=pack(positive, negative),
@@ -87,6 +108,7 @@ def invert_with_ddim(
 def reconstruct(model: ModelPatcher, inversion: Inversion) -> Tensor:
     """Replay an inversion under the prompt and guidance it was made with; [B, C, h, w] in the VAE's scale.
 
+    A null-text inversion is replayed with its embeddings.
     How near this comes to the picture is what the inversion is worth.
     """
     same_model(inversion.fingerprint, model)
@@ -104,13 +126,15 @@ def reconstruct(model: ModelPatcher, inversion: Inversion) -> Tensor:
         )
 
     latent_format = model.get_model_object("latent_format")
-    x0 = run_inside(
-        model,
+    positive = unpack(inversion.conditioning, "positive")
+    if inversion.null_text_steps:
+        guider: CFGGuider = NullTextGuider(model, positive, inversion, inversion.guidance)
+    else:
+        guider = stock_guider(model, positive, unpack(inversion.conditioning, "negative"), inversion.guidance)
+    x0 = run_guider(
+        guider,
         latent_format.process_out(inversion.x0),
         body,
-        positive=unpack(inversion.conditioning, "positive"),
-        negative=unpack(inversion.conditioning, "negative"),
-        guidance=inversion.guidance,
         sigmas=sigmas_tensor(inversion.schedule),
         seed=inversion.seed,
     )

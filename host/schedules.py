@@ -48,6 +48,22 @@ def _flow_sigmas(sampling: torch.nn.Module, steps: int) -> Tensor:
     return comfy.samplers.calculate_sigmas(sampling, "simple", steps).double()
 
 
+def sigmas_one_timestep_below(model: ModelPatcher, schedule: Schedule) -> list[float]:
+    """For every level but the last, the sigma of the training timestep before its own: t - 1 for t.
+
+    The levels between which pix2pix-zero's released code inverts (inversion/ddim.py). Raises ValueError for a model
+    without a table of timesteps.
+    """
+    sampling = model.get_model_object("model_sampling")
+    if not isinstance(sampling, comfy.model_sampling.ModelSamplingDiscrete):
+        raise ValueError(
+            "The reference timesteps belong to models with a table of timesteps, such as SD1.x, SD2.x and SDXL, and "
+            f"this MODEL has none ({type(sampling).__name__}). Choose the consistent timesteps."
+        )
+    timesteps = sampling.timestep(torch.tensor(schedule.sigmas[:-1])).long()
+    return sampling.sigmas.double().cpu()[(timesteps.cpu() - 1).clamp(min=0)].tolist()
+
+
 def sigmas_tensor(schedule: Schedule) -> Tensor:
     """The schedule as the host's SIGMAS."""
     return torch.tensor(schedule.sigmas, dtype=torch.float32)

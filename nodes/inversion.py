@@ -115,6 +115,36 @@ class InvertImageDDIM(io.ComfyNode):
                     "guidance", default=1.0, min=0.0, max=30.0, step=0.1,
                     tooltip="Text guidance while inverting; 1 turns it off and is the most exact.",
                 ),
+                io.Combo.Input(
+                    "regularisation", options=["off", "on"], default="off", optional=True,
+                    tooltip="Make the noise whiter and so easier to edit (pix2pix-zero); off leaves it as it is found.",
+                ),
+                io.Combo.Input(
+                    "timesteps", options=["consistent", "reference"], default="consistent",
+                    optional=True, advanced=True,
+                    tooltip="The levels on the way up: consistent has those of sampling, reference pix2pix-zero's.",
+                ),
+                io.Float.Input(
+                    "pair_weight", default=20.0, min=0.0, max=1000.0, step=1.0, optional=True, advanced=True,
+                    tooltip="Weight of the loss on noise whose places are alike; 0 is none, the paper's code has 20.",
+                ),
+                io.Float.Input(
+                    "kl_weight", default=20.0, min=0.0, max=1000.0, step=1.0, optional=True, advanced=True,
+                    tooltip="Weight of the loss on the noise's mean and variance; 0 is none, the paper's code has 20.",
+                ),
+                io.Int.Input(
+                    "rounds", default=5, min=1, max=100, optional=True, advanced=True,
+                    tooltip="How often each prediction is moved; the paper's code has 5.",
+                ),
+                io.Float.Input(
+                    "pyramid_gain", default=1.0, min=0.5, max=4.0, step=0.5, optional=True, advanced=True,
+                    tooltip="Factor after each pooling of the pair loss; 1 is the paper's code, 2 the paper's text.",
+                ),
+                io.Int.Input(
+                    "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
+                    optional=True, advanced=True,
+                    tooltip="Seed of the random shifts of the regularisation; not used where it is off.",
+                ),
                 io.Sigmas.Input(
                     "sigmas", optional=True,
                     tooltip="Another schedule instead of steps and start_at; leave it open for the usual one.",
@@ -124,12 +154,26 @@ class InvertImageDDIM(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, model, latent, positive, negative, steps, start_at, guidance, sigmas=None) -> io.NodeOutput:
+    def execute(
+        cls, model, latent, positive, negative, steps, start_at, guidance, regularisation="off",
+        timesteps="consistent", pair_weight=20.0, kl_weight=20.0, rounds=5, pyramid_gain=1.0, seed=42, sigmas=None,
+    ) -> io.NodeOutput:  # fmt: skip
         from ..host.inverting import invert_with_ddim
         from ..host.schedules import schedule_of
+        from ..inversion.regularise import Regularisation
 
         schedule = schedule_of(model, steps=steps, start_at=start_at, sigmas=sigmas)
-        inversion = invert_with_ddim(model, latent["samples"], positive, negative, schedule, guidance=guidance)
+        settings = Regularisation(pair_weight, kl_weight, rounds, gain=pyramid_gain, seed=seed)
+        inversion = invert_with_ddim(
+            model,
+            latent["samples"],
+            positive,
+            negative,
+            schedule,
+            guidance=guidance,
+            timesteps=timesteps,
+            regularisation=settings if regularisation == "on" else None,
+        )
         return io.NodeOutput(inversion)
 
 

@@ -12,16 +12,18 @@ from torch import Tensor
 
 HERE = Path(__file__).resolve().parent
 VARIABLE = "APPEARANCE_TRANSFER_GOLDEN"
-FULL_SET = Path(os.environ.get(VARIABLE, HERE.parents[2] / "shared" / "golden")) / "cross_image_and_eye_for_an_eye"
+ROOT = Path(os.environ.get(VARIABLE, HERE.parents[2] / "shared" / "golden"))
+FULL_SET = ROOT / "cross_image_and_eye_for_an_eye"
+SPLICE_AND_PIX2PIX_ZERO = ROOT / "splice_and_pix2pix_zero"
 
 
-def golden(file: str, name: str) -> Tensor:
+def golden(file: str, name: str, full_set: Path = FULL_SET) -> Tensor:
     """Tensor `name` of `<file>.safetensors`. Skips the test, saying so, where neither set has it."""
-    for folder in (FULL_SET, HERE):
+    for folder in (full_set, HERE):
         tensors = _read(folder / f"{file}.safetensors")
         if name in tensors:
             return tensors[name]
-    pytest.skip(f"{name} of {file}.safetensors is only in the full golden set; not at {FULL_SET}, set {VARIABLE}")
+    pytest.skip(f"{name} of {file}.safetensors is only in the full golden set; not at {full_set}, set {VARIABLE}")
 
 
 @cache
