@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..attention.windows import APPEARANCE_GUIDANCE, Window
 from ..guidance.appearance import guidance_scale, guide
-from .transfer import current_run
+from .patching import current_runs
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
     def __init__(self, model: ModelPatcher, positive: list, negative: list | None, settings: GuidanceSettings):
         super().__init__(model)
         self.settings = settings
+        self.set_cfg(settings.text_scale)
         conds = {"positive": positive}
         if negative is not None and settings.text_scale != 1.0:
             conds["negative"] = negative
@@ -48,18 +49,16 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
         negative = self.conds.get("negative")
         scale = self._scale_at(float(timestep.max()), model_options)
         twin = positive if scale != 1.0 or negative is not None else None
-        wanted = [cond for cond in (positive, twin, negative) if cond is not None]
-        outputs = comfy.samplers.calc_cond_batch(self.inner_model, wanted, x, timestep, model_options)
-        edited = outputs[0]
-        plain = outputs[1] if twin is not None else edited
-        unguided = outputs[-1] if negative is not None else None
-        denoised = guide(plain, edited, scale, unguided, self.settings.text_scale)
+        wanted = [positive, negative, twin]  # numbered as the host does, with the twin as a third that no patch edits
+        edited, unguided, plain = comfy.samplers.calc_cond_batch(self.inner_model, wanted, x, timestep, model_options)
+        plain = edited if twin is None else plain
+        denoised = guide(plain, edited, scale, None if negative is None else unguided, self.settings.text_scale)
         return self._post_cfg(denoised, edited, plain, scale, x, timestep, model_options)
 
     def _scale_at(self, sigma: float, model_options: dict[str, Any]) -> float:
         """The guidance scale at this noise level; 1 where transfer or guidance is off."""
-        run = current_run(model_options)
-        if run is None or not run.is_open(sigma):
+        run = next((run for run in current_runs(model_options) if run.is_open(sigma)), None)
+        if run is None:
             return 1.0
         step = run.step_at(sigma)
         if not self.settings.window.contains(step):

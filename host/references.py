@@ -17,7 +17,7 @@ from ..inversion.step import step
 from .conditioning import processed_prompt, unpack
 from .self_attention import NEGATIVE, POSITIVE
 
-# (output block number, transformer inside the block) -> what a reference shows there, by name, [..., N tokens, channels]
+# (output block number, transformer inside the block) -> what a reference shows there, by name, [..., N, channels]
 FeatureBank = dict[tuple[int, int], dict[Any, Tensor]]
 
 SIDES = {POSITIVE: "positive", NEGATIVE: "negative"}
@@ -55,18 +55,25 @@ class RecordedReference:
         """
         self._denoise(beside, prompts, patches)
 
-    def prompt(self, which: int, beside: Evaluation, x: Tensor) -> list[dict[str, Any]]:
+    def estimate(self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], seed: Any) -> Tensor:
+        """The picture [B, C, h, w] that the model predicts from it at this level, under its own prompt alone."""
+        return self._denoise(Evaluation(guider, sigma, level, model_options, seed), (POSITIVE,), {})[0]
+
+    def prompt(self, guider: Any, x: Tensor, seed: Any, which: int = POSITIVE) -> list[dict[str, Any]]:
         """The prompt it was inverted under, as `calc_cond_batch` takes it for latents of the shape of x."""
         if which not in self._prompts:
             conditioning = unpack(self.inversion.conditioning, SIDES[which])
-            self._prompts[which] = processed_prompt(beside.guider.inner_model, conditioning, x, beside.seed)
+            self._prompts[which] = processed_prompt(guider.inner_model, conditioning, x, seed)
         return self._prompts[which]
 
     def _denoise(self, beside: Evaluation, prompts: Collection[int], patches: dict[str, Any]) -> list[Tensor]:
         """The predicted picture under the positive and the negative prompt; zeros for one that is not asked for."""
         x = self.latent(beside.level).to(device=beside.sigma.device, dtype=torch.float32)
         sigma = beside.sigma.reshape(-1)[:1].expand(x.shape[0])
-        conds = [self.prompt(which, beside, x) if which in prompts else None for which in (POSITIVE, NEGATIVE)]
+        conds = [
+            self.prompt(beside.guider, x, beside.seed, which) if which in prompts else None
+            for which in (POSITIVE, NEGATIVE)
+        ]
         options = without_patches(beside.model_options)
         options["transformer_options"] |= patches
         return comfy.samplers.calc_cond_batch(beside.guider.inner_model, conds, x, sigma, options)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..inversion.record import Inversion
 from ..inversion.replay import replay
+from .patching import current_runs
 from .schedules import sigmas_tensor
-from .transfer import current_run
 
 # (x, denoised, i) -> what step i starts from in their place
 BeforeStep = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
@@ -94,10 +94,10 @@ def batched(pictures: Tensor, like: Tensor) -> Tensor:
 
 def _latent_of(inversion: Inversion, level: int, model_options: dict[str, Any]) -> Tensor:
     """An inversion's latent at a level of this run: where its replayed reference stands, else as recorded."""
-    run = current_run(model_options)
-    replayed = run.latent_of(inversion, level) if run is not None else None
-    if replayed is not None:
-        return replayed
+    for run in current_runs(model_options):
+        replayed = run.latent_of(inversion, level)
+        if replayed is not None:
+            return replayed
     if level >= len(inversion.trajectory):
         raise ValueError(
             f"An inversion used between the steps has {inversion.schedule.steps} steps and this run goes on longer. "

@@ -6,7 +6,7 @@ from typing import Any
 from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
-POSITIVE = 0  # the host numbers the prompts of a forward: 0 is the positive one
+POSITIVE, NEGATIVE = 0, 1  # how the host numbers the prompts of a forward
 
 
 def layer_of(extra: dict[str, Any]) -> tuple[int, int]:
@@ -14,13 +14,21 @@ def layer_of(extra: dict[str, Any]) -> tuple[int, int]:
     return extra["block"][1], extra.get("block_index", 0)
 
 
-def split_rows(cond_or_uncond: Sequence[int], rows: int) -> tuple[list[int], list[int]]:
-    """Batch rows of the positive prompt, and all others; no positive ones where the rows are not whole batches."""
+def in_decoder(extra: dict[str, Any]) -> bool:
+    """Whether the layer being computed is one of the decoder's."""
+    return extra["block"][0] == "output"
+
+
+def rows_of(prompt: int, cond_or_uncond: Sequence[int], rows: int) -> list[int]:
+    """Batch rows of one prompt; none where the rows are not whole batches."""
     batch, rest = divmod(rows, len(cond_or_uncond))
-    if rest:
-        return [], list(range(rows))
-    positive = [row for row in range(rows) if cond_or_uncond[row // batch] == POSITIVE]
-    return positive, [row for row in range(rows) if cond_or_uncond[row // batch] != POSITIVE]
+    return [] if rest else [row for row in range(rows) if cond_or_uncond[row // batch] == prompt]
+
+
+def split_rows(cond_or_uncond: Sequence[int], rows: int) -> tuple[list[int], list[int]]:
+    """Batch rows of the positive prompt, and all others."""
+    positive = rows_of(POSITIVE, cond_or_uncond, rows)
+    return positive, [row for row in range(rows) if row not in positive]
 
 
 def split_heads(tokens: Tensor, heads: int) -> Tensor:

@@ -38,8 +38,10 @@ def appearance_guider(model, **settings):
     )
 
 
-def run_of(model):
-    return model.model_options["transformer_options"]["appearance_transfer"].run
+def runs_of(model):
+    from appearance_transfer.host.patching import current_runs
+
+    return current_runs(model.model_options)
 
 
 def test_it_changes_the_picture(model, structure, appearance) -> None:
@@ -108,7 +110,7 @@ def test_an_image_as_its_own_appearance_comes_back(model, structure) -> None:
 def test_requeue_is_bit_identical_and_leaves_nothing(model, structure, appearance) -> None:
     transferred = attend(model, [appearance], structure)
     first = world.sample(transferred, structure)
-    assert run_of(transferred) is None
+    assert not runs_of(transferred)
     assert torch.equal(world.sample(transferred, structure), first)
 
 
@@ -136,7 +138,7 @@ def test_an_interrupted_run_leaves_no_trace(model, structure, appearance, refere
     first = world.sample(transferred, structure)
     with pytest.raises(InterruptProcessingException):
         world.sample(transferred, structure, between_steps=interrupt)
-    assert run_of(transferred) is None
+    assert not runs_of(transferred)
     assert torch.equal(world.sample(transferred, structure), first)
 
 
@@ -320,7 +322,7 @@ class TestRefusals:
         transferred = attend(model, [appearance], structure)
         with pytest.raises(ValueError, match="Resize the pictures to one size"):
             world.sample(transferred, structure, latent=torch.zeros(1, 4, 8, 8))
-        assert run_of(transferred) is None
+        assert not runs_of(transferred)
         world.sample(transferred, structure)
 
     def test_another_model(self, model, structure, appearance) -> None:

@@ -1,0 +1,105 @@
+"""A transfer as an ordinary patch of a MODEL clone: what it hooks into, and how a sampler finds its run.
+
+A wrapper around `predict_noise` runs the references of the current step and fills the feature banks; patches of the
+decoder's self-attention, which each transfer sets for itself, read them. Everything a run needs lives in one `Run`,
+made when sampling starts and dropped when it ends, however it ends.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import comfy.patcher_extension
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+from ..inversion.record import Inversion
+from .families import decoder_levels
+from .fingerprint import same_model
+from .run import Appearance, Plan, Run, RunSettings
+
+log = logging.getLogger("appearance_transfer")
+
+KEY = "appearance_transfer"
+
+
+class Transfer(ABC):
+    """What one node adds to a model. `run` is None except while its model samples.
+
+    Raises ValueError for an unsupported architecture, no appearance, or inversions of another model or other sizes.
+    """
+
+    def __init__(
+        self,
+        model: ModelPatcher,
+        appearances: Sequence[Appearance],
+        structure: Inversion | None,
+        settings: RunSettings,
+    ):
+        if not appearances:
+            raise ValueError("No appearance is connected. Connect at least one inversion to this node.")
+        self.plan = Plan(tuple(appearances), structure, settings, decoder_levels(model))
+        self.run: Run | None = None
+        inversions = [entry.inversion for entry in appearances]
+        _check_inversions(model, inversions if structure is None else [*inversions, structure])
+
+    @abstractmethod
+    def begin(self, guider: Any, sigmas: list[float], shape: Sequence[int]) -> Run:
+        """A run of this transfer, under this guider; raises ValueError where it cannot be."""
+
+    @abstractmethod
+    def patch(self, clone: ModelPatcher) -> None:
+        """Set the patches of the self-attention that read the run's banks."""
+
+    def applied_to(self, model: ModelPatcher) -> ModelPatcher:
+        """A clone of `model` with this transfer; strength 0 gives a plain clone."""
+        clone = model.clone()
+        if self.plan.settings.strength > 0:
+            self.patch(clone)
+            wrappers = comfy.patcher_extension.WrappersMP
+            clone.add_wrapper_with_key(wrappers.OUTER_SAMPLE, KEY, self.outer_sample)
+            clone.add_wrapper_with_key(wrappers.PREDICT_NOISE, KEY, self.predict_noise)
+            options = clone.model_options["transformer_options"]
+            options[KEY] = (*options.get(KEY, ()), self)
+        return clone
+
+    def outer_sample(
+        self, executor: Any, noise: Tensor, latent: Tensor, sampler: Any, sigmas: Tensor, *args: Any, **kwargs: Any
+    ) -> Tensor:
+        self.run = self.begin(executor.class_obj, [float(sigma) for sigma in sigmas], latent.shape)
+        try:
+            return executor(noise, latent, sampler, sigmas, *args, **kwargs)
+        finally:
+            self.run = None
+
+    def predict_noise(
+        self, executor: Any, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: Any = None
+    ) -> Tensor:
+        run = self.run
+        if run is None:
+            return executor(x, timestep, model_options, seed)
+        run.fill_banks(executor.class_obj, timestep, model_options, seed)
+        try:
+            return executor(x, timestep, model_options, seed)
+        finally:
+            run.banks.clear()
+
+
+def current_runs(model_options: dict[str, Any]) -> list[Run]:
+    """The runs of all transfers on a sampling model, from the options its sampler and guider are given."""
+    transfers = model_options.get("transformer_options", {}).get(KEY, ())
+    return [transfer.run for transfer in transfers if transfer.run is not None]
+
+
+def _check_inversions(model: ModelPatcher, inversions: Sequence[Inversion]) -> None:
+    for inversion in inversions:
+        if not same_model(inversion.fingerprint, model):
+            log.warning(
+                "An inversion was made with another checkpoint of this family: it will not be replayed exactly."
+            )
+        if inversion.size != inversions[0].size:
+            raise ValueError(
+                f"The inverted pictures differ in size: latents of {inversion.extent} and {inversions[0].extent}. "
+                "Resize all pictures to one size before VAE Encode and invert them again."
+            )

@@ -1,0 +1,244 @@
+"""One sampling run beside references: where it stands, which of them the step reads, and what they show.
+
+This is what all transfers share. What a reference shows, and what becomes of it, each transfer says for itself.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ..attention.cross_image import shares
+from ..attention.windows import LEVEL_1, LEVEL_2, Window, reads_structure
+from ..correspondence.correspondence import Correspondence
+from ..inversion.record import Inversion
+from .families import DecoderLevels
+from .references import Evaluation, FeatureBank, RecordedReference, ReplayedReference
+from .self_attention import POSITIVE, layer_of
+
+log = logging.getLogger("appearance_transfer")
+
+SAME_LEVEL = 1e-3  # relative distance of two sigmas that count as one level
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """One picture whose look is used.
+
+    weight: its share against others, 0 or more. mask: MASK [B, H, W] of what it paints in the output.
+    appearance_mask: MASK [B, H, W] of itself, where matches may lie. correspondence: its matches, found beforehand.
+        Only Semantic Rearrangement, which matches place by place, uses these two.
+    """
+
+    inversion: Inversion
+    weight: float = 1.0
+    mask: Tensor | None = None
+    appearance_mask: Tensor | None = None
+    correspondence: Correspondence | None = None
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The dials that all transfers have; steps are executed steps."""
+
+    strength: float = 1.0
+    fine: Window = LEVEL_1
+    coarse: Window = LEVEL_2
+    structure_every: int = 5
+    structure_until: int = 40
+    replayed: bool = False
+
+    @property
+    def first(self) -> int:
+        return min(self.fine.first, self.coarse.first)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a node was asked to do with its model."""
+
+    appearances: tuple[Appearance, ...]
+    structure: Inversion | None
+    settings: RunSettings
+    levels: DecoderLevels
+
+
+class Run(ABC):
+    """One sampling run: which level is being computed, which references it reads, and their feature banks.
+
+    shape: of the latents to sample. guidance: of the text, in the predictions that move replayed references on.
+    """
+
+    method: ClassVar[str]  # the node, as people know it
+
+    def __init__(self, plan: Plan, sigmas: list[float], shape: Sequence[int], guidance: float = 1.0):
+        settings = plan.settings
+        self.settings = settings
+        self.levels = plan.levels
+        self.windows = {plan.levels.fine: settings.fine, plan.levels.coarse: settings.coarse}
+        self.batch = shape[0]
+        self.sigmas = sigmas
+        self.steps = len(sigmas) - 1
+        self.guidance = guidance
+        self.step = -1
+        self.banks: list[FeatureBank] = []
+        kind = ReplayedReference if settings.replayed else RecordedReference
+        self.appearances = [kind(appearance.inversion) for appearance in plan.appearances]
+        self.structure = kind(plan.structure) if plan.structure is not None else None
+        self.weights = [appearance.weight for appearance in plan.appearances]
+        self.masks = [appearance.mask for appearance in plan.appearances]
+        self._shares: dict[tuple[tuple[int, ...], bool], Tensor] = {}
+        self._warned: set[str] = set()
+        for reference in self._references():
+            _check_fits(reference.inversion, sigmas, shape)
+        self._say_what_will_happen()
+
+    @abstractmethod
+    def listening(self, bank: FeatureBank, blocks: Collection[int]) -> dict[str, Any]:
+        """Patches (entries of transformer_options) that write what a reference shows at these blocks into `bank`."""
+
+    def prompts(self, step: int) -> Sequence[int]:
+        """Under which of its prompts a reference is run at an executed step that reads it."""
+        return (POSITIVE,)
+
+    def prepare(self, beside: Evaluation) -> None:  # noqa: B027 (most transfers need nothing)
+        """What has to be done before the references of a step are run."""
+
+    def masks_at(self, grid: tuple[int, int]) -> Sequence[Tensor | None]:
+        """The masks of the appearances, for places of this token grid."""
+        return self.masks
+
+    def open_levels(self, step: int) -> list[int]:
+        """The decoder levels that look at references at executed step `step`."""
+        return [level for level, window in self.windows.items() if window.contains(step)]
+
+    def is_open(self, sigma: float) -> bool:
+        """Whether the step at this noise level reads a reference; if not, a pass without transfer is the same."""
+        step = self.step_at(sigma)
+        return step is not None and bool(self.open_levels(step))
+
+    def step_at(self, sigma: float) -> int | None:
+        """The executed step whose level is `sigma`; None between levels."""
+        nearest = min(range(self.steps), key=lambda i: abs(self.sigmas[i] - sigma))
+        return nearest if abs(self.sigmas[nearest] - sigma) <= SAME_LEVEL * self.sigmas[nearest] else None
+
+    def is_structural(self, step: int) -> bool:
+        """Whether executed step `step` reads the structure instead of the appearances."""
+        settings = self.settings
+        return self.structure is not None and reads_structure(
+            step, settings.first, settings.structure_every, settings.structure_until
+        )
+
+    def fill_banks(self, guider: Any, sigma: Tensor, model_options: dict[str, Any], seed: Any) -> None:
+        """Run the references this step reads (all of them where they are replayed)."""
+        found = self.step_at(float(sigma.max()))
+        self.step = -1 if found is None else found
+        if found is None:
+            self.warn_once(
+                "This sampler evaluates between the recorded noise levels; those evaluations are not transferred."
+            )
+            return
+        beside = Evaluation(guider, sigma, found, model_options, seed)
+        blocks = [block for level in self.open_levels(found) for block in self.levels.blocks_at(level)]
+        reading = self._reading(found)
+        if reading:
+            self.prepare(beside)
+        for reference in self._references():
+            if reference in reading:
+                bank: FeatureBank = {}
+                reference.run(beside, self.prompts(found), self.listening(bank, blocks), self.guidance)
+                self.banks.append(bank)
+            elif reference.evaluates_every_step:
+                reference.run(beside, (), {}, self.guidance)
+
+    def reads(self, extra: dict[str, Any], tokens: Tensor) -> bool:
+        """Whether the decoder layer that these tokens [rows, N, C] are in, now, is one that looks at the references."""
+        key = layer_of(extra)
+        if not self.banks or key not in self.banks[0]:
+            return False
+        height, width = extra["activations_shape"][-2:]
+        offered = next(iter(self.banks[0][key].values()))
+        if not tokens.shape[1] == height * width == offered.shape[-2]:
+            self.warn_once(
+                "Another node changes the number of tokens of the decoder's self-attention; there the transfer is off."
+            )
+            return False
+        return True
+
+    def shares_at(self, grid: tuple[int, int]) -> Tensor:
+        """[references this step reads, B, N]: how much of each output place each of them paints."""
+        structural = self.is_structural(self.step)
+        if (grid, structural) not in self._shares:
+            weights, masks = ([1.0], [None]) if structural else (self.weights, self.masks_at(grid))
+            self._shares[grid, structural] = shares(weights, masks, grid, self.batch) * self.settings.strength
+        return self._shares[grid, structural]
+
+    def latent_of(self, inversion: Inversion, level: int) -> Tensor | None:
+        """Where a replayed reference stands at `level`; None for one that is not replayed in this run."""
+        for reference in self._references():
+            if reference.inversion is inversion and reference.evaluates_every_step:
+                return reference.latent(level)
+        return None
+
+    def warn_once(self, sentence: str) -> None:
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            log.warning(sentence)
+
+    def _references(self) -> list[RecordedReference]:
+        return self.appearances + ([self.structure] if self.structure is not None else [])
+
+    def _reading(self, step: int) -> list[RecordedReference]:
+        """The references that an executed step looks at."""
+        if not self.open_levels(step):
+            return []
+        return [self.structure] if self.is_structural(step) else self.appearances
+
+    def _say_what_will_happen(self) -> None:
+        """One line that explains the run, and a warning where it can have no effect."""
+        reading = [step for step in range(self.steps) if self.open_levels(step)]
+        if not reading:
+            self.warn_once(
+                f"{self.method} has no effect: its windows open at executed step {self.settings.first} and "
+                f"this run has {self.steps} steps. Lower the first steps or run more steps."
+            )
+            return
+        if self.settings.replayed:
+            evaluations = self.steps * len(self._references()) * (1 if self.guidance == 1.0 else 2)
+        else:
+            evaluations = sum(len(self._reading(step)) * len(self.prompts(step)) for step in reading)
+        log.info(
+            "%s on executed steps %d-%d of %d (levels %s), %d of them read the structure; %d extra U-Net evaluations.",
+            self.method,
+            reading[0],
+            reading[-1],
+            self.steps,
+            ", ".join(f"/{level}" for level in self.windows),
+            sum(self.is_structural(step) for step in reading),
+            evaluations,
+        )
+
+
+def _check_fits(inversion: Inversion, sigmas: list[float], shape: Sequence[int]) -> None:
+    """Raise before anything expensive if an inversion cannot stand beside this run."""
+    if tuple(shape[-2:]) != tuple(inversion.size):
+        raise ValueError(
+            f"The latent to sample is {shape[-1]}x{shape[-2]} and an inversion is {inversion.extent} (latent pixels). "
+            "Resize the pictures to one size before VAE Encode."
+        )
+    if shape[0] % inversion.pictures:
+        raise ValueError(
+            f"An inversion holds {inversion.pictures} pictures and the batch to sample {shape[0]}: "
+            "use one reference picture for all outputs, or as many as there are outputs."
+        )
+    recorded = inversion.schedule.sigmas
+    run = sigmas[:-1]
+    if len(run) != len(recorded) - 1 or any(abs(a - b) > SAME_LEVEL * b for a, b in zip(run, recorded, strict=False)):
+        raise ValueError(
+            f"The run has {len(run)} steps from sigma {run[0] if run else 0:.3f}, the inversion was recorded for "
+            f"{len(recorded) - 1} steps from sigma {recorded[0]:.3f}. Use the SIGMAS of Resume from Inversion, or "
+            "invert with the SIGMAS of this sampler."
+        )
