@@ -1,4 +1,4 @@
-"""Nodes that read the model's own attention: where it sees an object, and what it takes for the same thing."""
+"""Nodes that read the model's own attention: where it sees an object or a word, and what it takes for the same."""
 
 from comfy_api.latest import io, ui
 
@@ -57,6 +57,59 @@ class SelfSegmentation(io.ComfyNode):
         return io.NodeOutput(mask, ui=ui.PreviewMask(mask, cls=cls))
 
 
+class WordAttentionMap(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_WordAttentionMap",
+            display_name="Word Attention Map",
+            category=FAMILY,
+            description="Shows where the model sees a word of the prompt in an inverted picture, as a mask.",
+            search_aliases=["cross attention map", "mask from word", "local blend", "token heatmap", "daam"],
+            inputs=[
+                io.Model.Input("model", tooltip="The model the inversion was made with."),
+                Inversion.Input("inversion", tooltip="The inverted picture to look at."),
+                io.Clip.Input("clip", tooltip="The text encoder of the prompt the picture was inverted with."),
+                io.String.Input(
+                    "prompt", default="a photo of a horse",
+                    tooltip="The positive text of the inversion, word for word.",
+                ),
+                io.String.Input("word", default="horse", tooltip="A word of the prompt, or a few words in a row."),
+                io.Float.Input(
+                    "threshold", default=0.3, min=0.0, max=0.99, step=0.01,
+                    tooltip="Share of the strongest place from which on a place counts; 0 gives a soft mask.",
+                ),
+                io.Combo.Input(
+                    "level", options=["1", "2", "4", "8"], default="4",
+                    tooltip="How many times smaller than the latent the maps are; 4 is 1/32 of the picture.",
+                ),
+                io.Int.Input(
+                    "step", default=12, min=0, max=1000, advanced=True,
+                    tooltip="Executed step up to which the attention is read.",
+                ),
+                io.Boolean.Input(
+                    "accumulate", default=True, advanced=True,
+                    tooltip="Mean over all steps up to this one; off reads this step alone and is faster.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output(
+                    tooltip="Where the word is seen, at latent size, one per picture; any other mask can replace it.",
+                ),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, model, inversion, clip, prompt, word, threshold, level, step, accumulate) -> io.NodeOutput:
+        from ..host.segmenting import mask_of_word
+
+        mask = mask_of_word(
+            model, inversion, clip, prompt, word,
+            step=step, accumulate=accumulate, threshold=threshold, level=int(level),
+        )  # fmt: skip
+        return io.NodeOutput(mask, ui=ui.PreviewMask(mask, cls=cls))
+
+
 class ShowAttentionMatches(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -91,4 +144,4 @@ class ShowAttentionMatches(io.ComfyNode):
         return io.NodeOutput(painted, decided, ui=ui.PreviewImage(painted, cls=cls))
 
 
-NODES = [SelfSegmentation, ShowAttentionMatches]
+NODES = [SelfSegmentation, WordAttentionMap, ShowAttentionMatches]

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from .sockets import CATEGORY, Inversion
+from .sockets import CATEGORY, Correspondence, Inversion
 
 FAMILY = f"{CATEGORY}/sampling"
 
@@ -147,4 +147,105 @@ class AdaIN(io.ComfyNode):
         return io.NodeOutput(AdaINOperation(appearance, content_mask, style_mask, Window(first_step, last_step)))
 
 
-NODES = [ResumeFromInversion, AppearanceGuider, AdaIN]
+class LatentDeviation(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_LatentDeviation",
+            display_name="Latent Deviation",
+            category=FAMILY,
+            description="Leans some steps towards the appearance, whose pieces are laid where they match.",
+            search_aliases=["fine-grained appearance transfer", "x0 transfer", "dift transfer", "null-text edit"],
+            inputs=[
+                Inversion.Input(
+                    "structure", tooltip="The inverted structure picture, the same as for Resume from Inversion.",
+                ),
+                Inversion.Input(
+                    "appearance", tooltip="The inverted appearance picture, with the same size, steps and model.",
+                ),
+                io.Combo.Input(
+                    "matching", options=["progressive", "initial", "none"],
+                    tooltip="Match anew at every step, match the pictures once, or lay one over the other as it is.",
+                ),
+                io.Float.Input(
+                    "delta", default=0.6, min=0.0, max=1.0, step=0.05,
+                    tooltip="How far each step moves towards the appearance; 0 is off.",
+                ),
+                io.Int.Input(
+                    "first_step", default=12, min=0, max=1000,
+                    tooltip="First executed step that deviates, meant for 50 steps.",
+                ),
+                io.Int.Input(
+                    "last_step", default=20, min=0, max=1000,
+                    tooltip="Last executed step that deviates; later is stronger and in the end too strong.",
+                ),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="Where the output deviates, grey is in part; everywhere without it.",
+                ),
+                io.Mask.Input(
+                    "appearance_mask", optional=True,
+                    tooltip="The part of the appearance that may be used; all of it without it.",
+                ),
+                Correspondence.Input(
+                    "correspondence", optional=True,
+                    tooltip="Matches to use instead of finding them here; matching then does nothing.",
+                ),
+                io.Float.Input(
+                    "keep_latent", default=0.2, min=0.0, max=1.0, step=0.05, advanced=True,
+                    tooltip="The paper's lambda, how much of the unmoved latent stays; 1 keeps it whole.",
+                ),
+                io.Float.Input(
+                    "keep_noise", default=0.2, min=0.0, max=1.0, step=0.05, advanced=True,
+                    tooltip="The paper's gamma, how much of the unmoved noise stays; 1 keeps it whole.",
+                ),
+                io.Int.Input(
+                    "timestep", default=261, min=0, max=999, advanced=True,
+                    tooltip="Noise at which the features to match are read; 261 suits parts of objects.",
+                ),
+                io.Int.Input(
+                    "up_block", default=1, min=0, max=3, advanced=True,
+                    tooltip="Decoder block the features are read from, 0 the coarsest.",
+                ),
+                io.Int.Input(
+                    "ensemble", default=8, min=1, max=64, advanced=True,
+                    tooltip="Noisy looks that are averaged; fewer than 4 match worse.",
+                ),
+                io.Int.Input(
+                    "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False, advanced=True,
+                    tooltip="Of the noise in the features; it matters little.",
+                ),
+            ],
+            outputs=[
+                io.Sampler.Output(tooltip="For SamplerCustomAdvanced, in place of the one of Resume from Inversion."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, structure, appearance, matching, delta, first_step, last_step, keep_latent, keep_noise, timestep, up_block,
+        ensemble, seed, mask=None, appearance_mask=None, correspondence=None,
+    ) -> io.NodeOutput:  # fmt: skip
+        from ..attention.windows import Window
+        from ..correspondence.dift import DiftSettings
+        from ..guidance.deviation import Mixing
+        from ..host.deviation import DeviationSampler, DeviationSettings
+
+        settings = DeviationSettings(
+            mixing=Mixing(delta, keep_latent, keep_noise),
+            window=Window(first_step, last_step),
+            matching=matching,
+            dift=DiftSettings(timestep=timestep, up_block=up_block, ensemble=ensemble, seed=seed),
+        )
+        sampler = DeviationSampler(
+            structure,
+            appearance,
+            settings,
+            mask=mask,
+            appearance_mask=appearance_mask,
+            correspondence=correspondence,
+        )
+        return io.NodeOutput(sampler)
+
+
+NODES = [ResumeFromInversion, AppearanceGuider, AdaIN, LatentDeviation]

@@ -19,8 +19,11 @@ def golden_model():
     return model_from(json.loads(Path(config).read_text()), load_file(weights))
 
 
-def model_from(config: dict, state: dict[str, torch.Tensor]):
-    """A MODEL of SD1.5's family (eps, scaled-linear schedule) with any U-Net configuration, fp32, on the CPU."""
+def model_from(config: dict, state: dict[str, torch.Tensor], prediction: str = "EPS"):
+    """A MODEL of SD1.5's family (scaled-linear schedule) with any U-Net configuration, fp32, on the CPU.
+
+    prediction: "EPS", or "V_PREDICTION" for what the network's answer means.
+    """
     import comfy.model_base
     import comfy.model_patcher
     import comfy.supported_models
@@ -37,7 +40,7 @@ def model_from(config: dict, state: dict[str, torch.Tensor]):
     settings = family(dict(config))
     settings.set_inference_dtype(torch.float32, None)
     cpu = torch.device("cpu")
-    model = comfy.model_base.BaseModel(settings, model_type=comfy.model_base.ModelType.EPS, device=cpu)
+    model = comfy.model_base.BaseModel(settings, model_type=comfy.model_base.ModelType[prediction], device=cpu)
     model.diffusion_model.load_state_dict(state, strict=True)
     return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
 

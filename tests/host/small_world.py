@@ -28,7 +28,7 @@ SIZE = (4, 16, 16)
 STEPS, START = 14, 4  # of the small schedule; 10 executed steps
 
 
-def small_model(seed: int = 0):
+def small_model(seed: int = 0, prediction: str = "EPS"):
     """A MODEL of SD1.5's family with random weights, attention on /1, /2 and /4."""
     import comfy.ops
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
@@ -42,7 +42,7 @@ def small_model(seed: int = 0):
             state[name] = (name.endswith("weight") * 1.0) + 0.1 * noise
         else:
             state[name] = noise / parameter[0].numel() ** 0.5
-    return model_from(CONFIG, state)
+    return model_from(CONFIG, state, prediction)
 
 
 def latents(seed: int, pictures: int = 1) -> torch.Tensor:

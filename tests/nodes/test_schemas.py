@@ -14,6 +14,7 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_InversionReport",
     "AppearanceTransfer_InvertImageDDIM",
     "AppearanceTransfer_InvertImageDDPM",
+    "AppearanceTransfer_LatentDeviation",
     "AppearanceTransfer_LoadInversion",
     "AppearanceTransfer_LoadPocketCheckpoint",
     "AppearanceTransfer_PocketScene",
@@ -22,6 +23,7 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_SelfSegmentation",
     "AppearanceTransfer_ShowAttentionMatches",
     "AppearanceTransfer_WeighAppearance",
+    "AppearanceTransfer_WordAttentionMap",
 }
 ASKS_AGAIN = {"AppearanceTransfer_PocketScene"}  # nodes whose seed a person may want drawn anew; they start fixed
 
