@@ -48,8 +48,13 @@ class DiftSettings:
             raise ValueError(f"The ensemble is {self.ensemble} and the batch {self.batch}; set both to 1 or more.")
 
 
-SEMANTIC = DiftSettings(timestep=261, up_block=1)
-GEOMETRIC = DiftSettings(timestep=0, up_block=2)
+PRESETS = {
+    "semantic": {"timestep": 261, "up_block": 1},
+    "geometric": {"timestep": 0, "up_block": 2},
+    "pocket": {"timestep": 261, "up_block": 1},
+}
+"""Where to look, by what the features are for: the paper's two for SD2.1, and what benchmarks/matching.py found best
+for the pocket checkpoint."""
 
 
 def shared_noise(shape: tuple[int, ...], ensemble: int, seed: int) -> Tensor:
@@ -69,20 +74,25 @@ def ensemble_mean(look: Look, clean: Tensor, noise: Tensor, batch: int) -> Tenso
 
     Raises ValueError where the posterior samples are not as many as the looks.
     """
-    pictures = clean.shape[-4]
-    if clean.ndim == 5 and len(clean) != len(noise):
-        raise ValueError(
-            f"There are {len(clean)} posterior samples of a picture and {len(noise)} looks at it: "
-            "give as many as the ensemble has."
-        )
-    samples = clean.expand(len(noise), *clean.shape[-4:])
+    samples = sample_per_look(clean, len(noise))
     noises = noise[:, None].expand_as(samples)
-    total: Tensor | float = 0.0
-    for looks in torch.arange(len(noise)).split(looks_at_once(pictures, batch)):
-        rows = slice(int(looks[0]), int(looks[-1]) + 1)
-        features = look(samples[rows].flatten(0, 1), noises[rows].flatten(0, 1))
-        total = total + features.float().unflatten(0, (-1, pictures)).sum(0)
-    return torch.as_tensor(total) / len(noise)
+    pictures = samples.shape[1]
+    at_once = looks_at_once(pictures, batch)
+    sums = [
+        look(some.flatten(0, 1), added.flatten(0, 1)).float().unflatten(0, (-1, pictures)).sum(0)
+        for some, added in zip(samples.split(at_once), noises.split(at_once), strict=True)
+    ]
+    return torch.stack(sums).sum(0) / len(noise)
+
+
+def sample_per_look(clean: Tensor, ensemble: int) -> Tensor:
+    """[E, B, C, h, w] from one latent per picture [B, C, h, w], or from that many posterior samples, as they are."""
+    if clean.ndim == 5 and len(clean) != ensemble:
+        raise ValueError(
+            f"There are {len(clean)} posterior samples of every picture and {ensemble} looks at it: "
+            "draw as many as the ensemble has."
+        )
+    return clean.expand(ensemble, *clean.shape[-4:])
 
 
 def looks_at_once(pictures: int, batch: int) -> int:

@@ -13,7 +13,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 from torch.nn import Module
 
-from ..correspondence.dift import DiftSettings, ensemble_mean, looks_at_once, shared_noise
+from ..correspondence.dift import DiftSettings, ensemble_mean, looks_at_once, sample_per_look, shared_noise
 from ..correspondence.features import Features
 from .conditioning import pack, processed_prompt, unpack
 from .container import Denoise, run_inside, to_intermediate
@@ -48,7 +48,7 @@ def dift_features(
     clean = latent_format.process_in(latent)
     sigma = model.get_model_object("model_sampling").sigmas[settings.timestep]
     at_once = min(settings.ensemble, looks_at_once(latent.shape[-4], settings.batch))
-    one_forward = latent.expand(settings.ensemble, *latent.shape[-4:])[:at_once].flatten(0, 1)
+    one_forward = sample_per_look(latent, settings.ensemble)[:at_once].flatten(0, 1)
 
     def body(denoise: Denoise, x: Tensor) -> Tensor:
         prompt = processed_prompt(model.model, text, x, settings.seed)

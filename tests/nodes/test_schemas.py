@@ -11,6 +11,7 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_AdaIN",
     "AppearanceTransfer_AppearanceGuider",
     "AppearanceTransfer_CrossImageAttention",
+    "AppearanceTransfer_DIFTFeatures",
     "AppearanceTransfer_InversionReport",
     "AppearanceTransfer_InvertImageDDIM",
     "AppearanceTransfer_InvertImageDDPM",
