@@ -18,10 +18,10 @@ from ..correspondence.warp import warp
 from ..guidance.deviation import Mixing, deviate
 from ..inversion.record import Inversion
 from .dift import dift_of_x0
-from .fingerprint import same_model
 from .latent_operations import mask_at
-from .references import RecordedReference
-from .run import _check_fits
+from .patching import check_inversions
+from .references import Evaluation, RecordedReference
+from .run import check_fits
 from .sampler import BeforeStep, NoiseMapSampler, batched
 
 log = logging.getLogger("appearance_transfer")
@@ -67,12 +67,11 @@ class DeviationSampler(NoiseMapSampler):
         self.mask = mask
         self.appearance_mask = appearance_mask
         self.correspondence = correspondence
-        _check_fits(appearance, structure.schedule.sigmas, structure.start.shape)
+        check_fits(appearance, structure.schedule.sigmas, structure.start.shape)
         self._check_masks()
 
     def before_steps(self, guider: Any, latent: Tensor, extra_args: dict[str, Any]) -> BeforeStep | None:
-        for inversion in (self.inversion, self.appearance):
-            same_model(inversion.fingerprint, guider.model_patcher)
+        check_inversions(guider.model_patcher, (self.inversion, self.appearance))
         if self.correspondence is not None and self.correspondence.pictures != len(latent):
             raise ValueError(
                 f"The matches are of {self.correspondence.pictures} picture(s) and the batch to sample holds "
@@ -136,7 +135,7 @@ class _Run:
         if not self.settings.window.contains(i):
             return x, denoised
         sigma = x.new_full((x.shape[0],), self.schedule.sigmas[i])
-        offered = self.appearance.estimate(self.guider, sigma, i, self.model_options, self.seed)
+        offered = self.appearance.estimate(Evaluation(self.guider, sigma, i, self.model_options, self.seed))
         carried = self._carried(offered, denoised)
         a, _ = self.schedule.pair(i)
         return deviate(x, denoised, carried, self.mask, a, lambda at: self._guided(at, sigma), self.settings.mixing)

@@ -42,7 +42,7 @@ class Transfer(ABC):
         self.plan = Plan(tuple(appearances), structure, settings, decoder_levels(model))
         self.run: Run | None = None
         inversions = [entry.inversion for entry in appearances]
-        _check_inversions(model, inversions if structure is None else [*inversions, structure])
+        check_inversions(model, inversions if structure is None else [*inversions, structure])
 
     @abstractmethod
     def begin(self, guider: Any, sigmas: list[float], shape: Sequence[int]) -> Run:
@@ -92,7 +92,8 @@ def current_runs(model_options: dict[str, Any]) -> list[Run]:
     return [transfer.run for transfer in transfers if transfer.run is not None]
 
 
-def _check_inversions(model: ModelPatcher, inversions: Sequence[Inversion]) -> None:
+def check_inversions(model: ModelPatcher, inversions: Sequence[Inversion]) -> None:
+    """Raise where inversions cannot be used with a model or with each other; warn of another checkpoint."""
     for inversion in inversions:
         if not same_model(inversion.fingerprint, model):
             log.warning(

@@ -55,9 +55,9 @@ class RecordedReference:
         """
         self._denoise(beside, prompts, patches)
 
-    def estimate(self, guider: Any, sigma: Tensor, level: int, model_options: dict[str, Any], seed: Any) -> Tensor:
+    def estimate(self, beside: Evaluation) -> Tensor:
         """The picture [B, C, h, w] that the model predicts from it at this level, under its own prompt alone."""
-        return self._denoise(Evaluation(guider, sigma, level, model_options, seed), (POSITIVE,), {})[0]
+        return self._denoise(beside, (POSITIVE,), {})[0]
 
     def prompt(self, guider: Any, x: Tensor, seed: Any, which: int = POSITIVE) -> list[dict[str, Any]]:
         """The prompt it was inverted under, as `calc_cond_batch` takes it for latents of the shape of x."""

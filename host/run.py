@@ -93,7 +93,7 @@ class Run(ABC):
         self._shares: dict[tuple[tuple[int, ...], bool], Tensor] = {}
         self._warned: set[str] = set()
         for reference in self._references():
-            _check_fits(reference.inversion, sigmas, shape)
+            check_fits(reference.inversion, sigmas, shape)
         self._say_what_will_happen()
 
     @abstractmethod
@@ -222,7 +222,7 @@ class Run(ABC):
         )
 
 
-def _check_fits(inversion: Inversion, sigmas: list[float], shape: Sequence[int]) -> None:
+def check_fits(inversion: Inversion, sigmas: list[float], shape: Sequence[int]) -> None:
     """Raise before anything expensive if an inversion cannot stand beside this run."""
     if tuple(shape[-2:]) != tuple(inversion.size):
         raise ValueError(
