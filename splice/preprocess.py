@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -41,6 +44,16 @@ def vit_input(
         height, width = max(height // patch, 1) * patch, max(width // patch, 1) * patch
     resized = F.interpolate(pictures, (height, width), mode="bilinear", align_corners=False, antialias=antialias)
     return normalised(resized)
+
+
+def pillow_resized(pictures: Tensor, short: int = 224) -> Tensor:
+    """[B, 3, H, W] in 0..1 -> [B, 3, h, w] in 0..1 with the shorter side `short`, as Pillow resizes picture files:
+    bilinear with antialiasing, in 8 bits. There is no limit to the longer side, and no gradient.
+    """
+    height, width = vit_size(pictures.shape[-2], pictures.shape[-1], short, long=None)
+    pixels = (pictures.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
+    files = [Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR) for picture in pixels]
+    return torch.from_numpy(np.stack([np.asarray(file) for file in files])).permute(0, 3, 1, 2).to(pictures) / 255
 
 
 def normalised(pictures: Tensor) -> Tensor:
