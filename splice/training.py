@@ -85,8 +85,8 @@ class Training:
             self._restore(self.sound)
             raise Diverged(
                 f"At step {failed} the loss or its gradient was no longer a number; the training has stopped and the "
-                f"generator of step {self.steps} was kept. Train in fp32, or with a smaller learning rate; if it is the "
-                "very first step, check the pictures and the ViT."
+                f"generator of step {self.steps} was kept. Train in fp32 or with a smaller learning rate; if it is "
+                "the very first step, check the pictures and the ViT."
             )
         self.sound = self.snapshot()
         self.optimizer.step()

@@ -1,0 +1,99 @@
+"""Every term of the loss at the steps where the schedule changes, and its gradient, against the released code."""
+
+import pytest
+import torch
+from appearance_transfer.splice.generator import SkipGenerator
+from appearance_transfer.splice.losses import Pair, Weights, identity_loss, structure_loss, terms_at
+from appearance_transfer.splice.sight import Eye
+from appearance_transfer.splice.vit import load_vit
+from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden
+from appearance_transfer.tests.splice.generators import official_generator, picture
+from appearance_transfer.tests.splice.vits import golden_vit, random_pictures, random_weights
+
+FILE = "A3_losses"
+THEIR_NAMES = {
+    "appearance": "loss_global_cls",
+    "structure": "loss_global_ssim",
+    "identity": "loss_global_id_B",
+    "whole appearance": "loss_entire_cls",
+    "whole structure": "loss_entire_ssim",
+}
+TERMS = {
+    0: {"appearance", "whole appearance", "whole structure"},
+    1: {"appearance", "structure", "identity"},
+    75: set(THEIR_NAMES),
+}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "file", "prefix", "tolerance"),
+    [(torch.float32, "splice_A3_losses", "", 1e-5), (torch.float64, "splice_f64_reference_runs", "A3.", 1e-12)],
+)
+@pytest.mark.parametrize("weights", ["init", "trained"])
+@pytest.mark.parametrize("step", TERMS)
+def test_terms_and_gradients_are_those_of_the_released_code(dtype, file, prefix, tolerance, weights, step) -> None:
+    def wanted(name: str) -> torch.Tensor:
+        return golden(file, f"{prefix}{weights}.step{step}.{name}", SPLICE_AND_PIX2PIX_ZERO)
+
+    structure = picture(FILE, "A_u8", dtype)
+    eye, generator = Eye(golden_vit(dtype)), official_generator(weights, dtype)
+    pair = Pair(*(picture(FILE, f"step{step}.{side}_crop_u8", dtype) for side in "AB"), structure)
+    terms = terms_at(step, generator, eye, pair, eye.look(structure)[0])
+    assert set(terms) == TERMS[step]
+    for name, term in terms.items():
+        assert term.item() == pytest.approx(wanted(THEIR_NAMES[name]).item(), rel=tolerance), name
+    loss = Weights().total(terms)
+    assert loss.item() == pytest.approx(wanted("loss").item(), rel=tolerance)
+
+    loss.backward()
+    norms = torch.stack([parameter.grad.norm() for parameter in generator.parameters()]).double()
+    assert norms.norm().item() == pytest.approx(wanted("grad_norm_total").item(), rel=10 * tolerance)
+    theirs = wanted("grad_norms")
+    large = theirs > 1e-4 * theirs.max()  # the others are rounding errors around 0
+    torch.testing.assert_close(norms[large], theirs[large], rtol=1000 * tolerance, atol=0)
+
+
+def test_a_picture_has_no_distance_to_itself() -> None:
+    (sight,) = Eye(load_vit(random_weights())).look(random_pictures(64, 64))
+    assert structure_loss(sight, sight) == 0
+    assert identity_loss(sight, sight) == 0
+
+
+@pytest.mark.parametrize("step", TERMS)
+def test_passes_of_a_step(step) -> None:
+    """Four pictures go through the ViT where the released code sends six; one more for the whole picture."""
+    seen = []
+    vit = load_vit(random_weights())
+    vit.patch_embed.register_forward_pre_hook(
+        lambda module, given: seen.append((len(given[0]), given[0].requires_grad))
+    )
+    eye, picture = Eye(vit), random_pictures(64, 64)
+    whole = eye.look(picture)[0]
+    seen.clear()
+    terms_at(step, SkipGenerator(), eye, Pair(picture, picture, picture), whole)
+    crops = [(2, False), (1 if step == 0 else 2, True)]
+    assert seen == (crops if step == 1 else [*crops, (1, True)])
+
+
+def test_weights_weigh() -> None:
+    terms = {"appearance": torch.tensor(1.0), "structure": torch.tensor(2.0), "whole structure": torch.tensor(3.0)}
+    assert Weights(10, 0.5, 7).total(terms) == 10 + 1 + 1.5
+
+
+@pytest.mark.parametrize("layer", [0, -1])
+def test_checkpointing_changes_no_gradient(layer) -> None:
+    vit, pictures, gradients = load_vit(random_weights()), random_pictures(64, 64), []
+    for checkpointing in (False, True):
+        given = pictures.clone().requires_grad_()
+        (sight,) = Eye(vit, layer, checkpointing=checkpointing).look(given)
+        (sight.cls.square().mean() + sight.keys.square().mean()).backward()
+        gradients.append(given.grad)
+    torch.testing.assert_close(*gradients)
+
+
+def test_half_precision_is_near_and_its_losses_are_full() -> None:
+    vit, pictures = load_vit(random_weights()), random_pictures(64, 64)
+    ((exact,), (rough,)) = (Eye(vit, bf16=bf16).look(pictures) for bf16 in (False, True))
+    assert rough.keys.dtype == rough.cls.dtype == torch.float32
+    assert not torch.equal(rough.keys, exact.keys)
+    assert torch.cosine_similarity(rough.keys, exact.keys, dim=-1).min() > 0.99
