@@ -79,6 +79,23 @@ def force_pairs(
     return _told(correspondence, forced, y * correspondence.appearance_grid[1] + x)
 
 
+def matched_points(correspondence: Correspondence, points: Sequence[Point], picture: int = 0) -> Tensor:
+    """[N, 2] float64, (x, y) in pixels of the appearance: where points of structure number `picture` match.
+
+    A point keeps its offset from its place. NaN where nothing matches. Raises ValueError for a point outside of the
+    picture.
+    """
+    if not points:
+        return torch.zeros(0, 2, dtype=torch.float64)
+    here = _in_places(points, correspondence.structure_picture, correspondence.grid, "structure")
+    y, x = here.long().unbind(-1)
+    match = correspondence.best[picture].cpu()[y, x]
+    width = correspondence.appearance_grid[1]
+    there = torch.stack([match // width, match % width], dim=-1) + here.frac()
+    pixels = there * _spacing(correspondence.appearance_picture, correspondence.appearance_grid)
+    return torch.where(match[:, None] == NO_MATCH, torch.nan, pixels).flip(-1)
+
+
 def _told(correspondence: Correspondence, forced: Tensor, place: Tensor) -> Correspondence:
     """The matches, but with the single sure match `place` [h, w] where `forced` [h, w]."""
     device = correspondence.index.device
