@@ -189,7 +189,8 @@ def test_matches_can_be_wired_in(model, structure, appearance) -> None:
         wired = what_is_carried(model, structure, appearance, matching="progressive", correspondence=matches)
         assert torch.equal(wired, overlaid)
     mirrored = replace(identity(), index=identity().index.flip(-1))
-    assert torch.equal(what_is_carried(model, structure, appearance, correspondence=mirrored), overlaid.flip(-1))
+    carried = what_is_carried(model, structure, appearance, correspondence=mirrored)
+    assert world.relative(carried, overlaid.flip(-1)) < 1e-6  # D + (C - D), and each place has its own D
 
 
 def test_where_nothing_matches_the_structure_stays(model, structure, appearance) -> None:
@@ -200,8 +201,9 @@ def test_where_nothing_matches_the_structure_stays(model, structure, appearance)
     matches = replace(identity(), index=index, weight=(index >= 0).float())
     carried = what_is_carried(model, structure, appearance, correspondence=matches)
     overlaid = what_is_carried(model, structure, appearance)
+    own = what_is_carried(model, structure, appearance, mask=torch.zeros(1, 16, 16))
     assert torch.equal(carried[..., 8:], overlaid[..., 8:])
-    assert not torch.equal(carried[..., :8], overlaid[..., :8])
+    assert torch.equal(carried[..., :8], own[..., :8])
 
 
 @pytest.mark.parametrize("matching", ["progressive", "initial"])
