@@ -71,3 +71,24 @@ def golden_inversion(model, role: str):
 def papers_scaling(x: torch.Tensor, sigma: float) -> torch.Tensor:
     """x_t = x / sqrt(1 + sigma^2)"""
     return x / (1 + sigma**2) ** 0.5
+
+
+class Recorder:
+    """Between the steps: AdaIN, and a copy of the output's latent in the papers' scaling."""
+
+    def __init__(self, operation, inversion, last: int):
+        self.operation, self.inversion, self.last = operation, inversion, last
+        self.seen: dict[int, torch.Tensor] = {}
+
+    def __call__(self, latent, step, level, latent_of):
+        if self.operation is not None:
+            latent = self.operation(latent=latent, step=step, level=level, latent_of=latent_of)
+        sigma = self.inversion.schedule.sigmas[level]
+        self.seen[step] = papers_scaling(latent, sigma)
+        if step == self.last:
+            raise StopRun
+        return latent
+
+
+class StopRun(Exception):
+    """Enough has been seen."""

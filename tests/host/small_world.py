@@ -69,11 +69,23 @@ def invert(model, latent: torch.Tensor, **options):
 
 
 def transfer_settings(**options):
-    """Settings whose windows are open from the second executed step on."""
-    from appearance_transfer.attention.windows import Window
+    """Settings of Cross-Image Attention whose windows are open from the second executed step on."""
     from appearance_transfer.host.transfer import Settings
 
-    return Settings(**{"fine": Window(1, 99), "coarse": Window(1, 99), "structure_every": 4} | options)
+    return Settings(**_open_early(options))
+
+
+def rearrangement_settings(**options):
+    """Settings of Semantic Rearrangement whose windows are open from the second executed step on."""
+    from appearance_transfer.host.rearrangement import RearrangementSettings
+
+    return RearrangementSettings(**_open_early(options))
+
+
+def _open_early(options: dict) -> dict:
+    from appearance_transfer.attention.windows import Window
+
+    return {"fine": Window(1, 99), "coarse": Window(1, 99), "structure_every": 4} | options
 
 
 def stock_guider(model, *, positive=None, negative=None, cfg: float = 1.0):

@@ -10,7 +10,8 @@ import logging
 import pytest
 import torch
 from appearance_transfer.tests.golden.reference import golden
-from appearance_transfer.tests.host.golden_model import golden_inversion, golden_model, papers_scaling
+from appearance_transfer.tests.host.golden_model import Recorder, StopRun, golden_inversion, golden_model
+from appearance_transfer.tests.host.small_world import relative
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +27,6 @@ def model(host):
 @pytest.fixture(scope="module")
 def inversions(model):
     return golden_inversion(model, "struct"), golden_inversion(model, "app")
-
-
-def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    return float((ours - theirs).abs().max() / theirs.abs().max())
 
 
 def test_noise_maps_of_single_levels(model, inversions) -> None:
@@ -53,27 +50,6 @@ def test_noise_maps_of_single_levels(model, inversions) -> None:
             noise_scale = step_coefficients(schedule, i, 1.0)[2]
             z = (inversion.trajectory[i + 1] - mean(x, denoised, schedule, i, 1.0)) / noise_scale
             assert relative(z, golden("inversion", f"zs_{role}_from32")[i][None]) < STEP_LIMIT
-
-
-class Recorder:
-    """Between the steps: AdaIN, and a copy of the output's latent in the papers' scaling."""
-
-    def __init__(self, operation, inversion, last: int):
-        self.operation, self.inversion, self.last = operation, inversion, last
-        self.seen: dict[int, torch.Tensor] = {}
-
-    def __call__(self, latent, step, level, latent_of):
-        if self.operation is not None:
-            latent = self.operation(latent=latent, step=step, level=level, latent_of=latent_of)
-        sigma = self.inversion.schedule.sigmas[level]
-        self.seen[step] = papers_scaling(latent, sigma)
-        if step == self.last:
-            raise StopRun
-        return latent
-
-
-class StopRun(Exception):
-    """Enough has been seen."""
 
 
 def run_loop(model, inversions, settings, adain_masks=(None, None), last: int = 67) -> dict[int, torch.Tensor]:

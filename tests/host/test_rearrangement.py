@@ -1,0 +1,400 @@
+"""Semantic Rearrangement as a patch of a MODEL: what it must change, leave alone, and leave behind."""
+
+import pytest
+import torch
+from appearance_transfer.tests.host import small_world as world
+
+SAME = 1e-5  # relative, fp32: the same sums in another order
+GRID = (8, 8)  # of the first edited layer
+LAYER = ("output", 2)
+CFG = 2.5
+
+
+@pytest.fixture(scope="module")
+def model(host):
+    return world.small_model()
+
+
+@pytest.fixture(scope="module")
+def structure(model):
+    return world.invert(model, world.latents(1))
+
+
+@pytest.fixture(scope="module")
+def appearance(model):
+    return world.invert(model, world.latents(2), seed=7)
+
+
+@pytest.fixture(scope="module")
+def second(model):
+    return world.invert(model, world.latents(3), seed=8)
+
+
+def rearrange(model, appearances, structure=None, **settings):
+    from appearance_transfer.host.rearrangement import rearrange_appearance
+    from appearance_transfer.host.run import Appearance
+
+    weighed = [entry if isinstance(entry, Appearance) else Appearance(entry) for entry in appearances]
+    return rearrange_appearance(model, weighed, structure, world.rearrangement_settings(**settings))
+
+
+def weigh(inversion, **options):
+    from appearance_transfer.host.run import Appearance
+
+    return Appearance(inversion, **options)
+
+
+def identity(pictures=1, **changes):
+    """Every place of an 8x8 grid matches itself, but for {place: other} in `moved`."""
+    from appearance_transfer.correspondence.correspondence import Correspondence
+
+    index = torch.arange(64).expand(pictures, 1, 64).clone()
+    for place, other in changes.pop("moved", {}).items():
+        index[..., place] = other
+    whole = torch.ones(pictures, *GRID)
+    sizes = {"structure_picture": (128, 128), "appearance_picture": (128, 128)} | changes
+    return Correspondence(index.unflatten(2, GRID), whole[:, None], whole, whole, GRID, **sizes)
+
+
+def left_half():
+    mask = torch.zeros(1, 16, 16)
+    mask[:, :, :8] = 1
+    return mask
+
+
+def sample(model, inversion, cfg=1.0, **options):
+    guider = world.stock_guider(model, negative=world.prompt(2), cfg=cfg)
+    return world.sample(model, inversion, guider=guider, **options)
+
+
+def entering(model, inversion, *, cfg=1.0, step=1):
+    """(n, context, value), each {prompt: [B, N, C]}, of the first edited layer at an executed step."""
+    sigma = torch.tensor(inversion.schedule.sigmas[step])
+    seen = {}
+
+    def listen(n, context, value, extra):
+        if extra["block"] == LAYER and torch.isclose(extra["sigmas"].max(), sigma):
+            chunks = (tokens.clone().chunk(len(extra["cond_or_uncond"])) for tokens in (n, context, value))
+            seen["tokens"] = [dict(zip(extra["cond_or_uncond"], chunk, strict=True)) for chunk in chunks]
+        return n, context, value
+
+    listening = model.clone()
+    listening.set_model_attn1_patch(listen)
+    sample(listening, inversion, cfg)
+    return seen["tokens"]
+
+
+def runs_of(model):
+    from appearance_transfer.host.patching import current_runs
+
+    return current_runs(model.model_options)
+
+
+def test_it_changes_the_picture(model, structure, appearance) -> None:
+    assert world.relative(sample(rearrange(model, [appearance], structure), structure), sample(model, structure)) > 0.05
+
+
+@pytest.mark.parametrize("how", ["strength", "window", "mask", "weight"])
+def test_off_is_bit_identical(model, structure, appearance, how) -> None:
+    from appearance_transfer.attention.windows import Window
+
+    entry, settings = appearance, {}
+    if how == "strength":
+        settings = {"strength": 0.0}
+    elif how == "window":
+        settings = {"fine": Window(50, 60), "coarse": Window(50, 60)}
+    elif how == "mask":
+        entry = weigh(appearance, mask=torch.zeros(1, 128, 128))
+    else:
+        entry = weigh(appearance, weight=0.0)
+    off = rearrange(model, [entry], **settings)
+    assert torch.equal(sample(off, structure, CFG), sample(model, structure, CFG))
+
+
+def test_full_masks_are_no_masks(model, structure, appearance) -> None:
+    everywhere = torch.ones(1, 128, 128)
+    masked = rearrange(model, [weigh(appearance, mask=everywhere, appearance_mask=everywhere)], structure)
+    assert torch.equal(sample(masked, structure), sample(rearrange(model, [appearance], structure), structure))
+
+
+def test_each_appearance_paints_its_own_places(model, structure, appearance, second) -> None:
+    """At the injection site, two pictures with a half each are the halves of each of them alone."""
+    mask = left_half()
+    pair = [weigh(appearance, mask=mask), weigh(second, mask=1 - mask)]
+    both, first, other = (
+        entering(rearrange(model, entries), structure)[0][0].unflatten(1, GRID)
+        for entries in (pair, [appearance], [second])
+    )
+    assert torch.equal(both[:, :, :4], first[:, :, :4])
+    assert torch.equal(both[:, :, 4:], other[:, :, 4:])
+    alone = entering(rearrange(model, pair[:1]), structure)[0][0].unflatten(1, GRID)
+    assert torch.equal(alone[:, :, 4:], entering(model, structure)[0][0].unflatten(1, GRID)[:, :, 4:])
+
+
+def test_matches_stay_inside_the_appearance_mask(model, structure, appearance) -> None:
+    masked = rearrange(model, [weigh(appearance, appearance_mask=left_half())])
+    taken = entering(masked, structure)[0][0][0]
+    offered = entering(model, appearance)[0][0].unflatten(1, GRID)[0, :, :4].flatten(0, 1)
+    assert (taken[:, None] - offered).abs().amax(2).amin(1).max() < 1e-4
+
+
+def test_an_image_as_its_own_appearance_comes_back(model, structure) -> None:
+    """At recorded latents every place is its own best match, so nothing changes."""
+    same = sample(rearrange(model, [structure], structure), structure)
+    assert world.relative(same, sample(model, structure)) < 1e-4
+
+
+@pytest.mark.parametrize(("inject", "taking"), [("feature", (0, 1, 2)), ("kv", (1, 2)), ("v", (2,))])
+def test_only_what_is_injected_changes(model, structure, appearance, inject, taking) -> None:
+    plain = entering(model, structure)
+    edited = entering(rearrange(model, [appearance], inject=inject), structure)
+    full = entering(rearrange(model, [appearance]), structure)
+    for i in range(3):
+        assert torch.equal(edited[i][0], (full if i in taking else plain)[i][0])
+    assert not torch.equal(full[0][0], plain[0][0])
+
+
+def test_strength_goes_part_of_the_way(model, structure, appearance) -> None:
+    plain, part, full = (
+        entering(patched, structure)[0][0]
+        for patched in (model, rearrange(model, [appearance], strength=0.25), rearrange(model, [appearance]))
+    )
+    torch.testing.assert_close(part, 0.75 * plain + 0.25 * full)
+
+
+class TestTextGuidance:
+    """Which rows are edited, step 1 being a structure step wherever a structure is connected."""
+
+    def test_only_positive_rows_take_the_appearance(self, model, structure, appearance) -> None:
+        plain = entering(model, structure, cfg=CFG)[0]
+        edited = entering(rearrange(model, [appearance]), structure, cfg=CFG)[0]
+        assert torch.equal(edited[1], plain[1])
+        assert not torch.equal(edited[0], plain[0])
+
+    @pytest.mark.parametrize(("rule", "edited"), [("official", {1}), ("both", {0, 1})])
+    def test_structure_steps(self, model, structure, appearance, rule, edited) -> None:
+        """Rows take the structure's feature under the same prompt, at its recorded latent."""
+        guided = world.invert(model, world.latents(1), guidance=CFG)  # replayed at this scale it stands as recorded
+        expected = entering(model, guided, cfg=CFG)[0]
+        plain = entering(model, structure, cfg=CFG)[0]
+        found = entering(rearrange(model, [appearance], guided, structure_rule=rule), structure, cfg=CFG)[0]
+        for prompt in (0, 1):
+            reference = expected if prompt in edited else plain
+            torch.testing.assert_close(found[prompt], reference[prompt], atol=1e-4, rtol=1e-4)
+
+    def test_without_it_the_only_row_takes_the_structure(self, model, structure, appearance) -> None:
+        other = world.invert(model, world.latents(4))
+        found = entering(rearrange(model, [appearance], other), structure)[0]
+        torch.testing.assert_close(found[0], entering(model, other)[0][0], atol=1e-4, rtol=1e-4)
+
+    def test_appearance_guidance_finds_the_run(self, model, structure, appearance) -> None:
+        from appearance_transfer.attention.windows import Window
+        from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
+
+        patched = rearrange(model, [appearance])
+        settings = GuidanceSettings(scale=CFG, end_scale=CFG, window=Window(0, 99))
+        ours = world.sample(patched, structure, guider=AppearanceGuider(patched, world.prompt(1), None, settings))
+        stock = world.sample(patched, structure, guider=world.stock_guider(patched, cfg=CFG))
+        assert world.relative(ours, stock) < SAME
+
+
+class TestMatches:
+    def test_a_wired_correspondence_steers(self, model, structure, appearance) -> None:
+        """A forced pair changes the place it is about, and nothing else."""
+        plain = rearrange(model, [weigh(appearance, correspondence=identity())])
+        forced = rearrange(model, [weigh(appearance, correspondence=identity(moved={10: 53}))])
+        before, after = (entering(patched, structure)[0][0][0] for patched in (plain, forced))
+        assert (before != after).any(1).nonzero().flatten().tolist() == [10]
+        assert torch.equal(after[10], before[53])
+        assert not torch.equal(sample(plain, structure), sample(forced, structure))
+
+    def test_places_without_a_match_are_left_alone(self, model, structure, appearance) -> None:
+        nowhere = identity(moved=dict.fromkeys(range(64), -1))
+        silent = rearrange(model, [weigh(appearance, correspondence=nowhere)])
+        assert torch.equal(sample(silent, structure), sample(model, structure))
+
+    def test_dift_is_computed_once(self, host, structure, appearance) -> None:
+        counted = world.small_model()
+        counter = world.count_evaluations(counted)
+        outputs = {}
+        for source in ("self-attention", "dift"):
+            before = counter.samples
+            outputs[source] = sample(rearrange(counted, [appearance], structure, match_source=source), structure)
+            outputs[source, "cost"] = counter.samples - before
+        assert world.relative(outputs["dift"], outputs["self-attention"]) > 1e-3
+        assert outputs["dift", "cost"] - outputs["self-attention", "cost"] == 16  # an ensemble of 8 for each picture
+
+    def test_dift_of_a_picture_with_itself_is_the_identity(self, model, structure) -> None:
+        same = sample(rearrange(model, [structure], structure, match_source="dift"), structure)
+        assert world.relative(same, sample(model, structure)) < 1e-4
+
+    def test_a_batch_by_dift_and_by_wire(self, model, appearance) -> None:
+        both = world.invert(model, world.latents(5, 2))
+        by_dift = sample(rearrange(model, [appearance], both, match_source="dift"), both)
+        one = sample(rearrange(model, [appearance], both.picture(1), match_source="dift"), both.picture(1))
+        assert world.relative(one, by_dift[1:]) < 1e-4
+        wired = sample(rearrange(model, [weigh(appearance, correspondence=identity(2))], both), both)
+        single = sample(rearrange(model, [weigh(appearance, correspondence=identity())], both), both)
+        assert torch.equal(wired, single)
+
+
+class TestRuns:
+    def test_requeue_is_bit_identical_and_leaves_nothing(self, model, structure, appearance) -> None:
+        patched = rearrange(model, [appearance], structure)
+        first = sample(patched, structure, CFG)
+        assert not runs_of(patched)
+        assert torch.equal(sample(patched, structure, CFG), first)
+
+    def test_clones_of_one_model_do_not_see_each_other(self, model, structure, appearance, second) -> None:
+        plain = sample(model, structure)
+        one, other = rearrange(model, [appearance], structure), rearrange(model, [second], strength=0.5)
+        first = sample(one, structure)
+        assert not torch.equal(sample(other, structure), first)
+        assert torch.equal(sample(one, structure), first)
+        assert torch.equal(sample(model, structure), plain)
+
+    @pytest.mark.parametrize("replayed", [False, True])
+    def test_an_interrupted_run_leaves_no_trace(self, model, structure, appearance, replayed) -> None:
+        from comfy.model_management import InterruptProcessingException
+
+        def interrupt(latent, step, **_):
+            if step == 4:
+                raise InterruptProcessingException
+            return latent
+
+        patched = rearrange(model, [appearance], structure, replayed=replayed)
+        first = sample(patched, structure, CFG)
+        with pytest.raises(InterruptProcessingException):
+            sample(patched, structure, CFG, between_steps=interrupt)
+        assert not runs_of(patched)
+        assert torch.equal(sample(patched, structure, CFG), first)
+
+    def test_a_batch_is_its_pictures(self, model) -> None:
+        both, looks = world.invert(model, world.latents(5, 2)), world.invert(model, world.latents(6, 2), seed=3)
+        pairs = sample(rearrange(model, [looks], both), both, CFG)
+        for i in range(2):
+            alone = sample(rearrange(model, [looks.picture(i)], both.picture(i)), both.picture(i), CFG)
+            assert world.relative(alone, pairs[i : i + 1]) < 1e-4
+
+    def test_replayed_references_move_with_the_text_guidance(self, model, appearance) -> None:
+        """An inversion replayed at the scale it was made with stays at its recorded latents."""
+        guided = world.invert(model, world.latents(1), guidance=CFG)
+        looks = world.invert(model, world.latents(2), seed=7, guidance=CFG)
+        recorded, replayed = (
+            sample(rearrange(model, [looks], guided, replayed=replayed), guided, CFG) for replayed in (False, True)
+        )
+        assert world.relative(replayed, recorded) < 1e-3
+        elsewhere = sample(rearrange(model, [looks], guided, replayed=True), guided, 1.0)
+        assert world.relative(elsewhere, sample(rearrange(model, [looks], guided), guided, 1.0)) > 1e-2
+
+
+def test_evaluations_are_those_we_state(host) -> None:
+    """100 steps with 32 left out, guided inversion and guided sampling: 272 + 136 + 57 = 465; replayed 2 x 2 x 68."""
+    from appearance_transfer.host.rearrangement import RearrangementSettings, rearrange_appearance
+    from appearance_transfer.host.run import Appearance
+    from appearance_transfer.host.schedules import schedule_of
+
+    model = world.small_model()
+    counter = world.count_evaluations(model)
+    schedule = schedule_of(model, steps=100, start_at=32)
+    structure, appearance = (
+        world.invert(model, world.latents(seed)[..., :8, :8], schedule=schedule, guidance=3.5, levels_per_forward=4)
+        for seed in (1, 2)
+    )
+    assert counter.samples == 272
+    for settings, expected in (({}, 57), ({"structure_rule": "both"}, 63), ({"replayed": True}, 272)):
+        before = counter.samples
+        patched = rearrange_appearance(model, [Appearance(appearance)], structure, RearrangementSettings(**settings))
+        sample(patched, structure, CFG)
+        assert counter.samples - before == 136 + expected
+
+
+class TestChain:
+    """With the patches of other nodes before or after ours."""
+
+    def test_another_patch_of_the_input_keeps_its_part(self, model, structure, appearance) -> None:
+        def other(n, context, value, extra):
+            return n, context, value * 0.5
+
+        patched = model.clone()
+        patched.set_model_attn1_patch(other)
+        alone = sample(patched, structure)
+        assert torch.equal(sample(rearrange(patched, [weigh(appearance, weight=0.0)]), structure), alone)
+        inside = rearrange(patched, [weigh(appearance, mask=left_half())])
+        value = entering(inside, structure)[2][0].unflatten(1, GRID)
+        assert torch.equal(value[:, :, 4:], entering(patched, structure)[2][0].unflatten(1, GRID)[:, :, 4:])
+
+    def test_keys_and_values_of_another_length_are_left_alone(self, model, structure, appearance, caplog) -> None:
+        def longer(n, context, value, extra):
+            return n, torch.cat([context, context], 1), torch.cat([value, value], 1)
+
+        patched = model.clone()
+        patched.set_model_attn1_patch(longer)
+        sample(rearrange(patched, [appearance]), structure)
+        assert "not rearranged" in caplog.text
+
+    def test_a_node_that_merges_tokens_switches_it_off_there(self, host, model, structure, appearance, caplog) -> None:
+        tiled = host.nodes["HyperTile"].execute(model, tile_size=1, swap_size=1, max_depth=2, scale_depth=False)[0]
+        sample(rearrange(tiled, [appearance]), structure)
+        assert "changes the number of tokens" in caplog.text
+
+    def test_cross_image_attention_before_and_after(self, model, structure, appearance, second) -> None:
+        from appearance_transfer.host.transfer import transfer_appearance
+
+        def attend(patched):
+            return transfer_appearance(patched, [weigh(second)], structure, world.transfer_settings())
+
+        before = sample(rearrange(attend(model), [appearance], structure), structure)
+        assert torch.equal(sample(attend(rearrange(model, [appearance], structure)), structure), before)
+        assert not torch.equal(sample(attend(model), structure), before)
+        assert not torch.equal(sample(rearrange(model, [appearance], structure), structure), before)
+
+    def test_two_prompts_for_a_batch(self, model, appearance) -> None:
+        """Combined conditionings bring rows for each prompt; both are edited, picture by picture."""
+        both = world.invert(model, world.latents(5, 2))
+        prompts = world.prompt(1) + world.prompt(3)
+        patched = rearrange(model, [weigh(appearance, mask=torch.stack([torch.ones(16, 16), left_half()[0]]))])
+        twice = world.sample(patched, both, guider=world.stock_guider(patched, positive=prompts))
+        alone = rearrange(model, [weigh(appearance, mask=left_half())])
+        single = world.sample(alone, both.picture(1), guider=world.stock_guider(alone, positive=prompts))
+        assert world.relative(single, twice[1:]) < 1e-4
+
+
+class TestRefusals:
+    """One sentence each, before anything expensive."""
+
+    def test_no_appearance(self, model) -> None:
+        with pytest.raises(ValueError, match="No appearance is connected"):
+            rearrange(model, [])
+
+    def test_matches_of_another_shape(self, model, appearance) -> None:
+        narrow = identity(structure_picture=(128, 96))
+        with pytest.raises(ValueError, match="picture of 96x128 pixels, and the inverted pictures have another shape"):
+            rearrange(model, [weigh(appearance, correspondence=narrow)])
+        rearrange(model, [weigh(appearance, correspondence=identity(structure_picture=(1024, 1020)))])
+
+    def test_matches_of_another_number_of_pictures(self, model, structure, appearance) -> None:
+        patched = rearrange(model, [weigh(appearance, correspondence=identity(2))])
+        with pytest.raises(ValueError, match="holds 2 pictures and the batch to sample 1"):
+            sample(patched, structure)
+
+    def test_dift_without_a_structure(self, model, appearance) -> None:
+        with pytest.raises(ValueError, match="no structure is connected"):
+            rearrange(model, [appearance], match_source="dift")
+        rearrange(model, [weigh(appearance, correspondence=identity())], match_source="dift")
+
+    def test_an_empty_appearance_mask(self, model, appearance) -> None:
+        with pytest.raises(ValueError, match="nothing inside it can be matched"):
+            rearrange(model, [weigh(appearance, appearance_mask=torch.zeros(1, 64, 64))])
+
+    def test_a_window_that_never_opens_says_so(self, model, structure, appearance, caplog) -> None:
+        from appearance_transfer.attention.windows import Window
+
+        sample(rearrange(model, [appearance], fine=Window(50, 60), coarse=Window(50, 60)), structure)
+        assert "Semantic Rearrangement has no effect" in caplog.text
+
+    def test_cross_image_attention_says_what_it_does_not_use(self, model, appearance, caplog) -> None:
+        from appearance_transfer.host.transfer import transfer_appearance
+
+        transfer_appearance(model, [weigh(appearance, correspondence=identity())], None, world.transfer_settings())
+        assert "Semantic Rearrangement does" in caplog.text
