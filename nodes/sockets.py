@@ -6,12 +6,15 @@ Inversion = io.Custom("INVERSION")
 """A picture's path through noise (inversion/record.py)."""
 
 Appearance = io.Custom("APPEARANCE")
-"""An inversion with a weight and the region of the output it paints (host/transfer.py)."""
+"""An inversion with a weight, the region of the output it paints, and its matches (host/run.py)."""
 
 Features = io.Custom("FEATURES")
 """What a network knows of every place of a picture (correspondence/features.py)."""
 
 Correspondence = io.Custom("CORRESPONDENCE")
 """For every place of the structure its place in the appearance (correspondence/correspondence.py)."""
+
+EditDirection = io.Custom("EDIT_DIRECTION")
+"""From one word to another, for any prompt (editing/direction.py)."""
 
 CATEGORY = "appearance transfer"

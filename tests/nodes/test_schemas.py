@@ -22,6 +22,7 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_ResumeFromInversion",
     "AppearanceTransfer_SaveInversion",
     "AppearanceTransfer_SelfSegmentation",
+    "AppearanceTransfer_SemanticRearrangement",
     "AppearanceTransfer_ShowAttentionMatches",
     "AppearanceTransfer_WeighAppearance",
     "AppearanceTransfer_WordAttentionMap",
