@@ -1,5 +1,6 @@
 """From what a person connects, a picture or a LATENT, to the latents that a model looks at."""
 
+import logging
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from ..correspondence.dift import shared_noise
 
+log = logging.getLogger("appearance_transfer")
+
 
 def picture_or_latent(
     image: Tensor | None, vae: Any, latent: dict[str, Any] | None, samples: int, seed: int
@@ -17,7 +20,7 @@ def picture_or_latent(
 
     image: [B, H, W, 3 or 4] in 0..1. samples: how many to draw from the VAE's posterior of a picture; 0 takes its mean.
 
-    Returns [B, C, h, w] or, with samples, [samples, B, C, h, w], in the VAE's scale; and (H, W), None for a LATENT.
+    Returns [B, C, h, w] or, of samples, [samples, B, C, h, w], in the VAE's scale; and (H, W), None for a LATENT.
     Raises ValueError where nothing or too much is connected.
     """
     if (image is None) == (latent is None):
@@ -33,17 +36,16 @@ def picture_or_latent(
 
 
 def posterior_samples(vae: Any, pictures: Tensor, count: int, seed: int) -> Tensor:
-    """`count` samples of every picture's posterior, [count, B, C, h, w] in the VAE's scale; the host gives its mean.
+    """`count` samples of every picture's posterior, [count, B, C, h, w] in the VAE's scale; the encoder runs once.
 
-    The encoder runs once. pictures: [B, H, W, 3] in 0..1; those of a size share the noise that is drawn.
+    pictures: [B, H, W, 3] in 0..1; those of a size share the noise that is drawn.
 
-    Raises ValueError for a VAE without a posterior, and where the host had to encode in tiles.
+    A VAE without a posterior (TAESD) has one latent per picture, which is returned as it is, [B, C, h, w]. So is the
+    mean, with a warning, where the host had to encode in tiles.
     """
     regulariser = getattr(vae.first_stage_model, "regularization", None)
     if not isinstance(regulariser, DiagonalGaussianRegularizer):
-        raise ValueError(
-            "This VAE gives one latent per picture and nothing to draw samples from. Set posterior to mean."
-        )
+        return vae.encode(pictures)
     seen: list[Tensor] = []
     hook = regulariser.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
     try:
@@ -51,10 +53,8 @@ def posterior_samples(vae: Any, pictures: Tensor, count: int, seed: int) -> Tens
     finally:
         hook.remove()
     if sum(map(len, seen)) != len(mean) or any(part.shape[-2:] != mean.shape[-2:] for part in seen):
-        raise ValueError(
-            "There was too little memory to encode the picture whole, and tiles have no common posterior. "
-            "Set posterior to mean, or make the picture smaller."
-        )
+        log.warning("There was too little memory to encode the picture whole: the posterior's mean is used.")
+        return mean
     posterior = DiagonalGaussianDistribution(torch.cat(seen).to(mean))
     drawn = shared_noise(tuple(mean.shape[1:]), 2 * count, seed)[count:]  # the looks add the first half of it
     return posterior.mean + posterior.std * drawn[:, None].to(mean)

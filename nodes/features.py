@@ -23,7 +23,7 @@ class DIFTFeatures(io.ComfyNode):
                     "positive", tooltip="What the picture shows, for example 'a photo of a horse'; or an empty text."
                 ),
                 io.Combo.Input(
-                    "preset", options=["semantic", "geometric", "pocket", CUSTOM],
+                    "preset", options=["semantic", "geometric", "pocket", CUSTOM], default="semantic",
                     tooltip="Semantic for parts of objects, geometric for two views of one thing, pocket for the "
                     "pocket checkpoint; custom uses the dials.",
                 ),
@@ -45,7 +45,7 @@ class DIFTFeatures(io.ComfyNode):
                     tooltip="Noisy looks whose mean is taken; the paper uses 8, 1 is quick and rough.",
                 ),
                 io.Combo.Input(
-                    "posterior", options=["sample", "mean"], advanced=True,
+                    "posterior", options=["sample", "mean"], default="sample", advanced=True,
                     tooltip="Only with image and vae: draw a latent for every look, as in the paper, or take the mean.",
                 ),
                 io.Int.Input(

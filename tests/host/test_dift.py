@@ -64,8 +64,11 @@ class TestWhatIsRead:
             x, t = torch.zeros(1, 4, 64, 64), torch.zeros(1)
             context = torch.zeros(1, 77, config["context_dim"])
             y = torch.zeros(1, config["adm_in_channels"]) if config.get("num_classes") else None
+            options = {"optimized_attention_override": lambda attention, q, *rest, **words: q}  # which asks for memory
             shapes = [
-                tuple(_output_of(layer, lambda: unet(x, t, context=context, y=y, transformer_options={})).shape[1:])
+                tuple(
+                    _output_of(layer, lambda: unet(x, t, context=context, y=y, transformer_options=options)).shape[1:]
+                )
                 for layer in up_block_ends(unet)
             ]
         outputs = outputs or UP_BLOCKS[0][2]
@@ -238,19 +241,28 @@ class TestBadInput:
 
 
 class TestPosterior:
+    PICTURES = torch.rand(2, 32, 32, 3, generator=torch.Generator().manual_seed(0))
+
     @pytest.fixture(scope="class")
     def vae(self, host):
-        from appearance_transfer.host.pocket_checkpoint import load_pocket_checkpoint
+        """The host's VAE around a small random AutoencoderKL."""
+        import comfy.sd
+        from comfy.ldm.models.autoencoder import AutoencoderKL
 
-        return load_pocket_checkpoint()[2]
+        sizes = {"z_channels": 4, "resolution": 32, "in_channels": 3, "out_ch": 3, "ch": 32, "ch_mult": [1, 1, 1, 1]}
+        rest = {"double_z": True, "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0}
+        config = {"embed_dim": 4, "ddconfig": sizes | rest}
+        noise = torch.Generator().manual_seed(0)
+        shapes = {name: weight.shape for name, weight in AutoencoderKL(**config).state_dict().items()}
+        state = {name: 0.1 * torch.randn(shape, generator=noise) for name, shape in shapes.items()}
+        return comfy.sd.VAE(sd=state, config={"params": config})
 
     def test_samples_lie_around_the_mean(self, vae) -> None:
         from appearance_transfer.host.encoding import posterior_samples
 
-        pictures = torch.rand(2, 32, 32, 3, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
-            mean = vae.encode(pictures)
-            samples = posterior_samples(vae, pictures, 64, seed=1)
+            mean = vae.encode(self.PICTURES)
+            samples = posterior_samples(vae, self.PICTURES, 64, seed=1)
         assert samples.shape == (64, *mean.shape)
         spread = samples.std(0)
         assert spread.min() > 0
@@ -260,11 +272,20 @@ class TestPosterior:
         from appearance_transfer.host.encoding import posterior_samples
 
         with torch.inference_mode():
-            posterior_samples(vae, torch.zeros(1, 32, 32, 3), 2, seed=1)
+            posterior_samples(vae, self.PICTURES, 2, seed=1)
         assert not vae.first_stage_model.regularization._forward_hooks
 
-    def test_a_vae_without_a_posterior_is_told(self, host) -> None:
+    def test_a_vae_without_a_posterior_gives_its_latent(self, host) -> None:
         from appearance_transfer.host.encoding import posterior_samples
+        from appearance_transfer.host.pocket_checkpoint import load_pocket_checkpoint
 
-        with pytest.raises(ValueError, match="Set posterior to mean"):
-            posterior_samples(SimpleNamespace(first_stage_model=torch.nn.Identity()), torch.zeros(1, 8, 8, 3), 2, 0)
+        vae = load_pocket_checkpoint()[2]
+        with torch.inference_mode():
+            assert torch.equal(posterior_samples(vae, self.PICTURES, 3, seed=1), vae.encode(self.PICTURES))
+
+    def test_every_look_takes_its_sample(self, model) -> None:
+        """Equal samples are one latent; the looks at unequal ones average."""
+        latent = latents(0)
+        assert torch.equal(features(model, latent.expand(3, 1, -1, -1, -1)).values, features(model, latent).values)
+        with pytest.raises(ValueError, match="2 posterior samples"):
+            features(model, latent.expand(2, 1, -1, -1, -1))
