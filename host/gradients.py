@@ -45,7 +45,7 @@ def differentiable(model: ModelPatcher) -> ModelPatcher:
         )
     with torch.inference_mode(False):
         clone = model.clone(disable_dynamic=True)
-    if model.model_dtype() != torch.float32:
+    if (model.get_model_object("manual_cast_dtype") or model.model_dtype()) != torch.float32:
         clone.set_model_compute_dtype(torch.float32)
     clone.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.PREPARE_SAMPLING, KEY, _load_whole)
     clone.model_options["transformer_options"]["optimized_attention_override"] = _attention_with_backward

@@ -15,7 +15,6 @@ from .schedule import Schedule
 
 KIND = Kind("inversion", "Save Inversion", "appearance_transfer.inversion", version=1)
 CONDITIONING = "conditioning."
-NULL_TEXT = ("null_text", "null_text_losses")
 
 
 def save(inversion: Inversion, path: str | os.PathLike[str]) -> None:
@@ -30,7 +29,8 @@ def save(inversion: Inversion, path: str | os.PathLike[str]) -> None:
         )
     tensors = {"trajectory": inversion.trajectory, "noise_maps": inversion.noise_maps}
     tensors |= {CONDITIONING + name: tensor for name, tensor in inversion.conditioning.items()}
-    tensors |= {name: tensor for name in NULL_TEXT if (tensor := getattr(inversion, name)) is not None}
+    if inversion.null_text is not None and inversion.null_text_losses is not None:
+        tensors |= {"null_text": inversion.null_text, "null_text_losses": inversion.null_text_losses}
     tensor_file.write(path, KIND, _header(inversion), tensors)
 
 
@@ -109,5 +109,6 @@ def _assemble(header: Header, tensors: dict[str, Tensor]) -> Inversion:
         method=header["method"],
         fingerprint=header["fingerprint"],
         conditioning=conditioning,
-        **{name: tensors.get(name) for name in NULL_TEXT},
+        null_text=tensors.get("null_text"),
+        null_text_losses=tensors.get("null_text_losses"),
     )
