@@ -54,12 +54,20 @@ def mutual_places(
     labels: tuple[Tensor, Tensor] | None = None,
     chunk: int = CHUNK,
 ) -> tuple[Tensor, Tensor]:
-    """`best_places`, kept only where each place is the best of the other."""
-    index, cosine = best_places(asking, offering, allowed=allowed, labels=labels, chunk=chunk)
-    back, _ = best_places(offering, asking, labels=labels and (labels[1], labels[0]), chunk=chunk)
-    places = torch.arange(len(asking), device=asking.device)
-    agreed = (index != NO_MATCH) & (back[index.clamp(min=0)] == places)
-    return torch.where(agreed, index, NO_MATCH), torch.where(agreed, cosine, 0.0)
+    """`best_places`, kept only where each place is the best of the other, the first of equals on both sides."""
+    index = torch.full((len(asking),), NO_MATCH, dtype=torch.int64, device=asking.device)
+    cosine = torch.zeros(len(asking), device=asking.device)
+    for rows, columns in groups(len(asking), len(offering), allowed, labels, asking.device):
+        highest = torch.full((len(columns),), -torch.inf, device=asking.device)
+        owner = torch.zeros_like(columns)
+        place = torch.zeros_like(rows)
+        for first, (part, similarity) in enumerate(similarities(asking, offering, rows, columns, chunk)):
+            cosine[part], place[first * chunk : first * chunk + len(part)] = similarity.max(dim=1)
+            value, row = similarity.max(dim=0)
+            owner = torch.where(value > highest, part[row], owner)
+            highest = torch.maximum(highest, value)
+        index[rows] = torch.where(owner[place] == rows, columns[place], NO_MATCH)
+    return index, torch.where(index == NO_MATCH, 0.0, cosine.clamp(-1, 1))
 
 
 def groups(

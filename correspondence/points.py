@@ -36,6 +36,11 @@ def parse_points(text: str) -> list[Point]:
     return [_point(entry) for entry in entries]
 
 
+def parse_point_lists(text: str) -> list[list[Point]]:
+    """Several lists of points, one after the other with an empty line between; see `parse_points`."""
+    return [parse_points(block) for block in re.split(r"\n\s*\n", text.strip())]
+
+
 def force_pairs(
     correspondence: Correspondence,
     structure_points: Sequence[Point],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -23,6 +23,16 @@ def inside(mask: Tensor | None, features: Features, name: str) -> Tensor:
         return torch.ones_like(features.values[:, 0], dtype=torch.bool).flatten(1)
     touched = adaptive_max_pool2d(_checked(mask, features, name)[:, None], features.grid) > 0
     return touched.flatten(1).expand(features.pictures, -1)
+
+
+def paired(structure: Mapping[str, Tensor], appearance: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Masks of the same name as pairs. Raises ValueError for one whose partner is missing."""
+    if alone := sorted(structure.keys() ^ appearance.keys()):
+        raise ValueError(
+            f"{', '.join(alone)}: connected for one picture only. A region needs a mask in the structure and one in "
+            "the appearance, on inputs of the same number."
+        )
+    return [(mask, appearance[name]) for name, mask in structure.items()]
 
 
 def region_labels(

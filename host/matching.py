@@ -1,10 +1,18 @@
 """Which part of the reference paints which part of the picture, as a picture."""
 
+from dataclasses import replace
+from typing import Any
+
+import comfy.model_management
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..attention.match_map import attended_places
+from ..correspondence.correspondence import Correspondence
+from ..correspondence.features import Features
+from ..correspondence.match import match
+from ..correspondence.warp import warp
 from ..inversion.record import Inversion
 from .capture import capture_tokens
 
@@ -36,3 +44,54 @@ def paint_with_matches(
     uniform = 1 / (height * width)
     decided = ((weight - uniform) / (1 - uniform)).clamp(0, 1).unflatten(1, (height, width))
     return painted.contiguous(), decided
+
+
+def match_features(structure: Features, appearance: Features, **settings: Any) -> Correspondence:
+    """`match` on the device that models run on; the result is in the processor's memory."""
+    device = comfy.model_management.get_torch_device()
+    moved = (replace(features, values=features.values.to(device)) for features in (structure, appearance))
+    found = match(*moved, **settings)
+    tensors = ("index", "weight", "cosine", "confidence")
+    return replace(found, **{name: getattr(found, name).cpu() for name in tensors})
+
+
+def confidence_mask(correspondence: Correspondence) -> Tensor:
+    """MASK [B, H, W] of the structure picture: the confidence of each place over all its pixels."""
+    return interpolate(
+        correspondence.confidence[:, None], size=correspondence.structure_picture, mode="nearest-exact"
+    ).squeeze(1)
+
+
+Carried = Tensor | dict[str, Any]
+"""What nodes pass: IMAGE [B, H, W, C], MASK [B, H, W] or [H, W], or LATENT."""
+
+
+def warp_by_matches(values: Carried, correspondence: Correspondence, fallback: Carried | None = None) -> Carried:
+    """`warp` of an IMAGE, MASK or LATENT, with a fallback of the same kind; the result is of that kind too.
+
+    Raises ValueError for a fallback of another kind, and for latents of videos.
+    """
+    if fallback is not None and _kind(fallback) != _kind(values):
+        raise ValueError(
+            f"The values to carry are a {_kind(values)} and the fallback is a {_kind(fallback)}. Connect two of one "
+            "kind."
+        )
+    warped = warp(_channels_first(values), correspondence, None if fallback is None else _channels_first(fallback))
+    if isinstance(values, dict):
+        return {"samples": warped}
+    return warped.movedim(1, -1).contiguous() if values.ndim == 4 else warped.squeeze(1)
+
+
+def _kind(values: Carried) -> str:
+    if isinstance(values, dict):
+        return "LATENT"
+    return "IMAGE" if values.ndim == 4 else "MASK"
+
+
+def _channels_first(values: Carried) -> Tensor:
+    """[B, C, H, W]"""
+    if isinstance(values, dict):
+        if values["samples"].ndim != 4:
+            raise ValueError("Only latents of pictures can be carried, not of videos. Take the frames as pictures.")
+        return values["samples"]
+    return values.movedim(-1, 1) if values.ndim == 4 else values.view(-1, 1, *values.shape[-2:])

@@ -1,3 +1,234 @@
 """Nodes that find which place matches which, show it, and use it."""
 
-NODES: list = []
+from comfy_api.latest import io, ui
+
+from .sockets import CATEGORY, Correspondence, Features
+
+FAMILY = f"{CATEGORY}/matching"
+BBOX, IMAGE = "bbox", "image"
+MOST_REGIONS = 8
+
+
+class MatchFeatures(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        def regions(which: str) -> io.Autogrow.Input:
+            mask = io.Mask.Input("region", tooltip=f"A region of the {which}, for the same input of the other picture.")
+            return io.Autogrow.Input(
+                f"{which}_regions",
+                template=io.Autogrow.TemplatePrefix(mask, prefix="region", min=0, max=MOST_REGIONS),
+                tooltip=f"Regions of the {which} that match only the region of the same number; none are needed.",
+            )
+
+        return io.Schema(
+            node_id="AppearanceTransfer_MatchFeatures",
+            display_name="Match Features",
+            category=FAMILY,
+            description="Finds for every place of the structure the place of the appearance that it looks like.",
+            search_aliases=["correspondence", "nearest neighbour", "dense matching", "keypoints", "forced match"],
+            inputs=[
+                Features.Input("structure", tooltip="Features of the picture whose places ask."),
+                Features.Input("appearance", tooltip="Features of the picture whose places answer; the same kind."),
+                io.Combo.Input(
+                    "method", options=["nearest", "mutual", "soft"], default="nearest",
+                    tooltip="The most similar place, only pairs that choose each other, or a mix of several places.",
+                ),
+                io.Float.Input(
+                    "floor", default=-1.0, min=-1.0, max=1.0, step=0.01,
+                    tooltip="Matches less similar than this are dropped; -1 keeps all.",
+                ),
+                io.Mask.Input(
+                    "structure_mask", optional=True,
+                    tooltip="Where the structure is matched; everywhere without a mask.",
+                ),
+                io.Mask.Input(
+                    "appearance_mask", optional=True,
+                    tooltip="What of the appearance may be matched; everything without a mask.",
+                ),
+                io.String.Input(
+                    "structure_points", default="", multiline=True,
+                    tooltip="Points that must match: x, y (pixels) per line or a point editor's list; empty for none.",
+                ),
+                io.String.Input(
+                    "appearance_points", default="", multiline=True,
+                    tooltip="Where those points belong in the appearance, in the same order; empty for none.",
+                ),
+                io.Float.Input(
+                    "radius", default=0.0, min=0.0, max=4096.0, step=1.0,
+                    tooltip="Pixels around each given point that go along with it; 0 moves its own place only.",
+                ),
+                regions("structure"),
+                regions("appearance"),
+                io.Float.Input(
+                    "temperature", default=0.05, min=0.001, max=10.0, step=0.005, advanced=True,
+                    tooltip="How widely soft matches spread; lower comes nearer to the most similar place alone.",
+                ),
+                io.Int.Input(
+                    "candidates", default=8, min=1, max=64, advanced=True,
+                    tooltip="Places that a soft match mixes; 1 takes the most similar place alone.",
+                ),
+            ],
+            outputs=[
+                Correspondence.Output("matches", tooltip="The match of every place, to draw, warp or transfer by."),
+                io.Mask.Output(
+                    "confidence", display_name="confidence",
+                    tooltip="How far to trust each match at the structure's size: 0 none, 1 certain.",
+                ),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, structure, appearance, method, floor, structure_points, appearance_points, radius, temperature, candidates,
+        structure_mask=None, appearance_mask=None, structure_regions=None, appearance_regions=None,
+    ) -> io.NodeOutput:  # fmt: skip
+        from ..correspondence.points import force_pairs, parse_points
+        from ..correspondence.regions import paired
+        from ..host.matching import confidence_mask, match_features
+
+        ours, theirs = parse_points(structure_points), parse_points(appearance_points)
+        regions = paired(structure_regions or {}, appearance_regions or {})
+        matches = match_features(
+            structure, appearance, method=method, structure_mask=structure_mask, appearance_mask=appearance_mask,
+            regions=regions, temperature=temperature, floor=floor, candidates=candidates,
+        )  # fmt: skip
+        matches = force_pairs(matches, ours, theirs, radius)
+        return io.NodeOutput(matches, confidence_mask(matches))
+
+
+class DrawMatches(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_DrawMatches",
+            display_name="Draw Matches",
+            category=FAMILY,
+            description="Shows both pictures side by side, with places that match in one colour and joined by lines.",
+            search_aliases=["correspondence", "visualize matches", "show matches", "keypoints"],
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("structure", tooltip="The structure picture that was matched."),
+                io.Image.Input("appearance", tooltip="The appearance picture that was matched."),
+                Correspondence.Input("matches", tooltip="The matches to draw."),
+                io.Int.Input(
+                    "lines", default=12, min=0, max=200,
+                    tooltip="Lines between sure matches far from one another; 0 draws none.",
+                ),
+                io.String.Input(
+                    "points", default="", multiline=True,
+                    tooltip="Points of the structure to draw lines from instead, one x, y per line; empty for none.",
+                ),
+                io.Int.Input(
+                    "height", default=512, min=64, max=4096, step=8, advanced=True,
+                    tooltip="Height of the drawing in pixels.",
+                ),
+            ],
+            outputs=[io.Image.Output(tooltip="The structure on the left and the appearance on the right.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, structure, appearance, matches, lines, points, height) -> io.NodeOutput:
+        from ..correspondence.draw import draw_matches
+        from ..correspondence.points import parse_points
+
+        given = parse_points(points) or None
+        drawn = draw_matches(structure, appearance, matches, points=given, lines=lines, height=height)
+        return io.NodeOutput(drawn, ui=ui.PreviewImage(drawn, cls=cls))
+
+
+class WarpByMatches(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        carried = io.MatchType.Template("carried", [io.Image, io.Mask, io.Latent])
+        return io.Schema(
+            node_id="AppearanceTransfer_WarpByMatches",
+            display_name="Warp by Matches",
+            category=FAMILY,
+            description="Carries an image, mask or latent of the appearance to where it matches in the structure.",
+            search_aliases=["warp", "correspondence", "label transfer", "mask transfer", "edit propagation"],
+            inputs=[
+                io.MatchType.Input(
+                    "values", template=carried,
+                    tooltip="Image, mask or latent of the appearance at any size.",
+                ),
+                Correspondence.Input("matches", tooltip="Where each place of the structure finds its value."),
+                io.MatchType.Input(
+                    "fallback", template=carried, optional=True,
+                    tooltip="The same kind, over the structure: shown where nothing matches; 0 without it.",
+                ),
+            ],
+            outputs=[
+                io.MatchType.Output(
+                    template=carried, id="warped", display_name="warped",
+                    tooltip="The same kind as the values, over the structure; at the fallback's size, if there is one.",
+                ),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, values, matches, fallback=None) -> io.NodeOutput:
+        from ..host.matching import warp_by_matches
+
+        return io.NodeOutput(warp_by_matches(values, matches, fallback))
+
+
+class PCK(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_PCK",
+            display_name="PCK",
+            category=FAMILY,
+            description="Measures matches on known keypoints: the share that lands near enough.",
+            search_aliases=["percentage of correct keypoints", "keypoint accuracy", "evaluate matches"],
+            is_output_node=True,
+            inputs=[
+                Correspondence.Input("matches", tooltip="The matches to measure."),
+                io.String.Input(
+                    "structure_points", default="", multiline=True,
+                    tooltip="Keypoints of the structure: x, y in pixels per line, an empty line before a new picture.",
+                ),
+                io.String.Input(
+                    "appearance_points", default="", multiline=True,
+                    tooltip="The same keypoints in the appearance, in the same order.",
+                ),
+                io.Float.Input(
+                    "alpha", default=0.1, min=0.0, max=1.0, step=0.01,
+                    tooltip="How near counts as found, as a share of the reference size.",
+                ),
+                io.Combo.Input(
+                    "reference", options=[BBOX, IMAGE], default=BBOX,
+                    tooltip="The longer side of the object's box in the appearance, or of the whole picture.",
+                ),
+                io.Mask.Input(
+                    "appearance_mask", optional=True,
+                    tooltip="The object whose box is meant; without a mask the box of the appearance's keypoints.",
+                ),
+            ],
+            outputs=[
+                io.Float.Output(
+                    "per_image", display_name="per image",
+                    tooltip="Mean over pictures of the share of keypoints found, 0 to 1.",
+                ),
+                io.Float.Output(
+                    "per_point", display_name="per point",
+                    tooltip="Share of all keypoints of all pictures found, 0 to 1.",
+                ),
+                io.String.Output("report", display_name="report", tooltip="What became of each keypoint."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, matches, structure_points, appearance_points, alpha, reference, appearance_mask=None
+    ) -> io.NodeOutput:
+        from ..correspondence.pck import find_keypoints, reference_sizes, summary
+        from ..correspondence.points import parse_point_lists
+
+        ours, theirs = parse_point_lists(structure_points), parse_point_lists(appearance_points)
+        sizes = reference_sizes(matches, theirs, appearance_mask, whole_picture=reference == IMAGE)
+        per_image, per_point, report = summary(find_keypoints(matches, ours, theirs, sizes, alpha))
+        return io.NodeOutput(per_image, per_point, report, ui=ui.PreviewText(report))
+
+
+NODES = [MatchFeatures, DrawMatches, WarpByMatches, PCK]

@@ -1,0 +1,128 @@
+"""PCK, the share of keypoints that are found (Yang & Ramanan, PAMI 2013), as SPair-71k and DIFT count it.
+
+A keypoint is found when the predicted point lies within alpha times a size of the true one (distance <= threshold):
+the longer side of the object's bounding box (PCK@alpha_bbox) or of the picture (PCK@alpha_img), in the appearance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from .correspondence import Correspondence
+from .points import Point, matched_points
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Keypoints of one picture: predicted [N, 2] (x, y; NaN where nothing matched), true [N, 2], and correct [N]."""
+
+    predicted: Tensor
+    truth: Tensor
+    correct: Tensor
+    threshold: float
+
+    def __str__(self) -> str:
+        errors = (self.predicted - self.truth).norm(dim=1).tolist()
+        told = [
+            f"  {i}: {'found' if hit else 'missed'}, {f'{error:.1f} px away' if error == error else 'no match'}"
+            for i, (hit, error) in enumerate(zip(self.correct.tolist(), errors, strict=True))
+        ]
+        share = f"{int(self.correct.sum())} of {len(self.correct)} within {self.threshold:.1f} px"
+        return "\n".join([share, *told])
+
+
+def pck(predicted: Tensor, truth: Tensor, size: float, alpha: float = 0.1) -> Tensor:
+    """[N] bool: which of the predicted points [N, 2] lie within alpha * size of the true ones [N, 2], in pixels.
+
+    NaN counts as not found.
+    """
+    return (predicted - truth).norm(dim=-1) <= alpha * size
+
+
+def reference_sizes(
+    correspondence: Correspondence,
+    appearance_points: Sequence[Sequence[Point]],
+    mask: Tensor | None = None,
+    *,
+    whole_picture: bool = False,
+) -> list[float]:
+    """What alpha is a share of, for each picture, in pixels of the appearance.
+
+    The longer side of the whole picture; or of the box around the mask [B or 1, H, W]; or, without a mask, of the box
+    around the keypoints. Raises ValueError where there is no such box.
+    """
+    if whole_picture:
+        return [float(max(correspondence.appearance_picture))] * correspondence.pictures
+    if mask is None:
+        boxes = [torch.tensor(points, dtype=torch.float64).view(-1, 2) for points in appearance_points]
+        sizes = [float((box.amax(0) - box.amin(0)).max()) if len(box) else 0.0 for box in boxes]
+    else:
+        scale = correspondence.appearance_picture[0] / mask.shape[-2]
+        sizes = [_box_side(picture) * scale for picture in mask]
+    if not all(sizes):
+        raise ValueError(
+            "The object has no box to measure by: its mask is empty, or it has a single keypoint. Connect a mask of "
+            "the object in the appearance, or set the reference to the image."
+        )
+    return list(_of_pictures(sizes, correspondence.pictures, "boxes"))
+
+
+def _box_side(mask: Tensor) -> float:
+    """The longer side of the box around what is above 0 in a mask [H, W]; 0 if that is nothing."""
+    sides = []
+    for axis in (0, 1):
+        there = torch.nonzero((mask > 0).any(dim=axis))[:, 0]
+        sides.append(int(there[-1] - there[0]) + 1 if len(there) else 0)
+    return float(max(sides))
+
+
+def find_keypoints(
+    correspondence: Correspondence,
+    structure_points: Sequence[Sequence[Point]],
+    appearance_points: Sequence[Sequence[Point]],
+    sizes: Sequence[float],
+    alpha: float = 0.1,
+) -> list[Found]:
+    """How well each picture's matches carry its structure points to its appearance points.
+
+    structure_points, appearance_points: a list (x, y) in pixels for each picture, or one list for all; the i-th point
+        of one belongs to the i-th of the other. sizes: what alpha is a share of, for each picture, in pixels.
+
+    Raises ValueError for lists of different length, without points, or of a wrong number of pictures.
+    """
+    ours = _of_pictures(structure_points, correspondence.pictures, "lists of structure keypoints")
+    theirs = _of_pictures(appearance_points, correspondence.pictures, "lists of appearance keypoints")
+    results = []
+    for i, (asked, true) in enumerate(zip(ours, theirs, strict=True)):
+        if len(asked) != len(true) or not asked:
+            raise ValueError(
+                f"Picture {i} has {len(asked)} structure keypoint(s) and {len(true)} appearance keypoint(s). Give the "
+                "same keypoints in the same order for both pictures, at least one."
+            )
+        predicted, truth = matched_points(correspondence, asked, i), torch.tensor(true, dtype=torch.float64)
+        results.append(Found(predicted, truth, pck(predicted, truth, sizes[i], alpha), alpha * sizes[i]))
+    return results
+
+
+def summary(pictures: Sequence[Found]) -> tuple[float, float, str]:
+    """(per image, per point, report): the mean over pictures of the share found, the share of all, and all in words."""
+    shares = [float(found.correct.double().mean()) for found in pictures]
+    every = torch.cat([found.correct for found in pictures]).double()
+    lines = [f"picture {i}: {found}" for i, found in enumerate(pictures)]
+    return sum(shares) / len(shares), float(every.mean()), "\n".join(lines)
+
+
+def _of_pictures(given: Sequence[T], pictures: int, name: str) -> Sequence[T]:
+    if len(given) not in (1, pictures):
+        raise ValueError(
+            f"There are {len(given)} {name} for {pictures} picture(s). Give one for all, or one for each picture "
+            "(keypoints of the next picture come after an empty line)."
+        )
+    return list(given) * (pictures // len(given))
