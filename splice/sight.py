@@ -32,15 +32,15 @@ class Eye:
     """The block that is read; the last one, as the paper has it, unless a network's last one is spoilt."""
     antialias: bool = False
     """How pictures come to the ViT's size; the released code does it without."""
-    bf16: bool = False
-    """Compute in bfloat16 (autocast): half the memory of activations."""
     checkpointing: bool = False
     """Keep only the input of every block and compute the rest again in the backward pass."""
 
     def look(self, *pictures: Tensor) -> list[Sight]:
-        """pictures: [1, 3, H, W] in 0..1, one or several squares; they share a pass. Differentiable."""
+        """pictures: [1, 3, H, W] in 0..1, one, or several squares, which share a pass. Differentiable.
+
+        The ViT computes in its own precision, what is seen comes back in that of the pictures.
+        """
         inputs = torch.cat([vit_input(picture, antialias=self.antialias) for picture in pictures])
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bf16):
-            seen = self.vit.look(inputs, self.layer, checkpointed=self.checkpointing and inputs.requires_grad)
+        seen = self.vit.look(inputs, self.layer, checkpointed=self.checkpointing and inputs.requires_grad)
         cls, keys = seen.cls.to(inputs.dtype), seen.keys.to(inputs.dtype)
         return [Sight(cls[row : row + 1], keys[row : row + 1]) for row in range(len(pictures))]

@@ -1,0 +1,199 @@
+"""Nodes that train a generator on one pair of pictures (Splice), keep it, and apply it to other pictures."""
+
+from pathlib import Path
+
+from comfy_api.latest import io, ui
+
+from .files import NOTHING_SAVED, ReadsFile
+from .sockets import CATEGORY, DinoVit, SpliceGenerator
+
+FAMILY = f"{CATEGORY}/splice"
+
+
+class TrainSplice(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_TrainSplice",
+            display_name="Train Splice",
+            category=FAMILY,
+            description="Trains a generator that repaints the structure picture in the look of the appearance picture.",
+            search_aliases=["splice", "splicing vit", "dino", "appearance transfer", "style transfer"],
+            inputs=[
+                io.Image.Input("structure", tooltip="The picture that gives the shape, from 64 px on."),
+                io.Image.Input("appearance", tooltip="The picture that gives the look, from 64 px on, of any size."),
+                DinoVit.Input("vit", tooltip="From Load DINO ViT; the paper uses ViT-B/8 in fp32."),
+                io.Int.Input(
+                    "steps", default=2000, min=1, max=100_000,
+                    tooltip="Steps to take now; the paper takes 2000, the released code 10000.",
+                ),
+                io.Int.Input(
+                    "resolution", default=512, min=0, max=4096,
+                    tooltip="Shorter side of both pictures while training, in pixels; 0 leaves them as they are.",
+                ),
+                io.Int.Input(
+                    # False: else the page draws a new seed, and so trains anew, at every queue
+                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
+                    tooltip="Seed of the first weights and of the crops.",
+                ),
+                SpliceGenerator.Input(
+                    "generator", optional=True,
+                    tooltip="A generator of this pair to train further; leave it open to begin anew.",
+                ),
+                io.Float.Input(
+                    "appearance_weight", default=10.0, min=0.0, max=1000.0, step=0.1, advanced=True,
+                    tooltip="Weight of the look of the whole picture ([CLS] token); 0 leaves it out.",
+                ),
+                io.Float.Input(
+                    "structure_weight", default=1.0, min=0.0, max=1000.0, step=0.1, advanced=True,
+                    tooltip="Weight of the shape (self-similarity of the keys); 0 leaves it out.",
+                ),
+                io.Float.Input(
+                    "identity_weight", default=1.0, min=0.0, max=1000.0, step=0.1, advanced=True,
+                    tooltip="Weight of leaving the appearance picture as it is; 0 leaves it out.",
+                ),
+                io.Float.Input(
+                    "learning_rate", default=0.002, min=0.00001, max=0.1, step=0.0001, advanced=True,
+                    tooltip="Step size of Adam; the paper's value is 0.002.",
+                ),
+                io.Int.Input(
+                    "layer", default=-1, min=-40, max=39, advanced=True,
+                    tooltip="The block of the ViT that is read: -1 is the last, as in the paper, and 0 the first.",
+                ),
+                io.Boolean.Input(
+                    "antialias", default=False, advanced=True,
+                    tooltip="Smooth what the ViT is shown when it is shrunk; off, as in the released code.",
+                ),
+                io.Boolean.Input(
+                    "checkpointing", default=False, advanced=True,
+                    tooltip="Saves memory in the ViT for about a third more time; same result.",
+                ),
+                io.Int.Input(
+                    "preview_every", default=10, min=0, max=10_000, advanced=True,
+                    tooltip="Steps from one live preview to the next; 0 shows none.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("image", tooltip="The structure picture in the look of the appearance."),
+                SpliceGenerator.Output("generator", tooltip="To save, to apply to more pictures, or to train further."),
+                io.Image.Output("losses", tooltip="Every loss over the steps, on a logarithmic scale."),
+                io.String.Output("report", tooltip="Steps, settings, time and losses in words."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, structure, appearance, vit, steps, resolution, seed, appearance_weight, structure_weight, identity_weight,
+        learning_rate, layer, antialias, checkpointing, preview_every, generator=None,
+    ) -> io.NodeOutput:  # fmt: skip
+        from ..host.splice_training import View, train_splice
+        from ..splice.loss_plot import loss_plot
+        from ..splice.losses import Weights
+        from ..splice.training import Settings
+
+        weights = Weights(appearance_weight, structure_weight, identity_weight)
+        trained = train_splice(
+            vit,
+            structure,
+            appearance,
+            steps,
+            Settings(weights, learning_rate, seed),
+            View(resolution, layer, antialias, checkpointing),
+            generator,
+            preview_every,
+        )
+        preview = ui.PreviewImage(trained.picture, cls=cls).as_dict() | ui.PreviewText(str(trained)).as_dict()
+        return io.NodeOutput(trained.picture, trained.generator, loss_plot(trained.reports), str(trained), ui=preview)
+
+
+class ApplySpliceGenerator(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_ApplySpliceGenerator",
+            display_name="Apply Splice Generator",
+            category=FAMILY,
+            description="Repaints pictures with a trained generator, in one pass each and at any size.",
+            search_aliases=["splice", "apply generator"],
+            inputs=[
+                SpliceGenerator.Input("generator", tooltip="From Train Splice or Load Splice Generator."),
+                io.Image.Input("image", tooltip="Pictures like the structure it was trained on, from 64 px on."),
+            ],
+            outputs=[io.Image.Output("image", tooltip="The pictures in the learned look, at their own size.")],
+        )
+
+    @classmethod
+    def execute(cls, generator, image) -> io.NodeOutput:
+        from ..host.splice_training import apply_generator
+
+        return io.NodeOutput(apply_generator(generator, image))
+
+
+class SaveSpliceGenerator(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_SaveSpliceGenerator",
+            display_name="Save Splice Generator",
+            category=FAMILY,
+            description="Writes a trained generator to output/splice without overwriting, to be applied later.",
+            search_aliases=["export generator"],
+            is_output_node=True,
+            inputs=[
+                SpliceGenerator.Input("generator", tooltip="The generator to keep."),
+                io.String.Input(
+                    "name", default="splice",
+                    tooltip="Name of the file; a number and .safetensors are added.",
+                ),
+                io.Boolean.Input(
+                    "resumable", default=True, advanced=True,
+                    tooltip="Keep what is needed to train further; off halves the file.",
+                ),
+            ],
+            outputs=[SpliceGenerator.Output("saved", tooltip="The same generator, to go on with.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, generator, name, resumable) -> io.NodeOutput:
+        from ..host.files import GENERATORS
+        from ..splice.storage import save
+
+        path = GENERATORS.path_to_save(name)
+        save(generator, path, resumable=resumable)
+        return io.NodeOutput(generator, ui=ui.PreviewText(f"Saved {path.name}"))
+
+
+class LoadSpliceGenerator(ReadsFile):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        from ..host.files import GENERATORS
+
+        return io.Schema(
+            node_id="AppearanceTransfer_LoadSpliceGenerator",
+            display_name="Load Splice Generator",
+            category=FAMILY,
+            description="Reads a generator from output/splice and checks it before use.",
+            search_aliases=["import generator"],
+            inputs=[
+                io.Combo.Input(
+                    "name", options=GENERATORS.names() or [NOTHING_SAVED],
+                    tooltip="A file that Save Splice Generator or an interrupted training wrote.",
+                ),
+            ],
+            outputs=[SpliceGenerator.Output("generator", tooltip="Exactly what was saved.")],
+        )  # fmt: skip
+
+    @classmethod
+    def path(cls, name: str) -> Path:
+        from ..host.files import GENERATORS
+
+        return GENERATORS.path_to_load(name)
+
+    @classmethod
+    def execute(cls, name) -> io.NodeOutput:
+        from ..splice.storage import load
+
+        return io.NodeOutput(load(cls.path(name)))
+
+
+NODES = [TrainSplice, ApplySpliceGenerator, SaveSpliceGenerator, LoadSpliceGenerator]

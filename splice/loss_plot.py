@@ -1,0 +1,83 @@
+"""The course of a training as a picture: every loss over the steps, on a logarithmic scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from .training import Report
+
+SIZE = 768, 432
+LEFT, RIGHT, TOP, BOTTOM = 56, 16, 32, 28
+FONT = 13
+COLOURS = {
+    "loss": "#000000",
+    "appearance": "#d1495b",
+    "structure": "#2a6f97",
+    "identity": "#3c8d40",
+    "whole appearance": "#e9a3ac",
+    "whole structure": "#94b7cb",
+}
+GRID = "#dddddd"
+SMALLEST = 1e-9
+"""Below, a loss is drawn as if it were this."""
+
+
+def loss_plot(reports: Sequence[Report]) -> Tensor:
+    """[1, H, W, 3] in 0..1: the whole loss in black, its unweighted terms in colours, each named above."""
+    lines = {"loss": [(report.step, report.loss) for report in reports]}
+    for report in reports:
+        for name, value in report.terms.items():
+            lines.setdefault(name, []).append((report.step, value))
+    canvas = Image.new("RGB", SIZE, "white")
+    pen = ImageDraw.Draw(canvas)
+    axes = _Axes(lines)
+    _draw_grid(pen, axes)
+    x = LEFT
+    for name, colour in COLOURS.items():
+        if name in lines:
+            _draw_line(pen, [axes.place(*point) for point in lines[name]], colour)
+            pen.text((x, TOP // 2), name, colour, anchor="lm", font_size=FONT)
+            x += round(pen.textlength(name, font_size=FONT)) + 2 * FONT
+    return torch.from_numpy(np.asarray(canvas, np.float32) / 255)[None]
+
+
+class _Axes:
+    """Where a step and a loss lie on the canvas."""
+
+    def __init__(self, lines: dict[str, list[tuple[int, float]]]) -> None:
+        steps = [step for points in lines.values() for step, _ in points] or [0]
+        heights = [_decade(value) for points in lines.values() for _, value in points] or [0.0]
+        self.first, self.last = min(steps), max(max(steps), min(steps) + 1)
+        self.low, self.high = math.floor(min(heights)), math.floor(max(heights)) + 1
+
+    def place(self, step: int, value: float) -> tuple[float, float]:
+        across = (step - self.first) / (self.last - self.first)
+        up = (_decade(value) - self.low) / (self.high - self.low)
+        width, height = SIZE[0] - LEFT - RIGHT, SIZE[1] - TOP - BOTTOM
+        return LEFT + across * width, SIZE[1] - BOTTOM - up * height
+
+
+def _decade(value: float) -> float:
+    return math.log10(max(value, SMALLEST))
+
+
+def _draw_grid(pen: ImageDraw.ImageDraw, axes: _Axes) -> None:
+    for power in range(axes.low, axes.high + 1):
+        left, y = axes.place(axes.first, 10.0**power)
+        pen.line((left, y, SIZE[0] - RIGHT, y), GRID)
+        pen.text((LEFT - 6, y), f"1e{power}", "black", anchor="rm", font_size=FONT)
+    for step, anchor in ((axes.first, "la"), (axes.last, "ra")):
+        x, y = axes.place(step, 10.0**axes.low)
+        pen.text((x, y + 6), f"step {step}", "black", anchor=anchor, font_size=FONT)
+
+
+def _draw_line(pen: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: str) -> None:
+    if len(points) == 1:
+        pen.circle(points[0], 2, fill=colour)
+    pen.line(points, colour)
