@@ -1,4 +1,7 @@
-"""Where the pack's files are kept: a folder per kind in the host's output folder, and nothing outside of it."""
+"""Where the pack's files are kept: a folder per kind in the host's output folder, and nothing outside of it.
+
+And where a person puts texts for it to read: the host's input folder.
+"""
 
 import os
 import re
@@ -7,7 +10,9 @@ from pathlib import Path
 
 import folder_paths
 
+from ..editing import storage as direction_storage
 from ..inversion import storage as inversion_storage
+from ..splice import storage as generator_storage
 from ..storage.tensor_file import Kind
 
 SUFFIX = ".safetensors"
@@ -50,6 +55,8 @@ class Shelf:
 
 
 INVERSIONS = Shelf("inversions", inversion_storage.KIND)
+DIRECTIONS = Shelf("directions", direction_storage.KIND)
+GENERATORS = Shelf("splice", generator_storage.KIND)
 
 
 def _checked(stem: str) -> str:
@@ -60,3 +67,24 @@ def _checked(stem: str) -> str:
             "digit, no folders."
         )
     return stem
+
+
+def text_files() -> list[str]:
+    """Names of the .txt files in the host's input folder."""
+    return sorted(path.name for path in Path(folder_paths.get_input_directory()).glob("*.txt"))
+
+
+def path_of_text(name: str) -> Path:
+    """The file of the input folder called `name`. Raises ValueError where there is none."""
+    path = Path(folder_paths.get_input_directory()) / f"{_checked(name.removesuffix('.txt'))}.txt"
+    if not path.is_file():
+        raise ValueError(f"There is no text {name!r} in the input folder. Put a .txt file there and choose it.")
+    return path
+
+
+def read_text(path: Path) -> str:
+    """What a text file says, UTF-8. Raises ValueError for a file that is something else."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name!r} is no UTF-8 text; save it as UTF-8 from a text editor.") from error

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io, ui
 
+from .files import NOTHING_SAVED, ReadsFile
 from .sockets import CATEGORY, Inversion
 
 FAMILY = f"{CATEGORY}/inversion"
@@ -207,7 +208,7 @@ class SaveInversion(io.ComfyNode):
         return io.NodeOutput(inversion, ui=ui.PreviewText(f"Saved {path.name}"))
 
 
-class LoadInversion(io.ComfyNode):
+class LoadInversion(ReadsFile):
     @classmethod
     def define_schema(cls) -> io.Schema:
         from ..host.files import INVERSIONS
@@ -228,29 +229,16 @@ class LoadInversion(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, name) -> bool | str:
-        """Files appear and vanish while the host runs, so the list of the schema is not what counts."""
+    def path(cls, name):
         from ..host.files import INVERSIONS
 
-        try:
-            INVERSIONS.path_to_load(name)
-        except ValueError as reason:
-            return str(reason)
-        return True
-
-    @classmethod
-    def fingerprint_inputs(cls, name) -> str:
-        from ..host.files import INVERSIONS
-
-        path = INVERSIONS.path_to_load(name)
-        return f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}"
+        return INVERSIONS.path_to_load(name)
 
     @classmethod
     def execute(cls, name) -> io.NodeOutput:
-        from ..host.files import INVERSIONS
         from ..inversion.storage import load
 
-        return io.NodeOutput(load(INVERSIONS.path_to_load(name)))
+        return io.NodeOutput(load(cls.path(name)))
 
 
 class InversionReport(io.ComfyNode):
@@ -282,15 +270,19 @@ class InversionReport(io.ComfyNode):
     def execute(cls, model, inversion, vae) -> io.NodeOutput:
         from ..host.fingerprint import latent_format_of
         from ..host.inverting import reconstruct
+        from ..inversion.loss_curve import draw_losses, losses_in_words
         from ..inversion.quality import psnr
 
         original = vae.decode(latent_format_of(inversion.fingerprint).process_out(inversion.x0))
         reconstruction = vae.decode(reconstruct(model, inversion))
         values = [float(value) for value in psnr(reconstruction, original)]
         lines = [str(inversion), *(f"picture {i}: {value:.2f} dB" for i, value in enumerate(values))]
-        preview = ui.PreviewImage(reconstruction, cls=cls).as_dict() | ui.PreviewText("\n".join(lines)).as_dict()
+        preview = ui.PreviewImage(reconstruction, cls=cls).as_dict()
+        if inversion.null_text_losses is not None:
+            lines += losses_in_words(inversion.null_text_losses)
+            preview["images"] += ui.PreviewImage(draw_losses(inversion.null_text_losses), cls=cls).as_dict()["images"]
+        preview |= ui.PreviewText("\n".join(lines)).as_dict()
         return io.NodeOutput(reconstruction, sum(values) / len(values), "\n".join(lines), ui=preview)
 
 
-NOTHING_SAVED = "(nothing saved yet)"
 NODES = [InvertImageDDPM, InvertImageDDIM, SaveInversion, LoadInversion, InversionReport]

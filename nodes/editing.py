@@ -1,0 +1,206 @@
+"""Nodes that say what to edit: from one word to another, as a direction for any prompt (pix2pix-zero)."""
+
+from comfy_api.latest import io, ui
+
+from .files import NOTHING_SAVED, ReadsFile
+from .sockets import CATEGORY, EditDirection
+
+FAMILY = f"{CATEGORY}/editing"
+FROM_WORDS, AS_PASTED = "from words", "as pasted"
+NAME_LENGTH = 80  # characters by which a direction calls a pasted bank
+NO_TEXT = "(no .txt in the input folder)"
+
+
+class MakeEditDirection(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_EditDirection",
+            display_name="Edit Direction",
+            category=FAMILY,
+            description="Finds the direction from one word to another in a text encoder, from many sentences of each.",
+            search_aliases=["pix2pix-zero", "word swap", "concept direction", "cat to dog", "embedding arithmetic"],
+            inputs=[
+                io.Clip.Input("clip", tooltip="The CLIP that also encodes the prompt to be moved."),
+                io.String.Input(
+                    "source", default="cat", multiline=True,
+                    tooltip="What the picture shows: a word or phrase, or sentences with it, one per line.",
+                ),
+                io.String.Input(
+                    "target", default="dog", multiline=True,
+                    tooltip="What it should become: a word or phrase, or sentences with it, one per line.",
+                ),
+                io.Combo.Input(
+                    "sentences", options=[FROM_WORDS, AS_PASTED], default=FROM_WORDS,
+                    tooltip="Build sentences around the two words, or take source and target as they are.",
+                ),
+                io.Combo.Input(
+                    "form", options=["thing", "style"], default="thing",
+                    tooltip="Whether the words name things, or the look of a picture like 'oil painting'.",
+                ),
+                io.Int.Input(
+                    "count", default=1000, min=1, max=20000, advanced=True,
+                    tooltip="Sentences to build per word; the paper has about 1000, fewer mix in other things.",
+                ),
+                io.Int.Input(
+                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False, advanced=True,
+                    tooltip="Which sentences are built; both words get the same ones.",
+                ),
+            ],
+            outputs=[
+                EditDirection.Output("direction", tooltip="For Apply Edit Direction and Save Edit Direction."),
+                io.String.Output("source_sentences", tooltip="The sentences of the source, one per line."),
+                io.String.Output("target_sentences", tooltip="The sentences of the target, one per line."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, clip, source, target, sentences, form, count, seed) -> io.NodeOutput:
+        from textwrap import shorten
+
+        from ..editing.direction import direction_between
+        from ..editing.sentences import build_bank, parse_bank
+        from ..host.text_encoding import encoder_fingerprint, mean_encodings
+
+        if sentences == FROM_WORDS:
+            banks = [build_bank(word, count, form=form, seed=seed) for word in (source, target)]
+        else:
+            banks = [parse_bank(source, "source"), parse_bank(target, "target")]
+        direction = direction_between(
+            *mean_encodings(clip, *banks),
+            words=(shorten(source, NAME_LENGTH), shorten(target, NAME_LENGTH)),
+            encoder=encoder_fingerprint(clip),
+        )
+        return io.NodeOutput(direction, *("\n".join(bank) for bank in banks), ui=ui.PreviewText(str(direction)))
+
+
+class LoadSentences(ReadsFile):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        from ..host.files import text_files
+
+        return io.Schema(
+            node_id="AppearanceTransfer_LoadSentences",
+            display_name="Load Sentences",
+            category=FAMILY,
+            description="Reads a bank of sentences from a .txt file in the input folder, one sentence per line.",
+            search_aliases=["text file", "sentence bank", "load text"],
+            inputs=[
+                io.Combo.Input(
+                    "name", options=text_files() or [NO_TEXT],
+                    tooltip="A UTF-8 text in the input folder.",
+                ),
+            ],
+            outputs=[io.String.Output("text", tooltip="For source or target of Edit Direction, set to 'as pasted'.")],
+        )  # fmt: skip
+
+    @classmethod
+    def path(cls, name):
+        from ..host.files import path_of_text
+
+        return path_of_text(name)
+
+    @classmethod
+    def execute(cls, name) -> io.NodeOutput:
+        from ..host.files import read_text
+
+        return io.NodeOutput(read_text(cls.path(name)))
+
+
+class ApplyEditDirection(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_ApplyEditDirection",
+            display_name="Apply Edit Direction",
+            category=FAMILY,
+            description="Moves a prompt along a direction, so that it speaks of the target in place of the source.",
+            search_aliases=["pix2pix-zero", "edit prompt", "embedding arithmetic"],
+            inputs=[
+                io.Conditioning.Input("conditioning", tooltip="The prompt of the picture as it is."),
+                EditDirection.Input("direction", tooltip="Where to move it."),
+                io.Float.Input(
+                    "strength", default=1.0, min=-10.0, max=10.0, step=0.05,
+                    tooltip="How far to move; 0 changes nothing, the paper's 1 goes from source to target.",
+                ),
+                io.Clip.Input(
+                    "clip", optional=True,
+                    tooltip="The CLIP of the prompt, to be sure that the direction was made with it; may be left open.",
+                ),
+            ],
+            outputs=[io.Conditioning.Output(tooltip="The moved prompt.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, conditioning, direction, strength, clip=None) -> io.NodeOutput:
+        from ..host.text_encoding import moved, same_encoder
+
+        if clip is not None:
+            same_encoder(direction, clip)
+        return io.NodeOutput(moved(conditioning, direction, strength))
+
+
+class SaveEditDirection(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_SaveEditDirection",
+            display_name="Save Edit Direction",
+            category=FAMILY,
+            description="Writes a direction to output/directions, overwriting nothing, to use it with other pictures.",
+            search_aliases=["export direction", "store embedding"],
+            is_output_node=True,
+            inputs=[
+                EditDirection.Input("direction", tooltip="What to keep."),
+                io.String.Input(
+                    "name", default="direction",
+                    tooltip="Name of the file; a number and .safetensors are added.",
+                ),
+            ],
+            outputs=[EditDirection.Output("saved", tooltip="The same direction, to go on with.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, direction, name) -> io.NodeOutput:
+        from ..editing.storage import save
+        from ..host.files import DIRECTIONS
+
+        path = DIRECTIONS.path_to_save(name)
+        save(direction, path)
+        return io.NodeOutput(direction, ui=ui.PreviewText(f"Saved {path.name}"))
+
+
+class LoadEditDirection(ReadsFile):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        from ..host.files import DIRECTIONS
+
+        return io.Schema(
+            node_id="AppearanceTransfer_LoadEditDirection",
+            display_name="Load Edit Direction",
+            category=FAMILY,
+            description="Reads a direction from output/directions and checks it before use.",
+            search_aliases=["import direction"],
+            inputs=[
+                io.Combo.Input(
+                    "name", options=DIRECTIONS.names() or [NOTHING_SAVED],
+                    tooltip="A file that Save Edit Direction wrote.",
+                ),
+            ],
+            outputs=[EditDirection.Output("direction", tooltip="Exactly what was saved.")],
+        )  # fmt: skip
+
+    @classmethod
+    def path(cls, name):
+        from ..host.files import DIRECTIONS
+
+        return DIRECTIONS.path_to_load(name)
+
+    @classmethod
+    def execute(cls, name) -> io.NodeOutput:
+        from ..editing.storage import load
+
+        return io.NodeOutput(load(cls.path(name)))
+
+
+NODES = [MakeEditDirection, LoadSentences, ApplyEditDirection, SaveEditDirection, LoadEditDirection]

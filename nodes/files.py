@@ -1,0 +1,29 @@
+"""What nodes that read a file of the person's have in common."""
+
+from pathlib import Path
+
+from comfy_api.latest import io
+
+NOTHING_SAVED = "(nothing saved yet)"
+
+
+class ReadsFile(io.ComfyNode):
+    """A node whose input `name` is a file; files appear and vanish while the host runs, the schema's list does not."""
+
+    @classmethod
+    def path(cls, name: str) -> Path:
+        """The file. Raises ValueError where there is none."""
+        raise NotImplementedError
+
+    @classmethod
+    def validate_inputs(cls, name) -> bool | str:
+        try:
+            cls.path(name)
+        except ValueError as reason:
+            return str(reason)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, name) -> str:
+        path = cls.path(name)
+        return f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}"
