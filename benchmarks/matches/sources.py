@@ -1,0 +1,126 @@
+"""What places are compared by: DIFT, the model's self-attention, the pixels themselves, or nothing at all.
+
+Imports the host's modules, so import it after the host has started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, normalize, unfold
+
+from ...correspondence.dift import PRESETS, DiftSettings
+from ...correspondence.features import Features
+from ...host.container import run_inside
+from ...host.dift import dift_features
+from ...host.families import decoder_levels
+from ...host.schedules import schedule_of, sigmas_tensor
+from ...host.self_attention import plain_attention
+from ...inversion.ddpm import draw_noise, noisy_levels
+from ..transfers.inverted import START_AT, STEPS, Models
+from ..transfers.pairs import prompt
+
+Source = Callable[[Models, Tensor, list[str]], Features]
+"""(models, pictures [B, H, W, 3], their nouns) -> their features."""
+
+TIMESTEPS = (0, 101, 261, 421, 621)
+UP_BLOCKS = (0, 1, 2)
+ATTENTION_STEPS = (11, 30, 50)  # executed steps of 68; Eye-for-an-eye matches from 11 on
+ROWS = 64  # per forward
+ENSEMBLE = 8
+GRID = 32  # of pixels and of chance
+
+
+def dift(models: Models, pictures: Tensor, nouns: list[str], *, text: bool = True, **settings: int) -> Features:
+    """As the node makes them. text: each picture under "a photo of a <noun>", else under an empty one."""
+    positive = models.conditioning([prompt(noun) if text else "" for noun in nouns])
+    wanted = DiftSettings(**({"ensemble": ENSEMBLE, "batch": ROWS} | settings))
+    return dift_features(models.model, models.encode(pictures), positive, wanted, tuple(pictures.shape[1:3]))
+
+
+def two_up_blocks(models: Models, pictures: Tensor, nouns: list[str], *, timestep: int) -> Features:
+    """Up blocks 0 and 1, each of unit length, side by side on the finer grid (as in Zhang et al., arXiv 2305.15347)."""
+    coarse, fine = (dift(models, pictures, nouns, timestep=timestep, up_block=block) for block in (0, 1))
+    enlarged = interpolate(coarse.values, size=fine.grid, mode="bilinear")
+    return replace(fine, values=torch.cat([normalize(enlarged), normalize(fine.values)], dim=1))
+
+
+def self_attention(
+    models: Models, pictures: Tensor, nouns: list[str], *, step: int, coarse: bool, keys: bool
+) -> Features:
+    """The input (normalised tokens) or the keys of a decoder level's last self-attention, at an inverted picture.
+
+    The latents are those that DDPM inversion records for this executed step; Eye-for-an-eye compares the inputs.
+    """
+    schedule = schedule_of(models.model, steps=STEPS, start_at=START_AT)
+    latent = models.encode(pictures)
+    x0 = models.model.get_model_object("latent_format").process_in(latent)
+    x = noisy_levels(x0, schedule, draw_noise(x0, schedule, seed=42))[step]
+    levels = decoder_levels(models.model)
+    block = max(levels.blocks_at(levels.coarse if coarse else levels.fine))
+    seen: dict[bool, Tensor] = {}
+
+    def take_input(n: Tensor, context: Tensor, value: Tensor, extra: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+        if extra["block"] == ("output", block):
+            seen[False] = _on_grid(n, extra)
+        return n, context, value
+
+    def take_keys(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
+        seen[True] = _on_grid(k, extra)
+        return plain_attention(q, k, v, extra)
+
+    clone = models.model.clone()
+    clone.set_model_attn1_patch(take_input)
+    clone.set_model_attn1_replace(take_keys, "output", block)
+    positive = models.conditioning([prompt(noun) for noun in nouns])
+    sigmas = sigmas_tensor(schedule)
+    run_inside(
+        clone, latent, lambda denoise, _: denoise(x, sigmas[step]),
+        positive=positive, negative=positive, guidance=1.0, sigmas=sigmas,
+    )  # fmt: skip
+    return Features(seen[keys], tuple(pictures.shape[1:3]))
+
+
+def _on_grid(tokens: Tensor, extra: dict[str, Any]) -> Tensor:
+    return tokens.movedim(-1, 1).unflatten(2, tuple(extra["activations_shape"][-2:]))
+
+
+def pixels(models: Models, pictures: Tensor, nouns: list[str], *, neighbourhood: int) -> Features:
+    """The mean colour of each place, around middle grey, with those of its neighbours."""
+    colours = interpolate(pictures.movedim(-1, 1) - 0.5, size=(GRID, GRID), mode="area")
+    around = unfold(colours, neighbourhood, padding=neighbourhood // 2).unflatten(2, (GRID, GRID))
+    return Features(around, tuple(pictures.shape[1:3]))
+
+
+def chance(models: Models, pictures: Tensor, nouns: list[str]) -> Features:
+    """Noise: every place matches any."""
+    return Features(torch.randn(len(pictures), 64, GRID, GRID), tuple(pictures.shape[1:3]))
+
+
+def sources() -> Iterator[tuple[str, Source]]:
+    """Every source by its name."""
+    preset = PRESETS["pocket"]
+    timestep, up_block = preset["timestep"], preset["up_block"]
+    yield "DIFT, pocket preset", partial(dift, **preset)
+    yield "DIFT, pocket preset, empty text", partial(dift, **preset, text=False)
+    yield "DIFT, pocket preset, ensemble 1", partial(dift, **preset, ensemble=1)
+    for other in TIMESTEPS:
+        if other != timestep:
+            yield f"DIFT, timestep {other}, up block {up_block}", partial(dift, timestep=other, up_block=up_block)
+    for other in UP_BLOCKS:
+        if other != up_block:
+            yield f"DIFT, timestep {timestep}, up block {other}", partial(dift, timestep=timestep, up_block=other)
+    yield f"DIFT, timestep {timestep}, up blocks 0 and 1", partial(two_up_blocks, timestep=timestep)
+    for keys in (False, True):
+        for level, coarse in (("/1", False), ("/2", True)):
+            for step in ATTENTION_STEPS:
+                name = f"self-attention {'keys' if keys else 'input'}, level {level}, step {step}"
+                yield name, partial(self_attention, step=step, coarse=coarse, keys=keys)
+    yield "raw pixels", partial(pixels, neighbourhood=1)
+    yield "raw pixels, 3 x 3", partial(pixels, neighbourhood=3)
+    yield "chance", chance
