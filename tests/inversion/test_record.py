@@ -55,6 +55,50 @@ def test_ddim_has_no_noise_maps(inversion):
         dataclasses.replace(inversion, method="ddim")
 
 
+@pytest.fixture
+def null_text(inversion):
+    """A DDIM inversion of 2 pictures and 3 steps, interrupted after 2."""
+    return dataclasses.replace(
+        inversion,
+        method="ddim",
+        eta=0.0,
+        noise_maps=torch.empty(0),
+        null_text=torch.randn(2, 2, 77, 8, generator=torch.Generator().manual_seed(1)),
+        null_text_losses=torch.tensor([0.2, 0.1, torch.nan]).expand(2, 2, -1),
+    )
+
+
+def test_null_text(null_text, inversion):
+    assert (inversion.null_text_steps, null_text.null_text_steps) == (0, 2)
+    assert "null text for 2 of its steps" in repr(null_text)
+    assert null_text.is_finite()
+    second = null_text.picture(1)
+    assert torch.equal(second.null_text, null_text.null_text[:, 1:])
+    assert second.null_text_losses.shape == (2, 1, 3)
+    null_text.null_text[1, 0, 0, 0] = torch.inf
+    assert not null_text.is_finite()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"null_text": None},
+        {"null_text_losses": None},
+        {"method": "ddpm", "noise_maps": torch.zeros(3, 2, 4, 6, 5)},
+        {"null_text": torch.zeros(4, 2, 77, 8), "null_text_losses": torch.zeros(4, 2, 3)},
+        {"null_text": torch.zeros(2, 3, 77, 8)},
+        {"null_text": torch.zeros(2, 77, 8)},
+        {"null_text": torch.zeros(0, 2, 77, 8), "null_text_losses": torch.zeros(0, 2, 3)},
+        {"null_text": torch.zeros(2, 2, 77, 8, dtype=torch.int32)},
+        {"null_text_losses": torch.zeros(1, 2, 3)},
+        {"null_text_losses": torch.zeros(2, 3)},
+    ],
+)
+def test_null_text_that_does_not_fit(null_text, changes):
+    with pytest.raises(ValueError, match=r"[Nn]ull-text .* make the inversion again with Null-Text Inversion\."):
+        dataclasses.replace(null_text, **changes)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -62,6 +62,25 @@ def test_embeddings_may_be_one_tensor(path):
     assert_same(storage.load(path), inversion)
 
 
+def test_null_text_embeddings_are_kept(path):
+    losses = torch.tensor([0.3, 0.1, torch.nan]).expand(2, 2, -1)
+    for steps in (1, 2):
+        inversion = dataclasses.replace(
+            make("ddim"), null_text=torch.randn(2, 2, 7, 8)[:steps], null_text_losses=losses[:steps]
+        )
+        storage.save(inversion, path)
+        loaded = storage.load(path)
+        assert_same(loaded, inversion)
+        assert torch.equal(loaded.null_text, inversion.null_text)
+        assert torch.allclose(loaded.null_text_losses, inversion.null_text_losses, equal_nan=True)
+
+
+def test_embeddings_that_are_not_numbers_are_not_saved(path):
+    null_text = torch.full((2, 1, 7, 8), torch.nan)
+    with pytest.raises(ValueError, match="NaN"):
+        storage.save(dataclasses.replace(make("ddim"), null_text=null_text, null_text_losses=torch.ones(2, 1, 3)), path)
+
+
 def test_a_picture_of_a_batch_is_saved_alone(path):
     inversion = make().picture(1)
     storage.save(inversion, path)
@@ -147,6 +166,10 @@ DEFECTS = {
     "noise maps of another size": (
         lambda path: rewrite(path, None, lambda t: t.update(noise_maps=torch.zeros(2, 2, 4, 6, 6))),
         "noise maps",
+    ),
+    "null text of DDPM": (
+        lambda path: rewrite(path, None, lambda t: t.update(null_text=torch.zeros(2, 1, 7, 8))),
+        "Null-text embeddings belong to a DDIM inversion",
     ),
     "NaN": (lambda path: rewrite(path, None, lambda t: t["trajectory"].view(-1)[3:4].fill_(torch.nan)), "NaN"),
     "infinite": (lambda path: rewrite(path, None, lambda t: t["noise_maps"].view(-1)[3:4].fill_(torch.inf)), "NaN"),
