@@ -2,12 +2,36 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import attention, features, inversion, maps, matching, pocket, sampling
+from . import (
+    attention,
+    editing,
+    features,
+    inversion,
+    maps,
+    matching,
+    null_text,
+    pocket,
+    sampling,
+    splice,
+    splice_training,
+)
 
 
 class AppearanceTransfer(ComfyExtension):
     """All nodes of the pack."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        families = (pocket, inversion, attention, maps, features, matching, sampling)
+        families = (
+            pocket,
+            inversion,
+            null_text,
+            attention,
+            maps,
+            features,
+            matching,
+            editing,
+            sampling,
+            splice,
+            splice_training,
+        )
         return [node for family in families for node in family.NODES]

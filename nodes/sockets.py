@@ -17,4 +17,10 @@ Correspondence = io.Custom("CORRESPONDENCE")
 EditDirection = io.Custom("EDIT_DIRECTION")
 """From one word to another, for any prompt (editing/direction.py)."""
 
+DinoVit = io.Custom("DINO_VIT")
+"""A vision transformer that judges structure and appearance (host/dino.py)."""
+
+SpliceGenerator = io.Custom("SPLICE_GENERATOR")
+"""A generator trained on one pair of pictures (splice/record.py)."""
+
 CATEGORY = "appearance transfer"

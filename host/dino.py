@@ -1,0 +1,131 @@
+"""DINO vision transformers from `models/dino`, checked, and moved to and from the device by the host."""
+
+import hashlib
+import logging
+import os
+import pickle
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.model_management
+import folder_paths
+import safetensors
+import torch
+from comfy.model_patcher import ModelPatcher
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from ..splice.vit import VisionTransformer, load_vit
+
+FOLDER = "dino"
+SAFE, PICKLED = ".safetensors", ".pth"
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+log = logging.getLogger("appearance_transfer")
+
+
+@dataclass(frozen=True, eq=False)
+class ManagedVit:
+    """A ViT that the host loads, moves and unloads.
+
+    weights: a digest of its weights as they were in the file. Two of the same digest see the same, up to precision.
+    """
+
+    patcher: ModelPatcher
+    weights: str
+
+    def on_device(self) -> VisionTransformer:
+        """The network, loaded whole, to be used until the node ends."""
+        with torch.inference_mode(False):  # so that what is moved stays of use to autograd
+            comfy.model_management.load_models_gpu([self.patcher], force_full_load=True)
+        return self.patcher.model
+
+    def pictures(self, image: Tensor) -> Tensor:
+        """IMAGE [B, H, W, 3 or 4] in 0..1 -> [B, 3, H, W], fp32, on the device."""
+        return image[..., :3].movedim(-1, 1).to(self.patcher.load_device, torch.float32)
+
+
+def dino_files() -> list[str]:
+    """Names of the files in `models/dino`, and where the host's extra_model_paths.yaml says that more are."""
+    folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
+    folder_paths.folder_names_and_paths[FOLDER][1].update((SAFE, PICKLED))
+    return folder_paths.get_filename_list(FOLDER)
+
+
+def dino_path(name: str) -> Path:
+    """The file called `name`. Raises ValueError where there is none."""
+    if name not in dino_files():
+        raise ValueError(
+            f"There is no file {name!r} in the folder models/{FOLDER}. Put the backbone of DINO or DINOv2 there, such "
+            "as dino_vitbase8_pretrain.pth, and reload the page."
+        )
+    return Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+
+
+def load_managed_vit(name: str, precision: str = "fp32") -> ManagedVit:
+    """The ViT of a file; precision: "fp32" or "bf16".
+
+    The first time, a .pth of the authors is also written beside as .safetensors, which is read from then on.
+
+    Raises ValueError for a file that is not there, damaged or no DINO ViT.
+    """
+    path = dino_path(name)
+    with torch.inference_mode(False):  # so that gradients can go through
+        state = _read(path)
+        try:
+            vit = load_vit({name: tensor.to(PRECISIONS[precision]) for name, tensor in state.items()})
+        except ValueError as error:
+            raise ValueError(f"{path.name!r} cannot be used. {error}") from error
+        if path.suffix == PICKLED:
+            _convert(state, path.with_suffix(SAFE))
+    # Not the host's dynamic patcher: it streams weights through buffers that autograd would find overwritten.
+    offload = comfy.model_management.unet_offload_device()
+    patcher = ModelPatcher(vit, load_device=comfy.model_management.get_torch_device(), offload_device=offload)
+    return ManagedVit(patcher, _digest(state))
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file on the CPU, of the .safetensors beside a .pth if there is one."""
+    converted = path.with_suffix(SAFE)
+    if converted.is_file():
+        try:
+            return load_file(converted)
+        except safetensors.SafetensorError as error:
+            raise ValueError(
+                f"{converted.name!r} is damaged, incomplete or no safetensors file ({error}). Download it again."
+            ) from error
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(
+            f"{path.name!r} is damaged, incomplete or holds more than weights. Download the backbone file again."
+        ) from error
+    if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
+        raise ValueError(
+            f"{path.name!r} holds more than the weights of one network. Choose the file with the backbone only."
+        )
+    return found
+
+
+def _convert(state: dict[str, Tensor], path: Path) -> None:
+    """Write the weights as .safetensors, complete or not at all. Where the folder is not ours to write, leave it be."""
+    if path.is_file():
+        return
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        beside.write_bytes(save({name: tensor.contiguous() for name, tensor in state.items()}))
+        os.replace(beside, path)
+    except OSError as error:
+        log.warning("%s could not be written (%s); the .pth will be read again next time.", path.name, error)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _digest(state: dict[str, Tensor]) -> str:
+    """A short hash of all weights."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]

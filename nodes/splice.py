@@ -1,0 +1,222 @@
+"""Nodes around DINO's vision transformers: what they see in a picture, and what of the picture it holds."""
+
+from pathlib import Path
+
+from comfy_api.latest import io, ui
+
+from .files import ReadsFile
+from .sockets import CATEGORY, DinoVit, Features
+
+FAMILY = f"{CATEGORY}/splice"
+NO_WEIGHTS = "(no weights in models/dino)"
+
+
+def _vit_input() -> io.Input:
+    return DinoVit.Input("vit", tooltip="From Load DINO ViT.")
+
+
+def _layer_input() -> io.Input:
+    return io.Int.Input(
+        "layer", default=-1, min=-40, max=39, advanced=True,
+        tooltip="The block that is read: -1 is the last, as in the paper, and 0 the first.",
+    )  # fmt: skip
+
+
+class LoadDINOViT(ReadsFile):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        from ..host.dino import PRECISIONS, dino_files
+
+        return io.Schema(
+            node_id="AppearanceTransfer_LoadDINOViT",
+            display_name="Load DINO ViT",
+            category=FAMILY,
+            description="Loads a DINO or DINOv2 vision transformer from models/dino, which judges what Splice trains.",
+            search_aliases=["dino", "dinov2", "vision transformer", "splice"],
+            inputs=[
+                io.Combo.Input(
+                    "name", options=dino_files() or [NO_WEIGHTS],
+                    tooltip="Weights in models/dino, as DINO's authors publish them; the paper uses ViT-B/8.",
+                ),
+                io.Combo.Input(
+                    "precision", options=list(PRECISIONS), default="fp32",
+                    tooltip="fp32 is exact; bf16 halves the memory.",
+                ),
+            ],
+            outputs=[DinoVit.Output("vit", tooltip="For the Splice nodes and DINO Features.")],
+        )  # fmt: skip
+
+    @classmethod
+    def path(cls, name: str) -> Path:
+        from ..host.dino import dino_path
+
+        return dino_path(name)
+
+    @classmethod
+    def execute(cls, name, precision) -> io.NodeOutput:
+        from ..host.dino import load_managed_vit
+
+        return io.NodeOutput(load_managed_vit(name, precision))
+
+
+class DINOFeatures(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_DINOFeatures",
+            display_name="DINO Features",
+            category=f"{CATEGORY}/matching",
+            description="What a ViT knows of every place of a picture, to find the same part in another picture.",
+            search_aliases=["vit features", "correspondence", "semantic matching", "dinov2"],
+            inputs=[
+                _vit_input(),
+                io.Image.Input("image", tooltip="The picture; a batch gives features of each."),
+                io.Combo.Input(
+                    "facet", options=["keys", "queries", "values", "tokens"], default="keys",
+                    tooltip="What is taken of every patch; keys as a rule, tokens with DINOv2.",
+                ),
+                io.Int.Input(
+                    "resolution", default=224, min=32, max=2048,
+                    tooltip="Shorter side in pixels at which the ViT sees the picture; more gives a finer grid.",
+                ),
+                _layer_input(),
+                io.Boolean.Input(
+                    "antialias", default=False, advanced=True,
+                    tooltip="Smooth the picture when it is shrunk; off, as in Splice's released code.",
+                ),
+            ],
+            outputs=[Features.Output("features", tooltip="For Match Features.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, vit, image, facet, resolution, layer, antialias) -> io.NodeOutput:
+        from ..host.vit_looks import dino_features
+
+        features = dino_features(vit, image, facet=facet, layer=layer, short=resolution, antialias=antialias)
+        return io.NodeOutput(features)
+
+
+class InvertViTFeature(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_InvertViTFeature",
+            display_name="Invert ViT Feature",
+            category=FAMILY,
+            description="Paints a picture from a ViT's feature alone, which shows what the feature holds of yours.",
+            search_aliases=["deep image prior", "feature visualisation", "dino"],
+            inputs=[
+                _vit_input(),
+                io.Image.Input("image", tooltip="The picture whose feature is taken."),
+                io.Combo.Input(
+                    "feature", options=["keys", "CLS"], default="keys",
+                    tooltip="Keys hold structure and look of every place; CLS holds the look of the whole.",
+                ),
+                io.Int.Input(
+                    "steps", default=20000, min=1, max=100000,
+                    tooltip="Steps of optimisation; the paper's code takes 20000, a tenth shows the gist.",
+                ),
+                io.Int.Input(
+                    # False: else the page draws a new seed, and so paints anew, at every queue
+                    "seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False,
+                    tooltip="Seed of the untrained network and of its noise.",
+                ),
+                _layer_input(),
+                io.Float.Input(
+                    "learning_rate", default=0.01, min=0.00001, max=1.0, step=0.001, round=0.00001, advanced=True,
+                    tooltip="How far a step goes; the paper's code takes 0.01.",
+                ),
+                io.Int.Input(
+                    "preview_every", default=100, min=1, max=100000, advanced=True,
+                    tooltip="Steps between previews.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(tooltip="What was painted, at a shorter side of 224 pixels."),
+                io.Float.Output(
+                    "loss",
+                    tooltip="Mean squared difference between the feature wanted and found; 0 is the same feature.",
+                ),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, vit, image, feature, steps, seed, layer, learning_rate, preview_every) -> io.NodeOutput:
+        from ..host.feature_inverting import invert_feature
+
+        painted, losses = invert_feature(
+            vit,
+            image,
+            feature.lower(),
+            layer=layer,
+            steps=steps,
+            seed=seed,
+            learning_rate=learning_rate,
+            preview_every=preview_every,
+        )
+        return io.NodeOutput(painted, sum(losses) / len(losses))
+
+
+class ShowKeySelfSimilarity(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_ShowKeySelfSimilarity",
+            display_name="Show Key Self-Similarity",
+            category=FAMILY,
+            description="Paints places alike that a ViT takes for alike: the structure that Splice keeps.",
+            search_aliases=["pca", "dino", "structure", "segmentation"],
+            is_output_node=True,
+            inputs=[_vit_input(), io.Image.Input("image", tooltip="The picture to look at."), _layer_input()],
+            outputs=[
+                io.Image.Output(
+                    tooltip="Three principal components as red, green and blue; only likeness means anything.",
+                )
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, vit, image, layer) -> io.NodeOutput:
+        from ..host.vit_looks import key_self_similarity
+
+        shown = key_self_similarity(vit, image, layer)
+        return io.NodeOutput(shown, ui=ui.PreviewImage(shown, cls=cls))
+
+
+class StructureDistance(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_StructureDistance",
+            display_name="Structure Distance",
+            category=f"{CATEGORY}/evaluation",
+            description="Measures how far the structure of the output is from that of the structure picture.",
+            search_aliases=["metric", "dino", "self-similarity", "structure preservation"],
+            is_output_node=True,
+            inputs=[
+                _vit_input(),
+                io.Image.Input("output", tooltip="The pictures to judge."),
+                io.Image.Input("structure", tooltip="Their structure pictures, or one for all; of the same shape."),
+                io.Combo.Input(
+                    "resizing", options=["pillow", "tensor"], default="pillow",
+                    tooltip="Pillow gives numbers to compare with papers; tensor is what Splice's loss sees.",
+                ),
+                _layer_input(),
+            ],
+            outputs=[
+                io.Float.Output("distance", tooltip="The mean over the pictures; 0 is the same structure."),
+                io.String.Output("report", tooltip="The distance of every picture, and how it was measured."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, vit, output, structure, resizing, layer) -> io.NodeOutput:
+        from ..host.vit_looks import structure_distances
+
+        distances = structure_distances(vit, output, structure, layer=layer, resizing=resizing)
+        lines = [f"picture {index}: {distance:.4f}" for index, distance in enumerate(distances)]
+        report = "\n".join([f"weights {vit.weights}, layer {layer}, resized by {resizing}", *lines])
+        return io.NodeOutput(sum(distances) / len(distances), report, ui=ui.PreviewText(report))
+
+
+NODES = [LoadDINOViT, DINOFeatures, InvertViTFeature, ShowKeySelfSimilarity, StructureDistance]
