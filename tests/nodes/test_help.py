@@ -15,7 +15,10 @@ SECTIONS = {  # every page has them, in this order; the source only where there 
     "en": ["Worth knowing about its inputs", "When it fails", "Cost", "Source"],
     "zh": ["关于输入", "何时失效", "开销", "出处"],
 }
-SPEAKING = ("nodes", "host", "inversion", "attention", "guidance", "splice", "storage", "pocket")
+SPEAKING = (
+    "nodes", "host", "inversion", "attention", "guidance", "correspondence", "editing", "splice", "evaluation",
+    "storage", "pocket",
+)  # fmt: skip
 
 
 def page(node: str, locale: str) -> Path:
