@@ -1,0 +1,397 @@
+"""Null-text inversion with a model of the host: parity, gradients, what it leaves behind, what is refused."""
+
+import dataclasses
+import gc
+
+import pytest
+import torch
+from appearance_transfer.developer.client import GraphError
+from appearance_transfer.tests.golden.reference import golden
+from appearance_transfer.tests.host import small_world as world
+from appearance_transfer.tests.host.golden_model import golden_model, papers_scaling
+
+STEPS = 4
+
+
+@pytest.fixture(scope="module")
+def model(host):
+    with torch.inference_mode():  # as the host makes its weights
+        return world.small_model()
+
+
+@pytest.fixture(scope="module")
+def inverted(model):
+    return invert(model)
+
+
+def schedule_of(model, **options):
+    from appearance_transfer.host.schedules import schedule_of
+
+    return schedule_of(model, **options)
+
+
+def invert(
+    model, latent=None, *, steps=STEPS, updates=3, early_stop=0.0, guidance=7.5, prompts=None, sigmas=None, **options
+):
+    from appearance_transfer.host.null_text_inverting import invert_with_null_text
+    from appearance_transfer.inversion.null_text import NullTextSettings
+
+    latent = world.latents(3) if latent is None else latent
+    settings = NullTextSettings(guidance=guidance, updates=updates, early_stop=early_stop)
+    schedule = schedule_of(model, steps=steps, sigmas=sigmas)
+    positive, negative = prompts or (world.prompt(1), world.prompt(2))
+    with torch.inference_mode():
+        return invert_with_null_text(model, latent, positive, negative, schedule, settings, **options)
+
+
+def interrupted(model, after: int, **options):
+    """What is kept when a person cancels after so many steps: the host's progress bar then raises."""
+    import comfy.model_management
+    from appearance_transfer.host import null_text_inverting
+
+    def cancel(i: int, total: int, denoised: torch.Tensor) -> None:
+        if i + 1 == after:
+            raise comfy.model_management.InterruptProcessingException
+
+    kept = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(null_text_inverting, "preview_callback", lambda model, steps: cancel)
+        with pytest.raises(comfy.model_management.InterruptProcessingException):
+            invert(model, keep_unfinished=kept.append, **options)
+    return kept[0]
+
+
+def reconstruct(model, inversion):
+    from appearance_transfer.host.inverting import reconstruct
+
+    with torch.inference_mode():
+        return reconstruct(model, inversion)
+
+
+def plain(inversion):
+    """The DDIM inversion inside, to be sampled at the same guidance."""
+    return dataclasses.replace(inversion, null_text=None, null_text_losses=None)
+
+
+def apart(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+class TestParity:
+    """The released code's tensors, from the clean latent on (golden set A, null_text).
+
+    Where a gradient is nearly 0, Adam makes a whole step of its rounding; so a free run leaves the released one little
+    by little, and later steps are compared after the released embeddings of those before.
+    """
+
+    OPTIONS = {"steps": 10, "updates": 10, "early_stop": 0.18}
+
+    @pytest.fixture(scope="class")
+    def golden_unet(self, host):
+        with torch.inference_mode():
+            return golden_model()
+
+    @pytest.fixture(scope="class")
+    def task(self):
+        prompts = [[golden("null_text", "text_cond_nti"), {}]], [[golden("null_text", "text_uncond"), {}]]
+        return {"latent": golden("null_text", "x0") / 0.18215, "prompts": prompts, **self.OPTIONS}
+
+    @pytest.fixture(scope="class")
+    def beginning(self, golden_unet, task):
+        return interrupted(golden_unet, after=2, **task)
+
+    @pytest.fixture(scope="class")
+    def released(self, beginning):
+        return dataclasses.replace(
+            beginning,
+            null_text=golden("null_text", "emb")[:, None],
+            null_text_losses=golden("null_text", "losses")[:, None],
+        )
+
+    def test_the_path_up(self, beginning) -> None:
+        expected = golden("null_text", "ddim").flip(0)
+        for level, sigma in enumerate(beginning.schedule.sigmas):
+            assert world.relative(papers_scaling(beginning.trajectory[level, 0], sigma), expected[level]) < 1e-4
+
+    def test_the_first_steps(self, beginning) -> None:
+        expected = golden("null_text", "losses")[:2]
+        assert torch.allclose(beginning.null_text_losses[:, 0], expected, rtol=1e-4, atol=0, equal_nan=True)
+        assert apart(beginning.null_text[:, 0], golden("null_text", "emb")[:2]) < 1e-4
+
+    def test_the_last_step(self, golden_unet, task, released) -> None:
+        unfinished = dataclasses.replace(
+            released, null_text=released.null_text[:9], null_text_losses=released.null_text_losses[:9]
+        )
+        ours = invert(golden_unet, continue_from=unfinished, **task)
+        assert torch.allclose(ours.null_text_losses[9], released.null_text_losses[9], rtol=1e-4, atol=0)
+        assert apart(ours.null_text[9], released.null_text[9]) < 1e-3
+
+    def test_sampling_with_the_embeddings(self, golden_unet, released) -> None:
+        final = reconstruct(golden_unet, released) * 0.18215
+        assert apart(final, golden("null_text", "final")) < 1e-4
+        assert apart(final, golden("null_text", "plain_final")) > 0.1
+
+
+class TestResult:
+    def test_the_picture_comes_back_nearer_than_without(self, model) -> None:
+        latent = world.latents(3)
+        inversion = invert(model, latent, updates=20)
+        with_null_text, without = (reconstruct(model, found) for found in (inversion, plain(inversion)))
+        assert apart(with_null_text, latent) < 0.7 * apart(without, latent)
+
+    def test_what_it_holds(self, inverted) -> None:
+        assert inverted.null_text.shape == (STEPS, 1, 77, world.CONFIG["context_dim"])
+        assert inverted.null_text_losses.shape == (STEPS, 1, 3)
+        assert (inverted.method, inverted.guidance) == ("ddim", 7.5)
+        assert not inverted.null_text.requires_grad
+        assert bool((inverted.null_text_losses[:, 0, -1] < inverted.null_text_losses[:, 0, 0]).all())
+
+    def test_pictures_of_a_batch_are_as_if_alone(self, model) -> None:
+        pictures = world.latents(4, 2)
+        together = invert(model, pictures)
+        alone = invert(model, pictures[1:])
+        assert apart(together.picture(1).null_text, alone.null_text) < 1e-3
+        assert torch.allclose(together.picture(1).null_text_losses, alone.null_text_losses, rtol=1e-3)
+
+    def test_an_interrupted_inversion_goes_on_where_it_was(self, model, inverted) -> None:
+        unfinished = interrupted(model, after=2)
+        assert unfinished.null_text_steps == 2
+        finished = invert(model, continue_from=unfinished)
+        assert torch.equal(finished.null_text, inverted.null_text)
+        assert torch.equal(finished.null_text_losses, inverted.null_text_losses)
+        assert torch.equal(invert(model, continue_from=finished).null_text, inverted.null_text)
+
+    def test_nothing_is_kept_of_no_steps(self, model) -> None:
+        kept = []
+        with pytest.raises(ValueError, match="not a number"):
+            invert(model, world.latents(3) * torch.inf, keep_unfinished=kept.append)
+        assert not kept
+
+
+def test_the_gradient_is_that_of_finite_differences(model) -> None:
+    from appearance_transfer.host.container import run_guider
+    from appearance_transfer.host.gradients import autograd_inside, differentiable
+    from appearance_transfer.host.null_text_inverting import _OneSideGuider
+    from appearance_transfer.host.schedules import sigmas_tensor
+
+    guider = _OneSideGuider(differentiable(model))
+    guider.set_conds(world.prompt(1), world.prompt(2))
+    x = world.latents(5)
+    embedding, direction = world.prompt(6)[0][0], world.prompt(7)[0][0]
+
+    def value(denoise, embedding):
+        guider.embedding = embedding
+        return denoise(x.clone(), 2.0).square().mean()
+
+    def body(denoise, x0):
+        with autograd_inside(guider.inner_model):
+            at = embedding.clone().requires_grad_(True)
+            (gradient,) = torch.autograd.grad(value(denoise, at), at)
+            with torch.no_grad():
+                ahead, behind = (value(denoise, embedding + sign * 0.02 * direction) for sign in (1, -1))
+            return float((gradient * direction).sum()), float(ahead - behind) / 0.04
+
+    with torch.inference_mode():
+        slope, difference = run_guider(guider, x, body, sigmas=sigmas_tensor(schedule_of(model, steps=STEPS)))
+    assert abs(slope) > 1e-4
+    assert slope == pytest.approx(difference, rel=0.02)
+
+
+class TestWhatIsLeft:
+    def sampled(self, model, inversion) -> torch.Tensor:
+        return world.sample(model, plain(inversion), guider=world.stock_guider(model, negative=world.prompt(2), cfg=4))
+
+    @pytest.mark.parametrize("run", [invert, lambda model: interrupted(model, after=2)], ids=["finished", "cancelled"])
+    def test_the_model_is_as_it_was(self, model, inverted, run) -> None:
+        import comfy.model_management
+
+        before = {name: tensor.clone() for name, tensor in model.model.state_dict().items()}
+        options, picture = str(model.model_options), self.sampled(model, inverted)
+        run(model)
+        after = model.model.state_dict()
+        assert before.keys() == after.keys()
+        assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+        assert not any(parameter.requires_grad for parameter in model.model.parameters())
+        assert str(model.model_options) == options
+        assert not comfy.model_management.in_training
+        assert torch.equal(self.sampled(model, inverted), picture)
+
+    def test_no_graph_stays_alive(self, model) -> None:
+        def graphs() -> int:
+            gc.collect()
+            return sum(torch.is_tensor(found) and found.requires_grad for found in gc.get_objects())
+
+        before = graphs()
+        inversion = invert(model)
+        assert graphs() == before
+        assert inversion.null_text_steps == STEPS
+
+    def test_half_precision_is_left_for_fp32_and_found_again(self, model, inverted) -> None:
+        half = model.clone()
+        half.set_model_compute_dtype(torch.float16)
+        picture = self.sampled(half, inverted)
+        assert not torch.equal(picture, self.sampled(model, inverted))
+        found = invert(half)
+        assert torch.equal(found.null_text, inverted.null_text)
+        assert torch.equal(self.sampled(half, inverted), picture)
+
+
+class TestGuider:
+    def guider(self, model, inversion, cfg=7.5):
+        from appearance_transfer.host.null_text import NullTextGuider
+
+        return NullTextGuider(model, world.prompt(1), inversion, cfg)
+
+    def test_every_evaluation_has_the_embedding_of_the_nearest_level(self, model, inverted) -> None:
+        guider = self.guider(model, inverted)
+        for i, sigma in enumerate(inverted.schedule.sigmas[:-1]):
+            assert torch.equal(guider.embedding_at(sigma * 1.01), inverted.null_text[i])
+        assert torch.equal(guider.embedding_at(0.0), inverted.null_text[-1])
+
+    def test_it_samples_what_the_report_replays(self, model, inverted) -> None:
+        sampled = world.sample(model, inverted, guider=self.guider(model, inverted))
+        assert apart(sampled, reconstruct(model, inverted)) < 1e-4
+        assert apart(sampled, world.sample(model, inverted, guider=self.guider(model, inverted, cfg=2.0))) > 0.01
+
+    def test_guidance_1_leaves_the_embeddings_out(self, model, inverted) -> None:
+        sampled = world.sample(model, inverted, guider=self.guider(model, inverted, cfg=1.0))
+        assert torch.equal(sampled, world.sample(model, inverted))
+
+    def test_a_part_of_the_levels_may_be_sampled(self, model, inverted) -> None:
+        import comfy.samplers
+        from appearance_transfer.host.schedules import sigmas_tensor
+
+        late = sigmas_tensor(inverted.schedule.tail(2))
+        world.sample(
+            model, inverted, guider=self.guider(model, inverted), sampler=comfy.samplers.sampler_object("euler"),
+            sigmas=late,
+        )  # fmt: skip
+
+    def test_other_levels_are_refused(self, model, inverted) -> None:
+        sigmas = torch.tensor([9.0, 3.3, 0.0])
+        with pytest.raises(ValueError, match="other noise levels"):
+            world.sample(model, inverted, guider=self.guider(model, inverted), sigmas=sigmas)
+
+    def test_another_number_of_pictures_is_refused(self, model) -> None:
+        two = invert(model, world.latents(4, 2), updates=1)
+        with pytest.raises(ValueError, match="of 2 picture"):
+            world.sample(model, two, guider=self.guider(model, two), latent=world.latents(3))
+
+    def test_an_inversion_without_embeddings_is_refused(self, model, inverted) -> None:
+        with pytest.raises(ValueError, match="DDIM inversion has no null-text embeddings"):
+            self.guider(model, plain(inverted))
+
+    def test_an_interrupted_inversion_is_refused(self, model) -> None:
+        with pytest.raises(ValueError, match="1 of its 4 steps"):
+            self.guider(model, interrupted(model, after=1))
+
+    def test_another_kind_of_model_is_refused(self, model, inverted) -> None:
+        other = dataclasses.replace(inverted, fingerprint={"architecture": "sdxl"})
+        with pytest.raises(ValueError, match="another kind of model"):
+            self.guider(model, other)
+
+
+class TestRefusals:
+    def test_quantised_weights_before_anything_is_computed(self, host) -> None:
+        quantised = world.small_model()
+        counter = world.count_evaluations(quantised)
+        layer = quantised.model.diffusion_model.middle_block[1].transformer_blocks[0].attn1.to_q
+        layer.weight = torch.nn.Parameter(layer.weight.to(torch.float8_e4m3fn), requires_grad=False)
+        with pytest.raises(ValueError, match="quantised .*to_q.weight"):
+            invert(quantised)
+        assert counter.samples == 0
+
+    def test_weights_that_cannot_be_loaded_whole(self, model, monkeypatch) -> None:
+        monkeypatch.setattr(type(model), "is_dynamic", lambda self: True)
+        with pytest.raises(ValueError, match="cannot load them whole"):
+            invert(model)
+
+    def test_levels_that_do_not_end_at_the_picture(self, model) -> None:
+        with pytest.raises(ValueError, match="ends at sigma 0.5"):
+            invert(model, sigmas=torch.tensor([5.0, 0.5]))
+
+    @pytest.mark.parametrize(
+        ("change", "named"),
+        [
+            ({"latent": world.latents(9)}, "latent"),
+            ({"latent": world.latents(3, 2)}, "latent"),
+            ({"prompts": (world.prompt(1), world.prompt(3))}, "text"),
+            ({"steps": 5}, "steps"),
+            ({"guidance": 4.0, "updates": 2}, "guidance and another updates"),
+        ],
+    )
+    def test_continuing_something_else(self, model, inverted, change, named) -> None:
+        with pytest.raises(ValueError, match=f"another {named}. "):
+            invert(model, continue_from=inverted, **change)
+
+    def test_continuing_what_was_never_begun(self, model, inverted) -> None:
+        with pytest.raises(ValueError, match="holds no steps"):
+            invert(model, continue_from=plain(inverted))
+
+
+class TestNodes:
+    """The two nodes in a graph of the host, on the pocket checkpoint."""
+
+    @staticmethod
+    def graph(**null_text) -> dict:
+        def node(kind, **inputs):
+            return {"class_type": kind, "inputs": inputs}
+
+        ours = "AppearanceTransfer_"
+        texts = {"positive": ["text", 0], "negative": ["empty", 0]}
+        return {
+            "checkpoint": node(f"{ours}LoadPocketCheckpoint", precision="fp32"),
+            "scene": node(f"{ours}PocketScene", seed=2, species="any", coat="any", view="any", size=128),
+            "encode": node("VAEEncode", pixels=["scene", 0], vae=["checkpoint", 2]),
+            "text": node("CLIPTextEncode", text="a photo of a horse", clip=["checkpoint", 1]),
+            "empty": node("CLIPTextEncode", text="", clip=["checkpoint", 1]),
+            "invert": node(
+                f"{ours}NullTextInversion", model=["checkpoint", 0], latent=["encode", 0], steps=4, guidance=7.5,
+                keep_unfinished=True, updates=2, **texts, **null_text,
+            ),
+            "report": node(
+                f"{ours}InversionReport", model=["checkpoint", 0], inversion=["invert", 0], vae=["checkpoint", 2]
+            ),
+            "guider": node(
+                f"{ours}NullTextGuider", model=["checkpoint", 0], positive=["text", 0], inversion=["invert", 0],
+                cfg=7.5,
+            ),
+            "resume": node(f"{ours}ResumeFromInversion", inversion=["invert", 0]),
+            "sample": node(
+                "SamplerCustomAdvanced", noise=["resume", 0], guider=["guider", 0], sampler=["resume", 1],
+                sigmas=["resume", 2], latent_image=["resume", 3],
+            ),
+            "decode": node("VAEDecode", samples=["sample", 0], vae=["checkpoint", 2]),
+        }  # fmt: skip
+
+    def test_what_is_sampled_is_what_is_reported(self, host) -> None:
+        run = host.run(
+            self.graph(), image=("decode", 0), reported=("report", 0), told=("report", 2), curve=("invert", 1)
+        )
+        assert torch.allclose(run.image, run.reported, atol=2e-3)
+        assert "null text for 4 of its steps" in run.told
+        assert run.told.count(" in 2") == 4
+        assert run.curve.shape == (1, 300, 480, 3)
+        assert len(run.outcome.outputs["report"]["images"]) == 2
+        assert "step 3: loss" in run.outcome.outputs["invert"]["text"][0]
+
+    def test_a_cancelled_run_goes_on_from_its_file(self, host, monkeypatch) -> None:
+        import comfy.model_management
+        from appearance_transfer.host import null_text_inverting
+        from appearance_transfer.host.files import INVERSIONS
+
+        def cancel(i: int, total: int, denoised: torch.Tensor) -> None:
+            if i == 1:
+                raise comfy.model_management.InterruptProcessingException
+
+        host.forget()
+        with monkeypatch.context() as patch:
+            patch.setattr(null_text_inverting, "preview_callback", lambda model, steps: cancel)
+            with pytest.raises(GraphError, match="interrupted"):
+                host.run(self.graph(), inversion=("invert", 0))
+        (name,) = [name for name in INVERSIONS.names() if name.startswith("unfinished_null_text")]
+        load = {"class_type": "AppearanceTransfer_LoadInversion", "inputs": {"name": name}}
+        going_on = self.graph(continue_from=["load", 0]) | {"load": load}
+        finished = host.run(going_on, inversion=("invert", 0)).inversion
+        whole = host.run(self.graph(), inversion=("invert", 0)).inversion
+        assert torch.equal(finished.null_text, whole.null_text)
