@@ -1,0 +1,233 @@
+"""Splice on real pairs of photographs, judged by a real ViT (see dino_weights.py): what training takes and gives.
+
+`python dev.py bench splice [PAIR ...]` trains a generator per pair, writes results/splice.csv and results/splice.png.
+A training that is stopped goes on when the same command is given again, and pairs may be trained one at a time: the
+results are always those of every pair that has been trained so far. `--speed STEPS` instead measures the time of a step
+against the released scheme, which sends six pictures through the ViT where we send four (results/splice_speed.csv).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+from tqdm import tqdm
+
+from ..developer.console import say
+from ..developer.installation import Installation
+from ..developer.places import CACHE, ROOT
+from ..evaluation.structure_distance import structure_distance
+from ..splice.generator import SkipGenerator, initialise
+from ..splice.losses import WHOLE_EVERY, appearance_loss
+from ..splice.preprocess import pillow_resized, vit_input
+from ..splice.record import TrainedGenerator
+from ..splice.self_similarity import self_similarity
+from ..splice.sight import Eye
+from ..splice.storage import load, save
+from ..splice.training import Report, Settings, Training
+from ..splice.vit import Look, VisionTransformer, load_vit
+from .dino_weights import SOUND_LAYER, weights
+from .reporting import RESULTS
+from .reporting.sheet import write_sheet
+from .reporting.table import as_text, write_table
+
+PICTURES = ROOT.parent / "shared" / "data" / "pairs"
+PAIRS = {  # name -> structure, appearance
+    "cows": ("red_cow.jpg", "spotted_cow.jpg"),
+    "fruit": ("apples.jpg", "oranges.jpg"),
+    "savanna": ("giraffe.png", "zebra.png"),
+}
+KEPT = CACHE / "splice"
+SAVED_EVERY = 100
+WINDOW = 50
+"""Steps over which a loss is averaged: one step sees one crop."""
+CLOCK, FIRST, LAST = "cpu seconds", "loss at first", "loss at last"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pair of photographs [1, 3, H, W] in 0..1."""
+
+    name: str
+    structure: Tensor
+    appearance: Tensor
+
+
+def main(installation: Installation, arguments: list[str]) -> int:
+    """Train what is asked for and write what there is by now, or measure the speed."""
+    options = _options(arguments)
+    vit = load_vit(load_file(weights()))
+    if options.speed:
+        compare_speed(Eye(vit, options.layer), options.side, options.speed, options.out)
+        return 0
+    if not PICTURES.is_dir():
+        say(f"There are no photographs at {PICTURES}, so nothing was trained.")
+        return 0
+    for name in options.pairs or PAIRS:
+        train(photographs(name, options.side), Eye(vit, options.layer), options.steps)
+    write_results(options.out, Eye(vit, options.layer), options.side)
+    return 0
+
+
+def photographs(name: str, side: int) -> Case:
+    """A pair with the shorter sides at `side` pixels."""
+    pictures = []
+    for file in PAIRS[name]:
+        pixels = torch.from_numpy(np.array(Image.open(PICTURES / file).convert("RGB")))
+        pictures.append(pillow_resized(pixels.permute(2, 0, 1)[None].float() / 255, side))
+    return Case(name, *pictures)
+
+
+def train(case: Case, eye: Eye, steps: int) -> None:
+    """Train up to `steps` steps, from where an earlier call stopped."""
+    path = _path(case.name, eye.layer, case.structure)
+    start = load(path) if path.is_file() else None
+    training = Training(eye, case.structure, case.appearance, Settings(), start)
+    facts = dict(start.facts) if start else {CLOCK: "0"}
+    reports: list[Report] = []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clock = time.process_time() - float(facts[CLOCK])
+    for step in tqdm(range(training.steps, steps), desc=case.name, mininterval=10):
+        reports.append(training.advance())
+        if step == WINDOW:
+            facts[FIRST] = f"{_loss(reports):.4f}"
+        if training.steps % SAVED_EVERY == 0 or training.steps == steps:
+            facts |= {LAST: f"{_loss(reports[-WINDOW:]):.4f}", CLOCK: f"{time.process_time() - clock:.0f}"}
+            save(replace(training.snapshot(), facts=facts), path)
+
+
+def write_results(folder: Path, eye: Eye, side: int) -> None:
+    """Table and sheet of every pair that has been trained so far."""
+    rows: list[tuple[str, str, str, str]] = []
+    columns: dict[str, list[Tensor]] = {"structure": [], "appearance": [], "output": []}
+    for name in PAIRS:
+        case = photographs(name, side)
+        path = _path(name, eye.layer, case.structure)
+        if not path.is_file():
+            continue
+        generator = load(path)
+        output = _output(generator, case)
+        rows += [(name, *row) for row in measured(eye, case, generator, output)]
+        for column, picture in zip(columns.values(), (case.structure, case.appearance, output), strict=True):
+            column.append(picture)
+    with (folder / "splice.csv").open("w", newline="", encoding="ascii") as file:
+        csv.writer(file, lineterminator="\n").writerows([("pair", "picture", "measure", "value"), *rows])
+    write_sheet(folder / "splice.png", {name: _framed(pictures) for name, pictures in columns.items()})
+    for row in rows:
+        say("  ".join(row))
+
+
+@torch.no_grad()
+def measured(eye: Eye, case: Case, generator: TrainedGenerator, output: Tensor) -> list[tuple[str, str, str]]:
+    """Picture, measure, value: both distances of both inputs, of the output before training, and after."""
+    first = SkipGenerator()
+    initialise(first, Settings().seed)
+    pictures = {
+        "structure itself": case.structure,
+        "appearance itself": case.appearance,
+        "before training": first(case.structure),
+        "after training": output,
+    }
+    rows = []
+    for name, picture in pictures.items():
+        if picture.shape == case.structure.shape:
+            distance = structure_distance(eye.vit, picture, case.structure, layer=eye.layer).item()
+            rows.append((name, "structure distance", f"{distance:.4f}"))
+        (seen,), (wanted,) = eye.look(picture), eye.look(case.appearance)
+        rows.append((name, "appearance distance", f"{appearance_loss(seen, wanted).item():.4f}"))
+    facts = generator.facts
+    rows += [("before training", "loss", facts[FIRST]), ("after training", "loss", facts[LAST])]
+    return [*rows, ("training", "steps", str(generator.steps)), ("training", CLOCK, facts[CLOCK])]
+
+
+class Released(Training):
+    """A step as the released code takes it: a pass for the [CLS] and one for the keys of every picture.
+
+    Its extractor reads by hooks, so that every pass goes through the whole network, whatever block is read.
+    """
+
+    def terms(self) -> dict[str, Tensor]:
+        structure, appearance = self.crops(self.steps)
+        output, identity = self.generator(structure), self.generator(appearance)
+        with torch.no_grad():
+            wanted = self._pass(appearance).cls, self._pass(structure).keys, self._pass(appearance).keys
+        return {
+            "appearance": F.mse_loss(self._pass(output).cls, wanted[0]),
+            "structure": F.mse_loss(self_similarity(self._pass(output).keys), self_similarity(wanted[1])),
+            "identity": F.mse_loss(self._pass(identity).keys, wanted[2]),
+        }
+
+    def _pass(self, picture: Tensor) -> Look:
+        vit: VisionTransformer = self.eye.vit
+        look = vit.look(vit_input(picture), self.eye.layer)
+        tokens = look.tokens
+        for block in vit.blocks[self.eye.layer % len(vit.blocks) + 1 :]:
+            tokens, _ = block(tokens)
+        return look
+
+
+def compare_speed(eye: Eye, side: int, steps: int, folder: Path) -> None:
+    """Seconds per step of both schemes, taken in turns, on ordinary steps (no whole picture)."""
+    random = torch.Generator().manual_seed(0)
+    pictures = [torch.rand(1, 3, side, side, generator=random) for _ in range(2)]
+    schemes = {"four passes (ours)": Training(eye, *pictures), "six passes (released)": Released(eye, *pictures)}
+    seconds: dict[str, list[float]] = {name: [] for name in schemes}
+    for turn in range(steps + 1):
+        for name, training in schemes.items():
+            training.steps = 1 + turn % (WHOLE_EVERY - 1)
+            begun = time.process_time()
+            training.advance()
+            if turn:  # the first warms up
+                seconds[name].append(time.process_time() - begun)
+    ratios = [ours / released for ours, released in zip(*seconds.values(), strict=True)]
+    values = {name: {"cpu seconds per step": taken} for name, taken in seconds.items()}
+    values["ours / released"] = {"ratio": ratios}
+    write_table(folder / "splice_speed.csv", values)
+    say(as_text(values))
+
+
+@torch.no_grad()
+def _output(generator: TrainedGenerator, case: Case) -> Tensor:
+    return generator.network()(case.structure)
+
+
+def _loss(reports: list[Report]) -> float:
+    """Mean over steps that see crops only."""
+    return mean(report.loss for report in reports if report.step % WHOLE_EVERY)
+
+
+def _framed(pictures: list[Tensor]) -> Tensor:
+    """[B, H, W, 3], every picture on white of the size of the largest."""
+    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (-2, -1))
+    framed = [F.pad(p, (0, width - p.shape[-1], 0, height - p.shape[-2]), value=1.0) for p in pictures]
+    return torch.cat(framed).movedim(1, -1)
+
+
+def _path(name: str, layer: int, picture: Tensor) -> Path:
+    return KEPT / f"{name}_layer{layer}_{min(picture.shape[-2:])}px.safetensors"
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev.py bench splice", description=__doc__)
+    parser.add_argument("pairs", nargs="*", metavar="PAIR", help=f"which to train: {', '.join(PAIRS)} (default: all)")
+    parser.add_argument("--steps", type=int, default=1500, help="steps per pair (default: 1500)")
+    parser.add_argument("--side", type=int, default=256, help="shorter side in pixels (default: 256)")
+    parser.add_argument("--layer", type=int, default=SOUND_LAYER, help=f"block of the ViT (default: {SOUND_LAYER})")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument(
+        "--speed", type=int, default=0, metavar="STEPS", help="measure the speed on so many steps instead"
+    )
+    options = parser.parse_args(arguments)
+    if unknown := set(options.pairs) - PAIRS.keys():
+        parser.error(f"there is no pair {', '.join(unknown)}; there are: {', '.join(PAIRS)}")
+    return options
