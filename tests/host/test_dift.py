@@ -289,3 +289,36 @@ class TestPosterior:
         assert torch.equal(features(model, latent.expand(3, 1, -1, -1, -1)).values, features(model, latent).values)
         with pytest.raises(ValueError, match="2 posterior samples"):
             features(model, latent.expand(2, 1, -1, -1, -1))
+
+
+class TestNode:
+    """In the host's executor, on the pocket checkpoint."""
+
+    GRAPH = {
+        "checkpoint": {"class_type": "AppearanceTransfer_LoadPocketCheckpoint", "inputs": {"precision": "fp32"}},
+        "picture": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 48, "batch_size": 2, "color": 255}},
+        "text": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["checkpoint", 1], "text": ""}},
+        "latent": {"class_type": "VAEEncode", "inputs": {"pixels": ["picture", 0], "vae": ["checkpoint", 2]}},
+    }
+    DIALS = {"seed": 42, "timestep": 500, "up_block": 0, "ensemble": 2, "posterior": "sample", "batch": 8}
+    PICTURE = {"image": ["picture", 0], "vae": ["checkpoint", 2]}
+
+    def features(self, host, preset: str, **connected):
+        inputs = {"model": ["checkpoint", 0], "positive": ["text", 0], "preset": preset, **self.DIALS, **connected}
+        graph = self.GRAPH | {"dift": {"class_type": "AppearanceTransfer_DIFTFeatures", "inputs": inputs}}
+        return host.run(graph, features=("dift", 0)).features
+
+    def test_presets_and_dials(self, host) -> None:
+        from appearance_transfer.correspondence.dift import PRESETS
+
+        for preset, where in (PRESETS | {"custom": {"timestep": 500, "up_block": 0}}).items():
+            found = self.features(host, preset, **self.PICTURE)
+            assert {name: int(found.source[name]) for name in where} == where
+            assert found.pictures == 2
+            assert found.picture == (48, 64)
+
+    def test_a_latent_is_as_good_as_its_picture(self, host) -> None:
+        """The pocket VAE has no posterior."""
+        found = self.features(host, "pocket", latent=["latent", 0])
+        assert found.picture == (48, 64)
+        assert torch.equal(found.values, self.features(host, "pocket", **self.PICTURE).values)
