@@ -85,5 +85,5 @@ def random_crop(picture: Image.Image, random: np.random.Generator) -> Image.Imag
     """A square anywhere, of 95 to 100 % of the height, or of the width where that is less; not resized."""
     width, height = picture.size
     side = min(round(random.uniform(SMALLEST_CROP * height, height)), width)
-    left, top = random.integers(width - side, endpoint=True), random.integers(height - side, endpoint=True)
+    left, top = (int(random.integers(space - side, endpoint=True)) for space in (width, height))
     return picture.crop((left, top, left + side, top + side))
