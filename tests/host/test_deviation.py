@@ -253,6 +253,39 @@ def test_a_batch_is_its_pictures(model) -> None:
             assert world.relative(together[row : row + 1], alone) < 1e-3
 
 
+def test_noise_maps_are_replayed_too(model) -> None:
+    """A DDPM inversion: outside the mask of the last step, the picture comes out as it went in."""
+    structure, appearance = world.invert(model, world.latents(1)), world.invert(model, world.latents(2))
+    last = structure.steps - 1
+    mask = torch.zeros(1, 16, 16)
+    mask[..., 8:] = 1
+    sampler = deviating(structure, appearance, window=(last, last), mask=mask)
+    out = world.sample(model, structure, sampler=sampler)
+    assert world.relative(out[..., :8], world.latents(1)[..., :8]) < 0.05
+    assert world.relative(out[..., 8:], world.latents(1)[..., 8:]) > 0.2
+
+
+def test_under_null_text_the_deviated_latent_has_its_steps_embedding(model, structure, appearance) -> None:
+    """Spec A6: the window's steps are evaluated twice, both times with the embedding of the step."""
+    from dataclasses import replace
+
+    from appearance_transfer.host.null_text import NullTextGuider
+
+    null_text = torch.randn(STEPS, 1, 77, 16, generator=torch.Generator().manual_seed(6))
+    inverted = replace(structure, null_text=null_text, null_text_losses=torch.zeros(STEPS, 1, 1))
+    asked = []
+
+    class Listening(NullTextGuider):
+        def embedding_at(self, sigma):
+            asked.append(structure.schedule.index_of(sigma))
+            return super().embedding_at(sigma)
+
+    guider = Listening(model, world.prompt(1), inverted, 4.0)
+    out = world.sample(model, inverted, guider=guider, sampler=deviating(inverted, appearance))
+    assert asked == [0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7]
+    assert world.relative(out, sample(model, structure, appearance, cfg=4.0)) > 0.01
+
+
 def test_an_interrupted_run_leaves_nothing_behind(model, structure, appearance) -> None:
     import comfy.model_management
 
