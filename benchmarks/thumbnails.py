@@ -25,6 +25,11 @@ PANELS = {  # the nodes whose first output is shown, from left to right
     "02_cross_image_attention": ("structure", "appearance", "decode"),
     "03_two_appearances_with_masks": ("structure", "appearance", "background", "decode"),
     "04_save_and_load_inversion": ("structure", "report_ddpm", "decode"),
+    "05_dift_matching": ("draw", "warp"),
+    "06_eye_for_an_eye": ("structure", "appearance", "decode"),
+    "07_eye_for_an_eye_two_objects": ("structure", "appearance", "decode"),
+    "08_corrected_match": ("structure", "appearance", "decode_found", "decode"),
+    "09_fine_grained_transfer": ("structure", "appearance", "decode"),
 }
 
 
@@ -54,14 +59,19 @@ def run(host: Host, name: str) -> list[Tensor]:
 
 def without_outputs(graph: Graph) -> Graph:
     """The graph without the nodes that only show or save."""
-    shown = ("PreviewImage", "SaveImage", "AppearanceTransfer_ShowAttentionMatches")
+    shown = ("PreviewImage", "SaveImage", "AppearanceTransfer_ShowAttentionMatches", "AppearanceTransfer_PCK")
     return {node: about for node, about in graph.items() if about["class_type"] not in shown}
 
 
 def thumbnail(pictures: Sequence[Tensor]) -> Image.Image:
-    """Pictures [H, W, 3] in 0..1 side by side, enlarged pixel by pixel."""
-    sheet = Image.new("RGB", (PIXELS * len(pictures), PIXELS))
-    for index, picture in enumerate(pictures):
+    """Pictures [H, W, 3] in 0..1 side by side at one height, pixel by pixel."""
+    panels = []
+    for picture in pictures:
         panel = Image.fromarray((picture.cpu().numpy() * 255).round().clip(0, 255).astype(np.uint8))
-        sheet.paste(panel.resize((PIXELS, PIXELS), Image.Resampling.NEAREST), (index * PIXELS, 0))
+        panels.append(panel.resize((panel.width * PIXELS // panel.height, PIXELS), Image.Resampling.NEAREST))
+    sheet = Image.new("RGB", (sum(panel.width for panel in panels), PIXELS))
+    left = 0
+    for panel in panels:
+        sheet.paste(panel, (left, 0))
+        left += panel.width
     return sheet

@@ -18,6 +18,9 @@ SHOWS_A_PICTURE = {
     "AppearanceTransfer_SelfSegmentation",
     "AppearanceTransfer_ShowAttentionMatches",
     "AppearanceTransfer_InversionReport",
+    "AppearanceTransfer_WordAttentionMap",
+    "AppearanceTransfer_NullTextInversion",
+    "AppearanceTransfer_DrawMatches",
 }
 
 

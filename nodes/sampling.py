@@ -124,7 +124,7 @@ class AdaIN(io.ComfyNode):
                     tooltip="Where the appearance is measured; everywhere without it.",
                 ),
                 io.Int.Input(
-                    "first_step", default=20, min=0, max=1000, advanced=True,
+                    "first_step", default=20, min=0, max=1000,
                     tooltip="First executed step after which it is applied.",
                 ),
                 io.Int.Input(

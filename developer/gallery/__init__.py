@@ -3,7 +3,7 @@
 The graphs are the ones that the demo and the tests queue, so what a person opens cannot drift from what is tested.
 """
 
-from . import cross_image
+from . import cross_image, fine_grained, matching, rearrangement
 from .showpiece import Showpiece
 
 __all__ = ["Showpiece", "gallery"]
@@ -16,4 +16,9 @@ def gallery() -> dict[str, Showpiece]:
         "02_cross_image_attention": cross_image.own_checkpoint(),
         "03_two_appearances_with_masks": cross_image.two_appearances(),
         "04_save_and_load_inversion": cross_image.save_and_load(),
+        "05_dift_matching": matching.dift_matching(),
+        "06_eye_for_an_eye": rearrangement.eye_for_an_eye(),
+        "07_eye_for_an_eye_two_objects": rearrangement.two_objects(),
+        "08_corrected_match": rearrangement.corrected_match(),
+        "09_fine_grained_transfer": fine_grained.fine_grained_transfer(),
     }

@@ -53,6 +53,10 @@ def test_it_is_the_graph_that_is_tested(name, workflow, info) -> None:
         }
         for number, node in api_graph(workflow, info, with_muted=True).items()
     }
+    defaults = {kind: dict(widgets_of(info[kind])) for kind in {node["class_type"] for node in graph.values()}}
+    for node in graph.values():
+        unsaid = {key: value for key, value in defaults[node["class_type"]].items() if key}
+        node["inputs"] = unsaid | node["inputs"]
     assert read == graph
 
 

@@ -1,0 +1,172 @@
+"""Eye-for-an-eye: every place takes the feature of its match, found by the model or corrected by a person."""
+
+from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
+from ..transfer_graph import OURS, Graph, Link, Transfer, transfer_graph
+from ..ui_layout import Group
+from .keypoints import as_text, true_keypoints
+from .matching import add_features, draw_matches, match_features
+from .parts import MASK_PICTURES, POCKET_NOTE, inverting, node, pocket_picture, sampling_groups, without
+from .showpiece import Showpiece
+
+RIGHT_STRUCTURE_SEED, RIGHT_APPEARANCE_SEED = 12, 7
+FORCED_PART, FORCED_RADIUS = "head", 14.0
+SIZE = 128
+TEXT_GUIDANCE, ADAIN_FIRST = 2.5, 49  # of the released code
+
+
+def eye_for_an_eye() -> Showpiece:
+    graph = _transfer()
+    pictures = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
+    groups = [
+        Group("1. Checkpoint and pictures", pictures),
+        Group("2. Invert both", inverting(("structure", "appearance"))),
+        Group("3. Who paints where", [["weigh"]]),
+        *sampling_groups(4),
+    ]
+    note = (
+        "# Eye-for-an-eye: each place takes the features of its best match\n"
+        "Where Cross-Image Attention lets a place look at the whole appearance, *Semantic Rearrangement* finds its one "
+        "best match, anew in every layer and step, and puts the features of that place there. *Weigh Appearance* says "
+        "where in the output (mask) and from where in the appearance (appearance_mask); both masks are the true ones "
+        "of Pocket Scene here, any segmenter does for your pictures.\n\n"
+        "Text guidance 2.5 in the stock *CFGGuider* strengthens text and transfer together. *match_source* dift "
+        f"matches the two pictures once, before the first step.\n\n{POCKET_NOTE}"
+    )
+    return Showpiece(graph, groups, note)
+
+
+def two_objects() -> Showpiece:
+    graph = _transfer()
+    for name in ("show_structure", "show_appearance", "weigh", "adain"):
+        del graph[name]
+    del graph["resume"]["inputs"]["between_steps"]
+    seeds = {"structure": RIGHT_STRUCTURE_SEED, "appearance": RIGHT_APPEARANCE_SEED}
+    graph["blank"] = node("SolidMask", value=0.0, width=2 * SIZE, height=SIZE)
+    for role, seed in seeds.items():
+        left, right = f"{role}_left", f"{role}_right"
+        graph[left] = graph[role]
+        graph[right] = {**graph[left], "inputs": {**graph[left]["inputs"], "seed": seed}}
+        graph[role] = node(
+            "ImageStitch", image1=[left, 0], image2=[right, 0], direction="right", match_image_size=True,
+            spacing_width=0, spacing_color="white",
+        )  # fmt: skip
+        for side, x in ((left, 0), (right, SIZE)):
+            graph[f"{side}_mask"] = node(
+                "MaskComposite", destination=["blank", 0], source=[side, 1], x=x, y=0, operation="add"
+            )
+        graph[f"show_{role}"] = node("PreviewImage", images=[role, 0])
+        graph[f"text_{role}"]["inputs"]["text"] = "a photo of two animals"
+    for side, other in (("left", "right"), ("right", "left")):
+        graph[f"weigh_{side}"] = _weigh(f"structure_{side}_mask", f"appearance_{other}_mask")
+    graph["attention"]["inputs"] |= {
+        "appearances.appearance0": ["weigh_left", 0],
+        "appearances.appearance1": ["weigh_right", 0],
+    }
+    groups = [
+        Group(
+            "1. Two animals in each picture",
+            [
+                ["checkpoint", "blank"],
+                ["structure_left", "structure_right", "structure"],
+                ["appearance_left", "appearance_right", "appearance"],
+                ["show_structure", "show_appearance"],
+            ],
+        ),
+        Group("2. Where each animal is", [[f"{role}_{side}_mask" for role in seeds for side in ("left", "right")]]),
+        Group("3. Invert both", inverting(("structure", "appearance"))),
+        Group("4. Who takes whose look", [["weigh_left", "weigh_right"]]),
+        Group("5. Transfer", [["attention", "guider"], ["resume"]]),
+        Group("6. Sample", [["sample", "decode", "save"]]),
+    ]
+    note = (
+        "# Two objects, each with its own match\n"
+        "Both pictures show two animals. The left one of the structure takes the look of the **right** one of the "
+        "appearance, and the other way round: each *Weigh Appearance* holds a region of the output (mask) and the "
+        "region of the appearance its matches may come from (appearance_mask). The ground keeps its own look.\n\n"
+        f"{POCKET_NOTE}"
+    )
+    return Showpiece(graph, groups, note)
+
+
+def corrected_match() -> Showpiece:
+    (keypoint,) = (
+        point for point in true_keypoints(STRUCTURE_SEED, APPEARANCE_SEED, SIZE) if point.part == FORCED_PART
+    )
+    graph = _transfer()
+    del graph["weigh"]
+    add_features(graph)
+    graph["match"] = match_features()
+    graph["corrected"] = match_features(
+        as_text([keypoint.structure]), as_text([keypoint.appearance]), radius=FORCED_RADIUS
+    )
+    points = as_text([keypoint.structure])
+    for name, matches in (("found", "match"), ("corrected", "corrected")):
+        graph[f"draw_{name}"] = draw_matches([matches, 0], lines=0, points=points)
+        graph[f"weigh_{name}"] = _weigh("structure", "appearance", mask_output=1, correspondence=[matches, 0])
+    second = ("attention", "guider", "sample", "decode")
+    for name in second:
+        graph[f"{name}_found"] = _renamed(graph[name], {other: f"{other}_found" for other in second})
+    graph["attention_found"]["inputs"]["appearances.appearance0"] = ["weigh_found", 0]
+    graph["attention"]["inputs"]["appearances.appearance0"] = ["weigh_corrected", 0]
+    graph["show_found"] = node("PreviewImage", images=["decode_found", 0])
+    groups = [
+        Group(
+            "1. Checkpoint and pictures",
+            [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]],
+        ),
+        Group("2. Invert both", inverting(("structure", "appearance"))),
+        Group("3. Match", [["features_structure", "features_appearance"], ["match"], ["corrected"]]),
+        Group("4. Look", [["draw_found", "draw_corrected"]]),
+        Group("5. Transfer by each", [["weigh_found", "weigh_corrected"], ["attention_found", "guider_found"],
+                                      ["attention", "guider"], ["adain", "resume"]]),
+        Group("6. Sample both", [["sample_found", "decode_found", "show_found"], ["sample", "decode", "save"]]),
+    ]  # fmt: skip
+    note = (
+        "# A corrected match changes the picture\n"
+        "The same transfer twice: by the matches as they were found, and with one pair of points forced. *Match "
+        f"Features* (corrected) holds the point in both pictures, here on the {FORCED_PART}, and a radius of "
+        f"{FORCED_RADIUS:g} pixels that goes along with it. Change the points, look at *Draw Matches*, queue again: "
+        "only what depends on them is computed anew.\n\n"
+        f"{POCKET_NOTE}"
+    )
+    return Showpiece(graph, groups, note)
+
+
+def _transfer() -> Graph:
+    """The main job's graph with Semantic Rearrangement in place of cross-image attention, and its settings."""
+    graph = without(
+        transfer_graph(Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED), size=SIZE)),
+        "mask_{}", *MASK_PICTURES,
+    )  # fmt: skip
+    del graph["matches"]
+    graph["weigh"] = _weigh("structure", "appearance", mask_output=1)
+    graph["attention"] = node(
+        OURS + "SemanticRearrangement", model=["checkpoint", 0], structure=["invert_structure", 0], strength=1.0,
+        match_source="self-attention", inject="feature", structure_rule="official", fine_first=11, fine_last=70,
+        coarse_first=11, coarse_last=70, structure_every=5, structure_until=40, references="recorded",
+        **{"appearances.appearance0": ["weigh", 0]},
+    )  # fmt: skip
+    graph["guider"] = node(
+        "CFGGuider", model=["attention", 0], positive=["text_structure", 0], negative=["no_text", 0], cfg=TEXT_GUIDANCE
+    )
+    masks = {"content_mask": ["structure", 1], "style_mask": ["appearance", 1]}
+    graph["adain"]["inputs"] |= {"first_step": ADAIN_FIRST, **masks}
+    return graph
+
+
+def _weigh(mask: str, appearance_mask: str, mask_output: int = 0, correspondence: Link | None = None) -> dict:
+    """The appearance inside its mask paints the output inside its own."""
+    matches = {} if correspondence is None else {"correspondence": correspondence}
+    return node(
+        OURS + "WeighAppearance", inversion=["invert_appearance", 0], weight=1.0, mask=[mask, mask_output],
+        appearance_mask=[appearance_mask, mask_output], **matches,
+    )  # fmt: skip
+
+
+def _renamed(about: dict, names: dict[str, str]) -> dict:
+    """The node with its links to some nodes turned to others."""
+    inputs = {
+        key: [names.get(value[0], value[0]), value[1]] if isinstance(value, list) else value
+        for key, value in about["inputs"].items()
+    }
+    return {"class_type": about["class_type"], "inputs": inputs}
