@@ -24,6 +24,7 @@ class ReadsFile(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, name) -> str:
+    def fingerprint_inputs(cls, name, **others) -> str:
+        """The host knows the other inputs by their values; of the file it must be told that it is another."""
         path = cls.path(name)
         return f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}"
