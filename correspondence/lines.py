@@ -39,7 +39,7 @@ def draw_lines(picture: Tensor, lines: Iterable[Line]) -> Tensor:
         pen.line(ends, fill=colour, width=stroke)
         for end in ends:
             pen.circle(end, 3 * stroke, fill=colour, outline=RING, width=stroke)
-        layer.putalpha(Image.eval(layer.getchannel("A"), lambda alpha, opacity=line.opacity: round(alpha * opacity)))
+        layer.putalpha(layer.getchannel("A").point([round(alpha * line.opacity) for alpha in range(256)]))
         overlay.alpha_composite(layer)
     base = Image.fromarray((picture * 255).round().byte().numpy()).convert("RGBA")
     base.alpha_composite(overlay.reduce(FINER))

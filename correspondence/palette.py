@@ -38,8 +38,8 @@ def position_colours(size: tuple[int, int], box: tuple[float, float, float, floa
     left, top, right, bottom = box
     y = _spread((torch.arange(size[0]) + 0.5) / size[0], top, bottom)[:, None].expand(size)
     x = _spread((torch.arange(size[1]) + 0.5) / size[1], left, right)[None].expand(size)
-    lightness = torch.lerp(*(torch.tensor(end) for end in LIGHTNESS), y)
-    hue = 2 * math.pi * torch.lerp(*(torch.tensor(end) for end in HUES), x)
+    lightness = LIGHTNESS[0] + (LIGHTNESS[1] - LIGHTNESS[0]) * y
+    hue = 2 * math.pi * (HUES[0] + (HUES[1] - HUES[0]) * x)
     return _srgb(torch.stack([lightness, CHROMA * hue.cos(), CHROMA * hue.sin()], dim=-1))
 
 
