@@ -19,11 +19,11 @@ from ..correspondence.nearest import best_places
 
 
 class Offer(NamedTuple):
-    """What a picture gives to an output: its features [m, C], which of them each of n places takes (index [n], NO_MATCH
-    for none), and how much of it (share [n] in 0..1)."""
+    """What a picture gives to an output: its features [m, C], which of them each of n places takes (`matches` [n],
+    NO_MATCH for none), and how much of it (`share` [n] in 0..1)."""
 
     features: Tensor
-    index: Tensor
+    matches: Tensor
     share: Tensor
 
 
@@ -46,15 +46,15 @@ def match_features(
 
 
 def rearranged(own: Tensor, offers: Iterable[Offer]) -> Tensor:
-    """own [n, C] with the offered features in it: sum of share * features[index] + (1 - sum of shares) * own.
+    """own [n, C] with the offered features in it: sum of share * features[matches] + (1 - sum of shares) * own.
 
     The shares of all offers must not exceed 1 in sum. Where nothing is matched or shared out, `own` stays bit for bit.
     """
     painted = torch.zeros_like(own)
     rest = torch.ones(len(own), 1, dtype=own.dtype, device=own.device)
-    for features, index, share in offers:
-        share = torch.where(index == NO_MATCH, 0.0, share).to(own.dtype)[:, None]
-        painted += share * features[index.clamp(min=0)]
+    for features, matches, share in offers:
+        share = torch.where(matches == NO_MATCH, 0.0, share).to(own.dtype)[:, None]
+        painted += share * features[matches.clamp(min=0)]
         rest -= share
     return painted + rest * own
 

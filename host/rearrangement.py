@@ -192,13 +192,13 @@ class RearrangementRun(Run):
             features = shown[picture % len(shown)].to(own)
             share = shares[picture].to(own.device)
             if self.is_structural(self.step):
-                index = torch.arange(len(features), device=own.device)
+                matches = torch.arange(len(features), device=own.device)
             elif self.correspondences[number] is not None:
                 places = self._regridded(number, grid)
-                index = places[picture % len(places)].to(own.device)
+                matches = places[picture % len(places)].to(own.device)
             else:
-                index = match_features(own, features, share > 0, self._allowed(number, picture, grid, own.device))
-            offers.append(Offer(features, index, share))
+                matches = match_features(own, features, share > 0, self._allowed(number, picture, grid, own.device))
+            offers.append(Offer(features, matches, share))
         return offers
 
     def _regridded(self, number: int, grid: tuple[int, int]) -> Tensor:

@@ -3,7 +3,7 @@
 Official side: sooyeon-go/eye_for_an_eye (8e23f6b), fp32, CPU, torch 2.13. Ours: torch 2.11. Limits are relative to the
 largest value; what was seen stands in docs/parity.md. A match is a hard choice: where two places are equally good but
 for rounding, a run goes another way from there. Without masks this happens in iteration 18, where even the released
-code goes another way under noise of 1e-7; with masks by iteration 24, where two cosines lie 2e-6 apart and our run from
+code goes another way under noise of 1e-7; with masks in iteration 24, where two cosines lie 2e-6 apart and our run from
 the start is 1e-5 off. So runs from the start are compared up to there, and the rest from stored latents.
 """
 
