@@ -23,7 +23,7 @@ from .pairs import RenderedPairs, prompt
 STEPS, START_AT = 100, 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Models:
     """The host's MODEL, CLIP and VAE of one checkpoint."""
 
@@ -66,7 +66,7 @@ SEGMENTATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InvertedPairs:
     """B pairs as Cross-Image Attention takes them, with masks by how they were come by."""
 

@@ -11,7 +11,9 @@ from functools import partial
 from torch import Tensor
 
 from .baselines import colour_transfer, image_to_image
+from .fine_grained import DEVIATIONS, deviate
 from .inverted import InvertedPairs, Models
+from .rearranged import REARRANGEMENTS, rearrange
 from .variants import VARIANTS, transfer
 
 Method = Callable[[Models, InvertedPairs], Tensor]
@@ -46,4 +48,6 @@ METHODS: dict[str, Method] = {
     "colour transfer": _colour_transfer,
     "img2img": image_to_image,
     **{variant.name: partial(transfer, variant=variant) for variant in VARIANTS},
+    **{variant.name: partial(rearrange, variant=variant) for variant in REARRANGEMENTS},
+    **{variant.name: partial(deviate, variant=variant) for variant in DEVIATIONS},
 }

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ...attention.windows import ADAIN
 from ...host.conditioning import unpack
 from ...host.guider import AppearanceGuider, GuidanceSettings
 from ...host.latent_operations import AdaINOperation
-from ...host.sampler import NoiseMapSampler
-from ...host.schedules import sigmas_tensor
 from ...host.transfer import Appearance, Settings, transfer_appearance
 from .inverted import FOUND, THREE_SEGMENTS, TRUE, InvertedPairs, Models
+from .sampled import resume
 
 NO_GUIDANCE = GuidanceSettings(scale=1.0, end_scale=1.0)
 
@@ -57,6 +55,4 @@ def transfer(models: Models, pairs: InvertedPairs, variant: Variant) -> Tensor:
     patched = transfer_appearance(models.model, [appearance], pairs.structure, variant.settings)
     guider = AppearanceGuider(patched, unpack(pairs.structure.conditioning, "positive"), None, variant.guidance)
     adain = AdaINOperation(pairs.appearance, masks.structure, masks.appearance, ADAIN) if masks else None
-    start = models.model.get_model_object("latent_format").process_out(pairs.structure.start)
-    sampler, sigmas = NoiseMapSampler(pairs.structure, adain), sigmas_tensor(pairs.structure.schedule)
-    return models.decode(guider.sample(torch.zeros_like(start), start, sampler, sigmas, disable_pbar=True))
+    return resume(models, pairs.structure, guider, adain)

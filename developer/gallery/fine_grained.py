@@ -35,7 +35,7 @@ def fine_grained_transfer() -> Showpiece:
     )
     graph["word"] = node(
         OURS + "WordAttentionMap", model=["checkpoint", 0], inversion=structure, clip=["checkpoint", 1],
-        prompt=transfer.structure.prompt, word=transfer.structure.noun, threshold=0.3, level="2", step=12,
+        prompt=transfer.structure.prompt, word=transfer.structure.noun, threshold=0.7, level="1", step=12,
         accumulate=True,
     )  # fmt: skip
     graph["deviate"] = node(
@@ -63,7 +63,8 @@ def fine_grained_transfer() -> Showpiece:
         "structure; *Inversion Report* shows how nearly. In the middle of the way, *Latent Deviation* moves what the "
         "model takes the picture for towards the appearance's pieces, each laid where DIFT features match, inside the "
         "mask of the word.\n\n"
-        f"The paper uses guidance 7.5; the pocket checkpoint wants {POCKET_GUIDANCE}, in both nodes. "
+        f"The paper uses guidance 7.5 and *Word Attention Map* at level 4 with threshold 0.3; the pocket wants "
+        f"{POCKET_GUIDANCE}, in both nodes, and level 1 with 0.7. "
         "*last_step* later is stronger. "
         f"{POCKET_NOTE}"
     )

@@ -1,0 +1,25 @@
+"""From an inversion and a guider to pictures. Imports the host's modules, so import it after the host has started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...host.sampler import LatentOperation, NoiseMapSampler
+from ...host.schedules import sigmas_tensor
+from ...inversion.record import Inversion
+from .inverted import Models
+
+
+def resume(models: Models, structure: Inversion, guider: Any, between_steps: LatentOperation | None = None) -> Tensor:
+    """The pictures [B, H, W, 3] that Resume from Inversion leads to."""
+    return sample(models, structure, guider, NoiseMapSampler(structure, between_steps))
+
+
+def sample(models: Models, structure: Inversion, guider: Any, sampler: Any) -> Tensor:
+    """The same by a sampler of one's own."""
+    start = models.model.get_model_object("latent_format").process_out(structure.start)
+    sigmas = sigmas_tensor(structure.schedule)
+    return models.decode(guider.sample(torch.zeros_like(start), start, sampler, sigmas, disable_pbar=True))
