@@ -3,15 +3,13 @@
 import comfy.model_management
 import comfy.utils
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..splice.feature_inversion import Feature, FeatureInversion, inversion_network, network_inputs
 from ..splice.preprocess import pillow_resized
 from .dino import ManagedVit
 from .gradients import autograd_inside
-
-PREVIEW_SIDE = 512  # pixels that the page shows at most
+from .previews import preview_of
 
 
 def invert_feature(
@@ -43,14 +41,8 @@ def invert_feature(
                 comfy.model_management.throw_exception_if_processing_interrupted()
                 given = given.to(wanted)
                 loss = inversion.step(given)
-                preview = _preview(inversion.picture(given)) if step % preview_every == 0 else None
+                preview = preview_of(inversion.picture(given)) if step % preview_every == 0 else None
                 progress.update_absolute(index * steps + step + 1, preview=preview)
             pictures.append(inversion.picture(given))
             losses.append(float(loss))
     return torch.cat(pictures).movedim(1, -1).to(comfy.model_management.intermediate_device()), losses
-
-
-def _preview(picture: Tensor) -> tuple[str, Image.Image, int]:
-    """[1, 3, H, W] in 0..1 as the host sends it to the page."""
-    pixels = (picture[0].movedim(0, -1) * 255).round().to("cpu", torch.uint8).numpy()
-    return "JPEG", Image.fromarray(pixels), PREVIEW_SIDE

@@ -11,7 +11,6 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from ..splice.augmentation import to_pillow
 from ..splice.generator import check_side
 from ..splice.preprocess import pillow_resized
 from ..splice.record import TrainedGenerator
@@ -23,8 +22,8 @@ from .container import to_intermediate
 from .dino import ManagedVit
 from .files import GENERATORS
 from .gradients import autograd_inside
+from .previews import preview_of
 
-PREVIEW_SIDE = 512
 UNFINISHED = "unfinished"
 
 log = logging.getLogger("appearance_transfer")
@@ -118,7 +117,7 @@ def _run(training: Training, steps: int, preview_every: int, facts: dict[str, st
             comfy.model_management.throw_exception_if_processing_interrupted()
             shown = None
             if preview_every and done % preview_every == 0:
-                shown = ("JPEG", to_pillow(training.output()), PREVIEW_SIDE)
+                shown = preview_of(training.output())
             try:
                 reports.append(training.advance())
             except Diverged as reason:
