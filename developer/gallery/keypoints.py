@@ -22,15 +22,28 @@ class Keypoint:
 
 def true_keypoints(structure_seed: int, appearance_seed: int, size: int) -> list[Keypoint]:
     """One spot on each part that both pictures show: where the part is thickest in the structure."""
+    parts, match = _truth(structure_seed, appearance_seed, size)
+    shown = {part: (parts == label) & (match >= 0) for label, part in enumerate(PARTS) if label}
+    spots = {part: _deepest(region) for part, region in shown.items() if region.any()}
+    return [Keypoint(part, spot, _place(match, spot)) for part, spot in spots.items()]
+
+
+def true_match(structure_seed: int, appearance_seed: int, size: int, point: Point) -> Point:
+    """Where the appearance shows the spot that the structure shows at `point`."""
+    return _place(_truth(structure_seed, appearance_seed, size)[1], point)
+
+
+def _truth(structure_seed: int, appearance_seed: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The structure's part labels and the true matches, [size, size] each; -1 where there is none."""
     structure, appearance = (render([random_scene(seed)], size) for seed in (structure_seed, appearance_seed))
-    match = true_correspondence(structure, appearance, mirror=True)
-    found = []
-    for label, part in enumerate(PARTS[1:], start=1):
-        shown = (structure.parts[0] == label) & (match >= 0)
-        if shown.any():
-            y, x = _deepest(shown)
-            found.append(Keypoint(part, (x, y), (int(match[y, x]) % size, int(match[y, x]) // size)))
-    return found
+    return structure.parts[0], true_correspondence(structure, appearance, mirror=True)
+
+
+def _place(match: torch.Tensor, point: Point) -> Point:
+    index = int(match[point[1], point[0]])
+    if index < 0:
+        raise ValueError(f"The appearance does not show the spot at {point}.")
+    return index % match.shape[1], index // match.shape[1]
 
 
 def as_text(points: list[Point]) -> str:
@@ -38,10 +51,10 @@ def as_text(points: list[Point]) -> str:
     return "\n".join(f"{x}, {y}" for x, y in points)
 
 
-def _deepest(region: torch.Tensor) -> tuple[int, int]:
-    """(y, x) of the place of a region [H, W] that is farthest from its border."""
+def _deepest(region: torch.Tensor) -> Point:
+    """(x, y) of the place of a region [H, W] that is farthest from its border."""
     from scipy.ndimage import distance_transform_edt
 
     depth = torch.from_numpy(distance_transform_edt(region.numpy()))
     index = int(depth.argmax())
-    return index // region.shape[1], index % region.shape[1]
+    return index % region.shape[1], index // region.shape[1]
