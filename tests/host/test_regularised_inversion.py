@@ -69,7 +69,7 @@ def test_the_network_is_the_released_one(released_model, timestep) -> None:
 
 @pytest.mark.parametrize("steps", [10, 50])
 def test_the_regularised_latents_are_those_of_the_released_code(released_model, steps, monkeypatch) -> None:
-    """B2: absolute 1e-3 on latents of about unit size. The record's start, in the papers' scaling, is x_inv."""
+    """B2: absolute 1e-3, latents of about unit size; seen: 1.4e-5. The start, in the papers' scaling, is x_inv."""
     from appearance_transfer.inversion.regularise import Regularisation
 
     with_stored_shifts(monkeypatch, steps)
@@ -91,7 +91,10 @@ def test_without_regularisation_it_is_the_plain_released_inversion(released_mode
 
 
 def test_replay_of_the_record_is_the_released_reconstruction(released_model, monkeypatch) -> None:
-    """B3, real images: with the caption on both sides guidance has no effect, so one pass gives the same."""
+    """B3, real images: with the caption on both sides guidance has no effect (acceptance test 7), one pass will do.
+
+    Absolute 1e-3; seen on torch 2.11: 2e-4 for 10 steps, 3e-4 for 50.
+    """
     from appearance_transfer.host.inverting import reconstruct
     from appearance_transfer.inversion.regularise import Regularisation
 
@@ -101,7 +104,7 @@ def test_replay_of_the_record_is_the_released_reconstruction(released_model, mon
         latent = reconstruct(released_model, inversion)
     found = released_model.get_model_object("latent_format").process_in(latent)
     wanted = golden("p2pz_B3_reconstruction", "real10.final", SPLICE_AND_PIX2PIX_ZERO)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=2e-3)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(("steps", "timesteps"), [(50, range(21, 962, 20)), (100, range(11, 982, 10))])
