@@ -114,7 +114,7 @@ class InvertViTFeature(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "steps", default=20000, min=1, max=100000,
-                    tooltip="Steps of optimisation; the paper's code takes 20000, a tenth shows the gist.",
+                    tooltip="Steps of optimisation; the paper's code takes 20000, fewer give a rougher picture.",
                 ),
                 io.Int.Input(
                     # False: else the page draws a new seed, and so paints anew, at every queue
