@@ -28,7 +28,7 @@ from ..transfers.pairs import prompt
 Source = Callable[[Models, Tensor, list[str]], Features]
 """(models, pictures [B, H, W, 3], their nouns) -> their features."""
 
-TIMESTEPS = (0, 101, 261, 421, 621)
+TIMESTEPS = (0, 101, 261, 421, 621, 741)
 UP_BLOCKS = (0, 1, 2)
 ATTENTION_STEPS = (11, 30, 50)  # executed steps of 68; Eye-for-an-eye matches from 11 on
 ROWS = 64  # per forward
