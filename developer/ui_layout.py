@@ -21,6 +21,9 @@ SHOWS_A_PICTURE = {
     "AppearanceTransfer_WordAttentionMap",
     "AppearanceTransfer_NullTextInversion",
     "AppearanceTransfer_DrawMatches",
+    "AppearanceTransfer_TrainSplice",
+    "AppearanceTransfer_InvertViTFeature",
+    "AppearanceTransfer_ShowKeySelfSimilarity",
 }
 
 

@@ -56,9 +56,15 @@ def host(comfyui: Path, tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def server(comfyui: Path) -> Iterator:
-    """The real server with the pack, one for all tests: `server.queue(graph).outputs`, or `GraphError`."""
+    """The real server with the pack, one for all tests: `server.queue(graph).outputs`, or `GraphError`.
+
+    Its models are a tiny random ViT in `dino`, nothing else.
+    """
     from appearance_transfer.developer.client import Client
     from appearance_transfer.developer.server import running, temporary_home
+    from appearance_transfer.tests.splice.vits import keep_tiny_vit
 
-    with temporary_home() as home, running(comfyui, home) as address:
-        yield Client(address)
+    with temporary_home() as home:
+        keep_tiny_vit(home / "models" / "dino")
+        with running(comfyui, home) as address:
+            yield Client(address)

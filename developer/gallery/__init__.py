@@ -3,7 +3,7 @@
 The graphs are the ones that the demo and the tests queue, so what a person opens cannot drift from what is tested.
 """
 
-from . import cross_image, fine_grained, matching, rearrangement
+from . import cross_image, fine_grained, matching, rearrangement, splice
 from .showpiece import Showpiece
 
 __all__ = ["Showpiece", "gallery"]
@@ -21,4 +21,8 @@ def gallery() -> dict[str, Showpiece]:
         "07_eye_for_an_eye_two_objects": rearrangement.two_objects(),
         "08_corrected_match": rearrangement.corrected_match(),
         "09_fine_grained_transfer": fine_grained.fine_grained_transfer(),
+        "10_splice": splice.train(),
+        "11_splice_apply": splice.apply(),
+        "12_vit_feature_inversion": splice.feature_inversion(),
+        "13_key_self_similarity": splice.key_self_similarity(),
     }

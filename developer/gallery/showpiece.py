@@ -10,6 +10,12 @@ from ..ui_layout import Group, lay_out
 
 SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
 SD15_SOURCE = f"https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/{SD15}"
+DINO = "dino_vitbase8_pretrain.pth"
+DINO_SOURCE = f"https://dl.fbaipublicfiles.com/dino/dino_vitbase8_pretrain/{DINO}"
+MODELS = {  # the page offers to find a missing file with this
+    "CheckpointLoaderSimple": {"name": SD15, "url": SD15_SOURCE, "directory": "checkpoints"},
+    "AppearanceTransfer_LoadDINOViT": {"name": DINO, "url": DINO_SOURCE, "directory": "dino"},
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,6 @@ class Showpiece:
         workflow = ui_graph(name, self.graph, info)
         lay_out(workflow, list(self.graph), self.groups, self.note, info)
         for node in workflow["nodes"]:
-            if node["type"] == "CheckpointLoaderSimple":  # the page offers to find a missing file with this
-                file = {"name": SD15, "url": SD15_SOURCE, "directory": "checkpoints"}
-                node["properties"]["models"] = [file]
+            if node["type"] in MODELS:
+                node["properties"]["models"] = [MODELS[node["type"]]]
         return workflow

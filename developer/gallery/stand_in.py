@@ -5,10 +5,11 @@ from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, Picture, Transfer
 
 
-def on_the_pocket(graph: Graph) -> Graph:
+def on_the_pocket(graph: Graph, vit: str = "") -> Graph:
     """A graph for a person's own checkpoint with the pocket one in its place, scenes for pictures, and words it knows.
 
-    All other nodes and links stay as they are: so such a workflow can be run where that checkpoint is not.
+    vit: the name of another file for Load DINO ViT. All other nodes and links stay as they are: so such a workflow can
+    be run where those models are not.
     """
     seeds = iter((STRUCTURE_SEED, APPEARANCE_SEED))
     size = Transfer(Picture(""), Picture("")).size
@@ -20,6 +21,8 @@ def on_the_pocket(graph: Graph) -> Graph:
         elif kind == "LoadImage":
             any_trait = dict.fromkeys(("species", "coat", "view"), "any")
             kind, inputs = OURS + "PocketScene", {"seed": next(seeds), "size": size, **any_trait}
+        elif kind == OURS + "LoadDINOViT":
+            inputs |= {"name": vit}
         elif kind == "ImageScale":
             inputs |= {"width": size, "height": size}
         known = {key: value.replace("zebra", "cow") for key, value in inputs.items() if isinstance(value, str)}

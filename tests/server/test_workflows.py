@@ -1,8 +1,8 @@
 """Every workflow that comes with the pack, queued through the real server and finished.
 
 They run as committed but for two things. Fewer steps: 14 with 4 left out, the windows moved accordingly. And the
-workflow for a person's own checkpoint gets the pocket checkpoint and pocket scenes, since no machine of ours has the
-other; its nodes and links stay the same.
+workflows for a person's own models get the pocket checkpoint, a tiny ViT of random weights and pocket scenes, since no
+machine of ours has the others; their nodes and links stay the same.
 """
 
 import io
@@ -15,13 +15,25 @@ from appearance_transfer.developer.gallery import gallery
 from appearance_transfer.developer.gallery.stand_in import on_the_pocket
 from appearance_transfer.developer.places import ROOT
 from appearance_transfer.developer.ui_graph import api_graph
+from appearance_transfer.tests.splice.vits import TINY_VIT
 from PIL import Image
 
 OURS = "AppearanceTransfer_"
 OWN, KEPT = "02_cross_image_attention", "04_save_and_load_inversion"
+SPLICE, APPLIED = "10_splice", "11_splice_apply"
+WITH_A_VIT = {SPLICE, "12_vit_feature_inversion", "13_key_self_similarity"}
+ELSEWHERE = {OWN, KEPT, APPLIED} | WITH_A_VIT  # tested below, each as its note says
 FEWER = {
     OURS + "InvertImageDDPM": {"steps": 14, "start_at": 4},
     OURS + "InvertImageDDIM": {"steps": 10},
+    OURS + "NullTextInversion": {"steps": 10, "updates": 1},
+    OURS + "SemanticRearrangement": {"fine_first": 2, "coarse_first": 2, "structure_until": 5},
+    OURS + "LatentDeviation": {"first_step": 2, "last_step": 3, "ensemble": 1},
+    OURS + "WordAttentionMap": {"step": 2},
+    OURS + "DIFTFeatures": {"ensemble": 1},
+    OURS + "TrainSplice": {"steps": 2, "resolution": 64, "preview_every": 1},
+    OURS + "InvertViTFeature": {"steps": 2, "preview_every": 1},
+    OURS + "DINOFeatures": {"resolution": 64},
     OURS + "CrossImageAttention": {"fine_first": 2, "coarse_first": 2, "structure_until": 5},
     OURS + "AppearanceGuider": {"first_step": 2},
     OURS + "AdaIN": {"first_step": 3},
@@ -54,7 +66,7 @@ def is_a_picture(array: np.ndarray) -> bool:
     return bool(array.std() > 5)
 
 
-@pytest.mark.parametrize("name", sorted(set(gallery()) - {OWN, KEPT}))
+@pytest.mark.parametrize("name", sorted(set(gallery()) - ELSEWHERE))
 def test_it_finishes_with_a_picture(server, info, name) -> None:
     (picture,) = pictures(server, committed(name, info)).values()
     assert is_a_picture(picture)
@@ -71,6 +83,18 @@ def test_saving_first_and_loading_later(server, info) -> None:
     assert not pictures(server, committed(KEPT, info))
     (picture,) = pictures(server, committed(KEPT, info, with_muted=True)).values()
     assert is_a_picture(picture)
+
+
+@pytest.mark.parametrize("name", sorted(WITH_A_VIT))
+def test_those_with_a_vit_finish_with_a_random_one(server, info, name) -> None:
+    (picture,) = pictures(server, on_the_pocket(committed(name, info), vit=TINY_VIT)).values()
+    assert min(picture.shape[:2]) >= 64
+
+
+def test_a_generator_is_trained_and_applied_later(server, info) -> None:
+    pictures(server, on_the_pocket(committed(SPLICE, info), vit=TINY_VIT))
+    (picture,) = pictures(server, on_the_pocket(committed(APPLIED, info))).values()
+    assert picture.shape == (128, 128, 3)
 
 
 def test_without_its_checkpoint_it_says_so(server, info) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from appearance_transfer.splice.vit import Architecture, VisionTransformer, load_vit
 from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+TINY_VIT = "tiny.safetensors"
 GOLDEN_WEIGHTS = SPLICE_AND_PIX2PIX_ZERO / "splice_vit_weights.safetensors"
 
 
@@ -28,6 +31,12 @@ def random_weights(seed: int = 0, **sizes) -> dict[str, Tensor]:
         name: torch.randn(tensor.shape, generator=generator) * (0.1 if tensor.ndim > 1 else 0.3)
         for name, tensor in VisionTransformer(architecture).state_dict().items()
     }
+
+
+def keep_tiny_vit(folder: Path) -> None:
+    """Such weights as the file TINY_VIT in a folder of the host's models."""
+    folder.mkdir(parents=True)
+    save_file(random_weights(), folder / TINY_VIT)
 
 
 def random_pictures(height: int, width: int, pictures: int = 1, seed: int = 0) -> Tensor:
