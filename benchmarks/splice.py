@@ -34,8 +34,9 @@ from ..splice.record import TrainedGenerator
 from ..splice.self_similarity import self_similarity
 from ..splice.sight import Eye
 from ..splice.storage import load, save
-from ..splice.training import Report, Settings, Training
+from ..splice.training import Settings, Training
 from ..splice.vit import Look, VisionTransformer, load_vit
+from ..training.report import Report
 from .dino_weights import SOUND_LAYER, weights
 from .reporting import RESULTS
 from .reporting.sheet import write_sheet

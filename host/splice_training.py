@@ -1,9 +1,6 @@
-"""Train Splice's generator under the host, which shows it, may interrupt it, and keeps what it has come to."""
+"""Train Splice's generator under the host, and apply it."""
 
-import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import comfy.model_management
@@ -16,17 +13,14 @@ from ..splice.preprocess import pillow_resized
 from ..splice.record import TrainedGenerator
 from ..splice.sight import Eye
 from ..splice.storage import save
-from ..splice.training import Diverged, Report, Settings, Training
+from ..splice.training import Settings, Training
 from ..splice.vit import VisionTransformer
+from ..training.report import Report
 from .container import to_intermediate
 from .dino import ManagedVit
 from .files import GENERATORS
 from .gradients import autograd_inside
-from .previews import preview_of
-
-UNFINISHED = "unfinished"
-
-log = logging.getLogger("appearance_transfer")
+from .training_run import Keeping, in_words, run_training
 
 
 @dataclass(frozen=True)
@@ -51,13 +45,8 @@ class Trained:
     stopped: str = ""
 
     def __str__(self) -> str:
-        first, last = self.reports[0], self.reports[-1]
-        terms = ", ".join(f"{name} {value:.4g}" for name, value in last.terms.items())
-        lines = [
-            f"{self.generator}, {self.seconds / len(self.reports):.2f} s per step",
-            f"loss {first.loss:.4g} at step {first.step}, {last.loss:.4g} at step {last.step} ({terms})",
-        ]
-        return "\n".join([*lines, self.stopped] if self.stopped else lines)
+        speed, *lines = in_words(self.reports, self.seconds, self.stopped)
+        return "\n".join([f"{self.generator}, {speed}", *lines])
 
 
 def train_splice(
@@ -85,7 +74,7 @@ def train_splice(
         training = Training(eye, *(picture.clone() for picture in pictures), settings, start)
         facts = _facts(vit, training, pictures, view)
         begun = time.perf_counter()
-        reports, stopped = _run(training, steps, preview_every, facts)
+        reports, stopped = run_training(training, steps, preview_every, _keeping(training, facts))
         seconds = time.perf_counter() - begun
         generator = _on_cpu(training.snapshot(), facts)
         picture = to_intermediate(training.output().movedim(1, -1))
@@ -108,44 +97,13 @@ def apply_generator(generator: TrainedGenerator, image: Tensor) -> Tensor:
     return torch.cat(outputs)
 
 
-def _run(training: Training, steps: int, preview_every: int, facts: dict[str, str]) -> tuple[list[Report], str]:
-    """All steps, or those before the loss was no number, with the reason."""
-    progress = comfy.utils.ProgressBar(steps)
-    reports: list[Report] = []
-    with _kept_if_unfinished(training, facts):
-        for done in range(steps):
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            shown = None
-            if preview_every and done % preview_every == 0:
-                shown = preview_of(training.output())
-            try:
-                reports.append(training.advance())
-            except Diverged as reason:
-                if not reports:
-                    raise
-                log.warning("%s", reason)
-                return reports, str(reason)
-            progress.update_absolute(done + 1, steps, shown)
-    return reports, ""
-
-
-@contextmanager
-def _kept_if_unfinished(training: Training, facts: dict[str, str]) -> Iterator[None]:
-    """Where what is done inside does not come to its end, save the generator, if it has learned anything."""
-    begun, finished = training.steps, False
-    try:
-        yield
-        finished = True
-    finally:
-        if not finished and training.steps > begun:
-            path = GENERATORS.path_to_save(UNFINISHED)
-            save(_on_cpu(training.snapshot(), facts), path)
-            log.warning(
-                "The training stopped at step %d. The generator was saved as %s: Load Splice Generator reads it, and "
-                "Train Splice goes on from it.",
-                training.steps,
-                path,
-            )
+def _keeping(training: Training, facts: dict[str, str]) -> Keeping:
+    return Keeping(
+        GENERATORS,
+        lambda path: save(_on_cpu(training.snapshot(), facts), path),
+        "Load Splice Generator",
+        "Train Splice",
+    )
 
 
 def _single(vit: ManagedVit, image: Tensor, name: str) -> Tensor:

@@ -87,9 +87,9 @@ class TrainSplice(io.ComfyNode):
         learning_rate, layer, antialias, checkpointing, preview_every, generator=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..host.splice_training import View, train_splice
-        from ..splice.loss_plot import loss_plot
         from ..splice.losses import Weights
         from ..splice.training import Settings
+        from ..training.loss_plot import loss_plot
 
         weights = Weights(appearance_weight, structure_weight, identity_weight)
         trained = train_splice(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from ..storage.fit import are_finite, check_fit
 from .generator import SkipGenerator
 
 
@@ -31,9 +31,9 @@ class TrainedGenerator:
     def __post_init__(self) -> None:
         with torch.device("meta"):
             needed = SkipGenerator().state_dict()
-        _check_fit("weights", self.weights, needed)
+        check_fit("weights", "Splice generator", self.weights, needed)
         if self.squares:
-            _check_fit("squared gradients", self.squares, needed)
+            check_fit("squared gradients", "Splice generator", self.squares, needed)
         if self.steps < 0:
             raise ValueError(f"A generator cannot have been trained for {self.steps} steps; train it again.")
 
@@ -45,19 +45,8 @@ class TrainedGenerator:
 
     def is_finite(self) -> bool:
         """False when any number of it is NaN or infinite."""
-        return all(bool(torch.isfinite(t).all()) for t in (*self.weights.values(), *self.squares.values()))
+        return are_finite(self.weights, self.squares)
 
     def __repr__(self) -> str:
         facts = "".join(f", {name} {value}" for name, value in self.facts.items())
         return f"TrainedGenerator({self.steps} steps{facts})"
-
-
-def _check_fit(what: str, found: Mapping[str, Tensor], needed: Mapping[str, Tensor]) -> None:
-    names = sorted(found.keys() ^ needed.keys())
-    wrong = names or [
-        name for name, tensor in found.items() if tensor.shape != needed[name].shape or not tensor.is_floating_point()
-    ]
-    if wrong:
-        raise ValueError(
-            f"The {what} are not those of a Splice generator ({wrong[0]!r} does not fit); train the generator again."
-        )

@@ -6,9 +6,8 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from torch import Tensor
-
 from ..storage import tensor_file
+from ..storage.fit import named
 from ..storage.tensor_file import Kind, damage_told
 from .generator import Architecture
 from .record import TrainedGenerator
@@ -48,13 +47,9 @@ def load(path: str | os.PathLike[str]) -> TrainedGenerator:
             f"{ARCHITECTURE}. Train the generator again."
         )
     try:
-        generator = TrainedGenerator(_named(tensors, WEIGHTS), steps, _named(tensors, SQUARES), facts)
+        generator = TrainedGenerator(named(tensors, WEIGHTS), steps, named(tensors, SQUARES), facts)
     except ValueError as error:
         raise ValueError(f"{name!r} does not hold a usable Splice generator: {error}") from error
     if not generator.is_finite():
         raise ValueError(f"{name!r} holds NaN or infinite numbers; train the generator again and save it anew.")
     return generator
-
-
-def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ..training.report import Diverged, Report
+from ..training.squares import restore_squares, squares_of
 from .augmentation import Crops
 from .generator import SkipGenerator, check_side, initialise
 from .losses import Pair, Weights, terms_at
@@ -25,19 +27,6 @@ class Settings:
     learning_rate: float = 2e-3
     seed: int = 0
     """Of the initial weights and of the crops."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What one step found, before its update. terms: the losses of this step, unweighted."""
-
-    step: int
-    loss: float
-    terms: Mapping[str, float]
-
-
-class Diverged(ValueError):
-    """The loss or its gradient is no number. The training has gone back to before that showed."""
 
 
 class Training:
@@ -105,27 +94,16 @@ class Training:
 
     def snapshot(self) -> TrainedGenerator:
         """A copy of the generator as it is now, with all that is needed to go on from it."""
-        parameters = dict(self.generator.named_parameters())
-        state = self.optimizer.state
         return TrainedGenerator(
-            weights={name: parameter.detach().clone() for name, parameter in parameters.items()},
+            weights={name: parameter.detach().clone() for name, parameter in self.generator.named_parameters()},
             steps=self.steps,
-            squares={name: state[p]["exp_avg_sq"].clone() for name, p in parameters.items() if p in state},
+            squares=squares_of(self.optimizer, self.generator),
         )
 
     def _restore(self, start: TrainedGenerator) -> None:
         self.generator.load_state_dict(start.weights)
         self.steps = start.steps
-        memories = {
-            index: {
-                "step": torch.tensor(float(start.steps)),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": start.squares[name].clone(),  # the optimiser changes it in place
-            }
-            for index, (name, parameter) in enumerate(self.generator.named_parameters())
-            if start.squares
-        }
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": memories})
+        restore_squares(self.optimizer, self.generator, start.squares, start.steps)
 
     def _is_finite(self, loss: Tensor) -> bool:
         # Sums, because they make one number per tensor, and NaN or infinity anywhere makes the sum so.

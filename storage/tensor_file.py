@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from typing import Any
 import safetensors
 import safetensors.torch
 from torch import Tensor
+
+from .whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,11 @@ class Kind:
 
 
 def write(path: str | os.PathLike[str], kind: Kind, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Write a record. The file appears complete or not at all: it is written beside its place, then renamed."""
+    """Write a record. The file appears complete or not at all."""
     # Clones, because the format refuses tensors that share memory, and views of one batch do.
     clones = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     data = safetensors.torch.save(clones, {kind.key: json.dumps({"version": kind.version, **header})})
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(Path(path), data)
 
 
 def read(path: str | os.PathLike[str], kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor]]:

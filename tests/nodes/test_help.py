@@ -17,7 +17,7 @@ SECTIONS = {  # every page has them, in this order; the source only where there 
 }
 SPEAKING = (
     "nodes", "host", "inversion", "attention", "guidance", "correspondence", "editing", "splice", "evaluation",
-    "storage", "pocket",
+    "storage", "pocket", "distillation", "training",
 )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """Trained generators as files: what is saved comes back bit by bit, and every defect has its sentence."""
 
 import dataclasses
-import json
 import os
 
 import pytest
@@ -9,8 +8,8 @@ import torch
 from appearance_transfer.splice import storage
 from appearance_transfer.splice.generator import SkipGenerator, initialise
 from appearance_transfer.splice.record import TrainedGenerator
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from appearance_transfer.tests.storage.files import rewrite
+from safetensors.torch import save_file
 
 FIRST = "weights.levels.skip.0.weight"
 
@@ -73,33 +72,25 @@ def test_parts_that_do_not_fit_are_refused(wrong) -> None:
         dataclasses.replace(generator, **{wrong: getattr(generator, wrong) | {"head.bias": torch.zeros(4)}})
 
 
-def rewrite(path, change_header=None, change_tensors=None) -> None:
-    """A file that another program, an older version or an accident left."""
+def change(path, header=None, tensors=None) -> None:
     storage.save(make(), path)
-    tensors = load_file(path)
-    with safe_open(path, framework="pt") as file:
-        header = json.loads(file.metadata()[storage.KIND.key])
-    if change_header:
-        change_header(header)
-    if change_tensors:
-        change_tensors(tensors)
-    save_file(tensors, path, {storage.KIND.key: json.dumps(header)})
+    rewrite(path, storage.KIND, header, tensors)
 
 
 DEFECTS = {
     "missing": (lambda path: None, "no Splice generator file"),
     "cut off": (lambda path: (storage.save(make(), path), os.truncate(path, 3000)), "damaged"),
     "foreign": (lambda path: save_file({"weight": torch.zeros(2)}, path), "holds no Splice generator"),
-    "newer": (lambda path: rewrite(path, lambda h: h.update(version=2)), "version 2"),
-    "no steps": (lambda path: rewrite(path, lambda h: h.pop("steps")), "lacks 'steps'"),
-    "negative steps": (lambda path: rewrite(path, lambda h: h.update(steps=-1)), "-1 steps"),
-    "facts no object": (lambda path: rewrite(path, lambda h: h.update(facts=7)), "header"),
-    "another architecture": (lambda path: rewrite(path, lambda h: h["architecture"].update(skip="8")), "architecture"),
-    "a tensor too few": (lambda path: rewrite(path, None, lambda t: t.pop(FIRST)), "does not fit"),
-    "a tensor too many": (lambda path: rewrite(path, None, lambda t: t.update({"weights.x": torch.ones(1)})), "'x'"),
-    "another shape": (lambda path: rewrite(path, None, lambda t: t.update({FIRST: torch.zeros(4)})), "does not fit"),
-    "integers": (lambda path: rewrite(path, None, lambda t: t.update({FIRST: t[FIRST].int()})), "does not fit"),
-    "NaN": (lambda path: rewrite(path, None, lambda t: t[FIRST].fill_(torch.nan)), "NaN"),
+    "newer": (lambda path: change(path, lambda h: h.update(version=2)), "version 2"),
+    "no steps": (lambda path: change(path, lambda h: h.pop("steps")), "lacks 'steps'"),
+    "negative steps": (lambda path: change(path, lambda h: h.update(steps=-1)), "-1 steps"),
+    "facts no object": (lambda path: change(path, lambda h: h.update(facts=7)), "header"),
+    "another architecture": (lambda path: change(path, lambda h: h["architecture"].update(skip="8")), "architecture"),
+    "a tensor too few": (lambda path: change(path, None, lambda t: t.pop(FIRST)), "does not fit"),
+    "a tensor too many": (lambda path: change(path, None, lambda t: t.update({"weights.x": torch.ones(1)})), "'x'"),
+    "another shape": (lambda path: change(path, None, lambda t: t.update({FIRST: torch.zeros(4)})), "does not fit"),
+    "integers": (lambda path: change(path, None, lambda t: t.update({FIRST: t[FIRST].int()})), "does not fit"),
+    "NaN": (lambda path: change(path, None, lambda t: t[FIRST].fill_(torch.nan)), "NaN"),
 }
 
 

@@ -5,11 +5,12 @@ import torch
 from appearance_transfer.splice.losses import Weights
 from appearance_transfer.splice.record import TrainedGenerator
 from appearance_transfer.splice.sight import Eye
-from appearance_transfer.splice.training import Diverged, Settings, Training
+from appearance_transfer.splice.training import Settings, Training
 from appearance_transfer.splice.vit import load_vit
 from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden
 from appearance_transfer.tests.splice.generators import official_weights, picture
 from appearance_transfer.tests.splice.vits import golden_vit, random_pictures, random_weights
+from appearance_transfer.training.report import Diverged
 
 FILE = "A4_training"
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from appearance_transfer.splice.loss_plot import LEFT, SIZE, loss_plot
-from appearance_transfer.splice.training import Report
+from appearance_transfer.training.loss_plot import LEFT, SIZE, loss_plot
+from appearance_transfer.training.report import Report
 
 
 def ink(picture: torch.Tensor, colour: tuple[int, int, int]) -> torch.Tensor:
@@ -17,7 +17,7 @@ def test_a_falling_loss_falls() -> None:
     picture = loss_plot(reports)
     assert picture.shape == (1, SIZE[1], SIZE[0], 3)
     assert 0 <= picture.min() <= picture.max() <= 1
-    rows, columns = ink(picture, (0x2A, 0x6F, 0x97)).T
+    rows, columns = ink(picture, (0xD1, 0x49, 0x5B)).T
     assert rows.min() == rows.max()
     assert columns.max() - columns.min() > 600
     black = ink(picture, (0, 0, 0))

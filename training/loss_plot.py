@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain, cycle
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .training import Report
+from .report import Report
 
 SIZE = 768, 432
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 32, 28
 FONT = 13
-COLOURS = {
-    "loss": "#000000",
-    "appearance": "#d1495b",
-    "structure": "#2a6f97",
-    "identity": "#3c8d40",
-    "whole appearance": "#e9a3ac",
-    "whole structure": "#94b7cb",
-}
+INK = "#000000"
+COLOURS = "#d1495b", "#2a6f97", "#3c8d40", "#e9a3ac", "#94b7cb"
+"""Of the terms, in the order in which they come up."""
 GRID = "#dddddd"
 SMALLEST = 1e-9
 """Below, a loss is drawn as if it were this."""
@@ -39,11 +35,10 @@ def loss_plot(reports: Sequence[Report]) -> Tensor:
     axes = _Axes(lines)
     _draw_grid(pen, axes)
     x = LEFT
-    for name, colour in COLOURS.items():
-        if name in lines:
-            _draw_line(pen, [axes.place(*point) for point in lines[name]], colour)
-            pen.text((x, TOP // 2), name, colour, anchor="lm", font_size=FONT)
-            x += round(pen.textlength(name, font_size=FONT)) + 2 * FONT
+    for (name, points), colour in zip(lines.items(), chain((INK,), cycle(COLOURS)), strict=False):
+        _draw_line(pen, [axes.place(*point) for point in points], colour)
+        pen.text((x, TOP // 2), name, colour, anchor="lm", font_size=FONT)
+        x += round(pen.textlength(name, font_size=FONT)) + 2 * FONT
     return torch.from_numpy(np.asarray(canvas, np.float32) / 255)[None]
 
 
