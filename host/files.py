@@ -10,6 +10,8 @@ from pathlib import Path
 
 import folder_paths
 
+from ..distillation import storage as editor_storage
+from ..distillation.pairs import MANIFEST
 from ..editing import storage as direction_storage
 from ..inversion import storage as inversion_storage
 from ..splice import storage as generator_storage
@@ -57,6 +59,7 @@ class Shelf:
 INVERSIONS = Shelf("inversions", inversion_storage.KIND)
 DIRECTIONS = Shelf("directions", direction_storage.KIND)
 GENERATORS = Shelf("splice", generator_storage.KIND)
+EDITORS = Shelf("editors", editor_storage.KIND)
 
 
 def _checked(stem: str) -> str:
@@ -67,6 +70,17 @@ def _checked(stem: str) -> str:
             "digit, no folders."
         )
     return stem
+
+
+def pair_folder(name: str) -> Path:
+    """Where the edit pairs called `name` are, or will be."""
+    return Path(folder_paths.get_output_directory()) / "edit_pairs" / _checked(name)
+
+
+def manifest_state(name: str) -> str:
+    """Tells a collection of pairs apart from what it was before."""
+    manifest = pair_folder(name) / MANIFEST
+    return f"{manifest.stat().st_mtime_ns} {manifest.stat().st_size}" if manifest.is_file() else ""
 
 
 def text_files() -> list[str]:

@@ -4,6 +4,8 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import (
     attention,
+    distillation,
+    edit_pairs,
     editing,
     features,
     inversion,
@@ -33,5 +35,7 @@ class AppearanceTransfer(ComfyExtension):
             sampling,
             splice,
             splice_training,
+            edit_pairs,
+            distillation,
         )
         return [node for family in families for node in family.NODES]

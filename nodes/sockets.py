@@ -23,4 +23,7 @@ DinoVit = io.Custom("DINO_VIT")
 SpliceGenerator = io.Custom("SPLICE_GENERATOR")
 """A generator trained on one pair of pictures (splice/record.py)."""
 
+DistilledEditor = io.Custom("DISTILLED_EDITOR")
+"""A network that does one edit in one pass (distillation/record.py)."""
+
 CATEGORY = "appearance transfer"

@@ -1,0 +1,134 @@
+"""The distilled editor on pairs that it has not learned from: how near it comes to the edits, and how fast.
+
+`python dev.py bench distil --pairs FOLDER` trains on a folder of Edit-Pair Collector, all but the last pairs, and is
+judged by those; without a folder it renders animals plain and striped, as a check of the trainer where the answer is
+known. A training that is stopped goes on when the same command is given again. Writes results/distil.csv and .png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..developer.console import Trouble, say
+from ..developer.installation import Installation
+from ..developer.places import CACHE
+from ..distillation.architecture import SIZES, Architecture
+from ..distillation.pairs import Dataset, PairFolder
+from ..distillation.randomness import drawn_from
+from ..distillation.record import DistilledEditor
+from ..distillation.storage import load, save
+from ..distillation.training import Settings, Training
+from ..pocket.render import render
+from ..pocket.scene import random_scene
+from .reporting import RESULTS
+from .reporting.sheet import write_sheet
+from .reporting.table import Values, as_text, write_table
+
+KEPT = CACHE / "distil"
+SAVED_EVERY = 100
+FIRST_SEED = 940_000
+"""Of the rendered scenes; the pocket checkpoint has learned from others."""
+SHOWN = 6
+SECONDS = "training seconds"
+
+
+def main(installation: Installation, arguments: list[str]) -> int:
+    """Train up to the steps that are asked for, and write what the editor does to held-out pairs."""
+    options = _options(arguments)
+    pairs = collected(options.pairs, options.size) if options.pairs else rendered(options.count, options.size)
+    if len(pairs) <= options.held_out:
+        raise Trouble(f"There are {len(pairs)} pairs, of which {options.held_out} are to be held out; collect more.")
+    learned, judged = pairs[: -options.held_out], pairs[-options.held_out :]
+    settings = Settings(Architecture(options.size, options.width), batch=options.batch, learning_rate=options.rate)
+    name = options.pairs.name if options.pairs else "rendered"
+    kind = f"{options.size}px_width{options.width:g}_batch{options.batch}_rate{options.rate:g}"
+    editor = train(learned, settings, options.steps, KEPT / f"{name}{len(learned)}_{kind}.safetensors", options.device)
+    values, outputs = measured(editor, judged, options.device)
+    write_table(options.out / "distil.csv", values)
+    columns = {"before": _to_unit(judged.before), "distilled editor": outputs, "after": _to_unit(judged.after)}
+    write_sheet(options.out / "distil.png", {n: p[:SHOWN].movedim(1, -1) for n, p in columns.items()}, scale=2)
+    say(f"{editor}\n{as_text(values)}")
+    return 0
+
+
+def collected(folder: Path, size: int) -> Dataset:
+    """The pairs of a collection."""
+    collection = PairFolder(folder)
+    if not len(collection):
+        raise Trouble(f"There are no edit pairs in {folder}.")
+    before, after = torch.stack([collection.load(pair, size) for pair in tqdm(collection.pairs, desc="pairs")], dim=1)
+    return Dataset(before, after)
+
+
+def rendered(count: int, size: int) -> Dataset:
+    """Animals in plain coats, and the same ones striped in their second colour."""
+    sides = []
+    for coat in ("plain", "striped"):
+        scenes = [random_scene(FIRST_SEED + number, coat=coat) for number in range(count)]
+        sides.append((render(scenes, size).image.movedim(-1, 1) * 255).round().to(torch.uint8))
+    return Dataset(*sides)
+
+
+def train(pairs: Dataset, settings: Settings, steps: int, path: Path, device: str) -> DistilledEditor:
+    """Train up to `steps` steps, from where an earlier call stopped."""
+    start = load(path) if path.is_file() else None
+    training = Training(pairs, settings, start, device=device)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    begun = time.perf_counter() - float(start.facts[SECONDS] if start else 0)
+    for _ in tqdm(range(training.steps, steps), desc="steps", mininterval=10):
+        training.advance()
+        if training.steps % SAVED_EVERY == 0 or training.steps == steps:
+            facts = {SECONDS: f"{time.perf_counter() - begun:.0f}", "pairs": str(len(pairs))}
+            save(replace(training.snapshot(), facts=facts), path)
+    return load(path)
+
+
+@torch.no_grad()
+def measured(editor: DistilledEditor, pairs: Dataset, device: str) -> tuple[Values, Tensor]:
+    """Mean absolute difference to the edits, of pictures in 0..1, and seconds per picture; and the outputs."""
+    network, style = editor.network().to(device), editor.architecture.style
+    before, after = _to_unit(pairs.before), _to_unit(pairs.after)
+    outputs, seconds = [], []
+    for picture in before.split(1):
+        begun = time.perf_counter()
+        with drawn_from(0, device=torch.device(device)):
+            made = network(picture.to(device) * 2 - 1, torch.randn(1, style, device=device))
+        made = made.cpu()  # before the clock is read, so that the time is the whole time
+        seconds.append(time.perf_counter() - begun)
+        outputs.append(((made + 1) / 2).clamp(0, 1))
+    output = torch.cat(outputs)
+    values = {
+        "identity": {"l1_to_edit": _difference(before, after)},
+        "distilled editor": {"l1_to_edit": _difference(output, after), "seconds": seconds[1:]},  # the first warms up
+    }
+    return values, output
+
+
+def _difference(first: Tensor, second: Tensor) -> list[float]:
+    return (first - second).abs().mean((1, 2, 3)).tolist()
+
+
+def _to_unit(pictures: Tensor) -> Tensor:
+    return pictures.float() / 255
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev.py bench distil", description=__doc__)
+    parser.add_argument("--pairs", type=Path, metavar="FOLDER", help="a folder of Edit-Pair Collector")
+    parser.add_argument("--count", type=int, default=600, help="pairs to render where there is no folder")
+    parser.add_argument("--held-out", type=int, default=64, help="pairs that are not learned from (default: 64)")
+    parser.add_argument("--size", type=int, default=64, choices=SIZES, help="pixels (default: 64)")
+    parser.add_argument("--width", type=float, default=0.125, help="share of the channels (default: 0.125)")
+    parser.add_argument("--steps", type=int, default=1000, help="steps in all (default: 1000)")
+    parser.add_argument("--batch", type=int, default=16, help="pairs per step (default: 16)")
+    parser.add_argument("--rate", type=float, default=0.001, help="learning rate (default: 0.001)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where to compute")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    return parser.parse_args(arguments)

@@ -1,0 +1,159 @@
+"""Train a distilled editor under the host, and apply it."""
+
+import os
+import time
+from dataclasses import dataclass, replace
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..distillation.pairs import Dataset, PairFolder, as_squares, resized
+from ..distillation.perceptual import PerceptualDistance, load_lpips
+from ..distillation.randomness import drawn_from
+from ..distillation.record import DistilledEditor
+from ..distillation.storage import save
+from ..distillation.training import Settings, Training
+from ..training.report import Report
+from .container import to_intermediate
+from .files import EDITORS, SUFFIX, pair_folder
+from .training_run import Keeping, in_words, run_training
+
+LPIPS = "lpips"
+CHUNK = 8
+"""Pictures that go through an editor at a time."""
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What came out. sheet: IMAGE [1, H, W, 3], rows of before, output, after. stopped: why it ended early."""
+
+    sheet: Tensor
+    editor: DistilledEditor
+    reports: list[Report]
+    seconds: float
+    stopped: str = ""
+
+    def __str__(self) -> str:
+        speed, *lines = in_words(self.reports, self.seconds, self.stopped)
+        return "\n".join([f"{self.editor}, {speed}", *lines])
+
+
+def train_editor(
+    name: str,
+    steps: int,
+    settings: Settings,
+    lpips: str = "",
+    start: DistilledEditor | None = None,
+    preview_every: int = 50,
+) -> Distilled:
+    """Train on the collected pairs called `name` for `steps` steps, after those that `start` has behind it.
+
+    lpips: name of a file with the weights of LPIPS, or empty. Where the training is interrupted or fails, the editor is
+    saved as it is; the log says where. Where a loss becomes NaN, the editor from before is the result.
+
+    Raises ValueError for a set of pairs that is empty, damaged or too small in size, and for an unfit file or `start`.
+    """
+    device = comfy.model_management.get_torch_device()
+    with torch.inference_mode(False), torch.enable_grad():
+        distance = _distance(lpips, device)
+        pairs = load_dataset(PairFolder(pair_folder(name)), settings.architecture.size)
+        comfy.model_management.free_memory(_room(settings), device)
+        training = Training(pairs, settings, start, distance, device)
+        facts = _facts(name, pairs, settings, lpips)
+        keeping = Keeping(
+            EDITORS,
+            lambda path: save(_on_cpu(training.snapshot(), facts), path),
+            "Load Distilled Editor",
+            "Train Distilled Editor",
+        )
+        begun = time.perf_counter()
+        reports, stopped = run_training(training, steps, preview_every, keeping)
+        seconds = time.perf_counter() - begun
+        editor = _on_cpu(training.snapshot(), facts)
+        sheet = to_intermediate(training.output().movedim(1, -1))
+    return Distilled(sheet, editor, reports, seconds, stopped)
+
+
+def load_dataset(folder: PairFolder, size: int) -> Dataset:
+    """All pairs of a folder, at `size` pixels. Raises ValueError where there are none."""
+    if not len(folder):
+        raise ValueError(
+            f"There are no edit pairs called {folder.folder.name!r} in output/edit_pairs. Collect some with Edit-Pair "
+            "Collector, or give the name that they were collected under."
+        )
+    progress = comfy.utils.ProgressBar(len(folder))
+    pictures = []
+    for pair in folder.pairs:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        pictures.append(folder.load(pair, size))
+        progress.update(1)
+    before, after = torch.stack(pictures, dim=1)
+    return Dataset(before, after)
+
+
+def apply_editor(editor: DistilledEditor, image: Tensor, seed: int, variation: float) -> Tensor:
+    """IMAGE [B, H, W, 3] of any size -> its edit. The network sees squares of its own size; results are brought back.
+
+    Every picture gets the same noise, so that its edit does not hang on the batch.
+    """
+    device = comfy.model_management.get_torch_device()
+    network = editor.network().to(device, torch.float32)
+    size, style = editor.architecture.size, editor.architecture.style
+    pictures = image[..., :3].movedim(-1, 1)
+    progress = comfy.utils.ProgressBar(len(pictures))
+    outputs = []
+    for some in pictures.split(CHUNK):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        squares = as_squares(some.to(device, torch.float32), size)
+        with torch.no_grad(), drawn_from(seed, device=device):
+            made = network(squares * 2 - 1, torch.randn(1, style, device=device), variation)
+        outputs.append(to_intermediate(resized((made + 1) / 2, image.shape[1:3]).movedim(1, -1)))
+        progress.update(len(some))
+    return torch.cat(outputs)
+
+
+def lpips_files() -> list[str]:
+    """Names of the files in `models/lpips`, and where the host's extra_model_paths.yaml says that more are."""
+    folder_paths.add_model_folder_path(LPIPS, os.path.join(folder_paths.models_dir, LPIPS))
+    folder_paths.folder_names_and_paths[LPIPS][1].add(SUFFIX)
+    return folder_paths.get_filename_list(LPIPS)
+
+
+def _distance(name: str, device: torch.device) -> PerceptualDistance | None:
+    if not name:
+        return None
+    if name not in lpips_files():
+        raise ValueError(f"There is no file {name!r} in the folder models/{LPIPS}; put it there, or choose another.")
+    path = folder_paths.get_full_path_or_raise(LPIPS, name)
+    try:
+        return load_lpips(load_file(path)).to(device)
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{name!r} cannot be used. {error}") from error
+
+
+def _room(settings: Settings) -> int:
+    """Bytes that one step takes, nearly: the activations of the finest layers, where most of them are."""
+    architecture = settings.architecture
+    finest = architecture.channels(architecture.levels - 1) * architecture.size**2
+    return 4 * 40 * settings.batch * finest
+
+
+def _facts(name: str, pairs: Dataset, settings: Settings, lpips: str) -> dict[str, str]:
+    weights = settings.weights
+    return {
+        "pairs": f"{len(pairs)} of {name}",
+        "weights": f"{weights.adversarial:g} {weights.perceptual if lpips else 0:g} {weights.pixel:g}",
+        "batch": str(settings.batch),
+        "learning rate": f"{settings.learning_rate:g}",
+        "seed": str(settings.seed),
+    }
+
+
+def _on_cpu(editor: DistilledEditor, facts: dict[str, str]) -> DistilledEditor:
+    weights, memory = ({name: t.cpu() for name, t in group.items()} for group in (editor.weights, editor.memory))
+    return replace(editor, weights=weights, memory=memory, facts=facts)

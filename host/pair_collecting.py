@@ -1,0 +1,118 @@
+"""Collect edit pairs from what a graph makes, a few per run, until there are enough to distil an editor from."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.model_management
+import comfy.utils
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from ..distillation.filters import Thresholds, overlaps
+from ..distillation.pairs import PairFolder
+from .clip_agreement import TextJudge
+from .files import pair_folder
+
+KEPT, KNOWN = "kept", "known"
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Where the object is, MASKs [B or 1, H, W]."""
+
+    before: Tensor
+    after: Tensor
+
+
+def masks_of(before: Tensor | None, after: Tensor | None) -> Masks | None:
+    """Both masks, or none. Raises ValueError where there is only one."""
+    if before is None and after is None:
+        return None
+    if before is None or after is None:
+        raise ValueError(
+            f"Only {'after_mask' if before is None else 'before_mask'} is connected; to compare where the object is, "
+            "connect both masks, or none."
+        )
+    return Masks(before, after)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """fates: how many pairs of this run were kept, known already, or refused and by what. total: pairs there are."""
+
+    folder: Path
+    fates: Counter[str]
+    total: int
+
+    def __str__(self) -> str:
+        refused = self.fates["overlap"] + self.fates["gain"]
+        return (
+            f"{self.fates[KEPT]} pairs kept, {self.fates[KNOWN]} known already, {refused} refused "
+            f"({self.fates['overlap']} by overlap, {self.fates['gain']} by gain)\n"
+            f"{self.total} pairs in {self.folder.name}"
+        )
+
+
+def collect_pairs(
+    name: str,
+    before: Tensor,
+    after: Tensor,
+    thresholds: Thresholds,
+    masks: Masks | None = None,
+    judge: TextJudge | None = None,
+) -> Collected:
+    """Keep those pairs of IMAGEs [B, H, W, 3] that pass the filters and whose original is new, in output/edit_pairs.
+
+    What has been kept stays, whatever happens to the rest. Raises ValueError, before anything is written, for pictures
+    or masks that do not fit together.
+    """
+    before, after = before[..., :3], after[..., :3]
+    if before.shape != after.shape:
+        raise ValueError(
+            f"There are {_described(before)} before the edit and {_described(after)} after it; connect as many "
+            "of both, of one size."
+        )
+    found = overlaps(*(_mask(mask, before) for mask in (masks.before, masks.after))).tolist() if masks else None
+    folder = PairFolder(pair_folder(name))
+    fates: Counter[str] = Counter()
+    progress = comfy.utils.ProgressBar(len(before))
+    for row in range(len(before)):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        overlap = found[row] if found else None
+        fates[_fate(folder, before[row], after[row], thresholds, overlap, judge)] += 1
+        progress.update(1)
+    return Collected(folder.folder, fates, len(folder))
+
+
+def _fate(
+    folder: PairFolder,
+    before: Tensor,
+    after: Tensor,
+    thresholds: Thresholds,
+    overlap: float | None,
+    judge: TextJudge | None,
+) -> str:
+    """What becomes of one pair; CLIP is asked only about those that nothing else refuses."""
+    if folder.knows(before):
+        return KNOWN
+    if refusal := thresholds.refusal(overlap, None):
+        return refusal
+    gain = judge.gains(before[None], after[None]).item() if judge else None
+    if refusal := thresholds.refusal(None, gain):
+        return refusal
+    folder.add(before, after, overlap, gain)
+    return KEPT
+
+
+def _mask(mask: Tensor, pictures: Tensor) -> Tensor:
+    """One mask per picture, of its size."""
+    if len(mask) not in (1, len(pictures)):
+        raise ValueError(f"There are {len(mask)} masks for {len(pictures)} pictures; connect one, or one for each.")
+    height, width = pictures.shape[1:3]
+    resized = F.interpolate(mask[:, None].float(), size=(height, width), mode="bilinear", antialias=True)[:, 0]
+    return resized.expand(len(pictures), -1, -1)
+
+
+def _described(pictures: Tensor) -> str:
+    return f"{len(pictures)} pictures of {pictures.shape[2]} x {pictures.shape[1]} pixels"

@@ -1,0 +1,143 @@
+"""Generator and discriminator as wholes: shapes, sizes, what depends on what, and the gradient penalty."""
+
+import pytest
+import torch
+from appearance_transfer.distillation.architecture import Architecture
+from appearance_transfer.distillation.discriminator import Discriminator
+from appearance_transfer.distillation.generator import Generator
+from appearance_transfer.distillation.losses import (
+    Weights,
+    discriminator_loss,
+    generator_terms,
+    gradient_penalty,
+)
+
+NARROW = Architecture(64, 1 / 32)
+
+
+def parameters(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_shapes(size) -> None:
+    architecture = Architecture(size, 1 / 64)
+    pictures, z = torch.randn(2, 3, size, size), torch.randn(2, architecture.style)
+    made = Generator(architecture)(pictures, z)
+    assert made.shape == pictures.shape
+    assert Discriminator(architecture)(made, pictures).shape == (2,)
+
+
+def test_channels_of_the_reference() -> None:
+    reference = Architecture(512)
+    assert [reference.channels(r - 1) for r in range(9, 1, -1)] == [64, 128, 256, 512, 512, 512, 512, 512]
+    assert (reference.style, reference.code) == (512, 1024)
+
+
+def by_hand(r: int) -> tuple[int, int]:
+    """Numbers of the reference's networks at 2^r pixels, summed layer by layer from its description."""
+
+    def nf(k: int) -> int:
+        return min(512, 16384 // 2**k)
+
+    def conv(given: int, made: int, kernel: int) -> int:
+        return given * made * kernel**2 + made
+
+    def styled(given: int, made: int, kernel: int = 3) -> int:
+        return conv(given, made, kernel) + (1536 * given + given)
+
+    stages = range(r, 2, -1)
+    encoder = conv(3, nf(r - 1), 1) + conv(512, 512, 3) + (8192 * 1024 + 1024)
+    encoder += sum(conv(nf(s - 1), nf(s - 1), 3) + conv(nf(s - 1), nf(s - 2), 3) for s in stages)
+    synthesis = 8 * (512 * 512 + 512) + (1024 * 8192 + 8192) + styled(512, 512) + 1 + styled(512, 3, 1)
+    synthesis += sum(
+        styled(nf(s - 2), nf(s - 1)) + styled(nf(s - 1), nf(s - 1)) + 2 + styled(nf(s - 1), 3, 1) for s in stages
+    )
+    judge = conv(6, nf(r - 1), 1) + conv(513, 512, 3) + (8192 * 512 + 512) + 513
+    judge += sum(conv(nf(s - 1), nf(s - 1), 3) + conv(nf(s - 1), nf(s - 2), 3) + nf(s - 1) * nf(s - 2) for s in stages)
+    return encoder + synthesis, judge
+
+
+@pytest.mark.parametrize("size", [64, 128, 256, 512])
+def test_parameter_counts_of_the_reference(size) -> None:
+    with torch.device("meta"):
+        found = parameters(Generator(Architecture(size))), parameters(Discriminator(Architecture(size)))
+    assert found == by_hand(size.bit_length() - 1)
+
+
+@pytest.mark.parametrize("wrong", [{"size": 100}, {"size": 32}, {"width": 0.0}, {"width": 1.5}])
+def test_other_architectures_are_refused(wrong) -> None:
+    with pytest.raises(ValueError, match="distilled editor"):
+        Architecture(**wrong)
+
+
+def test_the_edit_hangs_on_every_place_of_the_picture_and_on_the_noise() -> None:
+    generator = Generator(NARROW).eval()
+    pictures, z = torch.randn(1, 3, 64, 64), torch.randn(2, NARROW.style)
+    with torch.no_grad():
+        plain = generator(pictures, z[:1])
+        for place in ((0, 0), (40, 63)):
+            changed = pictures.clone()
+            changed[0, :, *place] += 10
+            assert not torch.allclose(generator(changed, z[:1]), plain)
+        assert not torch.allclose(generator(pictures, z[1:]), plain)
+        torch.testing.assert_close(generator(pictures, z[:1]), plain, rtol=0, atol=0)  # nothing else is drawn
+
+
+def test_half_of_the_code_is_dropped_in_training_only() -> None:
+    encoder = Generator(NARROW).encoder
+    pictures = torch.randn(4, 3, 64, 64)
+    _, dropped = encoder.train()(pictures)
+    _, whole = encoder.eval()(pictures)
+    kept = dropped != 0
+    assert 0.3 < kept.float().mean() < 0.7
+    torch.testing.assert_close(dropped[kept], 2 * whole[kept])
+
+
+def test_the_discriminator_sees_edit_and_original() -> None:
+    discriminator = Discriminator(NARROW)
+    edits, originals = torch.randn(2, 4, 3, 64, 64)
+    scores = discriminator(edits, originals)
+    assert not torch.allclose(discriminator(-edits, originals), scores)
+    assert not torch.allclose(discriminator(edits, -originals), scores)
+
+
+def test_the_penalty_is_the_squared_slope_by_finite_differences() -> None:
+    discriminator = Discriminator(NARROW).double()
+    edits, originals = (torch.randn(1, 3, 64, 64, dtype=torch.float64) for _ in range(2))
+    point = torch.stack([edits, originals]).requires_grad_()
+    (slope,) = torch.autograd.grad(discriminator(*point).sum(), point)
+    direction, step = slope / slope.norm(), 1e-5
+    with torch.no_grad():
+        ahead, behind = (discriminator(*(point + sign * step * direction)).item() for sign in (1, -1))
+    along = (ahead - behind) / (2 * step)  # along the steepest direction, this is the slope's length
+    assert gradient_penalty(discriminator, edits, originals).item() == pytest.approx(5 * along**2, rel=1e-5)
+
+
+def test_the_slope_of_the_penalty_by_finite_differences() -> None:
+    discriminator = Discriminator(NARROW).double()
+    edits, originals = (torch.randn(2, 3, 64, 64, dtype=torch.float64) for _ in range(2))
+    weight = discriminator.first.weight
+    (slope,) = torch.autograd.grad(gradient_penalty(discriminator, edits, originals), weight)
+    place = torch.unravel_index(slope.abs().argmax(), slope.shape)
+    values = []
+    for step in (1e-6, -1e-6):
+        with torch.no_grad():
+            weight[place] += step
+        values.append(gradient_penalty(discriminator, edits, originals).item())
+        with torch.no_grad():
+            weight[place] -= step
+    assert slope[place].item() == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-4)
+
+
+def test_losses_by_hand() -> None:
+    zero, made = torch.zeros(2), torch.zeros(2, 3, 4, 4)
+    terms = generator_terms(zero, made, made + 0.5, lambda a, b: (a - b).square().mean((1, 2, 3)))
+    log2 = torch.tensor(2.0).log().item()
+    assert {name: term.item() for name, term in terms.items()} == pytest.approx(
+        {"adversarial": log2, "pixel": 0.5, "perceptual": 0.25}
+    )
+    assert Weights().total(terms).item() == pytest.approx(0.5 * log2 + 0.5 + 5 * 0.25)
+    assert "perceptual" not in generator_terms(zero, made, made, None)
+    assert discriminator_loss(zero, zero).item() == pytest.approx(2 * log2)
+    assert discriminator_loss(zero - 9, zero + 9).item() < 1e-3 < discriminator_loss(zero + 9, zero - 9).item()
