@@ -1,7 +1,8 @@
 """Does the transfer do what it says? Pairs of pocket scenes that no training has seen, against baselines and ablations.
 
-`python dev.py bench effect [--pairs N] [--only NAME ...]` writes results/effect.csv (means with 95 % bootstrap
-intervals over pairs), results/effect_pairs.csv (every value behind them) and results/effect.png (some of the pictures).
+`python dev.py bench effect [--pairs N] [--only NAME ...]` writes results/effect_pairs.csv (every value of every pair),
+results/effect.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the pictures. Methods that are
+not run keep the values that an earlier run has written.
 """
 
 from __future__ import annotations
@@ -35,8 +36,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     pairs = held_out_pairs(options.pairs)
     outputs = run_methods_in_processes(installation.host, pairs, options.only, options.workers or _workers())
     values = measured(pairs, outputs)
-    write_results(options.out, pairs, values, outputs)
-    say(as_text(values))
+    say(as_text(write_results(options.out, pairs, values, outputs, options.sheet)))
     say(_about_the_judge())
     return 0
 
@@ -53,30 +53,51 @@ def by_side(pairs: list[Pair], values: Results, method: str = "ours") -> Results
     for same, name in ((True, f"{method}, facing the same way"), (False, f"{method}, facing opposite ways")):
         rows = [row for row, pair in enumerate(pairs) if pair.same_side == same]
         if rows and method in values:
-            split[name] = {metric: [cases[row] for row in rows] for metric, cases in values[method].items()}
+            metrics = values[method].items()
+            split[name] = {metric: [cases[row] for row in rows if row < len(cases)] for metric, cases in metrics}
     return split
 
 
-def write_results(folder: Path, pairs: list[Pair], values: Results, outputs: dict[str, Tensor]) -> None:
-    """The table, the values behind it, and the first pictures."""
-    write_table(folder / "effect.csv", values | by_side(pairs, values))
-    _write_values(folder / "effect_pairs.csv", pairs, values)
+def write_results(folder: Path, pairs: list[Pair], values: Results, outputs: dict[str, Tensor], sheet: str) -> Results:
+    """The values with those of earlier runs, the table of them all, which is returned, and the first pictures."""
+    path = folder / "effect_pairs.csv"
+    every = _earlier(path) | values
+    pairs = held_out_pairs(max(len(cases) for metrics in every.values() for cases in metrics.values()))
+    _write_values(path, pairs, every)
+    table = every | by_side(pairs, every)
+    write_table(folder / "effect.csv", table)
     truth = rendered(pairs[:SHOWN], SIZE)
     columns = {"structure": truth.structure.image, "appearance": truth.appearance.image}
     columns |= {name: pictures[:SHOWN] for name, pictures in outputs.items() if name != "identity"}
-    write_sheet(folder / "effect.png", columns)
+    write_sheet(folder / f"{sheet}.png", columns)
+    return table
+
+
+def _earlier(path: Path) -> Results:
+    """What an earlier run has written; its methods may have been run on fewer pairs than there are rows."""
+    values: Results = {}
+    if path.exists():
+        with path.open(newline="", encoding="ascii") as file:
+            for row in csv.DictReader(file):
+                for name, number in row.items():
+                    method, found, metric = name.rpartition(": ")
+                    if found and number:
+                        values.setdefault(method, {}).setdefault(metric, []).append(float(number))
+    return values
 
 
 def _write_values(path: Path, pairs: list[Pair], values: Results) -> None:
     columns = ("pair", "structure_seed", "appearance_seed", "structure", "appearance", "same_side")
     names = [(method, metric) for method, metrics in values.items() for metric in metrics]
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="ascii") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow((*columns, *(f"{method}: {metric}" for method, metric in names)))
         for row, pair in enumerate(pairs):
             structure, appearance = pair.structure, pair.appearance
             about = (structure.species, appearance.species, int(pair.same_side))
-            numbers = (f"{values[method][metric][row]:.4f}" for method, metric in names)
+            cases = (values[method][metric] for method, metric in names)
+            numbers = (f"{found[row]:.4f}" if row < len(found) else "" for found in cases)
             writer.writerow((row, structure.seed, appearance.seed, *about, *numbers))
 
 
@@ -100,6 +121,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=32, metavar="N", help="how many pairs (default: 32)")
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these methods alone; all if left out")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; chosen by the machine if 0")
+    parser.add_argument("--sheet", default="effect", metavar="NAME", help="name of the sheet (default: effect)")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
     options = parser.parse_args(arguments)
     if options.pairs < 1 or options.workers < 0:
