@@ -11,7 +11,7 @@ from torch import Tensor
 from ..inversion.record import Inversion
 from .conditioning import unpack
 from .container import Denoise, run_inside
-from .families import decoder_levels, text_layers
+from .families import decoder_levels, text_blocks
 from .fingerprint import same_model
 from .schedules import sigmas_tensor
 from .self_attention import plain_attention, split_heads
@@ -52,15 +52,9 @@ def capture_text_maps(
     The mean over heads, steps and all layers of encoder, middle and decoder whose grid is `level` times smaller than
     the latent. Raises ValueError where the model has no such layer.
     """
-    layers = text_layers(model)
-    if level not in layers:
-        raise ValueError(
-            f"This MODEL has no cross-attention at level {level}, only at {', '.join(map(str, sorted(layers)))}. "
-            "Choose one of these."
-        )
     mean = _Mean()
     clone = model.clone()
-    for side, number in layers[level]:
+    for side, number in text_blocks(model, [level]):
         _watch(clone, "attn2", side, number, mean.take)
     _evaluate(clone, inversion, steps)
     return mean.maps, mean.grid

@@ -5,7 +5,7 @@ named by its *level*: the factor by which its grid is smaller than the latent. E
 that have self-attention: /1 and /2 for SD1.x and SD2.x, /2 and /4 for SDXL (which has none at /1).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from comfy.ldm.modules.attention import SpatialTransformer
@@ -64,6 +64,31 @@ def text_layers(model: ModelPatcher) -> dict[int, list[tuple[str, int]]]:
     for number, at in sorted(_decoder(unet).items()):
         layers.setdefault(at, []).append(("output", number))
     return layers
+
+
+def text_blocks(model: ModelPatcher, levels: Collection[int] | None = None) -> list[tuple[str, int]]:
+    """The blocks with cross-attention at these levels, or all; see `text_layers`.
+
+    Raises ValueError as `text_layers` does, and for a level without such a block.
+    """
+    layers = text_layers(model)
+    missing = sorted(set(levels or ()) - layers.keys())
+    if missing:
+        raise ValueError(
+            f"This MODEL has no cross-attention at level {', '.join(map(str, missing))}, only at "
+            f"{', '.join(map(str, sorted(layers)))}. Choose among these."
+        )
+    return [block for level, blocks in layers.items() if levels is None or level in levels for block in blocks]
+
+
+def parse_levels(text: str) -> tuple[int, ...] | None:
+    """Levels as people write them, "2, 4"; None for "all". Raises ValueError for anything else."""
+    if text.strip().lower() == "all":
+        return None
+    parts = text.replace(",", " ").split()
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise ValueError(f"levels is {text!r}; write 'all', or some of 1, 2, 4, 8 with commas between them.")
+    return tuple(int(part) for part in parts)
 
 
 def up_block_ends(network: Module) -> list[Module]:

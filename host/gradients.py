@@ -12,10 +12,11 @@ from typing import Any
 import comfy.model_management
 import comfy.patcher_extension
 import torch
-from comfy.ldm.modules.attention import attention_pytorch
+from comfy.ldm.modules.attention import SpatialTransformer, attention_pytorch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 from torch.nn import Module
+from torch.utils.checkpoint import checkpoint
 
 KEY = "appearance_transfer_gradients"
 ROOM = 8  # activations kept for the backward pass, in forwards' worth of memory
@@ -66,6 +67,38 @@ def autograd_inside(module: Module) -> Iterator[None]:
             yield
     finally:
         comfy.model_management.in_training = training
+
+
+@contextmanager
+def transformers_recomputed(network: Module) -> Iterator[None]:
+    """Within, the graph keeps of every transformer block of a U-Net only what enters it.
+
+    The rest is computed a second time on the way back, one block at a time. These blocks hold most of what a gradient
+    through a U-Net keeps: of SD1.5 at 512 px and two rows, 1.1 GiB remain of 2.8 (8.1 without fused attention).
+    """
+    stacks = {
+        module: module.transformer_blocks for module in network.modules() if isinstance(module, SpatialTransformer)
+    }
+    try:
+        for module, blocks in stacks.items():
+            module.transformer_blocks = torch.nn.ModuleList(map(_Recomputed, blocks))
+        yield
+    finally:
+        for module, blocks in stacks.items():
+            module.transformer_blocks = blocks
+
+
+class _Recomputed(Module):
+    """Stands in for a transformer block, with its place in the host's loop over them."""
+
+    def __init__(self, block: Module):
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor, *, context: Tensor, transformer_options: dict[str, Any]) -> Tensor:
+        # The host goes on writing into the options; the second time the block must find them as they are now.
+        options = dict(transformer_options)
+        return checkpoint(self.block, x, context, options, use_reentrant=False, preserve_rng_state=False)
 
 
 def _lift_inference(module: Module) -> None:

@@ -1,4 +1,4 @@
-"""Nodes that say what to edit: from one word to another, as a direction for any prompt (pix2pix-zero)."""
+"""Nodes of pix2pix-zero: a direction from word to word for any prompt, and an edit that keeps the structure."""
 
 from comfy_api.latest import io, ui
 
@@ -8,6 +8,7 @@ from .sockets import CATEGORY, EditDirection
 FAMILY = f"{CATEGORY}/editing"
 FROM_WORDS, AS_PASTED = "from words", "as pasted"
 NAME_LENGTH = 80  # characters by which a direction calls a pasted bank
+RECOMPUTE, STORE = "recompute", "store"
 NO_TEXT = "(no .txt in the input folder)"
 
 
@@ -203,4 +204,68 @@ class LoadEditDirection(ReadsFile):
         return io.NodeOutput(load(cls.path(name)))
 
 
-NODES = [MakeEditDirection, LoadSentences, ApplyEditDirection, SaveEditDirection, LoadEditDirection]
+class CrossAttentionGuider(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        from ..guidance.cross_attention import CARRIES
+
+        return io.Schema(
+            node_id="AppearanceTransfer_CrossAttentionGuider",
+            display_name="Cross-Attention Guider",
+            category=FAMILY,
+            description="Text guidance towards an edited prompt that keeps where the original prompt was seen.",
+            search_aliases=["pix2pix-zero", "guider", "cfg", "keep structure", "attention guidance", "word swap"],
+            inputs=[
+                io.Model.Input("model", tooltip="The checkpoint, not quantised; it must look at its text as SD does."),
+                io.Conditioning.Input("positive", tooltip="The prompt of the picture as it is, as it was inverted."),
+                io.Conditioning.Input(
+                    "edited", tooltip="That prompt from Apply Edit Direction, or with another word in place of one.",
+                ),
+                io.Float.Input(
+                    "cfg", default=5.0, min=1.0, max=30.0, step=0.1,
+                    tooltip="Text guidance of the edit and of its reconstruction; the paper's code uses 5.",
+                ),
+                io.Float.Input(
+                    "amount", default=0.1, min=0.0, max=10.0, step=0.01,
+                    tooltip="How strongly the structure is kept; 0 is off, 0.1 for pictures, 0.15 for pure noise.",
+                ),
+                io.Combo.Input(
+                    "reference_maps", options=[RECOMPUTE, STORE], default=RECOMPUTE,
+                    tooltip="Make the reconstruction's maps step by step, or all at first and keep them in memory.",
+                ),
+                io.Combo.Input(
+                    "carry", options=list(CARRIES), default=CARRIES[0], advanced=True,
+                    tooltip="Which of the moved latents goes on; negative as in the released code, the paper original.",
+                ),
+                io.String.Input(
+                    "levels", default="all", advanced=True,
+                    tooltip="Which maps are kept: all, or grids by how much smaller than the latent, as '2, 4'.",
+                ),
+                io.Conditioning.Input(
+                    "negative", optional=True,
+                    tooltip="Left open it is positive, right for inverted pictures; an empty text for pure noise.",
+                ),
+            ],
+            outputs=[io.Guider.Output(tooltip="For SamplerCustomAdvanced, with a DDIM inversion or with euler.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, model, positive, edited, cfg, amount, reference_maps, carry, levels, negative=None
+    ) -> io.NodeOutput:
+        from ..host.cross_attention_guider import CrossAttentionGuider as Guider
+        from ..host.cross_attention_guider import CrossAttentionSettings
+        from ..host.families import parse_levels
+
+        settings = CrossAttentionSettings(cfg, amount, carry, reference_maps == STORE, parse_levels(levels))
+        return io.NodeOutput(Guider(model, positive, edited, negative, settings))
+
+
+NODES = [
+    MakeEditDirection,
+    LoadSentences,
+    ApplyEditDirection,
+    SaveEditDirection,
+    LoadEditDirection,
+    CrossAttentionGuider,
+]

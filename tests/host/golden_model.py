@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from appearance_transfer.tests.golden.reference import FULL_SET, golden
+from appearance_transfer.tests.golden.reference import FULL_SET, SPLICE_AND_PIX2PIX_ZERO, golden
 from safetensors.torch import load_file
 
 STEPS, START = 100, 32
@@ -17,6 +17,16 @@ def golden_model():
     if not weights.is_file():
         pytest.skip(f"the golden U-Net is only in the full golden set, which is not at {FULL_SET}")
     return model_from(json.loads(Path(config).read_text()), load_file(weights))
+
+
+def pix2pix_zero_model():
+    """The same with the random U-Net of pix2pix-zero's golden tensors."""
+    weights = SPLICE_AND_PIX2PIX_ZERO / "p2pz_unet_ldm_fp16.safetensors"
+    keymap = SPLICE_AND_PIX2PIX_ZERO / "p2pz_unet_keymap.json"
+    if not weights.is_file():
+        pytest.skip(f"the golden U-Net of pix2pix-zero is only in the full golden set, not at {weights.parent}")
+    config = json.loads(keymap.read_text())["unet_config"]
+    return model_from(config, {name: tensor.float() for name, tensor in load_file(weights).items()})
 
 
 def model_from(config: dict, state: dict[str, torch.Tensor], prediction: str = "EPS"):

@@ -1,26 +1,17 @@
 """pix2pix-zero's inversion with a model of the host: the released code's tensors, and what our modes promise."""
 
-import json
-
 import pytest
 import torch
 from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden
 from appearance_transfer.tests.host import small_world as world
-from appearance_transfer.tests.host.golden_model import model_from, papers_scaling
-from safetensors.torch import load_file
+from appearance_transfer.tests.host.golden_model import papers_scaling, pix2pix_zero_model
 
 RELEASED = "reference"  # the timesteps of the released code
 
 
 @pytest.fixture(scope="module")
 def released_model(host):
-    """The random U-Net of the golden tensors of pix2pix-zero."""
-    weights = SPLICE_AND_PIX2PIX_ZERO / "p2pz_unet_ldm_fp16.safetensors"
-    keymap = SPLICE_AND_PIX2PIX_ZERO / "p2pz_unet_keymap.json"
-    if not weights.is_file():
-        pytest.skip(f"the golden U-Net of pix2pix-zero is only in the full golden set, not at {weights.parent}")
-    config = json.loads(keymap.read_text())["unet_config"]
-    return model_from(config, {name: tensor.float() for name, tensor in load_file(weights).items()})
+    return pix2pix_zero_model()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,78 @@
+"""Cross-attention guidance (pix2pix-zero, Parmar et al., arXiv 2302.03027, section 3.3): every place of the edit keeps
+looking at the tokens that it looked at in the plain reconstruction, so that the structure stays.
+
+The loss and the step are those of the released code, whose step sizes mean nothing for the paper's unsquared norm:
+
+    L_xa = sum over layers, mean over prompts and heads, sum over places and tokens of (M - M_ref)^2
+    X <- X - amount * dL_xa/dX,    X the network's input, x / sqrt(1 + sigma^2) in the host's scaling
+
+There are two X, one for each prompt of classifier-free guidance; one of them, by default that of the negative prompt,
+is the latent that the sampler goes on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CONDITIONAL, NEGATIVE = 0, 1  # the two X along the first dimension of a shift
+
+CARRIES = ("negative", "conditional", "mean", "original")
+"""Which latent the sampler goes on from; the released code: negative, the paper's algorithm: original."""
+
+
+def cross_attention_loss(maps: Mapping[Any, Tensor], reference: Mapping[Any, Tensor]) -> Tensor:
+    """How far maps are from those of the reconstruction, [R]: of every row, over all layers.
+
+    maps, reference: {layer: [R, heads, N, T]}, probabilities of N places over T tokens. A row is one prompt of one
+        picture; L_xa of a picture is the mean over its rows.
+
+    Raises ValueError for other layers or other sizes.
+    """
+    if maps.keys() != reference.keys() or not maps:
+        raise ValueError(
+            f"There are cross-attention maps of {len(maps)} layers, and of {len(reference)} of the reconstruction; "
+            "compare the same layers, one at least."
+        )
+    for layer, of_edit in maps.items():
+        if of_edit.shape != reference[layer].shape:
+            raise ValueError(
+                f"The cross-attention maps have the shape {list(of_edit.shape)}, but those of the reconstruction "
+                f"{list(reference[layer].shape)}; both need one size and prompts of the same number of tokens."
+            )
+    layers = [(maps[layer] - reference[layer]).square().sum(dim=(-1, -2)).mean(dim=-1) for layer in maps]
+    return torch.stack(layers).sum(dim=0)
+
+
+def guidance_shift(gradient: Tensor, amount: float | Tensor) -> Tensor:
+    """By how much a gradient step moves X. gradient: [..., C, h, w]. amount: one for all, or [...]."""
+    if isinstance(amount, Tensor):
+        amount = amount[..., None, None, None]
+    return -amount * gradient
+
+
+def bounded_amount(amount: float, loss: Tensor, gradient: Tensor) -> Tensor:
+    """`amount`, but nowhere more than Polyak's step loss / |gradient|^2. loss: [...], gradient: [..., C, h, w].
+
+    There the loss, which is never below 0, would be 0 if it fell on as steeply as it begins. So a longer step cannot
+    be meant; and where curvature is constant Polyak's is half of the best one, so that repeated steps cannot run away.
+    """
+    steepness = gradient.square().sum(dim=(-1, -2, -3))
+    return (loss / steepness.clamp(min=torch.finfo(loss.dtype).tiny)).clamp(max=amount)
+
+
+def carried_shift(shifts: Tensor, carry: str) -> Tensor:
+    """By how much the latent moves that the sampler goes on from, [...]. shifts: [2, ...], of the two X.
+
+    Raises ValueError for a carry that there is not.
+    """
+    if carry not in CARRIES:
+        raise ValueError(f"carry is {carry!r}; choose one of {', '.join(CARRIES)}.")
+    if carry == "original":
+        return torch.zeros_like(shifts[NEGATIVE])
+    if carry == "mean":
+        return shifts.mean(dim=0)
+    return shifts[NEGATIVE if carry == "negative" else CONDITIONAL]

@@ -1,0 +1,434 @@
+"""Cross-attention guidance as a GUIDER: the released code's tensors, what must be equal, what it leaves behind."""
+
+import gc
+
+import pytest
+import torch
+from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden
+from appearance_transfer.tests.host import small_world as world
+from appearance_transfer.tests.host.golden_model import papers_scaling, pix2pix_zero_model
+
+STEPS = 5
+ORIGINAL, EDITED, NEGATIVE = 1, 3, 2  # prompts of the small world
+
+
+@pytest.fixture(scope="module")
+def model(host):
+    with torch.inference_mode():  # as the host makes its weights
+        return world.small_model()
+
+
+@pytest.fixture(scope="module")
+def inversion(model):
+    return invert(model)
+
+
+def invert(model, latent=None):
+    from appearance_transfer.host.inverting import invert_with_ddim
+    from appearance_transfer.host.schedules import schedule_of
+
+    latent = world.latents(3) if latent is None else latent
+    with torch.inference_mode():
+        return invert_with_ddim(
+            model, latent, world.prompt(ORIGINAL), world.prompt(ORIGINAL), schedule_of(model, steps=STEPS)
+        )
+
+
+def guiding(model, positive=None, edited=None, negative=None, **settings):
+    from appearance_transfer.host.cross_attention_guider import CrossAttentionGuider, CrossAttentionSettings
+
+    positive = positive or world.prompt(ORIGINAL)
+    return CrossAttentionGuider(
+        model, positive, edited or world.prompt(EDITED), negative, CrossAttentionSettings(**settings)
+    )
+
+
+def edit(model, inversion, **options):
+    return world.sample(model, inversion, guider=guiding(model, **options))
+
+
+def plain(model, inversion, positive=EDITED, negative=ORIGINAL, cfg=5.0, **options):
+    guider = world.stock_guider(model, positive=world.prompt(positive), negative=world.prompt(negative), cfg=cfg)
+    return world.sample(model, inversion, guider=guider, **options)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What every gradient pass finds: (gradient [2, B, C, h, w], losses [2, B])."""
+    from appearance_transfer.host import cross_attention_guider
+
+    found = []
+    real = cross_attention_guider.attention_gradient
+
+    def noting(*args):
+        found.append(real(*args))
+        return found[-1]
+
+    monkeypatch.setattr(cross_attention_guider, "attention_gradient", noting)
+    return found
+
+
+class TestParity:
+    """pix2pix-zero's released edit loop on its random U-Net (golden set B4), from the stored start on."""
+
+    @pytest.fixture(scope="class")
+    def released_model(self, host):
+        with torch.inference_mode():
+            return pix2pix_zero_model()
+
+    @staticmethod
+    def stored(name: str) -> torch.Tensor:
+        return golden("p2pz_B4_edit", name, SPLICE_AND_PIX2PIX_ZERO)
+
+    def edited(self, model, run: str, *, moved: bool = True, **settings) -> list[torch.Tensor]:
+        """The latents after every step, in the papers' scaling; the last one is the picture."""
+        from appearance_transfer.host.container import run_guider
+        from appearance_transfer.host.schedules import schedule_of, sigmas_tensor
+        from appearance_transfer.inversion.replay import replay
+
+        text = self.stored("cond")
+        target = text + self.stored("direction") if moved else text.clone()
+        if run.startswith("real"):
+            start, negative = golden("p2pz_B3_reconstruction", f"{run}.x_in", SPLICE_AND_PIX2PIX_ZERO), None
+        else:
+            start, negative = self.stored("x_in_synth"), [[self.stored("neg"), {}]]
+        guider = guiding(model, [[text, {}]], [[target, {}]], negative, **settings)
+        schedule = schedule_of(model, steps=int(run[-2:]))
+        start = start * (1 + schedule.sigmas[0] ** 2) ** 0.5
+        states = []
+
+        def note(x, i):
+            sigma = schedule.sigmas[i + 1]
+            states.append(papers_scaling(x, sigma))
+            return x
+
+        def body(denoise, x0):
+            return replay(denoise, start.clone(), schedule, None, 0.0, after_step=note)
+
+        with torch.inference_mode():
+            run_guider(guider, start, body, sigmas=sigmas_tensor(schedule))
+        return states
+
+    @pytest.mark.parametrize(("run", "amount"), [("real10", 0.1), ("synth10", 0.15)])
+    def test_gradients_losses_and_latents(self, released_model, seen, run, amount) -> None:
+        states = self.edited(released_model, run, amount=amount)
+        for i in range(3):
+            expected = self.stored(f"{run}.grad_step{i}").flip(0)
+            assert float((seen[i][0][:, 0] - expected).norm() / expected.norm()) < 1e-5
+        losses = torch.stack([losses.sum() for _, losses in seen]).double()
+        torch.testing.assert_close(losses, self.stored(f"{run}.loss"), rtol=1e-5, atol=0)
+        for state, expected in zip(states, self.stored(f"{run}.edit_latents")[1:], strict=True):
+            assert world.relative(state[0], expected) < 1e-4
+
+    @pytest.mark.parametrize("carry", ["conditional", "mean", "original"])
+    def test_the_other_carries(self, released_model, seen, carry) -> None:
+        name = f"real10_carry_{carry.replace('conditional', 'cond')}"
+        states = self.edited(released_model, "real10", carry=carry)
+        for state, expected in zip(states, self.stored(f"{name}.edit_latents_1_2_3"), strict=False):
+            assert world.relative(state[0], expected) < 1e-4
+        losses = torch.stack([losses.sum() for _, losses in seen]).double()
+        torch.testing.assert_close(losses, self.stored(f"{name}.loss"), rtol=1e-5, atol=0)
+        assert world.relative(states[-1], self.stored(f"{name}.edit_final")) < 1e-4
+
+    @pytest.mark.parametrize(("name", "options"), [("lambda0", {"amount": 0.0}), ("nodirection", {"moved": False})])
+    def test_nothing_to_guide(self, released_model, name, options) -> None:
+        states = self.edited(released_model, "real10", **options)
+        assert world.relative(states[-1], self.stored(f"real10_{name}.edit_final")) < 1e-4
+
+    def test_fifty_steps(self, released_model) -> None:
+        states = self.edited(released_model, "real50")
+        assert world.relative(states[-1], self.stored("real50.edit_final")) < 1e-3
+
+
+class TestGradient:
+    SIGMA = 3.0
+
+    def asked(self, model, question):
+        """What `question(at, x)` answers; at(x) -> the gradient pass at x, against the maps of another latent."""
+        import comfy.samplers
+        from appearance_transfer.host.container import run_guider
+        from appearance_transfer.host.cross_attention_guider import attention_gradient
+        from appearance_transfer.host.cross_attention_maps import MapRecorder
+        from appearance_transfer.host.gradients import autograd_inside
+
+        guider = guiding(model, negative=world.prompt(NEGATIVE))
+        x = world.latents(5) * 3
+
+        def body(denoise, x0):
+            network, options = guider.inner_model, guider.model_options
+            sigma = torch.full((1,), self.SIGMA)
+            with autograd_inside(network):
+                reference = MapRecorder(guider.blocks)
+                prompts = [guider.conds["original"], guider.conds["negative"]]
+                comfy.samplers.calc_cond_batch(network, prompts, world.latents(7), sigma, reference.options(options))
+                return question(lambda x: attention_gradient(guider, x, sigma, reference.maps, options), x.clone())
+
+        with torch.inference_mode():
+            return run_guider(guider, x, body, sigmas=torch.tensor([self.SIGMA, 0.0]))
+
+    def in_our_scale(self, shift: torch.Tensor) -> torch.Tensor:
+        return shift * (1 + self.SIGMA**2) ** 0.5
+
+    def test_it_is_that_of_finite_differences(self, model) -> None:
+        direction = world.latents(6)
+
+        def question(at, x):
+            gradient, _ = at(x)
+            ahead, behind = (at(x + self.in_our_scale(share * direction))[1].double() for share in (0.003, -0.003))
+            return (gradient * direction).sum(dim=(2, 3, 4)).double(), (ahead - behind) / 0.006
+
+        slopes, differences = self.asked(model, question)
+        assert bool((slopes.abs() > 1e-3).all())
+        torch.testing.assert_close(slopes, differences, rtol=0.02, atol=0)
+
+    def test_a_step_against_it_brings_the_maps_nearer(self, model) -> None:
+        def question(at, x):
+            gradient, before = at(x)
+            after = [at(x + self.in_our_scale(-0.1 * gradient[prompt]))[1][prompt] for prompt in (0, 1)]
+            return before, torch.stack(after)
+
+        before, after = self.asked(model, question)
+        assert bool((after < before).all())
+
+    def test_blocks_computed_twice_give_the_same(self, model) -> None:
+        from appearance_transfer.host.gradients import transformers_recomputed
+
+        network = model.model.diffusion_model
+        names = [name for name, _ in network.named_modules()]
+
+        def question(at, x):
+            with transformers_recomputed(network):
+                assert [name for name, _ in network.named_modules()] != names
+                twice = at(x)
+            return at(x), twice
+
+        for once, twice in zip(*self.asked(model, question), strict=True):
+            assert torch.equal(once, twice)
+        assert [name for name, _ in network.named_modules()] == names
+
+
+class TestWhatMustBeEqual:
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+    @pytest.mark.parametrize("negative", [None, NEGATIVE])
+    def test_amount_0_is_the_plain_guider(self, model, inversion, dtype, negative) -> None:
+        typed = model.clone()
+        typed.set_model_compute_dtype(dtype)
+        ours = edit(typed, inversion, amount=0.0, negative=negative and world.prompt(negative))
+        assert torch.equal(ours, plain(typed, inversion, negative=negative or ORIGINAL))
+
+    def test_the_same_text_is_the_reconstruction(self, model, inversion) -> None:
+        from appearance_transfer.editing.direction import EditDirection
+        from appearance_transfer.host.text_encoding import moved
+
+        direction = EditDirection(world.prompt(4)[0][0])
+        edited = moved(world.prompt(ORIGINAL), direction, 0.0)
+        ours = edit(model, inversion, edited=edited, negative=world.prompt(NEGATIVE))
+        assert torch.equal(ours, plain(model, inversion, positive=ORIGINAL, negative=NEGATIVE))
+        assert not torch.equal(edit(model, inversion, negative=world.prompt(NEGATIVE)), ours)
+
+    def test_computed_all_the_same_it_is_that_but_for_rounding(self, model, inversion, seen, monkeypatch) -> None:
+        from appearance_transfer.host import cross_attention_guider
+
+        monkeypatch.setattr(cross_attention_guider, "_same_text", lambda one, other: False)
+        ours = edit(model, inversion, edited=world.prompt(ORIGINAL), negative=world.prompt(NEGATIVE))
+        assert len(seen) == STEPS
+        assert not any(found.any() for found in seen[0])
+        assert max(float(losses.max()) for _, losses in seen) < 1e-8
+        assert world.relative(ours, plain(model, inversion, positive=ORIGINAL, negative=NEGATIVE)) < 1e-5
+
+    @pytest.mark.parametrize("negative", [None, NEGATIVE])
+    def test_stored_maps_are_the_recomputed_ones(self, model, inversion, negative) -> None:
+        options = {"negative": negative and world.prompt(negative)}
+        ours = edit(model, inversion, stored=True, **options)
+        assert 0 < world.relative(ours, edit(model, inversion, **options)) < 1e-3
+
+    @pytest.mark.parametrize("carry", ["negative", "conditional", "mean", "original"])
+    def test_the_samplers_agree(self, model, inversion, carry) -> None:
+        """Up to the last prediction; the last step ends elsewhere in replay (inversion/schedule.py)."""
+        import comfy.samplers
+        from appearance_transfer.host.sampler import NoiseMapSampler
+        from appearance_transfer.host.schedules import sigmas_tensor
+
+        start = model.get_model_object("latent_format").process_out(inversion.start)
+        last = []
+        for sampler in (NoiseMapSampler(inversion), *map(comfy.samplers.sampler_object, ("euler", "ddim"))):
+            seen = []
+            with torch.inference_mode():
+                guiding(model, carry=carry).sample(
+                    torch.zeros_like(start), start, sampler, sigmas_tensor(inversion.schedule), disable_pbar=True,
+                    seed=0, callback=lambda i, denoised, x, total, seen=seen: seen.append(denoised.clone()),
+                )  # fmt: skip
+            last.append(seen[-1])
+        assert world.relative(last[1], last[0]) < 1e-4
+        assert world.relative(last[2], last[0]) < 1e-4
+
+    def test_pictures_of_a_batch_are_as_if_alone(self, model) -> None:
+        pictures = world.latents(4, 2)
+        together = edit(model, invert(model, pictures))
+        alone = edit(model, invert(model, pictures[1:]))
+        assert world.relative(together[1:], alone) < 1e-3
+
+
+class TestResult:
+    def test_every_carry_and_every_level_has_a_result_of_its_own(self, model, inversion) -> None:
+        results = [edit(model, inversion, carry=carry) for carry in ("negative", "conditional", "mean", "original")]
+        results += [edit(model, inversion, levels=levels) for levels in ((1,), (2, 4))]
+        for i, one in enumerate(results):
+            assert all(world.relative(one, other) > 1e-6 for other in results[:i])
+
+    @pytest.mark.parametrize(
+        ("options", "evaluations"), [({}, 5), ({"negative": NEGATIVE}, 6), ({"stored": True}, 5), ({"amount": 0.0}, 2)]
+    )
+    def test_what_it_costs(self, model, inversion, options, evaluations) -> None:
+        counted = model.clone()
+        counter = world.count_evaluations(counted)
+        if "negative" in options:
+            options = options | {"negative": world.prompt(options["negative"])}
+        edit(counted, inversion, **options)
+        assert counter.samples == evaluations * STEPS
+
+    @pytest.mark.parametrize(("prediction", "bounded"), [("EPS", False), ("V_PREDICTION", True)])
+    def test_v_prediction_cannot_explode(self, host, prediction, bounded) -> None:
+        with torch.inference_mode():
+            other = world.small_model(prediction=prediction)
+        inversion = invert(other)
+        one, more = (edit(other, inversion, amount=amount) for amount in (1e4, 1e6))
+        assert torch.equal(one, more) == bounded
+        if bounded:
+            assert float(one.abs().max()) < 10 * float(plain(other, inversion).abs().max())
+
+
+class TestWhatIsLeft:
+    def interrupted(self, model, inversion):
+        """A run that a person cancels in its third step, and its guider."""
+        import comfy.model_management
+        from appearance_transfer.host import cross_attention_guider
+
+        guider, real, calls = guiding(model), cross_attention_guider.attention_gradient, []
+
+        def cancelled(*args):
+            calls.append(args)
+            if len(calls) == 3:
+                raise comfy.model_management.InterruptProcessingException
+            return real(*args)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cross_attention_guider, "attention_gradient", cancelled)
+            with pytest.raises(comfy.model_management.InterruptProcessingException):
+                world.sample(model, inversion, guider=guider)
+        return guider
+
+    @pytest.mark.parametrize("cancelled", [False, True])
+    def test_the_model_is_as_it_was(self, model, inversion, cancelled) -> None:
+        import comfy.model_management
+
+        before = {name: tensor.clone() for name, tensor in model.model.state_dict().items()}
+        options, picture = str(model.model_options), plain(model, inversion)
+        if cancelled:
+            self.interrupted(model, inversion)
+        else:
+            edit(model, inversion)
+        after = model.model.state_dict()
+        assert before.keys() == after.keys()
+        assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+        assert not any(parameter.requires_grad for parameter in model.model.parameters())
+        assert str(model.model_options) == options
+        assert not comfy.model_management.in_training
+        assert torch.equal(plain(model, inversion), picture)
+
+    def test_a_guider_starts_anew(self, model, inversion) -> None:
+        again = world.sample(model, inversion, guider=self.interrupted(model, inversion))
+        assert torch.equal(again, edit(model, inversion))
+
+    def test_no_graph_stays_alive(self, model, inversion) -> None:
+        def graphs() -> int:
+            gc.collect()
+            return sum(torch.is_tensor(found) and found.requires_grad for found in gc.get_objects())
+
+        before = graphs()
+        guider = guiding(model)
+        world.sample(model, inversion, guider=guider)
+        assert graphs() == before
+
+    def test_the_latent_of_other_nodes_is_not_moved(self, model, inversion) -> None:
+        """The host hands an empty latent through as it is."""
+        latent = torch.zeros(1, *world.SIZE)
+        world.sample(model, inversion, guider=guiding(model), latent=latent)
+        assert not latent.any()
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("name", ["euler_ancestral", "heun", "dpmpp_2m", "dpm_2"])
+    def test_samplers_of_other_steps(self, model, inversion, name) -> None:
+        import comfy.samplers
+
+        with pytest.raises(ValueError, match="does not take plain DDIM steps"):
+            world.sample(
+                model, inversion, guider=guiding(model), sampler=comfy.samplers.sampler_object(name)
+            )  # fmt: skip
+
+    def test_noise_maps(self, model) -> None:
+        inversion = world.invert(model, world.latents(3))
+        with pytest.raises(ValueError, match="with a DDIM inversion"):
+            world.sample(model, inversion, guider=guiding(model))
+
+    def test_a_noise_mask(self, model, inversion) -> None:
+        mask = torch.zeros(1, 1, *world.SIZE[1:])
+        mask[..., :8] = 1
+        with pytest.raises(ValueError, match="without a noise mask"):
+            world.sample(model, inversion, guider=guiding(model), noise_mask=mask)
+
+    @pytest.mark.parametrize(
+        ("texts", "named"),
+        [
+            ({"edited": world.prompt(3) + world.prompt(4)}, "edited CONDITIONING holds 2 entries"),
+            ({"negative": [[world.prompt(2)[0][0], {"area": (8, 8, 0, 0)}]]}, "negative CONDITIONING .* for an area"),
+            ({"positive": []}, "positive CONDITIONING holds 0 entries"),
+            ({"edited": [[world.prompt(3)[0][0].repeat(1, 2, 1), {}]]}, "has 154 tokens and the positive one 77"),
+        ],
+    )
+    def test_texts_that_cannot_be_compared(self, model, texts, named) -> None:
+        from appearance_transfer.host.cross_attention_guider import CrossAttentionGuider, CrossAttentionSettings
+
+        all_texts = {"positive": world.prompt(1), "edited": world.prompt(3), "negative": None} | texts
+        with pytest.raises(ValueError, match=named):
+            CrossAttentionGuider(model, **all_texts, settings=CrossAttentionSettings())
+
+    def test_a_level_that_is_not_there(self, model) -> None:
+        with pytest.raises(ValueError, match="no cross-attention at level 8, only at 1, 2, 4"):
+            guiding(model, levels=(2, 8))
+
+    def test_quantised_weights(self, host) -> None:
+        quantised = world.small_model()
+        layer = quantised.model.diffusion_model.middle_block[1].transformer_blocks[0].attn1.to_q
+        layer.weight = torch.nn.Parameter(layer.weight.to(torch.float8_e4m3fn), requires_grad=False)
+        with pytest.raises(ValueError, match="quantised"):
+            guiding(quantised)
+
+
+class TestNode:
+    def test_its_defaults_are_the_released_code_s(self, host, model, inversion) -> None:
+        from appearance_transfer.host.cross_attention_guider import CrossAttentionSettings
+
+        node = host.nodes["AppearanceTransfer_CrossAttentionGuider"]
+        defaults = {
+            one.id: one.default
+            for one in node.define_schema().inputs
+            if one.id in ("cfg", "amount", "reference_maps", "carry", "levels")
+        }
+        (guider,) = node.execute(model, world.prompt(ORIGINAL), world.prompt(EDITED), **defaults).args
+        assert guider.settings == CrossAttentionSettings()
+        assert torch.equal(world.sample(model, inversion, guider=guider), edit(model, inversion))
+
+    @pytest.mark.parametrize(("text", "levels"), [("all", None), (" ALL ", None), ("2, 4", (2, 4)), ("1", (1,))])
+    def test_levels_as_people_write_them(self, host, text, levels) -> None:
+        from appearance_transfer.host.families import parse_levels
+
+        assert parse_levels(text) == levels
+
+    @pytest.mark.parametrize("text", ["", "fine", "2;4", "-1"])
+    def test_levels_that_are_none(self, host, text) -> None:
+        from appearance_transfer.host.families import parse_levels
+
+        with pytest.raises(ValueError, match="write 'all', or some of 1, 2, 4, 8"):
+            parse_levels(text)
