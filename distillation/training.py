@@ -88,12 +88,10 @@ class Training:
             made = self.generator(before, self._noise(len(before)))
             terms = generator_terms(self.discriminator(made, before), made, after, self.distance)
             loss = self.settings.weights.total(terms)
+            updates = [(self.generator_adam, _slopes(loss, self.generator))]
             judged = self.discriminator(made.detach(), before), self.discriminator(after, before)
             terms["discriminator"] = discriminator_loss(*judged)
-            updates = [
-                (self.generator_adam, _slopes(loss, self.generator)),
-                (self.discriminator_adam, _slopes(terms["discriminator"], self.discriminator)),
-            ]
+            updates.append((self.discriminator_adam, _slopes(terms["discriminator"], self.discriminator)))
             if self.steps % PENALISED_EVERY == 0:
                 terms["penalty"] = gradient_penalty(self.discriminator, after, before)
                 penalty = PENALISED_EVERY * terms["penalty"]
