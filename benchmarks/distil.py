@@ -26,7 +26,7 @@ from ..distillation.record import DistilledEditor
 from ..distillation.storage import load, save
 from ..distillation.training import Settings, Training
 from ..pocket.render import render
-from ..pocket.scene import random_scene
+from ..pocket.scene import COLOURS, random_scene
 from .reporting import RESULTS
 from .reporting.sheet import write_sheet
 from .reporting.table import Values, as_text, write_table
@@ -68,10 +68,11 @@ def collected(folder: Path, size: int) -> Dataset:
 
 
 def rendered(count: int, size: int) -> Dataset:
-    """Animals in plain coats, and the same ones striped in their second colour."""
+    """Animals in plain coats, and the same ones with black stripes at the same places: what the picture can tell."""
     sides = []
     for coat in ("plain", "striped"):
         scenes = [random_scene(FIRST_SEED + number, coat=coat) for number in range(count)]
+        scenes = [replace(scene, coat_colour=COLOURS["black"], coat_phase=(0.0, 0.0)) for scene in scenes]
         sides.append((render(scenes, size).image.movedim(-1, 1) * 255).round().to(torch.uint8))
     return Dataset(*sides)
 
