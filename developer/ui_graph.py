@@ -15,6 +15,7 @@ Workflow = dict[str, Any]
 VERSION = 0.4
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 AUTOGROW = "COMFY_AUTOGROW_V3"
+MATCHING = "COMFY_MATCHTYPE_V3"  # of several types; the output has that of what is connected
 NOTE = "MarkdownNote"
 ALWAYS, MUTED = 0, 2  # the page's modes of a node
 OPTIONAL = {"shape": 7}  # drawn as a hollow dot
@@ -32,6 +33,8 @@ def ui_graph(name: str, graph: Graph, info: Mapping[str, Any]) -> Workflow:
                 continue
             origin, output = number[socket["link"][0]], socket["link"][1]
             source = nodes[origin - 1]["outputs"][output]
+            if "," in socket["type"]:
+                _settle(node, source["type"])
             socket["link"] = len(links) + 1
             source["links"].append(socket["link"])
             links.append([socket["link"], origin, output, node["id"], slot, source["type"]])
@@ -117,6 +120,13 @@ def _node(number: int, node: Mapping[str, Any], about: Mapping[str, Any]) -> dic
     }
 
 
+def _settle(node: dict[str, Any], kind: str) -> None:
+    """The outputs of a node that has their type from its inputs, once something of that type is connected."""
+    for output in node["outputs"]:
+        if output["type"] == MATCHING:
+            output["type"] = kind
+
+
 def _sockets(about: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The inputs with a dot to connect: all but the widgets, and the widgets that are connected."""
     for name, kind, options, optional in inputs_of(about):
@@ -125,7 +135,8 @@ def _sockets(about: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[dic
         if kind == AUTOGROW:
             yield from _grown(name, options["template"], given)
         elif not is_widget(kind, options):
-            yield {"name": name, "type": kind, "link": link, **shape}
+            types = options["template"]["allowed_types"] if kind == MATCHING else kind
+            yield {"name": name, "type": types, "link": link, **shape}
         elif link:
             yield {"name": name, "type": kind, "widget": {"name": name}, "link": link, **shape}
 

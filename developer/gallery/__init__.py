@@ -3,7 +3,7 @@
 The graphs are the ones that the demo and the tests queue, so what a person opens cannot drift from what is tested.
 """
 
-from . import cross_image, fine_grained, matching, rearrangement, splice
+from . import cross_image, editing, fine_grained, matching, rearrangement, splice
 from .showpiece import Showpiece
 
 __all__ = ["Showpiece", "gallery"]
@@ -25,4 +25,8 @@ def gallery() -> dict[str, Showpiece]:
         "11_splice_apply": splice.apply(),
         "12_vit_feature_inversion": splice.feature_inversion(),
         "13_key_self_similarity": splice.key_self_similarity(),
+        "14_pix2pix_zero_real": editing.real_picture(),
+        "15_pix2pix_zero_synthetic": editing.synthetic_picture(),
+        "16_collect_pairs": editing.collect_pairs(),
+        "17_train_distilled_editor": editing.train_distilled_editor(),
     }

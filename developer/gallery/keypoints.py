@@ -28,11 +28,6 @@ def true_keypoints(structure_seed: int, appearance_seed: int, size: int) -> list
     return [Keypoint(part, spot, _place(match, spot)) for part, spot in spots.items()]
 
 
-def true_match(structure_seed: int, appearance_seed: int, size: int, point: Point) -> Point:
-    """Where the appearance shows the spot that the structure shows at `point`."""
-    return _place(_truth(structure_seed, appearance_seed, size)[1], point)
-
-
 def _truth(structure_seed: int, appearance_seed: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The structure's part labels and the true matches, [size, size] each; -1 where there is none."""
     structure, appearance = (render([random_scene(seed)], size) for seed in (structure_seed, appearance_seed))

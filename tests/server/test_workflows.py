@@ -22,7 +22,8 @@ OURS = "AppearanceTransfer_"
 OWN, KEPT = "02_cross_image_attention", "04_save_and_load_inversion"
 SPLICE, APPLIED = "10_splice", "11_splice_apply"
 WITH_A_VIT = {SPLICE, "12_vit_feature_inversion", "13_key_self_similarity"}
-ELSEWHERE = {OWN, KEPT, APPLIED} | WITH_A_VIT  # tested below, each as its note says
+COLLECTED, DISTILLED = "16_collect_pairs", "17_train_distilled_editor"
+ELSEWHERE = {OWN, KEPT, APPLIED, DISTILLED} | WITH_A_VIT  # tested below, each as its note says
 FEWER = {
     OURS + "InvertImageDDPM": {"steps": 14, "start_at": 4},
     OURS + "InvertImageDDIM": {"steps": 10},
@@ -34,6 +35,9 @@ FEWER = {
     OURS + "TrainSplice": {"steps": 2, "resolution": 64, "preview_every": 1},
     OURS + "InvertViTFeature": {"steps": 2, "preview_every": 1},
     OURS + "DINOFeatures": {"resolution": 64},
+    OURS + "EditDirection": {"count": 20},
+    "BasicScheduler": {"steps": 4},
+    OURS + "TrainDistilledEditor": {"size": "64", "steps": 2, "batch": 2, "width": 0.0625, "preview_every": 1},
     OURS + "CrossImageAttention": {"fine_first": 2, "coarse_first": 2, "structure_until": 5},
     OURS + "AppearanceGuider": {"first_step": 2},
     OURS + "AdaIN": {"first_step": 3},
@@ -94,6 +98,12 @@ def test_those_with_a_vit_finish_with_a_random_one(server, info, name) -> None:
 def test_a_generator_is_trained_and_applied_later(server, info) -> None:
     pictures(server, on_the_pocket(committed(SPLICE, info), vit=TINY_VIT))
     (picture,) = pictures(server, on_the_pocket(committed(APPLIED, info))).values()
+    assert picture.shape == (128, 128, 3)
+
+
+def test_pairs_are_collected_and_an_editor_learns_them(server, info) -> None:
+    pictures(server, committed(COLLECTED, info))
+    (picture,) = pictures(server, committed(DISTILLED, info)).values()
     assert picture.shape == (128, 128, 3)
 
 

@@ -1,0 +1,188 @@
+"""pix2pix-zero: edit by a direction between words, the structure held by cross-attention guidance."""
+
+from ..client import Graph
+from ..demo import STRUCTURE_SEED
+from ..transfer_graph import OURS, Link, Transfer, transfer_graph
+from ..ui_layout import Group
+from .parts import POCKET_NOTE, node, pocket_picture
+from .showpiece import Showpiece
+
+SOURCE, TARGET = "horse", "cow"
+KEPT = f"{SOURCE}_to_{TARGET}"
+STEPS = 50
+AMOUNT_REAL, AMOUNT_SYNTHETIC = 0.1, 0.15  # of the released code
+CFG = 5.0
+
+
+def real_picture() -> Showpiece:
+    made = transfer_graph(Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(STRUCTURE_SEED)))
+    kept = ("checkpoint", "no_text", "structure", "show_structure", "text_structure", "encode_structure")
+    graph: Graph = {name: made[name] for name in kept}
+    graph["invert_structure"] = node(
+        OURS + "InvertImageDDIM", model=["checkpoint", 0], latent=["encode_structure", 0],
+        positive=["text_structure", 0], negative=["no_text", 0], steps=STEPS, start_at=0, guidance=1.0,
+        regularisation="on",
+    )  # fmt: skip
+    _direction(graph)
+    graph["keep"] = node(OURS + "SaveEditDirection", direction=["direction", 0], name=KEPT)
+    _edit(graph, AMOUNT_REAL)
+    graph["resume"] = node(OURS + "ResumeFromInversion", inversion=["invert_structure", 0])
+    graph["sample"] = made["sample"]
+    _show(graph)
+    graph["load_source"] = node(OURS + "LoadSentences", name=f"{SOURCE}.txt")
+    graph["load_target"] = node(OURS + "LoadSentences", name=f"{TARGET}.txt")
+    graph["own_direction"] = node(
+        OURS + "EditDirection", clip=["checkpoint", 1], source=["load_source", 0], target=["load_target", 0],
+        sentences="as pasted", form="thing", count=1000, seed=0,
+    )  # fmt: skip
+    graph["keep_own"] = node(OURS + "SaveEditDirection", direction=["own_direction", 0], name=KEPT)
+    graph["load_direction"] = node(OURS + "LoadEditDirection", name=f"{KEPT}_00001.safetensors")
+    groups = [
+        Group("1. Checkpoint and picture", [["checkpoint", "structure"], ["show_structure"]]),
+        Group("2. Invert", [["text_structure", "no_text", "encode_structure"], ["invert_structure"]]),
+        Group("3. Where to go", [["direction"], ["keep", "apply"]]),
+        Group("4. Edit", [["guider", "resume"]]),
+        Group("5. Sample", [["sample", "decode", "save"]]),
+        Group(
+            "Other directions: sentences of your own, or one kept before (muted)",
+            [["load_source", "load_target"], ["own_direction", "keep_own"], ["load_direction"]],
+            muted=True,
+        ),
+    ]
+    note = (
+        f"# pix2pix-zero: from {SOURCE} to {TARGET}, with the structure held\n"
+        "*Edit Direction* writes a thousand sentences about each word, encodes them and keeps the difference of the "
+        "means; *Apply Edit Direction* adds it to the picture's own text. *Cross-Attention Guider* then moves the "
+        "latent at every step so that each word still looks at the places it looked at in the picture. *amount* "
+        "higher keeps more of the structure.\n\n"
+        "The muted group shows two other ways to a direction: text files with a sentence per line in `ComfyUI/input`, "
+        f"or a direction that was kept. {POCKET_NOTE}"
+    )
+    return Showpiece(graph, groups, note)
+
+
+def synthetic_picture() -> Showpiece:
+    graph = _both_samplings(pictures=1)
+    groups = [
+        Group("1. Checkpoint and text", [["checkpoint"], ["text_structure", "no_text"]]),
+        Group("2. Where to go", [["direction"], ["apply"]]),
+        Group("3. Noise", [["latent", "noise"], ["sampler", "sigmas"]]),
+        Group("4. The picture as it would be", [["plain_guider", "plain"], ["decode_plain", "show_plain"]]),
+        Group("5. The same picture, edited", [["guider", "sample"], ["decode", "save"]]),
+    ]
+    note = (
+        f"# pix2pix-zero on a picture that the model makes itself: from {SOURCE} to {TARGET}\n"
+        "Both samplings start from the same noise. The first is the picture under its text; the second is moved along "
+        "the direction, while *Cross-Attention Guider* repeats the first beside it and holds every word to the places "
+        "it looked at there.\n\n"
+        f"{POCKET_NOTE}"
+    )
+    return Showpiece(graph, groups, note)
+
+
+def collect_pairs() -> Showpiece:
+    graph = _both_samplings(pictures=4)
+    graph["collect"] = node(
+        OURS + "EditPairCollector", before=["decode_plain", 0], after=["decode", 0], name=KEPT, text="", overlap=0.70,
+        gain=0.10,
+    )  # fmt: skip
+    groups = [
+        Group("1. Checkpoint and text", [["checkpoint"], ["text_structure", "no_text"]]),
+        Group("2. Where to go", [["direction"], ["apply"]]),
+        Group("3. Noise", [["latent", "noise"], ["sampler", "sigmas"]]),
+        Group("4. Pictures as they would be", [["plain_guider", "plain"], ["decode_plain", "show_plain"]]),
+        Group("5. The same pictures, edited", [["guider", "sample"], ["decode", "save"]]),
+        Group("6. Keep the good ones", [["collect"]]),
+    ]
+    note = (
+        "# Collect pairs to learn an edit from\n"
+        "Set *noise_seed* to randomize and queue it many times: each run adds its pairs to "
+        f"`output/edit_pairs/{KEPT}`. With masks of the object before and after (any segmenter) only pairs that "
+        "overlap by 0.70 are kept, with a CLIP only those that come nearer to the text. The paper collects 15,000. "
+        "What is there stays when a run is cancelled, and a pair that is known is not kept twice.\n\n"
+        f"{POCKET_NOTE}"
+    )
+    return Showpiece(graph, groups, note)
+
+
+def train_distilled_editor() -> Showpiece:
+    graph: Graph = {
+        "train": node(
+            OURS + "TrainDistilledEditor", name=KEPT, size="128", steps=10_000, batch=16, width=0.25, seed=0,
+            lpips="(none)", learning_rate=0.001, gan_weight=0.5, lpips_weight=5.0, l1_weight=1.0, preview_every=50,
+        ),
+        "show_sheet": node("PreviewImage", images=["train", 1]),
+        "losses": node("PreviewImage", images=["train", 2]),
+        "report": node("PreviewAny", source=["train", 3]),
+        "keep": node(OURS + "SaveDistilledEditor", editor=["train", 0], name=KEPT, resumable=True),
+        "structure": node(
+            OURS + "PocketScene", seed=STRUCTURE_SEED, size=128, **dict.fromkeys(("species", "coat", "view"), "any")
+        ),
+        "apply": node(
+            OURS + "ApplyDistilledEditor", editor=["keep", 0], image=["structure", 0], seed=0, variation=1.0
+        ),
+        "save": node("SaveImage", images=["apply", 0], filename_prefix="distilled"),
+        "load": node(OURS + "LoadDistilledEditor", name=f"{KEPT}_00001.safetensors"),
+    }  # fmt: skip
+    groups = [
+        Group("1. Train on the collected pairs", [["train"]]),
+        Group("2. Look", [["show_sheet", "losses"], ["report"]]),
+        Group("3. Keep and apply", [["keep", "structure"], ["apply", "save"]]),
+        Group("An editor kept before (muted)", [["load"]], muted=True),
+    ]
+    note = (
+        "# Distil the edit into one pass\n"
+        f"Collect pairs first (the workflow before this), under the name {KEPT}. The editor is a CoModGAN: one forward "
+        "per picture in place of a hundred. Connect *Load Distilled Editor* to *editor* of the training to go on with "
+        "it, or to *Apply Distilled Editor* to use it. When you cancel, what was learned is kept in "
+        "`output/distilled`."
+    )
+    return Showpiece(graph, groups, note)
+
+
+def _both_samplings(pictures: int) -> Graph:
+    """The same noise to pictures under the source's text, and along the direction."""
+    graph: Graph = {
+        "checkpoint": node(OURS + "LoadPocketCheckpoint", precision="fp32"),
+        "text_structure": node("CLIPTextEncode", text=f"a photo of a {SOURCE}", clip=["checkpoint", 1]),
+        "no_text": node("CLIPTextEncode", text="", clip=["checkpoint", 1]),
+        "latent": node("EmptyLatentImage", width=128, height=128, batch_size=pictures),
+        "noise": node("RandomNoise", noise_seed=7),
+        "sampler": node("KSamplerSelect", sampler_name="euler"),
+        "sigmas": node("BasicScheduler", model=["checkpoint", 0], scheduler="ddim_uniform", steps=STEPS, denoise=1.0),
+    }
+    _direction(graph)
+    _edit(graph, AMOUNT_SYNTHETIC, negative=["no_text", 0])
+    graph["plain_guider"] = node(
+        "CFGGuider", model=["checkpoint", 0], positive=["text_structure", 0], negative=["no_text", 0], cfg=CFG
+    )
+    same = {"noise": ["noise", 0], "sampler": ["sampler", 0], "sigmas": ["sigmas", 0], "latent_image": ["latent", 0]}
+    graph["plain"] = node("SamplerCustomAdvanced", guider=["plain_guider", 0], **same)
+    graph["sample"] = node("SamplerCustomAdvanced", guider=["guider", 0], **same)
+    graph["decode_plain"] = node("VAEDecode", samples=["plain", 0], vae=["checkpoint", 2])
+    graph["show_plain"] = node("PreviewImage", images=["decode_plain", 0])
+    _show(graph)
+    return graph
+
+
+def _direction(graph: Graph) -> None:
+    graph["direction"] = node(
+        OURS + "EditDirection", clip=["checkpoint", 1], source=SOURCE, target=TARGET, sentences="from words",
+        form="thing", count=1000, seed=0,
+    )  # fmt: skip
+    graph["apply"] = node(
+        OURS + "ApplyEditDirection", conditioning=["text_structure", 0], direction=["direction", 0], strength=1.0
+    )
+
+
+def _edit(graph: Graph, amount: float, negative: Link | None = None) -> None:
+    other = {} if negative is None else {"negative": negative}
+    graph["guider"] = node(
+        OURS + "CrossAttentionGuider", model=["checkpoint", 0], positive=["text_structure", 0], edited=["apply", 0],
+        cfg=CFG, amount=amount, reference_maps="recompute", carry="negative", levels="all", **other,
+    )  # fmt: skip
+
+
+def _show(graph: Graph) -> None:
+    graph["decode"] = node("VAEDecode", samples=["sample", 0], vae=["checkpoint", 2])
+    graph["save"] = node("SaveImage", images=["decode", 0], filename_prefix="edited")
