@@ -1,12 +1,13 @@
 """Cross-attention guidance as a GUIDER: the released code's tensors, what must be equal, what it leaves behind."""
 
 import gc
+from contextlib import suppress
 
 import pytest
 import torch
 from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden
 from appearance_transfer.tests.host import small_world as world
-from appearance_transfer.tests.host.golden_model import papers_scaling, pix2pix_zero_model
+from appearance_transfer.tests.host.golden_model import StopRun, papers_scaling, pix2pix_zero_model
 
 STEPS = 5
 ORIGINAL, EDITED, NEGATIVE = 1, 3, 2  # prompts of the small world
@@ -80,8 +81,11 @@ class TestParity:
     def stored(name: str) -> torch.Tensor:
         return golden("p2pz_B4_edit", name, SPLICE_AND_PIX2PIX_ZERO)
 
-    def edited(self, model, run: str, *, moved: bool = True, **settings) -> list[torch.Tensor]:
-        """The latents after every step, in the papers' scaling; the last one is the picture."""
+    def edited(self, model, run: str, *, moved: bool = True, latents=None, **settings) -> list[torch.Tensor]:
+        """The latents after every step, in the papers' scaling; the last one is the picture.
+
+        latents: what every step starts from instead of the last one's result; the run ends where there are no more.
+        """
         from appearance_transfer.host.container import run_guider
         from appearance_transfer.host.schedules import schedule_of, sigmas_tensor
         from appearance_transfer.inversion.replay import replay
@@ -100,21 +104,31 @@ class TestParity:
         def note(x, i):
             sigma = schedule.sigmas[i + 1]
             states.append(papers_scaling(x, sigma))
-            return x
+            if latents is None:
+                return x
+            if i + 1 == len(latents):
+                raise StopRun
+            return latents[i + 1][None] * (1 + sigma**2) ** 0.5
 
         def body(denoise, x0):
             return replay(denoise, start.clone(), schedule, None, 0.0, after_step=note)
 
-        with torch.inference_mode():
+        with torch.inference_mode(), suppress(StopRun):
             run_guider(guider, start, body, sigmas=sigmas_tensor(schedule))
         return states
 
     @pytest.mark.parametrize(("run", "amount"), [("real10", 0.1), ("synth10", 0.15)])
-    def test_gradients_losses_and_latents(self, released_model, seen, run, amount) -> None:
-        states = self.edited(released_model, run, amount=amount)
-        for i in range(3):
+    def test_gradients_at_the_stored_latents(self, released_model, seen, run, amount) -> None:
+        latents = self.stored(f"{run}.edit_latents")[:3]
+        self.edited(released_model, run, amount=amount, latents=latents)
+        for i, (gradient, _) in enumerate(seen):
             expected = self.stored(f"{run}.grad_step{i}").flip(0)
-            assert float((seen[i][0][:, 0] - expected).norm() / expected.norm()) < 1e-5
+            assert float((gradient[:, 0] - expected).norm() / expected.norm()) < 1e-5
+        assert len(seen) == len(latents)
+
+    @pytest.mark.parametrize(("run", "amount"), [("real10", 0.1), ("synth10", 0.15)])
+    def test_losses_and_latents(self, released_model, seen, run, amount) -> None:
+        states = self.edited(released_model, run, amount=amount)
         losses = torch.stack([losses.sum() for _, losses in seen]).double()
         torch.testing.assert_close(losses, self.stored(f"{run}.loss"), rtol=1e-5, atol=0)
         for state, expected in zip(states, self.stored(f"{run}.edit_latents")[1:], strict=True):
