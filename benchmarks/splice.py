@@ -49,6 +49,7 @@ PAIRS = {  # name -> structure, appearance
     "savanna": ("giraffe.png", "zebra.png"),
 }
 KEPT = CACHE / "splice"
+SIDE, STEPS = 256, 900
 SAVED_EVERY = 100
 WINDOW = 50
 """Steps over which a loss is averaged: one step sees one crop."""
@@ -91,7 +92,7 @@ def photographs(name: str, side: int) -> Case:
 
 def train(case: Case, eye: Eye, steps: int) -> None:
     """Train up to `steps` steps, from where an earlier call stopped."""
-    path = _path(case.name, eye.layer, case.structure)
+    path = trained(case.name, eye.layer, min(case.structure.shape[-2:]))
     start = load(path) if path.is_file() else None
     training = Training(eye, case.structure, case.appearance, Settings(), start)
     facts = dict(start.facts) if start else {CLOCK: "0"}
@@ -113,7 +114,7 @@ def write_results(folder: Path, eye: Eye, side: int) -> None:
     columns: dict[str, list[Tensor]] = {"structure": [], "appearance": [], "output": []}
     for name in PAIRS:
         case = photographs(name, side)
-        path = _path(name, eye.layer, case.structure)
+        path = trained(name, eye.layer, side)
         if not path.is_file():
             continue
         generator = load(path)
@@ -214,15 +215,16 @@ def _framed(pictures: list[Tensor]) -> Tensor:
     return torch.cat(framed).movedim(1, -1)
 
 
-def _path(name: str, layer: int, picture: Tensor) -> Path:
-    return KEPT / f"{name}_layer{layer}_{min(picture.shape[-2:])}px.safetensors"
+def trained(name: str, layer: int = SOUND_LAYER, side: int = SIDE) -> Path:
+    """Where the generator of a pair is kept between runs."""
+    return KEPT / f"{name}_layer{layer}_{side}px.safetensors"
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.py bench splice", description=__doc__)
     parser.add_argument("pairs", nargs="*", metavar="PAIR", help=f"which to train: {', '.join(PAIRS)} (default: all)")
-    parser.add_argument("--steps", type=int, default=1500, help="steps per pair (default: 1500)")
-    parser.add_argument("--side", type=int, default=256, help="shorter side in pixels (default: 256)")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"steps per pair (default: {STEPS})")
+    parser.add_argument("--side", type=int, default=SIDE, help=f"shorter side in pixels (default: {SIDE})")
     parser.add_argument("--layer", type=int, default=SOUND_LAYER, help=f"block of the ViT (default: {SOUND_LAYER})")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument(

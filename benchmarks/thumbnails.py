@@ -1,10 +1,13 @@
 """The thumbnails of the workflows, made by running them as they are committed, with all their steps.
 
 `python dev.py bench thumbnails` writes workflows/NAME.jpg: what goes in, and what comes out. The workflow for a
-person's own checkpoint is run on the pocket checkpoint and pocket scenes.
+person's own checkpoint is run on the pocket checkpoint and pocket scenes; those with a ViT on the photographs and the
+ViT of benchmarks/splice.py, and the training is not repeated: the generator that `bench splice` has trained is applied.
 """
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -18,6 +21,8 @@ from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.places import ROOT
 from ..developer.server import temporary_home
+from .dino_weights import weights
+from .splice import SIDE, photographs, trained
 
 PIXELS = 256  # of a panel
 PANELS = {  # the nodes whose first output is shown, from left to right
@@ -30,12 +35,23 @@ PANELS = {  # the nodes whose first output is shown, from left to right
     "07_eye_for_an_eye_two_objects": ("structure", "appearance", "decode"),
     "08_corrected_match": ("structure", "appearance", "decode_found", "decode"),
     "09_fine_grained_transfer": ("structure", "appearance", "decode"),
+    "10_splice": ("structure", "appearance", "apply"),
+    "11_splice_apply": ("structure", "apply"),
+    "12_vit_feature_inversion": ("structure", "invert_keys", "invert_CLS"),
+    "13_key_self_similarity": ("similarity_structure", "similarity_appearance", "draw"),
+    "14_pix2pix_zero_real": ("structure", "decode"),
+    "15_pix2pix_zero_synthetic": ("decode_plain", "decode"),
+    "16_collect_pairs": ("decode_plain", "decode"),
 }
+PHOTOGRAPHED = ("10_splice", "11_splice_apply", "12_vit_feature_inversion", "13_key_self_similarity")
+PAIR = "cows"  # of the photographs
 
 
 def main(installation: Installation, arguments: Sequence[str]) -> int:
     """Run the workflows named in `arguments`, or all, and write their thumbnails."""
     with temporary_home() as home:
+        if set(PHOTOGRAPHED) & set(arguments or PANELS):
+            lay_ready(home)
         host = Host(installation.host, home)
         for name in arguments or PANELS:
             with step(f"Running {name}"):
@@ -46,13 +62,37 @@ def main(installation: Installation, arguments: Sequence[str]) -> int:
     return 0
 
 
+def lay_ready(home: Path) -> None:
+    """Photographs as they were trained on, ViT and trained generator where the host looks for them."""
+    for folder in ("input", "models/dino", "output/splice"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    case = photographs(PAIR, SIDE)
+    for role in ("structure", "appearance"):
+        as_image(getattr(case, role)[0].movedim(0, -1)).save(home / "input" / f"{role}.png")
+    shutil.copy(weights(), home / "models" / "dino")
+    shutil.copy(trained(PAIR), home / "output" / "splice" / "splice_00001.safetensors")
+
+
+def on_photographs(name: str, graph: Graph) -> Graph:
+    """The graph with the ViT that is at hand; where it trains a generator, with the one that has been trained."""
+    if name == "10_splice":
+        return gallery()["11_splice_apply"].graph | {"appearance": graph["appearance"]}
+    swapped = dict(graph)
+    if "vit" in graph:
+        swapped["vit"] = {**graph["vit"], "inputs": graph["vit"]["inputs"] | {"name": weights().name}}
+    return swapped
+
+
 def run(host: Host, name: str) -> list[Tensor]:
     """The pictures [H, W, 3] of a workflow's panels."""
     showpiece = gallery()[name]
-    graph = on_the_pocket(showpiece.graph)
+    graph = on_photographs(name, showpiece.graph) if name in PHOTOGRAPHED else on_the_pocket(showpiece.graph)
     muted = {node for group in showpiece.groups if group.muted for column in group.columns for node in column}
-    if muted:  # what it loads must have been saved
-        host.run({node: about for node, about in graph.items() if node not in muted})
+    awake = {node: about for node, about in graph.items() if node not in muted}
+    if muted & set(PANELS[name]):
+        host.run(awake)  # what the muted nodes load must have been saved
+    else:
+        graph = awake
     made = host.run(without_outputs(graph), **{node: (node, 0) for node in PANELS[name]})
     return [getattr(made, node)[0] for node in PANELS[name]]
 
@@ -66,8 +106,7 @@ def without_outputs(graph: Graph) -> Graph:
 def thumbnail(pictures: Sequence[Tensor]) -> Image.Image:
     """Pictures [H, W, 3] in 0..1 side by side at one height, pixel by pixel."""
     panels = []
-    for picture in pictures:
-        panel = Image.fromarray((picture.cpu().numpy() * 255).round().clip(0, 255).astype(np.uint8))
+    for panel in map(as_image, pictures):
         panels.append(panel.resize((panel.width * PIXELS // panel.height, PIXELS), Image.Resampling.NEAREST))
     sheet = Image.new("RGB", (sum(panel.width for panel in panels), PIXELS))
     left = 0
@@ -75,3 +114,8 @@ def thumbnail(pictures: Sequence[Tensor]) -> Image.Image:
         sheet.paste(panel, (left, 0))
         left += panel.width
     return sheet
+
+
+def as_image(picture: Tensor) -> Image.Image:
+    """[H, W, 3] in 0..1."""
+    return Image.fromarray((picture.cpu().numpy() * 255).round().clip(0, 255).astype(np.uint8))

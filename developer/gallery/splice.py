@@ -71,7 +71,7 @@ def apply() -> Showpiece:
 
 def feature_inversion() -> Showpiece:
     graph = _photographs("structure")
-    for feature, steps in (("keys", 2000), ("CLS", 2000)):
+    for feature, steps in (("keys", 300), ("CLS", 300)):
         graph[f"invert_{feature}"] = node(
             OURS + "InvertViTFeature", vit=["vit", 0], image=["structure", 0], feature=feature, steps=steps, seed=0,
             layer=-1, learning_rate=0.01, preview_every=100,
@@ -88,7 +88,7 @@ def feature_inversion() -> Showpiece:
         "A network paints until its picture has the same feature. From the **keys** the layout comes back and hardly "
         "any colour; from the **CLS** token the look comes back and no layout. That is why Splice takes one for the "
         "structure and the other for the appearance.\n\n"
-        f"{VIT_NOTE} The paper paints for 20000 steps; 2000 show where it is going."
+        f"{VIT_NOTE} The paper paints for 20000 steps; 300 show where it is going."
     )
     return Showpiece(graph, groups, note)
 
