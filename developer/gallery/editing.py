@@ -63,13 +63,6 @@ def real_picture() -> Showpiece:
 
 def synthetic_picture() -> Showpiece:
     graph = _both_samplings(pictures=1)
-    groups = [
-        Group("1. Checkpoint and text", [["checkpoint"], ["text_structure", "no_text"]]),
-        Group("2. Where to go", [["direction"], ["apply"]]),
-        Group("3. Noise", [["latent", "noise"], ["sampler", "sigmas"]]),
-        Group("4. The picture as it would be", [["plain_guider", "plain"], ["decode_plain", "show_plain"]]),
-        Group("5. The same picture, edited", [["guider", "sample"], ["decode", "save"]]),
-    ]
     note = (
         f"# pix2pix-zero on a picture that the model makes itself: from {SOURCE} to {TARGET}\n"
         "Both samplings start from the same noise. The first is the picture under its text; the second is moved along "
@@ -77,7 +70,7 @@ def synthetic_picture() -> Showpiece:
         "it looked at there.\n\n"
         f"{POCKET_NOTE}"
     )
-    return Showpiece(graph, groups, note)
+    return Showpiece(graph, _groups_of_both(), note)
 
 
 def collect_pairs() -> Showpiece:
@@ -86,14 +79,6 @@ def collect_pairs() -> Showpiece:
         OURS + "EditPairCollector", before=["decode_plain", 0], after=["decode", 0], name=KEPT, text="", overlap=0.70,
         gain=0.10,
     )  # fmt: skip
-    groups = [
-        Group("1. Checkpoint and text", [["checkpoint"], ["text_structure", "no_text"]]),
-        Group("2. Where to go", [["direction"], ["apply"]]),
-        Group("3. Noise", [["latent", "noise"], ["sampler", "sigmas"]]),
-        Group("4. Pictures as they would be", [["plain_guider", "plain"], ["decode_plain", "show_plain"]]),
-        Group("5. The same pictures, edited", [["guider", "sample"], ["decode", "save"]]),
-        Group("6. Keep the good ones", [["collect"]]),
-    ]
     note = (
         "# Collect pairs to learn an edit from\n"
         "Set *noise_seed* to randomize and queue it many times: each run adds its pairs to "
@@ -102,6 +87,7 @@ def collect_pairs() -> Showpiece:
         "What is there stays when a run is cancelled, and a pair that is known is not kept twice.\n\n"
         f"{POCKET_NOTE}"
     )
+    groups = [*_groups_of_both(), Group("6. Keep the good ones", [["collect"]])]
     return Showpiece(graph, groups, note)
 
 
@@ -163,6 +149,16 @@ def _both_samplings(pictures: int) -> Graph:
     graph["show_plain"] = node("PreviewImage", images=["decode_plain", 0])
     _show(graph)
     return graph
+
+
+def _groups_of_both() -> list[Group]:
+    return [
+        Group("1. Checkpoint and text", [["checkpoint"], ["text_structure", "no_text"]]),
+        Group("2. Where to go", [["direction"], ["apply"]]),
+        Group("3. Noise", [["latent", "noise"], ["sampler", "sigmas"]]),
+        Group("4. As it would be", [["plain_guider", "plain"], ["decode_plain", "show_plain"]]),
+        Group("5. The same, edited", [["guider", "sample"], ["decode", "save"]]),
+    ]
 
 
 def _direction(graph: Graph) -> None:
