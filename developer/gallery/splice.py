@@ -85,8 +85,8 @@ def feature_inversion() -> Showpiece:
     ]
     note = (
         "# What a ViT feature holds of a picture\n"
-        "A network paints until its picture has the same feature. From the **keys** the layout comes back and hardly "
-        "any colour; from the **CLS** token the look comes back and no layout. That is why Splice takes one for the "
+        "A network paints until its picture has the same feature. From the **keys** the layout comes back; from "
+        "the **CLS** token colours and textures come back, but no layout. That is why Splice takes one for the "
         "structure and the other for the appearance.\n\n"
         f"{VIT_NOTE} The paper paints for 20000 steps; 300 show where it is going."
     )
