@@ -3,6 +3,7 @@
 `python dev.py bench thumbnails` writes workflows/NAME.jpg: what goes in, and what comes out. The workflow for a
 person's own checkpoint is run on the pocket checkpoint and pocket scenes; those with a ViT on the photographs and the
 ViT of benchmarks/splice.py, and the training is not repeated: the generator that `bench splice` has trained is applied.
+The distilled editor learns the pairs of one run of the collecting workflow, for 300 steps only.
 """
 
 import shutil
@@ -42,7 +43,10 @@ PANELS = {  # the nodes whose first output is shown, from left to right
     "14_pix2pix_zero_real": ("structure", "decode"),
     "15_pix2pix_zero_synthetic": ("decode_plain", "decode"),
     "16_collect_pairs": ("decode_plain", "decode"),
+    "17_train_distilled_editor": (("train", 1),),
 }
+LEARNING = "17_train_distilled_editor"
+SHORTENED = {"train": {"steps": 300, "batch": 4}}  # ten thousand steps are for a GPU
 PHOTOGRAPHED = ("10_splice", "11_splice_apply", "12_vit_feature_inversion", "13_key_self_similarity")
 PAIR = "cows"  # of the photographs
 
@@ -89,12 +93,16 @@ def run(host: Host, name: str) -> list[Tensor]:
     graph = on_photographs(name, showpiece.graph) if name in PHOTOGRAPHED else on_the_pocket(showpiece.graph)
     muted = {node for group in showpiece.groups if group.muted for column in group.columns for node in column}
     awake = {node: about for node, about in graph.items() if node not in muted}
-    if muted & set(PANELS[name]):
+    if any(panel in muted for panel in PANELS[name]):
         host.run(awake)  # what the muted nodes load must have been saved
     else:
         graph = awake
-    made = host.run(without_outputs(graph), **{node: (node, 0) for node in PANELS[name]})
-    return [getattr(made, node)[0] for node in PANELS[name]]
+    if name == LEARNING:
+        host.run(gallery()["16_collect_pairs"].graph)
+        graph = {node: about | {"inputs": about["inputs"] | SHORTENED.get(node, {})} for node, about in graph.items()}
+    sockets = [panel if isinstance(panel, tuple) else (panel, 0) for panel in PANELS[name]]
+    made = host.run(without_outputs(graph), **{f"panel{i}": socket for i, socket in enumerate(sockets)})
+    return [getattr(made, f"panel{i}")[0] for i in range(len(sockets))]
 
 
 def without_outputs(graph: Graph) -> Graph:
