@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..storage import tensor_file
 from ..storage.fit import named
-from ..storage.tensor_file import Kind, damage_told
+from ..storage.tensor_file import Kind, damage_told, misfit_told
 from .architecture import Architecture
 from .record import DistilledEditor
 
@@ -47,10 +47,8 @@ def load(path: str | os.PathLike[str]) -> DistilledEditor:
         steps, pictures = int(header["steps"]), int(header["pictures"])
         facts = {str(key): str(value) for key, value in dict(header["facts"]).items()}
     weights, memory = named(tensors, WEIGHTS), named(tensors, MEMORY)
-    try:
+    with misfit_told(name, KIND):
         editor = DistilledEditor(Architecture(size, width), weights, steps, pictures, memory, facts)
-    except ValueError as error:
-        raise ValueError(f"{name!r} does not hold a usable distilled editor: {error}") from error
     if not editor.is_finite():
         raise ValueError(f"{name!r} holds NaN or infinite numbers; train the editor again and save it anew.")
     return editor

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ..storage import tensor_file
-from ..storage.tensor_file import Kind, damage_told
+from ..storage.tensor_file import Kind, damage_told, misfit_told
 from .direction import EditDirection
 
 KIND = Kind("edit direction", "Save Edit Direction", "appearance_transfer.edit_direction", version=1)
@@ -33,7 +33,5 @@ def load(path: str | os.PathLike[str]) -> EditDirection:
         encoder = {str(key): str(value) for key, value in dict(header["encoder"]).items()}
     if "tokens" not in tensors:
         raise ValueError(f"{name!r} lacks the tokens of an edit direction; save the edit direction again.")
-    try:
+    with misfit_told(name, KIND):
         return EditDirection(tensors["tokens"], tensors.get("pooled"), source, target, encoder)
-    except ValueError as error:
-        raise ValueError(f"{name!r} does not hold a usable edit direction: {error}") from error

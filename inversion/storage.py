@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict
 from torch import Tensor
 
 from ..storage import tensor_file
-from ..storage.tensor_file import Kind, damage_told
+from ..storage.tensor_file import Kind, damage_told, misfit_told
 from .record import Inversion
 from .schedule import Schedule
 
@@ -46,10 +46,8 @@ def load(path: str | os.PathLike[str]) -> Inversion:
     for part in ("trajectory", "noise_maps"):
         if part not in tensors:
             raise ValueError(f"{name!r} lacks the {part} of an inversion; save the inversion again.")
-    try:
+    with misfit_told(name, KIND):
         inversion = _assemble(header, tensors)
-    except ValueError as error:
-        raise ValueError(f"{name!r} does not hold a usable inversion: {error}") from error
     if not inversion.is_finite():
         raise ValueError(f"{name!r} holds NaN or infinite numbers; invert the image again and save it anew.")
     return inversion

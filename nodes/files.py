@@ -1,6 +1,8 @@
 """What nodes that read a file of the person's have in common."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 from comfy_api.latest import io
 
@@ -10,10 +12,8 @@ NOTHING_SAVED = "(nothing saved yet)"
 class ReadsFile(io.ComfyNode):
     """A node whose input `name` is a file; files appear and vanish while the host runs, the schema's list does not."""
 
-    @classmethod
-    def path(cls, name: str) -> Path:
-        """The file. Raises ValueError where there is none."""
-        raise NotImplementedError
+    path: ClassVar[Callable[[str], Path]]
+    """Each such node's own: the file of this name. Raises ValueError where there is none."""
 
     @classmethod
     def validate_inputs(cls, name) -> bool | str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..storage import tensor_file
 from ..storage.fit import named
-from ..storage.tensor_file import Kind, damage_told
+from ..storage.tensor_file import Kind, damage_told, misfit_told
 from .generator import Architecture
 from .record import TrainedGenerator
 
@@ -46,10 +46,8 @@ def load(path: str | os.PathLike[str]) -> TrainedGenerator:
             f"{name!r} holds a Splice generator of another architecture ({architecture}); this pack trains and applies "
             f"{ARCHITECTURE}. Train the generator again."
         )
-    try:
+    with misfit_told(name, KIND):
         generator = TrainedGenerator(named(tensors, WEIGHTS), steps, named(tensors, SQUARES), facts)
-    except ValueError as error:
-        raise ValueError(f"{name!r} does not hold a usable Splice generator: {error}") from error
     if not generator.is_finite():
         raise ValueError(f"{name!r} holds NaN or infinite numbers; train the generator again and save it anew.")
     return generator

@@ -80,3 +80,12 @@ def damage_told(name: str, kind: Kind) -> Iterator[None]:
         raise ValueError(f"The header of {name!r} lacks {error.args[0]!r}; save the {kind.noun} again.") from error
     except (TypeError, ValueError) as error:
         raise ValueError(f"The header of {name!r} is damaged ({error}); save the {kind.noun} again.") from error
+
+
+@contextmanager
+def misfit_told(name: str, kind: Kind) -> Iterator[None]:
+    """Say of which file it is that the record inside does not hold together, in the words of the record."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name!r} does not hold a usable {kind.noun}: {error}") from error

@@ -115,6 +115,13 @@ def sample(
         )
 
 
+def runs_of(model):
+    """The runs of the transfers on a MODEL: none unless it samples."""
+    from appearance_transfer.host.patching import current_runs
+
+    return current_runs(model.model_options)
+
+
 def count_evaluations(model) -> SimpleNamespace:
     """Count the rows that go through the network of this MODEL, from now on and in its clones: `.samples`."""
     import comfy.patcher_extension

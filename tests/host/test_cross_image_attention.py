@@ -38,12 +38,6 @@ def appearance_guider(model, **settings):
     )
 
 
-def runs_of(model):
-    from appearance_transfer.host.patching import current_runs
-
-    return current_runs(model.model_options)
-
-
 def test_it_changes_the_picture(model, structure, appearance) -> None:
     plain = world.sample(model, structure)
     transferred = world.sample(attend(model, [appearance], structure), structure)
@@ -110,7 +104,7 @@ def test_an_image_as_its_own_appearance_comes_back(model, structure) -> None:
 def test_requeue_is_bit_identical_and_leaves_nothing(model, structure, appearance) -> None:
     transferred = attend(model, [appearance], structure)
     first = world.sample(transferred, structure)
-    assert not runs_of(transferred)
+    assert not world.runs_of(transferred)
     assert torch.equal(world.sample(transferred, structure), first)
 
 
@@ -138,7 +132,7 @@ def test_an_interrupted_run_leaves_no_trace(model, structure, appearance, refere
     first = world.sample(transferred, structure)
     with pytest.raises(InterruptProcessingException):
         world.sample(transferred, structure, between_steps=interrupt)
-    assert not runs_of(transferred)
+    assert not world.runs_of(transferred)
     assert torch.equal(world.sample(transferred, structure), first)
 
 
@@ -322,7 +316,7 @@ class TestRefusals:
         transferred = attend(model, [appearance], structure)
         with pytest.raises(ValueError, match="Resize the pictures to one size"):
             world.sample(transferred, structure, latent=torch.zeros(1, 4, 8, 8))
-        assert not runs_of(transferred)
+        assert not world.runs_of(transferred)
         world.sample(transferred, structure)
 
     def test_another_model(self, model, structure, appearance) -> None:

@@ -84,12 +84,6 @@ def entering(model, inversion, *, cfg=1.0, step=1):
     return seen["tokens"]
 
 
-def runs_of(model):
-    from appearance_transfer.host.patching import current_runs
-
-    return current_runs(model.model_options)
-
-
 def test_it_changes_the_picture(model, structure, appearance) -> None:
     assert world.relative(sample(rearrange(model, [appearance], structure), structure), sample(model, structure)) > 0.05
 
@@ -242,7 +236,7 @@ class TestRuns:
     def test_requeue_is_bit_identical_and_leaves_nothing(self, model, structure, appearance) -> None:
         patched = rearrange(model, [appearance], structure)
         first = sample(patched, structure, CFG)
-        assert not runs_of(patched)
+        assert not world.runs_of(patched)
         assert torch.equal(sample(patched, structure, CFG), first)
 
     def test_clones_of_one_model_do_not_see_each_other(self, model, structure, appearance, second) -> None:
@@ -266,7 +260,7 @@ class TestRuns:
         first = sample(patched, structure, CFG)
         with pytest.raises(InterruptProcessingException):
             sample(patched, structure, CFG, between_steps=interrupt)
-        assert not runs_of(patched)
+        assert not world.runs_of(patched)
         assert torch.equal(sample(patched, structure, CFG), first)
 
     def test_a_batch_is_its_pictures(self, model) -> None:
