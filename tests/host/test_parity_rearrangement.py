@@ -3,8 +3,8 @@
 Official side: sooyeon-go/eye_for_an_eye (8e23f6b), fp32, CPU, torch 2.13. Ours: torch 2.11. Limits are relative to the
 largest value; what was seen stands in docs/parity.md. A match is a hard choice: where two places are equally good but
 for rounding, a run goes another way from there. Without masks this happens in iteration 18, where even the released
-code goes another way under noise of 1e-7; with masks in iteration 24, where two cosines lie 2e-6 apart and our run from
-the start is 1e-5 off. So runs from the start are compared up to there, and the rest from stored latents.
+code goes another way under noise of 1e-7; with masks between iterations 21 and 24, where two cosines lie 2e-6 apart and
+the number of threads decides. So runs from the start are compared up to there, and the rest from stored latents.
 """
 
 import contextlib
@@ -97,12 +97,16 @@ def test_released_loop_from_the_start(model, inversions, run, iterations) -> Non
 
 @pytest.mark.parametrize(
     ("run", "after", "iterations"),
-    [(MASKED, 19, (20, 24, 26)), (UNMASKED, 16, (19,)), (UNMASKED, 19, (20,)), (UNMASKED, 24, (26,))],
+    [(MASKED, 19, (20,)), (MASKED, 24, (26,)), (UNMASKED, 16, (19,)), (UNMASKED, 19, (20,)), (UNMASKED, 24, (26,))],
 )
 def test_released_loop_from_stored_latents(model, inversions, run, after, iterations) -> None:
-    """All three pictures stand where the released code left them after that iteration."""
+    """All three pictures stand where the released code left them after that iteration.
+
+    The references' paths do not depend on masks, so a run that lacks them takes the other's.
+    """
     first = after + 1
-    output, appearance, structure = golden(run, f"latents_{after}")[:, None]
+    output = golden(run, f"latents_{after}")[:1]
+    appearance, structure = golden(UNMASKED, f"latents_{after}")[1:, None]
 
     def standing_at(inversion, latent):
         """An inversion's rest from there on, with a stored latent as its start, in the host's scaling."""

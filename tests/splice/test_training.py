@@ -48,19 +48,25 @@ def test_the_first_steps_are_those_of_the_released_code() -> None:
         assert training.advance().loss == pytest.approx(wanted, rel=tolerance)
 
 
-@pytest.mark.parametrize("weights", ["init", "trained"])
-def test_nine_updates_in_float64_are_those_of_the_released_code(weights) -> None:
-    """Rounding errors grow about tenfold per step, to 4e-6 at the last of them."""
-
-    def wanted(name: str) -> torch.Tensor:
-        return golden("splice_f64_reference_runs", f"A4.{weights}.{name}", SPLICE_AND_PIX2PIX_ZERO)
-
+@pytest.mark.parametrize(("weights", "losses", "tolerance"), [("init", 10, 1e-8), ("trained", 8, 1e-6)])
+def test_updates_in_float64_are_those_of_the_released_code(weights, losses, tolerance) -> None:
+    """Rounding errors grow about tenfold per step. After its eighth update the trained generator is no measure any
+    more: there a gradient of rounding size has its sign decided by how many threads add it up (8e-5 between two).
+    """
     training = official_training(weights, torch.float64)
-    for step, loss in enumerate(wanted("curve.loss")[:9].tolist()):
+    curve = golden("splice_f64_reference_runs", f"A4.{weights}.curve.loss", SPLICE_AND_PIX2PIX_ZERO)
+    for step, loss in enumerate(curve[:losses].tolist()):
         report = training.advance()
         assert report.step == step
-        assert report.loss == pytest.approx(loss, rel=1e-9 if step < 6 else 2e-5)
-    torch.testing.assert_close(training.output().float(), wanted("output_before_update_10"), atol=1e-4, rtol=0)
+        assert report.loss == pytest.approx(loss, rel=1e-9 if step < 6 else tolerance)
+
+
+def test_the_picture_after_nine_updates_in_float64_is_that_of_the_released_code() -> None:
+    training = official_training("init", torch.float64)
+    for _ in range(9):
+        training.advance()
+    wanted = golden("splice_f64_reference_runs", "A4.init.output_before_update_10", SPLICE_AND_PIX2PIX_ZERO)
+    torch.testing.assert_close(training.output().float(), wanted, atol=1e-4, rtol=0)
 
 
 def test_a_resumed_training_is_the_uninterrupted_one() -> None:
