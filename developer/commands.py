@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from .server import OWN_GROUP, PACK, free_port, host_command, host_environment, 
 
 PREFIX = "AppearanceTransfer_"
 TIERS = "012345"
+MOST_WORKERS = 4  # each boots a host of its own, of 1 to 2 GB
 NOT_IN_CI = "not tier4 and not tier5"  # a browser, and minutes of measuring: on demand
 
 
@@ -61,15 +63,17 @@ def test(options: argparse.Namespace, installation: Installation) -> int:
     """pytest: all that CI runs; or one tier, or one folder of tests/; further words go to pytest."""
     words = options.rest
     command = [sys.executable, "-P", "-m", "pytest"]  # -P: our folder `nodes` must not hide the host's module
+    environment = contained_environment() | {"COMFYUI_PATH": installation.comfyui}
     if not words:
-        command += ["-m", NOT_IN_CI]
+        workers = min(os.cpu_count() or 1, MOST_WORKERS)
+        command += ["-m", NOT_IN_CI, "-n", str(workers), "--dist", "loadfile"]
+        environment["OMP_NUM_THREADS"] = "1"  # a worker is a thread; more than there are cores hinder one another
     elif len(words[0]) == 1 and words[0] in TIERS:
         command += ["-m", f"tier{words[0]}", *words[1:]]
     elif (ROOT / "tests" / words[0]).is_dir():
         command += [f"tests/{words[0]}", *words[1:]]
     else:
         command += words
-    environment = contained_environment() | {"COMFYUI_PATH": installation.comfyui}
     return subprocess.run(command, cwd=ROOT, env=environment).returncode
 
 
