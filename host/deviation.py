@@ -82,8 +82,19 @@ class DeviationSampler(NoiseMapSampler):
         if nothing:
             log.warning("Latent Deviation has no effect: %s", nothing)
             return None
-        log.info("Latent deviation on executed steps %d-%d of %d.", steps[0], steps[-1], self.inversion.steps)
+        log.info(
+            "Latent deviation on executed steps %d-%d of %d, each of which is predicted twice; %d U-Net evaluations "
+            "besides, for matches and the appearance.",
+            steps[0], steps[-1], self.inversion.steps, self._looks(len(latent), len(steps)),
+        )  # fmt: skip
         return _Run(self, guider, latent, extra_args).before_step
+
+    def _looks(self, outputs: int, steps: int) -> int:
+        """Evaluations of the appearance at every step, and of both pictures' DIFT features as often as they are."""
+        matched = {PROGRESSIVE: steps, INITIAL: 1, NONE: 0}[self.settings.matching]
+        times = matched if self.correspondence is None else 0
+        appearances = self.appearance.pictures
+        return appearances * steps + (outputs + appearances) * self.settings.dift.ensemble * times
 
     def _why_nothing_happens(self, steps: range) -> str:
         if self.settings.mixing.plain:

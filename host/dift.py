@@ -4,6 +4,7 @@ The forward ends where the feature is found. A hook stands on that layer for the
 by an exception of its own, so the blocks behind it cost nothing and no patch of the model is needed.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ from .container import Denoise, run_inside, to_intermediate
 from .families import up_block_ends
 from .fingerprint import fingerprint
 from .references import without_patches
+
+log = logging.getLogger("appearance_transfer")
 
 
 def dift_features(
@@ -49,6 +52,11 @@ def dift_features(
     sigma = model.get_model_object("model_sampling").sigmas[settings.timestep]
     at_once = min(settings.ensemble, looks_at_once(latent.shape[-4], settings.batch))
     one_forward = sample_per_look(latent, settings.ensemble)[:at_once].flatten(0, 1)
+
+    log.info(
+        "DIFT features of %d picture(s), %d looks at each: %d U-Net evaluations that end behind up block %d.",
+        latent.shape[-4], settings.ensemble, latent.shape[-4] * settings.ensemble, settings.up_block,
+    )  # fmt: skip
 
     def body(denoise: Denoise, x: Tensor) -> Tensor:
         prompt = processed_prompt(model.model, text, x, settings.seed)

@@ -21,11 +21,13 @@ class DecoderLevels:
     """The decoder of one model: its two finest attention levels and where their layers sit.
 
     fine, coarse: downscale factors (1 and 2 for SD1.x). blocks: output-block number -> level of its self-attention.
+    channels: output-block number -> channels of its self-attention layers together.
     """
 
     fine: int
     coarse: int
     blocks: dict[int, int]
+    channels: dict[int, int]
 
     def blocks_at(self, level: int) -> list[int]:
         return [number for number, at in self.blocks.items() if at == level]
@@ -36,14 +38,15 @@ def decoder_levels(model: ModelPatcher) -> DecoderLevels:
 
     Raises ValueError naming the supported families for every architecture that is not such a U-Net.
     """
-    blocks = _decoder(_unet(model.get_model_object("diffusion_model")))
+    unet = _unet(model.get_model_object("diffusion_model"))
+    blocks = _decoder(unet)
     finest = sorted(set(blocks.values()))[:2]
     if len(finest) < 2:
         raise ValueError(
             f"The decoder of this MODEL has self-attention on {len(finest)} level(s), and two are needed. "
             f"Load one of {SUPPORTED}."
         )
-    return DecoderLevels(fine=finest[0], coarse=finest[1], blocks=blocks)
+    return DecoderLevels(fine=finest[0], coarse=finest[1], blocks=blocks, channels=_channels(unet))
 
 
 def text_layers(model: ModelPatcher) -> dict[int, list[tuple[str, int]]]:
@@ -121,6 +124,19 @@ def _decoder(unet: UNetModel) -> dict[int, int]:
         if _has(unet.output_blocks[number], SpatialTransformer):
             blocks[number] = level
     return blocks
+
+
+def _channels(unet: UNetModel) -> dict[int, int]:
+    """Output-block number -> channels of its self-attention layers together, of the blocks with attention."""
+    return {
+        number: sum(
+            module.norm.num_channels * len(module.transformer_blocks)
+            for module in block
+            if isinstance(module, SpatialTransformer)
+        )
+        for number, block in enumerate(unet.output_blocks)
+        if _has(block, SpatialTransformer)
+    }
 
 
 def _has(block: Iterable[Module], kind: type[Module]) -> bool:

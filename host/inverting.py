@@ -1,5 +1,6 @@
 """Invert pictures and replay inversions with a MODEL of the host."""
 
+import logging
 from functools import partial
 from typing import Literal
 
@@ -18,6 +19,9 @@ from .container import Denoise, preview_callback, run_guider, run_inside, stock_
 from .fingerprint import fingerprint, same_model
 from .null_text import NullTextGuider
 from .schedules import sigmas_one_timestep_below, sigmas_tensor
+from .telling import mebibytes
+
+log = logging.getLogger("appearance_transfer")
 
 
 def invert_with_ddpm(
@@ -34,6 +38,7 @@ def invert_with_ddpm(
     levels_per_forward: int = 1,
 ) -> Inversion:
     """Edit-friendly DDPM inversion of a batch of pictures. latent: [B, C, h, w], the samples of a LATENT."""
+    _say_cost(latent, schedule.steps, guidance, latents_kept=2 * schedule.steps + 1)
     on_step = preview_callback(model, schedule.steps)
 
     def body(denoise: Denoise, x0: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,6 +88,8 @@ def invert_with_ddim(
     walk = invert_ddim
     if timesteps == "reference":
         walk = partial(invert_ddim_reference, standing=sigmas_one_timestep_below(model, schedule))
+    left_out = 2 if timesteps == "reference" else 0
+    _say_cost(latent, schedule.steps - left_out, guidance, latents_kept=schedule.steps + 1)
     on_step = preview_callback(model, schedule.steps)
 
     def body(denoise: Denoise, x0: Tensor) -> Tensor:
@@ -105,6 +112,23 @@ def invert_with_ddim(
     )
 
 
+def _say_cost(latent: Tensor, steps: int, guidance: float, latents_kept: int) -> None:
+    """The cost of inverting latents [B, C, h, w], before it begins."""
+    pictures = latent.shape[0]
+    log.info(
+        "%d picture(s) in %d steps: %d U-Net evaluations; %s of latents are kept.",
+        pictures,
+        steps,
+        _evaluations(pictures, steps, guidance),
+        mebibytes(latents_kept * latent.numel()),
+    )
+
+
+def _evaluations(pictures: int, steps: int, guidance: float) -> int:
+    """Samples through the network: every picture at every step, twice with text guidance."""
+    return pictures * steps * (1 if guidance == 1.0 else 2)
+
+
 def reconstruct(model: ModelPatcher, inversion: Inversion) -> Tensor:
     """Replay an inversion under the prompt and guidance it was made with; [B, C, h, w] in the VAE's scale.
 
@@ -112,6 +136,8 @@ def reconstruct(model: ModelPatcher, inversion: Inversion) -> Tensor:
     How near this comes to the picture is what the inversion is worth.
     """
     same_model(inversion.fingerprint, model)
+    evaluations = _evaluations(inversion.pictures, inversion.steps, inversion.guidance)
+    log.info("Replayed to see how near it comes to the picture: %d U-Net evaluations.", evaluations)
     on_step = preview_callback(model, inversion.schedule.steps)
 
     def body(denoise: Denoise, x0: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Null-text inversion with a MODEL of the host: DDIM inversion, then an unconditional embedding for every step."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,8 @@ from .gradients import autograd_inside, differentiable
 from .inverting import invert_with_ddim
 from .null_text import with_embedding
 from .schedules import sigmas_tensor
+
+log = logging.getLogger("appearance_transfer")
 
 
 def invert_with_null_text(
@@ -82,6 +85,7 @@ def _optimise(
     trainable: ModelPatcher, inversion: Inversion, settings: NullTextSettings, found: list[NullTextStep]
 ) -> None:
     """Append the missing steps to `found` one by one, so that those found survive an interruption."""
+    _say_cost(inversion, settings)
     guider = _OneSideGuider(trainable)
     guider.set_conds(unpack(inversion.conditioning, "positive"), unpack(inversion.conditioning, "negative"))
     on_step = preview_callback(trainable, inversion.steps)
@@ -112,6 +116,18 @@ def _optimise(
 
     latent_format = trainable.get_model_object("latent_format")
     run_guider(guider, latent_format.process_out(inversion.x0), body, sigmas=sigmas_tensor(inversion.schedule))
+
+
+def _say_cost(inversion: Inversion, settings: NullTextSettings) -> None:
+    """The cost before it begins; steps that are known already are only walked."""
+    missing = inversion.steps - inversion.null_text_steps
+    trained = inversion.pictures * missing * settings.updates
+    log.info(
+        "Null-text optimisation of %d step(s): up to %d U-Net evaluations, up to %d of them with gradients.",
+        missing,
+        trained + inversion.pictures * inversion.steps * 2,
+        trained,
+    )
 
 
 def _normal(x: Tensor, like: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from ..inversion.record import Inversion
 from .families import DecoderLevels
 from .references import Evaluation, FeatureBank, RecordedReference, ReplayedReference
 from .self_attention import POSITIVE, layer_of
+from .telling import mebibytes
 
 log = logging.getLogger("appearance_transfer")
 
@@ -94,7 +95,7 @@ class Run(ABC):
         self._warned: set[str] = set()
         for reference in self._references():
             check_fits(reference.inversion, sigmas, shape)
-        self._say_what_will_happen()
+        self._say_what_will_happen(shape[-2] * shape[-1])
 
     @abstractmethod
     def listening(self, bank: FeatureBank, blocks: Collection[int]) -> dict[str, Any]:
@@ -197,8 +198,11 @@ class Run(ABC):
             return []
         return [self.structure] if self.is_structural(step) else self.appearances
 
-    def _say_what_will_happen(self) -> None:
-        """One line that explains the run, and a warning where it can have no effect."""
+    def _say_what_will_happen(self, places: int) -> None:
+        """One line that explains the run and what it costs, and a warning where it can have no effect.
+
+        places: of the latent to sample, h*w.
+        """
         reading = [step for step in range(self.steps) if self.open_levels(step)]
         if not reading:
             self.warn_once(
@@ -207,11 +211,14 @@ class Run(ABC):
             )
             return
         if self.settings.replayed:
-            evaluations = self.steps * len(self._references()) * (1 if self.guidance == 1.0 else 2)
+            rows = sum(reference.inversion.pictures for reference in self._references())
+            evaluations = self.steps * rows * (1 if self.guidance == 1.0 else 2)
         else:
-            evaluations = sum(len(self._reading(step)) * len(self.prompts(step)) for step in reading)
+            evaluations = sum(self._rows_read(step) for step in reading)
+        shown = max(self._rows_read(step) * self._values_shown(step, places) for step in reading)
         log.info(
-            "%s on executed steps %d-%d of %d (levels %s), %d of them read the structure; %d extra U-Net evaluations.",
+            "%s on executed steps %d-%d of %d (levels %s), %d of them read the structure; %d extra U-Net evaluations "
+            "and about %s for what the references show.",
             self.method,
             reading[0],
             reading[-1],
@@ -219,6 +226,19 @@ class Run(ABC):
             ", ".join(f"/{level}" for level in self.windows),
             sum(self.is_structural(step) for step in reading),
             evaluations,
+            mebibytes(shown),
+        )
+
+    def _rows_read(self, step: int) -> int:
+        """How many samples go through the network for the references that an executed step looks at."""
+        return sum(reference.inversion.pictures for reference in self._reading(step)) * len(self.prompts(step))
+
+    def _values_shown(self, step: int, places: int) -> int:
+        """About how many numbers one such sample shows: a key and a value per channel and place."""
+        return sum(
+            2 * self.levels.channels[block] * places // level**2
+            for level in self.open_levels(step)
+            for block in self.levels.blocks_at(level)
         )
 
 

@@ -1,5 +1,7 @@
 """What people see: one file per family of nodes, and the extension that lists them for the host."""
 
+import logging
+
 from comfy_api.latest import ComfyExtension, io
 
 from . import (
@@ -21,6 +23,11 @@ from . import (
 
 class AppearanceTransfer(ComfyExtension):
     """All nodes of the pack."""
+
+    async def on_load(self) -> None:
+        from ..host.telling import tell_on_nodes
+
+        tell_on_nodes(logging.getLogger("appearance_transfer"))
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         families = (
