@@ -1,29 +1,25 @@
 """Train a distilled editor under the host, and apply it."""
 
-import os
 import time
 from dataclasses import dataclass, replace
 
 import comfy.model_management
 import comfy.utils
-import folder_paths
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..distillation.pairs import Dataset, PairFolder, as_squares, resized
-from ..distillation.perceptual import PerceptualDistance, load_lpips
 from ..distillation.randomness import drawn_from
 from ..distillation.record import DistilledEditor
 from ..distillation.storage import save
 from ..distillation.training import Settings, Training
+from ..evaluation.perceptual import load_lpips
 from ..training.report import Report
 from .container import to_intermediate
-from .files import EDITORS, SUFFIX, pair_folder
+from .files import EDITORS, pair_folder
+from .perceptual import load_weights
 from .training_run import Keeping, in_words, run_training
 
-LPIPS = "lpips"
 CHUNK = 8
 """Pictures that go through an editor at a time."""
 
@@ -60,7 +56,7 @@ def train_editor(
     """
     device = comfy.model_management.get_torch_device()
     with torch.inference_mode(False), torch.enable_grad():
-        distance = _distance(lpips, device)
+        distance = load_weights(lpips, load_lpips).to(device) if lpips else None
         pairs = load_dataset(PairFolder(pair_folder(name)), settings.architecture.size)
         comfy.model_management.free_memory(_room(settings), device)
         training = Training(pairs, settings, start, distance, device)
@@ -115,25 +111,6 @@ def apply_editor(editor: DistilledEditor, image: Tensor, seed: int, variation: f
         outputs.append(to_intermediate(resized((made + 1) / 2, image.shape[1:3]).movedim(1, -1)))
         progress.update(len(some))
     return torch.cat(outputs)
-
-
-def lpips_files() -> list[str]:
-    """Names of the files in `models/lpips`, and where the host's extra_model_paths.yaml says that more are."""
-    folder_paths.add_model_folder_path(LPIPS, os.path.join(folder_paths.models_dir, LPIPS))
-    folder_paths.folder_names_and_paths[LPIPS][1].add(SUFFIX)
-    return folder_paths.get_filename_list(LPIPS)
-
-
-def _distance(name: str, device: torch.device) -> PerceptualDistance | None:
-    if not name:
-        return None
-    if name not in lpips_files():
-        raise ValueError(f"There is no file {name!r} in the folder models/{LPIPS}; put it there, or choose another.")
-    path = folder_paths.get_full_path_or_raise(LPIPS, name)
-    try:
-        return load_lpips(load_file(path)).to(device)
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{name!r} cannot be used. {error}") from error
 
 
 def _room(settings: Settings) -> int:

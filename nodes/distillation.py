@@ -14,7 +14,7 @@ NO_LPIPS = "(none)"
 class TrainDistilledEditor(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.distilling import lpips_files
+        from ..host.perceptual import lpips_files
 
         return io.Schema(
             node_id="AppearanceTransfer_TrainDistilledEditor",

@@ -275,8 +275,8 @@ class TestTraining:
 
     def test_lpips_is_asked_where_there_is_a_file(self, host, collection) -> None:
         import folder_paths
-        from appearance_transfer.host.distilling import lpips_files
-        from appearance_transfer.tests.distillation.test_perceptual import weights
+        from appearance_transfer.host.perceptual import lpips_files
+        from appearance_transfer.tests.evaluation.perceptual_weights import random_weights
         from safetensors.torch import save_file
 
         assert lpips_files() == []
@@ -284,7 +284,7 @@ class TestTraining:
         path = Path(folder) / "random.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            save_file(weights("lpips"), path)
+            save_file(random_weights("alexnet"), path)
             editor, *_, report = train(host, collection, 1, lpips=path.name)
             assert "perceptual" in report
             assert editor.facts["weights"] == "0.5 5 1"

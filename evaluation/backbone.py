@@ -1,0 +1,149 @@
+"""The networks that perceptual measures look through: VGG-16 and VGG-19 (Simonyan and Zisserman, ICLR 2015, table 1, D
+and E) and AlexNet (Krizhevsky, arXiv 1404.5997), of which only the convolutions are needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+"""ImageNet's mean and deviation, for pictures in -1..1."""
+CONVOLUTION = re.compile(r"(?:net\.slice\d|features)\.(\d+)\.(weight|bias)")
+"""How `lpips` and torchvision name them, with their place among all layers."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    width: int
+    kernel: int = 3
+    stride: int = 1
+    padding: int = 1
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """blocks: convolutions between two places where a measure may read. pooled: the blocks that begin with a pooling by
+    two, over windows of `window` pixels. smallest: the shorter side of a picture that something is left of.
+    """
+
+    name: str
+    blocks: tuple[tuple[Convolution, ...], ...]
+    pooled: tuple[int, ...]
+    window: int
+    smallest: int
+
+    @property
+    def convolutions(self) -> int:
+        return sum(map(len, self.blocks))
+
+
+def _vgg(name: str, *depths: int) -> Architecture:
+    widths = (64, 128, 256, 512, 512)
+    blocks = tuple((Convolution(width),) * depth for width, depth in zip(widths, depths, strict=True))
+    return Architecture(name, blocks, pooled=(1, 2, 3, 4), window=2, smallest=16)
+
+
+VGG16, VGG19 = _vgg("VGG-16", 2, 2, 3, 3, 3), _vgg("VGG-19", 2, 2, 4, 4, 4)
+ALEXNET = Architecture(
+    "AlexNet",
+    (
+        (Convolution(64, kernel=11, stride=4, padding=2),),
+        (Convolution(192, kernel=5, padding=2),),
+        (Convolution(384),),
+        (Convolution(256),),
+        (Convolution(256),),
+    ),
+    pooled=(1, 2),
+    window=3,
+    smallest=31,
+)
+
+
+class Backbone(nn.Module):
+    """Pictures [B, 3, H, W] in -1..1 -> what their convolutions say. Differentiable; its own weights do not learn."""
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.blocks = nn.ModuleList()
+        given = 3
+        for convolutions in architecture.blocks:
+            block = nn.ModuleList()
+            for c in convolutions:
+                block.append(nn.Conv2d(given, c.width, c.kernel, c.stride, c.padding))
+                given = c.width
+            self.blocks.append(block)
+        self.register_buffer("shift", torch.tensor(SHIFT).view(3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor(SCALE).view(3, 1, 1), persistent=False)
+        self.requires_grad_(False)
+
+    @property
+    def places(self) -> list[str]:
+        """Names of the convolutions, in their order."""
+        return [name for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
+
+    def forward(self, pictures: Tensor) -> Iterator[list[Tensor]]:
+        """Block by block, what each of its convolutions says after the rectifier, [B, C, h, w] each.
+
+        Raises ValueError for pictures of which the last block would see nothing.
+        """
+        if min(pictures.shape[-2:]) < self.architecture.smallest:
+            raise ValueError(
+                f"A picture of {pictures.shape[-1]} x {pictures.shape[-2]} pixels is too small for "
+                f"{self.architecture.name}, which needs {self.architecture.smallest} at least; enlarge the pictures."
+            )
+        values = (pictures - self.shift) / self.scale
+        for number, block in enumerate(self.blocks):
+            if number in self.architecture.pooled:
+                values = F.max_pool2d(values, self.architecture.window, stride=2)
+            said = []
+            for convolution in block.children():
+                values = F.relu(convolution(values))
+                said.append(values)
+            yield said
+
+
+def load_backbone(state: Mapping[str, Tensor]) -> Backbone:
+    """From the state of torchvision's `vgg16`, `vgg19` or `alexnet`, or of `lpips.LPIPS`; the rest of it is left out.
+
+    Raises ValueError where a weight is missing, of another shape or not finite.
+    """
+    numbered: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in state.items():
+        if match := CONVOLUTION.fullmatch(name):
+            numbered.setdefault(int(match[1]), {})[match[2]] = tensor
+    known = {architecture.convolutions: architecture for architecture in (VGG16, VGG19, ALEXNET)}
+    if len(numbered) not in known:
+        raise unfit(f"{len(numbered)} convolutions are no VGG-16, VGG-19 or AlexNet")
+    backbone = Backbone(known[len(numbered)])
+    parts = zip(backbone.places, (numbered[number] for number in sorted(numbered)), strict=True)
+    fill(backbone, {f"{place}.{part}": tensor for place, found in parts for part, tensor in found.items()})
+    return backbone
+
+
+def fill(network: nn.Module, found: Mapping[str, Tensor]) -> None:
+    """Give a network its weights. Raises ValueError where one is missing, of another shape or not finite."""
+    for name, wanted in network.state_dict().items():
+        if name not in found:
+            raise unfit(f"{name} is missing")
+        if found[name].shape != wanted.shape:
+            raise unfit(f"{name} has the shape {list(found[name].shape)} in the place of {list(wanted.shape)}")
+        if not torch.isfinite(found[name]).all():
+            raise unfit(f"{name} is not finite")
+    network.load_state_dict({name: tensor.float() for name, tensor in found.items()})
+
+
+def unfit(reason: str) -> ValueError:
+    return ValueError(
+        f"These are no weights of LPIPS or of a network it looks through: {reason}. Save the state of "
+        "lpips.LPIPS(net='vgg'), or of torchvision's vgg16 or vgg19, as .safetensors."
+    )

@@ -1,0 +1,121 @@
+"""LPIPS against its formula, through each network and from both forms of its weights."""
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from appearance_transfer.evaluation.backbone import load_backbone
+from appearance_transfer.evaluation.perceptual import has_heads, load_lpips
+from appearance_transfer.tests.evaluation.perceptual_weights import CONVOLUTIONS, SLICES, random_weights
+from torchvision.models import alexnet, vgg16, vgg19
+
+READ = {network: [numbers[-1] for numbers in slices] for network, slices in SLICES.items()}
+POOLED = {"vgg16": {2: 2, 7: 2, 14: 2, 21: 2}, "alexnet": {0: 3, 3: 3}}  # after this layer, over so many pixels
+
+
+def by_hand(network: str, state: dict[str, torch.Tensor], a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """LPIPS of pictures in -1..1, from a state in torchvision's names."""
+    shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
+    pair = (torch.cat([a, b]) - shift.view(3, 1, 1)) / scale.view(3, 1, 1)
+    total = torch.zeros(len(a))
+    for number, (*_, side) in CONVOLUTIONS[network].items():
+        weight, bias = state[f"features.{number}.weight"], state[f"features.{number}.bias"]
+        how = {"stride": 4, "padding": 2} if side == 11 else {"padding": side // 2}
+        pair = F.relu(F.conv2d(pair, weight, bias, **how))
+        if number in READ[network]:
+            first, second = F.normalize(pair, dim=1, eps=1e-10).chunk(2)
+            head = state[f"lin{READ[network].index(number)}.model.1.weight"]
+            total += ((first - second).square() * head).sum(1).mean((1, 2))
+        if number in POOLED[network]:
+            pair = F.max_pool2d(pair, POOLED[network][number], stride=2)
+    return total
+
+
+def pictures(seed: int, *shape: int) -> torch.Tensor:
+    """In -1..1."""
+    return torch.rand(*(shape or (2, 3, 64, 48)), generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+@pytest.fixture(scope="module")
+def distance():
+    return load_lpips(random_weights("alexnet"))
+
+
+@pytest.mark.parametrize("network", CONVOLUTIONS)
+@pytest.mark.parametrize("form", ["torchvision", "lpips"])
+def test_it_is_the_formula(network, form) -> None:
+    first, second = pictures(1), pictures(2)
+    found = load_lpips(random_weights(network, form))(first, second)
+    wanted = by_hand(network, random_weights(network, "torchvision"), first, second)
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("build", "name"), [(vgg16, "VGG-16"), (vgg19, "VGG-19"), (alexnet, "AlexNet")])
+def test_the_network_is_torchvisions(build, name) -> None:
+    """Each block's last layer; where torchvision pools once more, what it pools."""
+    theirs = build()
+    ours = load_backbone(theirs.state_dict())
+    picture = pictures(3, 1, 3, 64, 64)
+    *_, last = ours(picture)
+    values = (picture - ours.shift) / ours.scale
+    for layer in list(theirs.features)[:-1]:  # without the last pooling
+        values = layer(values)
+    assert ours.architecture.name == name
+    torch.testing.assert_close(last[-1], values)
+    small = ours.architecture.smallest
+    assert all(said.numel() for block in ours(picture[..., :small]) for said in block)
+    with pytest.raises(ValueError, match=f"which needs {small} at least"):
+        next(ours(picture[..., : small - 1]))
+
+
+def test_it_is_a_distance(distance) -> None:
+    first, second = pictures(1), pictures(2)
+    assert distance(first, first).abs().max() == 0
+    assert torch.equal(distance(first, second), distance(second, first))
+    noise = pictures(4)
+    far = torch.stack([distance(first, first + amount * noise) for amount in (0.05, 0.1, 0.2, 0.4)])
+    assert (far.diff(dim=0) > 0).all()
+
+
+def test_places_show_where_it_differs(distance) -> None:
+    first = pictures(5, 1, 3, 128, 128)
+    second = first.clone()
+    second[..., :32, :32] *= -1
+    places = distance.places(first, second)
+    assert places.shape == (1, 128, 128)
+    assert places[..., :32, :32].mean() > 10 * places[..., 96:, 96:].mean()
+    assert float(places.mean()) == pytest.approx(float(distance(first, second)), rel=0.2)
+
+
+def test_gradients_reach_the_pictures_and_not_the_weights(distance) -> None:
+    made = torch.rand(1, 3, 64, 64, requires_grad=True)
+    distance(made, torch.rand(1, 3, 64, 64)).sum().backward()
+    assert made.grad.abs().sum() > 0
+    assert not any(parameter.requires_grad for parameter in distance.parameters())
+
+
+class TestFiles:
+    @pytest.mark.parametrize("lost", ["net.slice1.0.weight", "net.slice5.10.bias", "lin4.model.1.weight"])
+    def test_a_missing_weight(self, lost) -> None:
+        state = random_weights("alexnet")
+        del state[lost]
+        with pytest.raises(ValueError, match="no weights of LPIPS .* is missing"):
+            load_lpips(state)
+
+    def test_a_foreign_file(self) -> None:
+        with pytest.raises(ValueError, match="0 convolutions are no VGG-16"):
+            load_lpips({})
+
+    def test_a_shape_and_a_number_that_cannot_be(self) -> None:
+        state = random_weights("alexnet")
+        with pytest.raises(ValueError, match=r"has the shape \[64\] in the place of"):
+            load_lpips(state | {"net.slice1.0.weight": torch.zeros(64)})
+        state["lin2.model.1.weight"][0, 0] = torch.nan
+        with pytest.raises(ValueError, match="is not finite"):
+            load_lpips(state)
+
+    def test_a_network_without_heads(self) -> None:
+        assert has_heads(random_weights("alexnet"))
+        state = alexnet().state_dict()
+        assert not has_heads(state)
+        with pytest.raises(ValueError, match="no weights of LPIPS"):
+            load_lpips(state)
