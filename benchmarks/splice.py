@@ -1,4 +1,4 @@
-"""Splice on real pairs of photographs, judged by a real ViT (see dino_weights.py): what training takes and gives.
+"""Splice on real pairs of photographs, judged by a real ViT (see real_weights/dino.py): what training takes and gives.
 
 `python dev.py bench splice [PAIR ...]` trains a generator per pair, writes results/splice.csv and results/splice.png.
 A training that is stopped goes on when the same command is given again, and pairs may be trained one at a time: the
@@ -37,7 +37,7 @@ from ..splice.storage import load, save
 from ..splice.training import Settings, Training
 from ..splice.vit import Look, VisionTransformer, load_vit
 from ..training.report import Report
-from .dino_weights import SOUND_LAYER, weights
+from .real_weights.dino import SOUND_LAYER, weights
 from .reporting import RESULTS
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table

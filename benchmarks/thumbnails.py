@@ -22,7 +22,7 @@ from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.places import ROOT
 from ..developer.server import temporary_home
-from .dino_weights import weights
+from .real_weights.dino import weights
 from .splice import SIDE, photographs, trained
 
 PIXELS = 256  # of a panel

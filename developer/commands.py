@@ -16,7 +16,7 @@ from .server import OWN_GROUP, PACK, free_port, host_command, host_environment, 
 PREFIX = "AppearanceTransfer_"
 TIERS = "012345"
 MOST_WORKERS = 4  # each boots a host of its own, of 1 to 2 GB
-NOT_IN_CI = "not tier4 and not tier5"  # a browser, and minutes of measuring: on demand
+NOT_IN_CI = "not tier4 and not tier5 and not real"  # a browser, minutes of measuring, real networks: on demand
 
 
 def nodes(options: argparse.Namespace, installation: Installation) -> int:
@@ -60,7 +60,7 @@ def serve(options: argparse.Namespace, installation: Installation) -> int:
 
 
 def test(options: argparse.Namespace, installation: Installation) -> int:
-    """pytest: all that CI runs; or one tier, or one folder of tests/; further words go to pytest."""
+    """pytest: all that CI runs; or one tier, or `--real`, or one folder of tests/; further words go to pytest."""
     words = options.rest
     command = [sys.executable, "-P", "-m", "pytest"]  # -P: our folder `nodes` must not hide the host's module
     environment = contained_environment() | {"COMFYUI_PATH": installation.comfyui}
@@ -70,6 +70,8 @@ def test(options: argparse.Namespace, installation: Installation) -> int:
         environment["OMP_NUM_THREADS"] = "1"  # a worker is a thread; more than there are cores hinder one another
     elif len(words[0]) == 1 and words[0] in TIERS:
         command += ["-m", f"tier{words[0]}", *words[1:]]
+    elif words[0] == "--real":
+        command += ["-m", "real", *words[1:]]
     elif (ROOT / "tests" / words[0]).is_dir():
         command += [f"tests/{words[0]}", *words[1:]]
     else:

