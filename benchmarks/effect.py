@@ -8,17 +8,15 @@ not run keep the values that an earlier run has written.
 from __future__ import annotations
 
 import argparse
-import csv
-import os
 from pathlib import Path
 
 from torch import Tensor
 
 from ..developer.console import say
 from ..developer.installation import Installation
-from ..developer.server import has_accelerator
 from ..pocket.segmenter import WEIGHTS, segmenter_facts
 from .reporting import RESULTS
+from .reporting.cases import Cases, read_cases, write_cases
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 from .transfers.batches import run_methods_in_processes
@@ -26,30 +24,28 @@ from .transfers.measures import measure
 from .transfers.pairs import SIZE, Pair, held_out_pairs, rendered
 
 SHOWN = 8
-Results = dict[str, dict[str, list[float]]]
-"""method -> measure -> a value per pair"""
 
 
 def main(installation: Installation, arguments: list[str]) -> int:
     """Measure every method, write the results, say the table."""
     options = _options(arguments)
     pairs = held_out_pairs(options.pairs)
-    outputs = run_methods_in_processes(installation.host, pairs, options.only, options.workers or _workers())
+    outputs = run_methods_in_processes(installation.host, pairs, options.only, options.workers)
     values = measured(pairs, outputs)
     say(as_text(write_results(options.out, pairs, values, outputs, options.sheet)))
     say(_about_the_judge())
     return 0
 
 
-def measured(pairs: list[Pair], outputs: dict[str, Tensor]) -> Results:
+def measured(pairs: list[Pair], outputs: dict[str, Tensor]) -> Cases:
     """Every measure of every method's outputs [pairs, H, W, 3]."""
     truth = rendered(pairs, SIZE)
     return {name: measure(pictures, truth) for name, pictures in outputs.items()}
 
 
-def by_side(pairs: list[Pair], values: Results, method: str = "ours") -> Results:
+def by_side(pairs: list[Pair], values: Cases, method: str = "ours") -> Cases:
     """The values of one method apart for pairs that face the same way and pairs that do not."""
-    split: Results = {}
+    split: Cases = {}
     for same, name in ((True, f"{method}, facing the same way"), (False, f"{method}, facing opposite ways")):
         rows = [row for row, pair in enumerate(pairs) if pair.same_side == same]
         if rows and method in values:
@@ -58,47 +54,25 @@ def by_side(pairs: list[Pair], values: Results, method: str = "ours") -> Results
     return split
 
 
-def write_results(folder: Path, pairs: list[Pair], values: Results, outputs: dict[str, Tensor], sheet: str) -> Results:
+def write_results(folder: Path, pairs: list[Pair], values: Cases, outputs: dict[str, Tensor], sheet: str) -> Cases:
     """The values with those of earlier runs, the table of them all, which is returned, and the first pictures."""
     path = folder / "effect_pairs.csv"
-    every = _earlier(path) | values
+    every = read_cases(path) | values
     pairs = held_out_pairs(max(len(cases) for metrics in every.values() for cases in metrics.values()))
-    _write_values(path, pairs, every)
+    columns = ("pair", "structure_seed", "appearance_seed", "structure", "appearance", "same_side")
+    write_cases(path, columns, (_facts(row, pair) for row, pair in enumerate(pairs)), every)
     table = every | by_side(pairs, every)
     write_table(folder / "effect.csv", table)
     truth = rendered(pairs[:SHOWN], SIZE)
-    columns = {"structure": truth.structure.image, "appearance": truth.appearance.image}
-    columns |= {name: pictures[:SHOWN] for name, pictures in outputs.items() if name != "identity"}
-    write_sheet(folder / f"{sheet}.png", columns)
+    shown = {"structure": truth.structure.image, "appearance": truth.appearance.image}
+    shown |= {name: pictures[:SHOWN] for name, pictures in outputs.items() if name != "identity"}
+    write_sheet(folder / f"{sheet}.png", shown)
     return table
 
 
-def _earlier(path: Path) -> Results:
-    """What an earlier run has written; its methods may have been run on fewer pairs than there are rows."""
-    values: Results = {}
-    if path.exists():
-        with path.open(newline="", encoding="ascii") as file:
-            for row in csv.DictReader(file):
-                for name, number in row.items():
-                    method, found, metric = name.rpartition(": ")
-                    if found and number:
-                        values.setdefault(method, {}).setdefault(metric, []).append(float(number))
-    return values
-
-
-def _write_values(path: Path, pairs: list[Pair], values: Results) -> None:
-    columns = ("pair", "structure_seed", "appearance_seed", "structure", "appearance", "same_side")
-    names = [(method, metric) for method, metrics in values.items() for metric in metrics]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="ascii") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*columns, *(f"{method}: {metric}" for method, metric in names)))
-        for row, pair in enumerate(pairs):
-            structure, appearance = pair.structure, pair.appearance
-            about = (structure.species, appearance.species, int(pair.same_side))
-            cases = (values[method][metric] for method, metric in names)
-            numbers = (f"{found[row]:.4f}" if row < len(found) else "" for found in cases)
-            writer.writerow((row, structure.seed, appearance.seed, *about, *numbers))
+def _facts(row: int, pair: Pair) -> tuple[object, ...]:
+    structure, appearance = pair.structure, pair.appearance
+    return row, structure.seed, appearance.seed, structure.species, appearance.species, int(pair.same_side)
 
 
 def _about_the_judge() -> str:
@@ -109,11 +83,6 @@ def _about_the_judge() -> str:
         f"The judge of silhouettes (pocket/segmenter.py) is itself right to IoU {facts['silhouette_iou_rendered']} on "
         f"held-out rendered scenes and {facts['silhouette_iou_decoded']} on the same through the autoencoder."
     )
-
-
-def _workers() -> int:
-    """One process for an accelerator; without one, a process per core is quicker than threads, up to four."""
-    return 1 if has_accelerator() else min(4, os.cpu_count() or 1)
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

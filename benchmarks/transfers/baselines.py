@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...host.schedules import sigmas_tensor
+from ...inversion.schedule import Schedule
 from .inverted import InvertedPairs, Models
 
 IMG2IMG_SEED = 42
@@ -34,18 +35,23 @@ def image_to_image(models: Models, pairs: InvertedPairs) -> Tensor:
     It starts from fresh noise at the level at which ours starts (denoise 0.68) and takes the same steps.
     """
     latent = models.model.get_model_object("latent_format").process_out(pairs.structure.x0)
+    return from_noise(models, latent, pairs.structure.schedule, pairs.truth.appearance_captions, TEXT_GUIDANCE)
+
+
+def from_noise(models: Models, latent: Tensor, schedule: Schedule, captions: list[str], guidance: float) -> Tensor:
+    """The pictures [B, H, W, 3] that euler steps find under the captions, from latents [B, 4, h, w] in fresh noise."""
     noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(IMG2IMG_SEED))
     sampled = comfy.sample.sample(
         models.model,
         noise,
-        pairs.structure.schedule.steps,
-        TEXT_GUIDANCE,
+        schedule.steps,
+        guidance,
         "euler",
         "normal",
-        models.conditioning(pairs.truth.appearance_captions),
+        models.conditioning(captions),
         models.conditioning([""]),
         latent,
-        sigmas=sigmas_tensor(pairs.structure.schedule),
+        sigmas=sigmas_tensor(schedule),
         disable_pbar=True,
         seed=IMG2IMG_SEED,
     )

@@ -6,13 +6,8 @@ does not depend on the number of processes.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from itertools import repeat
-from multiprocessing.queues import SimpleQueue
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...developer.console import Trouble
-from ...developer.in_process import Host
-from ...developer.server import temporary_home
+from ..hosts import in_hosts
 from .pairs import SIZE, Pair, rendered
 
 BATCH = 8
@@ -56,18 +50,8 @@ def run_methods(pairs: list[Pair], only: Sequence[str] = (), bar: int = 0) -> di
 
 
 def run_methods_in_processes(comfyui: Path, pairs: list[Pair], only: Sequence[str], workers: int) -> dict[str, Tensor]:
-    """The same with the batches shared out to `workers` processes, which share out the machine's cores."""
-    spawn = multiprocessing.get_context("spawn")
-    batches = _batches(pairs)
-    workers = min(workers, len(batches))
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    places: SimpleQueue = spawn.SimpleQueue()
-    with ExitStack() as stack:
-        for bar in range(workers):
-            places.put((bar, stack.enter_context(temporary_home())))
-        pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start, initargs=(comfyui, threads, places))
-        with pool:
-            parts = list(pool.map(_run_batch, batches, repeat(tuple(only))))
+    """The same with the batches shared out to `workers` processes; 0 is chosen by the machine."""
+    parts = in_hosts(comfyui, partial(_run_batch, only=tuple(only)), _batches(pairs), workers)
     return {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
 
 
@@ -75,16 +59,5 @@ def _batches(pairs: list[Pair]) -> list[list[Pair]]:
     return [pairs[first : first + BATCH] for first in range(0, len(pairs), BATCH)]
 
 
-_bar = 0  # of this worker process: the line of its progress bar
-
-
-def _start(comfyui: Path, threads: int, places: SimpleQueue) -> None:
-    """Make this process a worker: start its host, in a home of its own."""
-    global _bar
-    torch.set_num_threads(threads)
-    _bar, home = places.get()
-    Host(comfyui, home)
-
-
-def _run_batch(pairs: list[Pair], only: tuple[str, ...]) -> dict[str, np.ndarray]:
-    return {name: output.numpy() for name, output in run_methods(pairs, only, _bar).items()}
+def _run_batch(pairs: list[Pair], bar: int, only: tuple[str, ...]) -> dict[str, np.ndarray]:
+    return {name: output.numpy() for name, output in run_methods(pairs, only, bar).items()}

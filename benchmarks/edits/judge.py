@@ -1,0 +1,154 @@
+"""The judge of edits: a small network that says which species a pocket picture shows, and in which coat.
+
+It learns from renderings, a part of them after a round trip through the pocket autoencoder with noise on the latents,
+as sampled pictures are. No method uses it. The first run trains it, in minutes, and keeps it in .cache/edits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ...developer.places import CACHE
+from ...pocket.checkpoint import read_checkpoint
+from ...pocket.render import render
+from ...pocket.scene import COATS, SPECIES, Scene, random_scene
+
+WEIGHTS = CACHE / "edits" / "judge.safetensors"
+TRAITS = {"species": SPECIES, "coat": COATS}
+SIZE = 128
+FIRST_SEED = 4_000_000
+LEARNED, DECODED, HELD_OUT = 3000, 1000, 300
+SAMPLES, BATCH, PEAK_RATE = 20_000, 32, 4e-3
+LATENT_NOISE = 0.15
+CHUNK = 20
+
+
+def _layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+class Judge(nn.Module):
+    """From half to a sixteenth of the picture's size, then the mean and the largest of every feature."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = ((12, 16, 1), (16, 32, 2), (32, 64, 2), (64, 64, 1), (64, 96, 2), (96, 96, 1))
+        self.see = nn.Sequential(*(_layer(*width) for width in widths))
+        self.say = nn.Linear(2 * 96, sum(map(len, TRAITS.values())))
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """images [B, 3, 128, 128] in 0..1 -> logits [B, n] over the words of every trait."""
+        seen = self.see(F.pixel_unshuffle(images * 2 - 1, 2))
+        logits = self.say(torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], dim=1))
+        return dict(zip(TRAITS, logits.split([len(words) for words in TRAITS.values()], dim=1), strict=True))
+
+    @torch.no_grad()
+    def verdicts(self, pictures: Tensor) -> dict[str, list[str]]:
+        """The likeliest word of every trait for pictures [B, 128, 128, 3] in 0..1."""
+        logits = [self(some.movedim(-1, 1)) for some in pictures.split(CHUNK)]
+        found = {trait: torch.cat([of_some[trait] for of_some in logits]).argmax(1).tolist() for trait in TRAITS}
+        return {trait: [TRAITS[trait][index] for index in indexes] for trait, indexes in found.items()}
+
+
+def load_judge() -> Judge:
+    """The trained judge; trains it where that has not been done yet."""
+    if not WEIGHTS.is_file():
+        judge = trained()
+        WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
+        save_file(judge.state_dict(), WEIGHTS, metadata={"right": json.dumps(how_often_right(judge))})
+    judge = Judge()
+    judge.load_state_dict(load_file(WEIGHTS))
+    return judge.requires_grad_(False).eval()
+
+
+def judge_facts() -> dict[str, dict[str, list[float]]]:
+    """Of every held-out picture, rendered and decoded, whether the judge was right (1 or 0) about each trait."""
+    with safe_open(WEIGHTS, "pt") as file:
+        return json.loads(file.metadata()["right"])
+
+
+def trained() -> Judge:
+    """A judge after SAMPLES pictures of LEARNED scenes."""
+    scenes = _scenes(0, LEARNED)
+    pictures = _rendered(scenes)
+    pictures = torch.cat([pictures, decoded(pictures[:DECODED])])
+    labels = _labels([*scenes, *scenes[:DECODED]])
+    steps = SAMPLES // BATCH
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        judge = Judge()
+        adam = torch.optim.AdamW(judge.parameters(), PEAK_RATE, weight_decay=0.01)
+        rate = torch.optim.lr_scheduler.OneCycleLR(adam, PEAK_RATE, total_steps=steps)
+        for _ in tqdm(range(steps), desc="training the judge", mininterval=10):
+            chosen = torch.randint(len(pictures), (BATCH,))
+            logits = judge(_worsened(pictures[chosen]))
+            loss = sum(F.cross_entropy(logits[trait], labels[trait][chosen]) for trait in TRAITS)
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            rate.step()
+    return judge.eval()
+
+
+def how_often_right(judge: Judge) -> dict[str, dict[str, list[float]]]:
+    """By kind of picture and trait: 1 for every held-out scene of which the judge is right, 0 for the others."""
+    scenes = _scenes(LEARNED, HELD_OUT)
+    pictures = _rendered(scenes)
+    right: dict[str, dict[str, list[float]]] = {}
+    for kind, shown in (("rendered", pictures), ("decoded", decoded(pictures))):
+        verdicts = judge.verdicts(shown.movedim(1, -1))
+        right[kind] = {
+            trait: [float(word == getattr(scene, trait)) for word, scene in zip(words, scenes, strict=True)]
+            for trait, words in verdicts.items()
+        }
+    return right
+
+
+@torch.no_grad()
+def decoded(pictures: Tensor) -> Tensor:
+    """Pictures [N, 3, H, W] through the pocket autoencoder, with noise of a fixed seed on the latents."""
+    *_, autoencoder = read_checkpoint().models()
+    noise = torch.Generator().manual_seed(1)
+    pieces = []
+    for some in pictures.split(CHUNK):
+        latents = autoencoder.encode(some)
+        latents = latents + LATENT_NOISE * torch.randn(latents.shape, generator=noise)
+        pieces.append(autoencoder.decode(latents).clamp(0, 1))
+    return torch.cat(pieces)
+
+
+def _scenes(first: int, count: int) -> list[Scene]:
+    return [random_scene(FIRST_SEED + number) for number in range(first, first + count)]
+
+
+def _rendered(scenes: list[Scene]) -> Tensor:
+    chunks = [scenes[i : i + CHUNK] for i in range(0, len(scenes), CHUNK)]
+    return torch.cat([render(some, SIZE).image for some in tqdm(chunks, desc="rendering", mininterval=10)]).movedim(
+        -1, 1
+    )
+
+
+def _labels(scenes: Sequence[Scene]) -> dict[str, Tensor]:
+    return {
+        trait: torch.tensor([words.index(getattr(scene, trait)) for scene in scenes]) for trait, words in TRAITS.items()
+    }
+
+
+def _worsened(pictures: Tensor) -> Tensor:
+    """Mirrored, tinted, blurred and made noisy, each to a degree of its own."""
+    count = len(pictures)
+    mirrored = torch.rand(count, 1, 1, 1) < 0.5
+    pictures = pictures.flip(-1).where(mirrored, pictures)
+    pictures = pictures * (0.9 + 0.2 * torch.rand(count, 3, 1, 1)) + 0.1 * (torch.rand(count, 3, 1, 1) - 0.5)
+    blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    pictures = torch.lerp(pictures, blurred, torch.rand(count, 1, 1, 1))
+    return (pictures + 0.05 * torch.rand(count, 1, 1, 1) * torch.randn_like(pictures)).clamp(0, 1)

@@ -1,0 +1,37 @@
+"""Every value of every case: a table that a later run adds its methods to."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .table import Values
+
+Cases = dict[str, dict[str, list[float]]]
+"""method -> metric -> a value per case; a method may have been run on fewer cases than others."""
+
+
+def read_cases(path: Path) -> Cases:
+    """What an earlier run has written; nothing where there was none."""
+    values: Cases = {}
+    if path.exists():
+        with path.open(newline="", encoding="ascii") as file:
+            for row in csv.DictReader(file):
+                for name, number in row.items():
+                    method, found, metric = name.rpartition(": ")
+                    if found and number:
+                        values.setdefault(method, {}).setdefault(metric, []).append(float(number))
+    return values
+
+
+def write_cases(path: Path, columns: Sequence[str], about: Iterable[Sequence[object]], values: Values) -> None:
+    """A row per case: what is known about it, under `columns`, and its values, under "method: metric"."""
+    names = [(method, metric) for method, metrics in values.items() for metric in metrics]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="ascii") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((*columns, *(f"{method}: {metric}" for method, metric in names)))
+        for row, facts in enumerate(about):
+            cases = (values[method][metric] for method, metric in names)
+            writer.writerow((*facts, *(f"{found[row]:.4f}" if row < len(found) else "" for found in cases)))
