@@ -6,19 +6,18 @@ methods in one process, and each ratio is of two runs next to each other. Writes
 """
 
 import argparse
-import csv
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from ..developer.console import say
-from .contrast_memory import MEBIBYTE, peak_bytes
+from .measuring.fresh_process import in_fresh_process
+from .measuring.peak_memory import MEBIBYTE, memory_rise
+from .reporting import RESULTS
+from .reporting.table import as_text, write_table
 
-RESULTS = Path(__file__).resolve().parent / "results" / "matching_memory.csv"
 PLACES, CHANNELS = 4096, 1280
 PRODUCT, METHODS = "matrix product", ("nearest", "mutual", "soft")
 
@@ -27,44 +26,24 @@ def main(installation: object, arguments: Sequence[str]) -> int:
     """Measure every method and write the table."""
     parser = argparse.ArgumentParser(prog="dev.py bench matching_memory", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="runs per figure (default: 5)")
-    repeats = parser.parse_args(arguments).repeats
-    figures: list[tuple[str, str, list[float]]] = []
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the result goes")
+    parsed = parser.parse_args(arguments)
+    values: dict[str, dict[str, list[float]]] = {}
     for method in (PRODUCT, *METHODS):
-        rises = [in_fresh_process(memory_rise, method) / MEBIBYTE for _ in range(repeats)]
-        figures.append((method, "peak extra MiB", rises))
-    figures += in_fresh_process(times, repeats)
-    rows = [
-        [method, metric, *(f"{value:.3f}" for value in (mean(values), min(values), max(values))), len(values)]
-        for method, metric, values in figures
-    ]
-    for row in rows:
-        say("  ".join(map(str, row)))
-    with RESULTS.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([["method", "metric", "mean", "low", "high", "n"], *rows])
+        rises = [in_fresh_process(rise, method) / MEBIBYTE for _ in range(parsed.repeats)]
+        values[method] = {"peak extra MiB": rises}
+    for method, metric, taken in in_fresh_process(times, parsed.repeats):
+        values[method][metric] = taken
+    write_table(parsed.out / "matching_memory.csv", values)
+    say(as_text(values))
     return 0
 
 
-def in_fresh_process(measure: Callable[[Any], Any], argument: Any) -> Any:
-    """`measure(argument)` where nothing was freed before that could be used again unnoticed."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measure, argument).result()
-
-
-def memory_rise(method: str) -> int:
+def rise(method: str) -> int:
     """How many bytes the peak of this process rises above the features."""
-    import psutil
-    import torch
-
     run, asking, offering = prepared(method)
     run(asking[:8], offering[:8])  # loads what is loaded on first use
-    # Importing has left a peak above the present. Fill the gap, so that the next peak shows from its first byte.
-    gap = peak_bytes() - psutil.Process().memory_info().rss
-    ballast = torch.ones(max(gap, 0) // 4 + 1)
-    before = peak_bytes()
-    run(asking, offering)
-    after = peak_bytes()
-    del ballast
-    return after - before
+    return memory_rise(partial(run, asking, offering))
 
 
 def times(repeats: int) -> list[tuple[str, str, list[float]]]:

@@ -9,6 +9,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from .origin import note
+
 GAP = 4
 HEADING = 40
 
@@ -28,3 +30,4 @@ def write_sheet(path: Path, columns: Mapping[str, Tensor], scale: int = 1) -> No
             sheet.paste(picture, (column * across, HEADING + row * down))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, optimize=True)
+    note(path)

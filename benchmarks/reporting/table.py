@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...evaluation.confidence import mean_interval
+from .origin import note
 
 COLUMNS = ("method", "metric", "mean", "low", "high", "n")
 Values = Mapping[str, Mapping[str, Sequence[float]]]
@@ -23,13 +24,21 @@ def rows(values: Values) -> list[tuple[str, str, str, str, str, int]]:
     return table
 
 
-def write_table(path: Path, values: Values) -> None:
-    """Write the table as CSV."""
+def write_table(path: Path, values: Values, *, rows_stay: bool = False) -> None:
+    """Write the table as CSV. rows_stay: rows of earlier runs are among the values."""
+    write_rows(path, COLUMNS, rows(values), rows_stay=rows_stay)
+
+
+def write_rows(
+    path: Path, columns: Sequence[str], lines: Iterable[Sequence[object]], *, rows_stay: bool = False
+) -> None:
+    """Write any table as CSV, and note where it comes from. rows_stay: rows of earlier runs are among the lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="ascii") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows(values))
+        writer.writerow(columns)
+        writer.writerows(lines)
+    note(path, rows_stay=rows_stay)
 
 
 def as_text(values: Values) -> str:

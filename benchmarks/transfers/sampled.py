@@ -20,6 +20,11 @@ def resume(models: Models, structure: Inversion, guider: Any, between_steps: Lat
 
 def sample(models: Models, structure: Inversion, guider: Any, sampler: Any) -> Tensor:
     """The same by a sampler of one's own."""
-    start = models.model.get_model_object("latent_format").process_out(structure.start)
+    return models.decode(sampled_latents(models.model, structure, guider, sampler))
+
+
+def sampled_latents(model: Any, structure: Inversion, guider: Any, sampler: Any) -> Tensor:
+    """The same before they are decoded: [B, C, h, w] in the VAE's scale."""
+    start = model.get_model_object("latent_format").process_out(structure.start)
     sigmas = sigmas_tensor(structure.schedule)
-    return models.decode(guider.sample(torch.zeros_like(start), start, sampler, sigmas, disable_pbar=True))
+    return guider.sample(torch.zeros_like(start), start, sampler, sigmas, disable_pbar=True)

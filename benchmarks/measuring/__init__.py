@@ -1,0 +1,1 @@
+"""Time and memory of a piece of work, undisturbed by what the process did before."""

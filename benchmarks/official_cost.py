@@ -1,0 +1,135 @@
+"""Ours beside the released loop of Cross-Image Attention in one run: U-Net evaluations, seconds, peak memory.
+
+`python dev.py bench official_cost [--case NAME ...]` writes results/official_cost.csv. One pair, from encoded pictures
+to the latent of the output, inversions included, on the pocket checkpoint in fp32. The released loop (official/loop.py)
+makes the forwards of the authors' code and whole attention maps. The sides take turns, each run in a fresh process of
+its own; shares are of two runs next to each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from ..developer.console import say
+from ..developer.in_process import Host
+from ..developer.installation import Installation
+from ..developer.server import has_accelerator, temporary_home
+from .measuring.fresh_process import in_fresh_process
+from .measuring.peak_memory import MEBIBYTE, memory_rise
+from .official.task import Task
+from .reporting import RESULTS
+from .reporting.table import as_text, write_table
+from .transfers.pairs import held_out_pairs, prompt, rendered
+
+if TYPE_CHECKING:
+    from .transfers.inverted import Models
+
+RELEASED, OURS, REPLAYED = "released code", "ours", "ours, references replayed"
+EVALUATIONS, SECONDS, MEMORY = "evaluations", "seconds", "peak MiB"
+Measures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A size in pixels and a schedule; `first` is the first executed step that reads a reference."""
+
+    size: int
+    steps: int = 100
+    start_at: int = 32
+    first: int = 11
+
+
+SHORT = Case(256, steps=10, start_at=3, first=1)
+"""The same shares of a schedule in a tenth of the steps, for sizes that take long."""
+CASES = {
+    "128 px, 100 steps": Case(128),
+    "256 px, 10 steps": SHORT,
+    "512 px, 10 steps": replace(SHORT, size=512),
+}
+
+
+def main(installation: Installation, arguments: list[str]) -> int:
+    """Measure both sides in turns, write the table, say it."""
+    options = _options(arguments)
+    values: dict[str, dict[str, list[float]]] = {}
+    for name in options.case or CASES:
+        taken: dict[str, list[Measures]] = {side: [] for side in (RELEASED, OURS, REPLAYED)}
+        for _ in range(options.repeats):
+            for side, runs in taken.items():
+                runs.append(in_fresh_process(measured, installation.host, side, CASES[name]))
+        values |= {f"{side}, {name}": _by_measure(runs) for side, runs in taken.items()}
+        values |= {f"{side} / {RELEASED}, {name}": _shares(taken[side], taken[RELEASED]) for side in (OURS, REPLAYED)}
+    write_table(options.out / "official_cost.csv", values)
+    say(as_text(values))
+    return 0
+
+
+def measured(comfyui: Path, side: str, case: Case, appearances: int = 1) -> Measures:
+    """What one transfer costs. For a fresh process: it starts the host."""
+    with temporary_home() as home:
+        Host(comfyui, home)
+        import torch
+
+        from .evaluation_counter import EvaluationCount
+        from .transfers.inverted import pocket_models
+
+        models, work = pocket_models(), way(side)
+        model = models.model
+        with torch.inference_mode():
+            task = pocket_task(models, case, appearances)
+            work(model, rehearsal(task))
+            count = EvaluationCount(model.model.diffusion_model)
+            begun = time.perf_counter()
+            rise = memory_rise(partial(work, model, task), "cuda" if has_accelerator() else "cpu")
+            seconds = time.perf_counter() - begun
+        return {EVALUATIONS: sum(count.by_node.values()), SECONDS: seconds, MEMORY: rise / MEBIBYTE}
+
+
+def way(side: str) -> Callable[[Any, Task], Tensor]:
+    """(model, task) -> output of one of the sides. Needs the host."""
+    from .official import loop, ours
+
+    return {RELEASED: loop.transfer, OURS: ours.transfer, REPLAYED: partial(ours.transfer, replayed=True)}[side]
+
+
+def pocket_task(models: Models, case: Case, appearances: int = 1) -> Task:
+    """Held-out pocket pictures, encoded: the structure of the first pair, and the appearances of the first pairs."""
+    truth = rendered(held_out_pairs(appearances), case.size)
+    structure = models.encode(truth.structure.image[:1])
+    looks = tuple(models.encode(truth.appearance.image[i : i + 1]) for i in range(appearances))
+    texts = models.conditioning([prompt(truth.structure_nouns[0])]), models.conditioning([""])
+    return Task(structure, looks, *texts, case.steps, case.start_at, case.first)
+
+
+def rehearsal(task: Task) -> Task:
+    """A corner of the pictures in a few steps: loads what is loaded on first use, and takes hardly any memory."""
+    corners = tuple(picture[..., :8, :8] for picture in task.appearances)
+    return replace(task, structure=task.structure[..., :8, :8], appearances=corners, steps=4, start_at=1, first=1)
+
+
+def _by_measure(runs: list[Measures]) -> dict[str, list[float]]:
+    return {measure: [run[measure] for run in runs] for measure in runs[0]}
+
+
+def _shares(ours: list[Measures], released: list[Measures]) -> dict[str, list[float]]:
+    pairs = list(zip(ours, released, strict=True))
+    return {measure: [mine[measure] / theirs[measure] for mine, theirs in pairs] for measure in ours[0]}
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev.py bench official_cost", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--case", nargs="+", choices=CASES, metavar="NAME", help=f"of: {', '.join(CASES)} (all)")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="runs of each side (default: 3)")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the result goes")
+    options = parser.parse_args(arguments)
+    if options.repeats < 1:
+        parser.error("--repeats must be 1 or more")
+    return options

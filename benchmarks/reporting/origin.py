@@ -1,0 +1,112 @@
+"""Where results come from: command, day, commit, machine and versions, in origins.json beside the files."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ...developer.comfyui import version
+from ...developer.installation import current
+from ...developer.places import ROOT
+
+FILE = "origins.json"
+GIBIBYTE = 2**30
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made a file. commit: of the pack, "-dirty" where files were changed since."""
+
+    command: str
+    date: str
+    commit: str
+    machine: str
+    versions: str
+
+    def __str__(self) -> str:
+        return f"`{self.command}`, {self.date}, commit {self.commit}, {self.machine}, {self.versions}"
+
+
+def here_and_now() -> Origin:
+    """This process's command, now, on this machine."""
+    return Origin(
+        command=" ".join(["python", Path(sys.argv[0]).name, *(_quoted(word) for word in sys.argv[1:])]),
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        commit=_commit(),
+        machine=_machine(),
+        versions=_versions(),
+    )
+
+
+def note(path: Path, *, rows_stay: bool = False) -> None:
+    """Keep in origins.json that this process has written `path`.
+
+    rows_stay: the file holds rows of earlier runs as well, so their origins stay beside the new one.
+    """
+    origin = here_and_now()
+    known = _read(path.parent)
+    before = [one for one in known.get(path.name, []) if rows_stay and one["command"] != origin.command]
+    known[path.name] = [*before, asdict(origin)]
+    unfinished = path.parent / f"{FILE}.part"
+    unfinished.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    unfinished.replace(path.parent / FILE)
+
+
+def origins(path: Path) -> Sequence[Origin]:
+    """Every run that left something in a file; none where nobody noted it."""
+    return [Origin(**one) for one in _read(path.parent).get(path.name, [])]
+
+
+def _read(folder: Path) -> dict[str, list[dict[str, str]]]:
+    file = folder / FILE
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if " " in word else word
+
+
+def _commit() -> str:
+    """Of the checkout; where the tree is none, it says so."""
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        return "unknown (no git)"
+    return done.stdout.strip() or "unknown (no git checkout)"
+
+
+def _machine() -> str:
+    """Processor, cores, threads in use, memory, GPU."""
+    import psutil
+    import torch
+
+    memory = psutil.virtual_memory().total / GIBIBYTE
+    threads = torch.get_num_threads()
+    parts = [_processor(), f"{os.cpu_count()} cores ({threads} threads)", f"{memory:.0f} GiB"]
+    if torch.cuda.is_available():
+        parts.append(torch.cuda.get_device_name())
+    return ", ".join(parts)
+
+
+def _processor() -> str:
+    """Its name where the system tells it, as Linux does in /proc/cpuinfo."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8").splitlines() if about.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _versions() -> str:
+    import torch
+
+    ready = current()
+    host = version(ready.host) if ready else "unknown"
+    return f"Python {platform.python_version()}, torch {torch.__version__}, ComfyUI {host}"
