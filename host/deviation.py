@@ -93,8 +93,9 @@ class DeviationSampler(NoiseMapSampler):
         """Evaluations of the appearance at every step, and of both pictures' DIFT features as often as they are."""
         matched = {PROGRESSIVE: steps, INITIAL: 1, NONE: 0}[self.settings.matching]
         times = matched if self.correspondence is None else 0
-        appearances = self.appearance.pictures
-        return appearances * steps + (outputs + appearances) * self.settings.dift.ensemble * times
+        estimated = RecordedReference(self.appearance).distinct.pictures
+        looks = (outputs + self.appearance.pictures) * self.settings.dift.ensemble * times
+        return estimated * steps + looks
 
     def _why_nothing_happens(self, steps: range) -> str:
         if self.settings.mixing.plain:

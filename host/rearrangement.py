@@ -187,9 +187,8 @@ class RearrangementRun(Run):
         """What the references of this step give to one output picture, whose own features are [N, C]."""
         grid = tuple(extra["activations_shape"][-2:])
         offers = []
-        for number, (bank, shares) in enumerate(zip(self.banks, self.shares_at(grid), strict=True)):
-            shown = bank[layer_of(extra)][prompt]
-            features = shown[picture % len(shown)].to(own)
+        for number, (shown, shares) in enumerate(zip(self.banks, self.shares_at(grid), strict=True)):
+            features = shown.bank[layer_of(extra)][prompt][shown.beside[picture]].to(own)
             share = shares[picture].to(own.device)
             if self.is_structural(self.step):
                 matches = torch.arange(len(features), device=own.device)

@@ -12,6 +12,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from ..inversion.pairing import without_repeats
 from ..inversion.record import Inversion
 from ..inversion.step import step
 from .conditioning import processed_prompt, unpack
@@ -34,18 +35,36 @@ class Evaluation:
     seed: Any
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a reference shows at one step: the bank of its distinct pictures, and which of them each output sees."""
+
+    bank: FeatureBank
+    beside: list[int]
+
+
 class RecordedReference:
     """A reference at the latents its inversion recorded: the true picture, and free on steps that do not read it."""
 
     evaluates_every_step = False
 
     def __init__(self, inversion: Inversion):
+        """distinct: the same without the pictures that are there more than once (in a grid); only those are run."""
         self.inversion = inversion
-        self._prompts: dict[int, list[dict[str, Any]]] = {}
+        self.distinct, self._which = without_repeats(inversion)
+        self._prompts: dict[tuple[bool, int], list[dict[str, Any]]] = {}
 
     def latent(self, level: int) -> Tensor:
-        """[B, C, h, w] at noise level `level` of the run."""
-        return self.inversion.trajectory[level]
+        """[b, C, h, w] of the distinct pictures at noise level `level` of the run."""
+        return self.distinct.trajectory[level]
+
+    def beside(self, outputs: int) -> list[int]:
+        """Which of the distinct pictures stands beside each of so many outputs."""
+        return [self._which[output % len(self._which)] for output in range(outputs)]
+
+    def for_every_picture(self, shown: Tensor) -> Tensor:
+        """What the distinct pictures show, [b, ...], for each picture of the inversion, [B, ...]."""
+        return shown if self.distinct is self.inversion else shown[self._which]
 
     def run(self, beside: Evaluation, prompts: Collection[int], patches: dict[str, Any], guidance: float) -> None:
         """One forward at this level under each of the prompts (POSITIVE, NEGATIVE), with these patches listening.
@@ -57,21 +76,25 @@ class RecordedReference:
 
     def estimate(self, beside: Evaluation) -> Tensor:
         """The picture [B, C, h, w] that the model predicts from it at this level, under its own prompt alone."""
-        return self._denoise(beside, (POSITIVE,), {})[0]
+        return self.for_every_picture(self._denoise(beside, (POSITIVE,), {})[0])
 
-    def prompt(self, guider: Any, x: Tensor, seed: Any, which: int = POSITIVE) -> list[dict[str, Any]]:
+    def prompt(self, guider: Any, x: Tensor, seed: Any) -> list[dict[str, Any]]:
         """The prompt it was inverted under, as `calc_cond_batch` takes it for latents of the shape of x."""
-        if which not in self._prompts:
-            conditioning = unpack(self.inversion.conditioning, SIDES[which])
-            self._prompts[which] = processed_prompt(guider.inner_model, conditioning, x, seed)
-        return self._prompts[which]
+        return self._prompt(self.inversion, guider, x, seed, POSITIVE)
+
+    def _prompt(self, of: Inversion, guider: Any, x: Tensor, seed: Any, which: int) -> list[dict[str, Any]]:
+        known = (of is self.distinct, which)
+        if known not in self._prompts:
+            conditioning = unpack(of.conditioning, SIDES[which])
+            self._prompts[known] = processed_prompt(guider.inner_model, conditioning, x, seed)
+        return self._prompts[known]
 
     def _denoise(self, beside: Evaluation, prompts: Collection[int], patches: dict[str, Any]) -> list[Tensor]:
-        """The predicted picture under the positive and the negative prompt; zeros for one that is not asked for."""
+        """The distinct pictures as predicted under the positive and the negative prompt; zeros where not asked for."""
         x = self.latent(beside.level).to(device=beside.sigma.device, dtype=torch.float32)
         sigma = beside.sigma.reshape(-1)[:1].expand(x.shape[0])
         conds = [
-            self.prompt(beside.guider, x, beside.seed, which) if which in prompts else None
+            self._prompt(self.distinct, beside.guider, x, beside.seed, which) if which in prompts else None
             for which in (POSITIVE, NEGATIVE)
         ]
         options = without_patches(beside.model_options)
@@ -90,7 +113,7 @@ class ReplayedReference(RecordedReference):
     def __init__(self, inversion: Inversion):
         super().__init__(inversion)
         self._level = 0
-        self._x = inversion.start
+        self._x = self.distinct.start
 
     def latent(self, level: int) -> Tensor:
         if level != self._level:
@@ -105,7 +128,7 @@ class ReplayedReference(RecordedReference):
         moving = (POSITIVE,) if guidance == 1.0 else (POSITIVE, NEGATIVE)
         positive, negative = self._denoise(beside, {*prompts, *moving}, patches)
         denoised = positive if guidance == 1.0 else negative + guidance * (positive - negative)
-        record = self.inversion
+        record = self.distinct
         x = self._x.to(denoised.device)
         noise_map = record.noise_maps[beside.level].to(denoised.device) if record.eta else None
         self._x = step(x, denoised, noise_map, record.schedule, beside.level, record.eta)

@@ -16,7 +16,7 @@ from ..attention.windows import LEVEL_1, LEVEL_2, Window, reads_structure
 from ..correspondence.correspondence import Correspondence
 from ..inversion.record import Inversion
 from .families import DecoderLevels
-from .references import Evaluation, FeatureBank, RecordedReference, ReplayedReference
+from .references import Evaluation, FeatureBank, RecordedReference, ReplayedReference, Shown
 from .self_attention import POSITIVE, layer_of
 from .telling import mebibytes
 
@@ -85,7 +85,7 @@ class Run(ABC):
         self.steps = len(sigmas) - 1
         self.guidance = guidance
         self.step = -1
-        self.banks: list[FeatureBank] = []
+        self.banks: list[Shown] = []
         kind = ReplayedReference if settings.replayed else RecordedReference
         self.appearances = [kind(appearance.inversion) for appearance in plan.appearances]
         self.structure = kind(plan.structure) if plan.structure is not None else None
@@ -151,17 +151,17 @@ class Run(ABC):
             if reference in reading:
                 bank: FeatureBank = {}
                 reference.run(beside, self.prompts(found), self.listening(bank, blocks), self.guidance)
-                self.banks.append(bank)
+                self.banks.append(Shown(bank, reference.beside(self.batch)))
             elif reference.evaluates_every_step:
                 reference.run(beside, (), {}, self.guidance)
 
     def reads(self, extra: dict[str, Any], tokens: Tensor) -> bool:
         """Whether the decoder layer that these tokens [rows, N, C] are in, now, is one that looks at the references."""
         key = layer_of(extra)
-        if not self.banks or key not in self.banks[0]:
+        if not self.banks or key not in self.banks[0].bank:
             return False
         height, width = extra["activations_shape"][-2:]
-        offered = next(iter(self.banks[0][key].values()))
+        offered = next(iter(self.banks[0].bank[key].values()))
         if not tokens.shape[1] == height * width == offered.shape[-2]:
             self.warn_once(
                 "Another node changes the number of tokens of the decoder's self-attention; there the transfer is off."
@@ -181,7 +181,7 @@ class Run(ABC):
         """Where a replayed reference stands at `level`; None for one that is not replayed in this run."""
         for reference in self._references():
             if reference.inversion is inversion and reference.evaluates_every_step:
-                return reference.latent(level)
+                return reference.for_every_picture(reference.latent(level))
         return None
 
     def warn_once(self, sentence: str) -> None:
@@ -211,7 +211,7 @@ class Run(ABC):
             )
             return
         if self.settings.replayed:
-            rows = sum(reference.inversion.pictures for reference in self._references())
+            rows = sum(reference.distinct.pictures for reference in self._references())
             evaluations = self.steps * rows * (1 if self.guidance == 1.0 else 2)
         else:
             evaluations = sum(self._rows_read(step) for step in reading)
@@ -231,7 +231,7 @@ class Run(ABC):
 
     def _rows_read(self, step: int) -> int:
         """How many samples go through the network for the references that an executed step looks at."""
-        return sum(reference.inversion.pictures for reference in self._reading(step)) * len(self.prompts(step))
+        return sum(reference.distinct.pictures for reference in self._reading(step)) * len(self.prompts(step))
 
     def _values_shown(self, step: int, places: int) -> int:
         """About how many numbers one such sample shows: a key and a value per channel and place."""

@@ -110,9 +110,9 @@ class CrossImageRun(Run):
         heads = extra["n_heads"]
         queries = split_heads(q.float() if extra.get("attn_precision") == torch.float32 else q, heads)
         references = []
-        for bank, share in zip(self.banks, self._shares_in(extra), strict=True):
-            shown = bank[layer_of(extra)]
-            k, v = (_per_output(shown[name].to(queries), q.shape[0]) for name in ("k", "v"))
+        for shown, share in zip(self.banks, self._shares_in(extra), strict=True):
+            offered = shown.bank[layer_of(extra)]
+            k, v = (_per_output(offered[name].to(queries), shown.beside, q.shape[0]) for name in ("k", "v"))
             references.append((k, v, share.to(q.device).repeat(q.shape[0] // self.batch, 1)))
         out = cross_image_attention(
             queries,
@@ -127,10 +127,8 @@ class CrossImageRun(Run):
         return self.shares_at(tuple(extra["activations_shape"][-2:]))
 
 
-def _per_output(tensor: Tensor, batch: int) -> Tensor:
-    """One reference picture serves the whole batch; a batch of references goes picture by picture."""
-    return (
-        tensor.expand(batch, *tensor.shape[1:])
-        if tensor.shape[0] == 1
-        else tensor.repeat(batch // tensor.shape[0], 1, 1, 1)
-    )
+def _per_output(pictures: Tensor, beside: list[int], rows: int) -> Tensor:
+    """What each row looks at. pictures: of a reference; one alone serves the whole batch without being copied."""
+    if pictures.shape[0] == 1:
+        return pictures.expand(rows, *pictures.shape[1:])
+    return pictures[beside * (rows // len(beside))]

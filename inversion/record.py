@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -131,15 +132,19 @@ class Inversion:
         """The inversion of one of the pictures, still with a batch dimension."""
         if not 0 <= index < self.pictures:
             raise ValueError(f"This inversion holds pictures 0..{self.pictures - 1}; there is no picture {index}.")
-        rows = slice(index, index + 1)
-        noise_maps = self.noise_maps[:, rows] if self.method == "ddpm" else self.noise_maps
-        conditioning = {name: t[rows] if t.shape[0] > 1 else t for name, t in self.conditioning.items()}
+        return self.select([index])
+
+    def select(self, rows: Sequence[int]) -> Inversion:
+        """The inversion of some of the pictures, in this order; one that is named again is there again."""
+        picked = list(rows)
+        noise_maps = self.noise_maps[:, picked] if self.method == "ddpm" else self.noise_maps
+        conditioning = {name: t[picked] if t.shape[0] > 1 else t for name, t in self.conditioning.items()}
         null_text, losses = (
-            t[:, rows] if t is not None and t.shape[1] > 1 else t for t in (self.null_text, self.null_text_losses)
+            t[:, picked] if t is not None and t.shape[1] > 1 else t for t in (self.null_text, self.null_text_losses)
         )
         return replace(
             self,
-            trajectory=self.trajectory[:, rows],
+            trajectory=self.trajectory[:, picked],
             noise_maps=noise_maps,
             conditioning=conditioning,
             null_text=null_text,

@@ -49,6 +49,7 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_StructureDistance",
     "AppearanceTransfer_TrainDistilledEditor",
     "AppearanceTransfer_TrainSplice",
+    "AppearanceTransfer_TransferGrid",
     "AppearanceTransfer_WarpByMatches",
     "AppearanceTransfer_WeighAppearance",
     "AppearanceTransfer_WordAttentionMap",

@@ -1,0 +1,131 @@
+"""Every structure with every appearance, as two inversions that a transfer samples side by side in one batch.
+
+Each picture is inverted once and stands in as many rows as it has partners. Where such an inversion is a reference,
+its pictures are run once per step all the same (`without_repeats`), so that a further pair costs its own output only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .record import Inversion
+
+ALIKE: dict[str, Callable[[Inversion], Any]] = {  # what an inversion keeps once for all its pictures
+    "size (latent pixels)": lambda inversion: inversion.extent,
+    "method": lambda inversion: inversion.method,
+    "number of steps": lambda inversion: inversion.steps,
+    "noise levels": lambda inversion: inversion.schedule,
+    "guidance": lambda inversion: inversion.guidance,
+    "eta": lambda inversion: inversion.eta,
+    "model": lambda inversion: inversion.fingerprint,
+    "length of the text (tokens)": lambda inversion: {n: tuple(t.shape[1:]) for n, t in inversion.conditioning.items()},
+    "null-text steps": lambda inversion: inversion.null_text_steps,
+}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """N structures and M appearances as N*M pairs: all appearances on the first structure, then on the second.
+
+    structures, appearances: inversions of N*M pictures each. structure_mask, appearance_mask: [N*M, H, W].
+    """
+
+    structures: Inversion
+    appearances: Inversion
+    structure_mask: Tensor
+    appearance_mask: Tensor
+
+
+def every_pair(
+    structures: Sequence[Inversion],
+    appearances: Sequence[Inversion],
+    structure_mask: Tensor | None = None,
+    appearance_mask: Tensor | None = None,
+) -> Pairs:
+    """The pairs of all pictures of these inversions. Masks: MASK [N or 1, H, W] of the pictures; everywhere if None.
+
+    Raises ValueError for inversions that cannot be in one batch, and for masks of another number.
+    """
+    down, across = joined(structures), joined(appearances)
+    rows = [row for row in range(down.pictures) for _ in range(across.pictures)]
+    columns = [column for _ in range(down.pictures) for column in range(across.pictures)]
+    return Pairs(
+        down.select(rows),
+        across.select(columns),
+        _one_for_each(structure_mask, down, "structure_mask")[rows],
+        _one_for_each(appearance_mask, across, "appearance_mask")[columns],
+    )
+
+
+def joined(inversions: Sequence[Inversion]) -> Inversion:
+    """One inversion of the pictures of all of them, in order; its seed is that of the first.
+
+    Raises ValueError where they were not made alike.
+    """
+    first = inversions[0]
+    for other in inversions[1:]:
+        for what, of in ALIKE.items():
+            if of(first) != of(other):
+                raise ValueError(
+                    f"Inversions to be put into one batch differ in their {what}: {of(first)} and {of(other)}. Invert "
+                    "all pictures of a grid with the same model and settings, in one size, under texts of one length."
+                )
+    if len(inversions) == 1:
+        return first
+
+    def together(tensors: list[Tensor], dim: int) -> Tensor:
+        return torch.cat([_rows(t, i.pictures, dim) for t, i in zip(tensors, inversions, strict=True)], dim)
+
+    return replace(
+        first,
+        trajectory=together([i.trajectory for i in inversions], 1),
+        noise_maps=together([i.noise_maps for i in inversions], 1) if first.method == "ddpm" else first.noise_maps,
+        conditioning={name: together([i.conditioning[name] for i in inversions], 0) for name in first.conditioning},
+        null_text=None if first.null_text is None else together([i.null_text for i in inversions], 1),
+        null_text_losses=None if first.null_text is None else together([i.null_text_losses for i in inversions], 1),
+    )
+
+
+def without_repeats(inversion: Inversion) -> tuple[Inversion, list[int]]:
+    """The inversion of the distinct pictures, and for each picture of `inversion` which of them it is.
+
+    Two pictures are one where their latents, noise maps and texts are equal, bit by bit.
+    """
+    kept: list[int] = []
+    which: list[int] = []
+    for picture in range(inversion.pictures):
+        same = next((place for place, other in enumerate(kept) if _is_repeated(inversion, picture, other)), len(kept))
+        if same == len(kept):
+            kept.append(picture)
+        which.append(same)
+    return (inversion if len(kept) == inversion.pictures else inversion.select(kept)), which
+
+
+def _is_repeated(inversion: Inversion, one: int, other: int) -> bool:
+    if not torch.equal(inversion.start[one], inversion.start[other]):  # tells most pictures apart at once
+        return False
+    tensors = [inversion.trajectory.movedim(1, 0), *inversion.conditioning.values()]
+    if inversion.method == "ddpm":
+        tensors.append(inversion.noise_maps.movedim(1, 0))
+    return all(len(tensor) == 1 or torch.equal(tensor[one], tensor[other]) for tensor in tensors)
+
+
+def _rows(tensor: Tensor, count: int, dim: int) -> Tensor:
+    """One row per picture, where one may stand for all."""
+    return tensor.repeat_interleave(count, dim) if tensor.shape[dim] == 1 else tensor
+
+
+def _one_for_each(mask: Tensor | None, inversion: Inversion, name: str) -> Tensor:
+    if mask is None:
+        return torch.ones(inversion.pictures, *inversion.size)
+    if len(mask) not in (1, inversion.pictures):
+        raise ValueError(
+            f"The {name} holds {len(mask)} masks for {inversion.pictures} pictures. Connect one mask for all, or one "
+            "for each in the order of the pictures (Batch Masks)."
+        )
+    return _rows(mask, inversion.pictures, 0)

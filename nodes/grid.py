@@ -1,0 +1,65 @@
+"""The node that makes a grid of transfers out of as many inversions as there are pictures."""
+
+from comfy_api.latest import io
+
+from .sockets import CATEGORY, Inversion
+
+
+class TransferGrid(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_TransferGrid",
+            display_name="Transfer Grid",
+            category=f"{CATEGORY}/inversion",
+            description="Pairs every structure with every appearance, to transfer them all in one batch.",
+            search_aliases=["grid", "xy plot", "batch", "all combinations", "every pair"],
+            inputs=[
+                _inverted("structures", "structure", "that give the shapes, one row of the grid each"),
+                _inverted("appearances", "appearance", "that give the looks, one column of the grid each"),
+                io.Mask.Input(
+                    "structure_mask", optional=True,
+                    tooltip="One mask for all structures or one for each; the whole picture without it.",
+                ),
+                io.Mask.Input(
+                    "appearance_mask", optional=True,
+                    tooltip="One mask for all appearances or one for each; the whole picture without it.",
+                ),
+            ],
+            outputs=[
+                Inversion.Output(
+                    "structures", tooltip="The structure of each pair, for Resume from Inversion and structure."
+                ),
+                Inversion.Output(
+                    "appearances", tooltip="The appearance of each pair, for Cross-Image Attention and AdaIN."
+                ),
+                io.Conditioning.Output("positive", tooltip="The text of each structure, for Appearance Guider."),
+                io.Mask.Output("structure_mask", tooltip="The mask of each structure, for AdaIN's content_mask."),
+                io.Mask.Output("appearance_mask", tooltip="The mask of each appearance, for AdaIN's style_mask."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, structures, appearances, structure_mask=None, appearance_mask=None) -> io.NodeOutput:
+        from ..host.conditioning import unpack
+        from ..inversion.pairing import every_pair
+
+        pairs = every_pair(_connected(structures), _connected(appearances), structure_mask, appearance_mask)
+        positive = unpack(pairs.structures.conditioning, "positive")
+        return io.NodeOutput(pairs.structures, pairs.appearances, positive, pairs.structure_mask, pairs.appearance_mask)
+
+
+def _inverted(name: str, prefix: str, which: str) -> io.Input:
+    """A growing input for inverted pictures."""
+    inversion = Inversion.Input("inversion", tooltip="An inverted picture, or a batch of them.")
+    return io.Autogrow.Input(
+        name, template=io.Autogrow.TemplatePrefix(inversion, prefix=prefix, min=1, max=16),
+        tooltip=f"The inverted pictures {which}; a new input grows below the last one in use.",
+    )  # fmt: skip
+
+
+def _connected(inversions) -> list:
+    return [inversion for inversion in inversions.values() if inversion is not None]
+
+
+NODES = [TransferGrid]

@@ -1,0 +1,96 @@
+"""A grid of transfers in one batch: the pictures are those of the pairs one by one, and each reference is run once."""
+
+import pytest
+import torch
+from appearance_transfer.tests.host import small_world as world
+
+PAIRS = [(s, a) for s in range(2) for a in range(3)]
+SAME = 1e-4  # relative, fp32: rows of a batch of another size
+
+
+@pytest.fixture(scope="module")
+def model(host):
+    return world.small_model()
+
+
+@pytest.fixture(scope="module")
+def structures(model):
+    return [world.invert(model, world.latents(seed)) for seed in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def appearances(model):
+    """Two pictures that were inverted together, and one alone."""
+    return [world.invert(model, world.latents(3, 2), seed=7), world.invert(model, world.latents(5), seed=9)]
+
+
+@pytest.fixture(scope="module")
+def grid(host, structures, appearances):
+    """What the node hands out: structures, appearances, positive, structure_mask, appearance_mask."""
+    masks = torch.zeros(2, 128, 128)
+    masks[0, :64], masks[1, :, 64:] = 1, 1
+    node = host.nodes["AppearanceTransfer_TransferGrid"]
+    named = {
+        "structures": {f"structure{i}": inversion for i, inversion in enumerate(structures)},
+        "appearances": {f"appearance{i}": inversion for i, inversion in enumerate(appearances)},
+    }
+    return node.execute(**named, structure_mask=masks).args
+
+
+def transferred(model, appearance, structure, positive, masks=None, *, rearranged=False, **settings):
+    """The main job with all its parts: transfer, appearance guidance, AdaIN."""
+    from appearance_transfer.attention.windows import Window
+    from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
+    from appearance_transfer.host.latent_operations import AdaINOperation
+    from appearance_transfer.host.rearrangement import rearrange_appearance
+    from appearance_transfer.host.transfer import Appearance, transfer_appearance
+
+    transfer = rearrange_appearance if rearranged else transfer_appearance
+    dials = world.rearrangement_settings if rearranged else world.transfer_settings
+    patched = transfer(model, [Appearance(appearance)], structure, dials(**settings))
+    guider = AppearanceGuider(patched, positive, None, GuidanceSettings(window=Window(0, 99)))
+    adain = AdaINOperation(appearance, *(masks or (None, None)), Window(2, 99))
+    return world.sample(patched, structure, guider=guider, between_steps=adain)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"replayed": True}, {"rearranged": True}], ids=["recorded", "replayed", "rearranged"]
+)
+def test_it_is_its_pairs(model, grid, structures, appearances, settings) -> None:
+    pairs, looks, positive, *masks = grid
+    together = transferred(model, looks, pairs, positive, masks, **settings)
+    singles = [appearances[0].picture(0), appearances[0].picture(1), appearances[1]]
+    for row, (s, a) in enumerate(PAIRS):
+        mask = masks[0][row : row + 1], None
+        alone = transferred(model, singles[a], structures[s], world.prompt(1), mask, **settings)
+        assert world.relative(together[row : row + 1], alone) < SAME
+
+
+def test_each_reference_is_run_once_per_step(host, structures, appearances) -> None:
+    """Of 10 executed steps 9 read a reference: the structures on steps 1, 5 and 9, the appearances on the others."""
+    model = world.small_model()
+    from appearance_transfer.inversion.pairing import every_pair
+
+    pairs = every_pair(structures, appearances)
+    counter = world.count_evaluations(model)
+    transferred(model, pairs.appearances, pairs.structures, world.prompt(1))
+    outputs, twins = 6 * 10, 6 * 9
+    assert counter.samples == outputs + twins + 3 * len(structures) + 6 * 3
+
+
+def test_every_row_has_its_own_text(model, grid, structures) -> None:
+    positive = grid[2]
+    assert positive[0][0].shape == (6, 77, 16)
+    assert torch.equal(positive[0][0][0], world.prompt(1)[0][0][0])
+
+
+def test_latent_deviation_takes_a_grid(model, grid) -> None:
+    from appearance_transfer.attention.windows import Window
+    from appearance_transfer.host.deviation import DeviationSampler, DeviationSettings
+
+    pairs, looks, *_ = grid
+    settings = DeviationSettings(window=Window(2, 3), matching="none")
+    deviated = DeviationSampler(pairs, looks, settings)
+    out = world.sample(model, pairs, sampler=deviated)
+    single = DeviationSampler(pairs.picture(4), looks.picture(4), settings)
+    assert world.relative(out[4:5], world.sample(model, pairs.picture(4), sampler=single)) < SAME
