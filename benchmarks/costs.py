@@ -36,6 +36,12 @@ class Plan:
         return [step for step in range(self.executed) if LEVEL_1.contains(step) or LEVEL_2.contains(step)]
 
     @property
+    def structural(self) -> int:
+        """How many of them look at the structure instead of the appearances."""
+        first = min(LEVEL_1.first, LEVEL_2.first)
+        return sum(self.structure and reads_structure(step, first) for step in self.reading)
+
+    @property
     def twin(self) -> int:
         """Passes without the transfer, which appearance guidance goes away from."""
         return sum(APPEARANCE_GUIDANCE.contains(step) for step in self.reading) if self.guided else 0
@@ -45,8 +51,7 @@ class Plan:
         """Forwards of appearances and structure."""
         if self.replayed:
             return self.executed * (self.appearances + self.structure)
-        first = min(LEVEL_1.first, LEVEL_2.first)
-        return sum(1 if self.structure and reads_structure(step, first) else self.appearances for step in self.reading)
+        return self.structural + self.appearances * (len(self.reading) - self.structural)
 
     @property
     def total(self) -> int:
@@ -57,6 +62,17 @@ class Plan:
 def inversion(pictures: int = 1, *, steps: int = STEPS - START_AT, guided: bool = True) -> int:
     """Evaluations for inverting: with guidance, each step with and without text."""
     return pictures * steps * (2 if guided else 1)
+
+
+def grid(structures: int, appearances: int, *, executed: int = STEPS - START_AT) -> int:
+    """Evaluations for every appearance on every structure in one batch, inversions included.
+
+    What a picture shows to the others is computed once for all the pairs that it is part of.
+    """
+    pair = Plan(executed=executed)
+    shown = structures * pair.structural + appearances * (len(pair.reading) - pair.structural)
+    outputs = structures * appearances * (pair.executed + pair.twin)
+    return inversion(structures + appearances, steps=executed) + outputs + shown
 
 
 def main(installation: object, arguments: Sequence[str]) -> int:

@@ -79,8 +79,8 @@ class InvertedPairs:
 def invert_pairs(models: Models, truth: RenderedPairs, steps: int = STEPS, start_at: int = START_AT) -> InvertedPairs:
     """Invert and segment both sides with the nodes' defaults, every picture under its own prompt."""
     schedule = schedule_of(models.model, steps=steps, start_at=start_at)
-    structure = _invert(models, truth.structure.image, truth.structure_nouns, schedule)
-    appearance = _invert(models, truth.appearance.image, truth.appearance_nouns, schedule)
+    structure = invert(models, truth.structure.image, truth.structure_nouns, schedule)
+    appearance = invert(models, truth.appearance.image, truth.appearance_nouns, schedule)
     masks = {TRUE: Masks(truth.structure.mask, truth.appearance.mask)}
     for name, settings in SEGMENTATIONS.items():
         masks[name] = Masks(
@@ -90,7 +90,8 @@ def invert_pairs(models: Models, truth: RenderedPairs, steps: int = STEPS, start
     return InvertedPairs(truth, structure, appearance, masks)
 
 
-def _invert(models: Models, pictures: Tensor, nouns: list[str], schedule: Schedule) -> Inversion:
+def invert(models: Models, pictures: Tensor, nouns: list[str], schedule: Schedule) -> Inversion:
+    """The DDPM inversion of pictures [B, H, W, 3] with the node's defaults, each under the prompt of its noun."""
     positive = models.conditioning([prompt(noun) for noun in nouns])
     return invert_with_ddpm(models.model, models.encode(pictures), positive, models.conditioning([""]), schedule)
 

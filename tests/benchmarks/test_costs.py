@@ -17,6 +17,13 @@ def test_the_parts_of_the_default_transfer() -> None:
     assert (plan.executed, plan.twin, plan.references) == (68, 57, 57)
 
 
+def test_a_grid_of_one_is_a_pair_and_a_further_pair_is_its_output() -> None:
+    """Design section 8: N + M inversions, and 125 evaluations per further pair."""
+    assert costs.grid(1, 1) == 454
+    assert costs.grid(4, 4) == 8 * 136 + 16 * 125 + 4 * 51 + 4 * 6
+    assert costs.grid(4, 5) - costs.grid(4, 4) == 136 + 51 + 4 * 125
+
+
 def test_the_document_shows_what_the_command_prints(capsys) -> None:
     """Otherwise: `python dev.py bench costs`, into docs/costs.md."""
     assert costs.main(None, []) == 0

@@ -1,0 +1,136 @@
+"""What a grid of N structures and N appearances costs, against its pairs one by one.
+
+`python dev.py bench grid [--largest N] [--steps K]` writes results/grid.csv: for 1x1, 2x2, ... pocket pictures the
+U-Net evaluations that were counted at the network, those that are promised (costs.py), the seconds, and how far the
+pictures of the grid lie from those of the pairs. Both ways start from pictures, so inversions are counted, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..developer.console import say
+from ..developer.in_process import Host
+from ..developer.installation import Installation
+from ..developer.server import temporary_home
+from ..pocket.scene import Scene
+from . import costs
+from .reporting import RESULTS
+from .reporting.table import write_rows
+from .transfers.pairs import SIZE, Pair, held_out_pairs, rendered
+
+if TYPE_CHECKING:
+    from .transfers.inverted import Models
+
+SKIPPED = 0.32  # of the steps, as in the paper
+ONE_BY_ONE, GRID = "one by one", "grid"
+COLUMNS = ("size", "way", "pairs", "evaluations", "promised", "seconds", "largest_difference")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Pictures [pairs, H, W, 3], the U-Net evaluations that they took, and the seconds."""
+
+    pictures: Tensor
+    evaluations: int
+    seconds: float
+
+
+def main(installation: Installation, arguments: list[str]) -> int:
+    """Measure every size both ways, write the table, say it."""
+    options = _options(arguments)
+    with temporary_home() as home:
+        Host(installation.host, home)
+        with torch.inference_mode():
+            lines = measured_sizes(options.largest, options.steps)
+    write_rows(options.out / "grid.csv", COLUMNS, lines)
+    for line in lines:
+        say("  ".join(f"{value:>12}" for value in line))
+    return 0
+
+
+def measured_sizes(largest: int, steps: int) -> list[tuple[object, ...]]:
+    """Two lines per size. The pairs of a smaller grid are among those of the largest, and run once."""
+    from .transfers.inverted import pocket_models
+
+    models = pocket_models()
+    scenes = held_out_pairs(largest)
+    shapes, looks = [pair.structure for pair in scenes], [pair.appearance for pair in scenes]
+
+    def run(some_shapes: list[Scene], some_looks: list[Scene]) -> Measured:
+        return counted(models, lambda: transferred(models, some_shapes, some_looks, steps))
+
+    pairs = [(s, a) for s in range(largest) for a in range(largest)]
+    alone = {(s, a): run([shapes[s]], [looks[a]]) for s, a in tqdm(pairs, desc="pairs", leave=False)}
+    lines: list[tuple[object, ...]] = []
+    for n in tqdm(range(1, largest + 1), desc="grids", leave=False):
+        grid = run(shapes[:n], looks[:n])
+        singles = [alone[s, a] for s, a in pairs if max(s, a) < n]
+        in_turn = Measured(
+            torch.cat([single.pictures for single in singles]),
+            sum(single.evaluations for single in singles),
+            sum(single.seconds for single in singles),
+        )
+        executed = steps - _skipped(steps)
+        promised = {ONE_BY_ONE: n * n * costs.grid(1, 1, executed=executed), GRID: costs.grid(n, n, executed=executed)}
+        for way, found in ((ONE_BY_ONE, in_turn), (GRID, grid)):
+            far = float((found.pictures - in_turn.pictures).abs().max())
+            lines.append(
+                (f"{n}x{n}", way, n * n, found.evaluations, promised[way], f"{found.seconds:.1f}", f"{far:.5f}")
+            )
+    return lines
+
+
+def transferred(models: Models, shapes: list[Scene], looks: list[Scene], steps: int) -> Tensor:
+    """Every look on every shape by cross-image attention with the nodes' defaults and the true masks, in one batch."""
+    from ..host.schedules import schedule_of
+    from ..inversion.pairing import every_pair
+    from .transfers.inverted import TRUE, InvertedPairs, Masks, invert
+    from .transfers.variants import VARIANTS, transfer
+
+    truth = rendered([Pair(shape, look) for shape in shapes for look in looks], SIZE)
+    schedule = schedule_of(models.model, steps=steps, start_at=_skipped(steps))
+    shape, look = truth.structure, truth.appearance
+    structures = invert(models, shape.image[:: len(looks)], [scene.species for scene in shapes], schedule)
+    appearances = invert(models, look.image[: len(looks)], [scene.species for scene in looks], schedule)
+    pairs = every_pair([structures], [appearances], shape.mask[:: len(looks)], look.mask[: len(looks)])
+    masks = {TRUE: Masks(pairs.structure_mask, pairs.appearance_mask)}
+    ours = next(variant for variant in VARIANTS if variant.masks == TRUE)
+    return transfer(models, InvertedPairs(truth, pairs.structures, pairs.appearances, masks), ours)
+
+
+def counted(models: Models, work: Callable[[], Tensor]) -> Measured:
+    """What the network of these models did during `work`."""
+    from .evaluation_counter import EvaluationCount
+
+    count = EvaluationCount(models.model.model.diffusion_model)
+    begun = time.perf_counter()
+    pictures = work()
+    count.close()
+    return Measured(pictures, sum(count.by_node.values()), time.perf_counter() - begun)
+
+
+def _skipped(steps: int) -> int:
+    return round(steps * SKIPPED)
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev.py bench grid", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--largest", type=int, default=4, metavar="N", help="up to N x N pairs (default: 4)")
+    parser.add_argument(
+        "--steps", type=int, default=costs.STEPS, metavar="K", help=f"of the schedule (default: {costs.STEPS})"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the result goes")
+    options = parser.parse_args(arguments)
+    if min(options.largest, options.steps) < 1:
+        parser.error("--largest and --steps must be 1 or more")
+    return options
