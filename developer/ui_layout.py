@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .ui_graph import MUTED, NOTE, Workflow, inputs_of, is_widget
+from .ui_graph import MUTED, NOTE, Workflow, inputs_of, widgets_of
 
 WIDTH, GAP, TITLE = 330, 40, 30  # pixels, as everything here; TITLE stands above a node's position
 SOCKET, WIDGET, TEXT, PICTURE = 20, 26, 70, 250
@@ -21,6 +21,7 @@ SHOWS_A_PICTURE = {
     "AppearanceTransfer_WordAttentionMap",
     "AppearanceTransfer_NullTextInversion",
     "AppearanceTransfer_DrawMatches",
+    "AppearanceTransfer_MatchFeatures",
     "AppearanceTransfer_TrainSplice",
     "AppearanceTransfer_InvertViTFeature",
     "AppearanceTransfer_ShowKeySelfSimilarity",
@@ -77,13 +78,11 @@ def _place(group: Group, nodes: Mapping[str, dict[str, Any]], left: int, info: M
 
 
 def _height(node: Mapping[str, Any], about: Mapping[str, Any]) -> int:
-    """Nearly what the page gives it: sockets, then the widgets that are not folded away, then a picture."""
-    widgets = [options for _, kind, options, _ in inputs_of(about) if is_widget(kind, options)]
-    shown = [options for options in widgets if not options.get("advanced")]
-    texts = sum(bool(options.get("multiline")) for options in shown)
+    """Nearly what the page gives it: sockets, then all widgets, since the canvas folds none away, then a picture."""
+    texts = sum(bool(options.get("multiline")) for _, _, options, _ in inputs_of(about))
     sockets = max(len(node["inputs"]), len(node["outputs"]))
     picture = PICTURE if node["type"] in SHOWS_A_PICTURE else 0
-    return 20 + SOCKET * sockets + WIDGET * (len(shown) + (len(shown) < len(widgets))) + TEXT * texts + picture
+    return 20 + SOCKET * sockets + WIDGET * len(list(widgets_of(about))) + TEXT * texts + picture
 
 
 def _note(number: int, text: str) -> dict[str, Any]:
