@@ -1,1 +1,3 @@
-"""Measurements. Each module has `main(installation, arguments)` and is run by `python dev.py bench NAME`."""
+"""Measurements. Each module has `main(installation, arguments)` and is run by `python dev.py bench NAME`; report.py
+runs them all.
+"""

@@ -57,12 +57,13 @@ def by_side(pairs: list[Pair], values: Cases, method: str = "ours") -> Cases:
 def write_results(folder: Path, pairs: list[Pair], values: Cases, outputs: dict[str, Tensor], sheet: str) -> Cases:
     """The values with those of earlier runs, the table of them all, which is returned, and the first pictures."""
     path = folder / "effect_pairs.csv"
-    every = read_cases(path) | values
+    earlier = read_cases(path)
+    every = earlier | values
     pairs = held_out_pairs(max(len(cases) for metrics in every.values() for cases in metrics.values()))
     columns = ("pair", "structure_seed", "appearance_seed", "structure", "appearance", "same_side")
     write_cases(path, columns, (_facts(row, pair) for row, pair in enumerate(pairs)), every)
     table = every | by_side(pairs, every)
-    write_table(folder / "effect.csv", table)
+    write_table(folder / "effect.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
     truth = rendered(pairs[:SHOWN], SIZE)
     shown = {"structure": truth.structure.image, "appearance": truth.appearance.image}
     shown |= {name: pictures[:SHOWN] for name, pictures in outputs.items() if name != "identity"}

@@ -80,13 +80,16 @@ def test(options: argparse.Namespace, installation: Installation) -> int:
 
 
 def bench(options: argparse.Namespace, installation: Installation) -> int:
-    """Run `main(installation, arguments)` of one module in benchmarks/, or list them."""
-    folder = ROOT / "benchmarks"
-    names = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
-    if not options.rest:
-        say("\n".join(names) or "There are no benchmarks yet.")
+    """The report, with its options; or `main(installation, arguments)` of one module in benchmarks/; or their list."""
+    names = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem != "__init__")
+    if options.rest == ["--list"]:
+        say("\n".join(names))
         return 0
-    name, *words = options.rest
+    name, *words = options.rest or ["report"]
+    if name == "--real":
+        name = "real"
+    elif name.startswith("-"):
+        name, words = "report", options.rest
     if name not in names:
         raise Trouble(f"There is no benchmark {name!r}; there are: {', '.join(names)}.")
     return importlib.import_module(f"appearance_transfer.benchmarks.{name}").main(installation, words) or 0

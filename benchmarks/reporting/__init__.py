@@ -1,4 +1,4 @@
-"""What every benchmark leaves in benchmarks/results: tables of one form, and sheets of pictures."""
+"""What every benchmark leaves in benchmarks/results: tables of one form, sheets of pictures, curves."""
 
 from pathlib import Path
 

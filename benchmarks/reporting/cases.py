@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .table import Values
+from .table import Values, write_rows
 
 Cases = dict[str, dict[str, list[float]]]
 """method -> metric -> a value per case; a method may have been run on fewer cases than others."""
@@ -28,10 +28,8 @@ def read_cases(path: Path) -> Cases:
 def write_cases(path: Path, columns: Sequence[str], about: Iterable[Sequence[object]], values: Values) -> None:
     """A row per case: what is known about it, under `columns`, and its values, under "method: metric"."""
     names = [(method, metric) for method, metrics in values.items() for metric in metrics]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="ascii") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*columns, *(f"{method}: {metric}" for method, metric in names)))
-        for row, facts in enumerate(about):
-            cases = (values[method][metric] for method, metric in names)
-            writer.writerow((*facts, *(f"{found[row]:.4f}" if row < len(found) else "" for found in cases)))
+    lines = []
+    for row, facts in enumerate(about):
+        cases = (values[method][metric] for method, metric in names)
+        lines.append((*facts, *(f"{found[row]:.4f}" if row < len(found) else "" for found in cases)))
+    write_rows(path, (*columns, *(f"{method}: {metric}" for method, metric in names)), lines)

@@ -6,27 +6,25 @@ Imports the host's modules, so import it after the host has started.
 from __future__ import annotations
 
 import comfy.sample
-import kornia
 import torch
+from comfy_extras.nodes_post_processing import ColorTransfer
 from torch import Tensor
 
-from ...host.schedules import sigmas_tensor
+from ...host.schedules import schedule_of, sigmas_tensor
 from ...inversion.schedule import Schedule
-from .inverted import InvertedPairs, Models
+from .inverted import STEPS, InvertedPairs, Models
 
 IMG2IMG_SEED = 42
 TEXT_GUIDANCE = 3.5  # as the inversions
+HALF = STEPS // 2
 
 
-def colour_transfer(structure: Tensor, appearance: Tensor) -> Tensor:
-    """Mean and standard deviation of each Lab channel of the whole picture (Reinhard et al. 2001, in CIE Lab).
-
-    Both [B, H, W, 3] in 0..1.
+def colour_transfer(models: Models, pairs: InvertedPairs, method: str) -> Tensor:
+    """The host's node Transfer Color on the whole pictures: "reinhard_lab" (mean and spread of each Lab channel),
+    "mkl_lab" (their covariance) or "histogram", pair by pair.
     """
-    ours, wanted = (kornia.color.rgb_to_lab(image.permute(0, 3, 1, 2)) for image in (structure, appearance))
-    over = {"dim": (-2, -1), "keepdim": True}
-    moved = (ours - ours.mean(**over)) / ours.std(**over).clamp(min=1e-5) * wanted.std(**over) + wanted.mean(**over)
-    return kornia.color.lab_to_rgb(moved).clamp(0.0, 1.0).permute(0, 2, 3, 1)
+    structure, appearance = pairs.truth.structure.image, pairs.truth.appearance.image
+    return ColorTransfer.execute(structure, appearance, method, {"source_stats": "per_frame"})[0]
 
 
 def image_to_image(models: Models, pairs: InvertedPairs) -> Tensor:
@@ -34,19 +32,30 @@ def image_to_image(models: Models, pairs: InvertedPairs) -> Tensor:
 
     It starts from fresh noise at the level at which ours starts (denoise 0.68) and takes the same steps.
     """
+    return _under_captions(models, pairs, pairs.structure.schedule, "euler")
+
+
+def sdedit(models: Models, pairs: InvertedPairs) -> Tensor:
+    """SDEdit (Meng et al., ICLR 2022, arXiv 2108.01073): half of the noise, then the reverse SDE (euler_ancestral)."""
+    return _under_captions(models, pairs, schedule_of(models.model, steps=STEPS, start_at=HALF), "euler_ancestral")
+
+
+def _under_captions(models: Models, pairs: InvertedPairs, schedule: Schedule, sampler: str) -> Tensor:
     latent = models.model.get_model_object("latent_format").process_out(pairs.structure.x0)
-    return from_noise(models, latent, pairs.structure.schedule, pairs.truth.appearance_captions, TEXT_GUIDANCE)
+    return from_noise(models, latent, schedule, pairs.truth.appearance_captions, TEXT_GUIDANCE, sampler)
 
 
-def from_noise(models: Models, latent: Tensor, schedule: Schedule, captions: list[str], guidance: float) -> Tensor:
-    """The pictures [B, H, W, 3] that euler steps find under the captions, from latents [B, 4, h, w] in fresh noise."""
+def from_noise(
+    models: Models, latent: Tensor, schedule: Schedule, captions: list[str], guidance: float, sampler: str = "euler"
+) -> Tensor:
+    """The pictures [B, H, W, 3] that a sampler finds under the captions, from latents [B, 4, h, w] in fresh noise."""
     noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(IMG2IMG_SEED))
     sampled = comfy.sample.sample(
         models.model,
         noise,
         schedule.steps,
         guidance,
-        "euler",
+        sampler,
         "normal",
         models.conditioning(captions),
         models.conditioning([""]),

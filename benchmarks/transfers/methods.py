@@ -10,7 +10,7 @@ from functools import partial
 
 from torch import Tensor
 
-from .baselines import colour_transfer, image_to_image
+from .baselines import colour_transfer, image_to_image, sdedit
 from .fine_grained import DEVIATIONS, deviate
 from .inverted import InvertedPairs, Models
 from .rearranged import REARRANGEMENTS, rearrange
@@ -36,17 +36,15 @@ def _answer_through_autoencoder(models: Models, pairs: InvertedPairs) -> Tensor:
     return models.decode(models.encode(pairs.truth.answer.image))
 
 
-def _colour_transfer(models: Models, pairs: InvertedPairs) -> Tensor:
-    return colour_transfer(pairs.truth.structure.image, pairs.truth.appearance.image)
-
-
 METHODS: dict[str, Method] = {
     "identity": _identity,
     "identity, autoencoder": _autoencoder,
     "perfect answer": _answer,
     "perfect answer, autoencoder": _answer_through_autoencoder,
-    "colour transfer": _colour_transfer,
+    "colour transfer": partial(colour_transfer, method="reinhard_lab"),
+    "colour transfer, MKL": partial(colour_transfer, method="mkl_lab"),
     "img2img": image_to_image,
+    "SDEdit": sdedit,
     **{variant.name: partial(transfer, variant=variant) for variant in VARIANTS},
     **{variant.name: partial(rearrange, variant=variant) for variant in REARRANGEMENTS},
     **{variant.name: partial(deviate, variant=variant) for variant in DEVIATIONS},

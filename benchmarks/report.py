@@ -1,0 +1,120 @@
+"""The report: every benchmark, its tables, pictures and curves in one page, each with what made it.
+
+`python dev.py bench [--quick] [--reuse]` runs what benchmarks/reporting/contents.py names, each in a process of its
+own, and writes report.md: in full into benchmarks/results (hours), or with --quick, few cases each, into
+out/report-quick (minutes). --reuse runs only what has left no results there yet. What fails, or cannot be run here, is
+a sentence in the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from ..developer.console import say, step
+from ..developer.installation import Installation
+from ..developer.places import CACHE, OUT, ROOT, contained_environment
+from .reporting import RESULTS
+from .reporting.contents import CONTENTS
+from .reporting.markdown import table
+from .reporting.origin import here_and_now, origins
+from .reporting.section import Picture, Section, Table, Words
+
+QUICK = OUT / "report-quick"
+LOGS = CACHE / "bench"
+Failures = dict[Words, str]
+"""What did not finish, and why."""
+
+
+def main(installation: Installation, arguments: list[str]) -> int:
+    """Run the benchmarks and write the report; 1 where one of them did not finish."""
+    options = _options(arguments)
+    folder = QUICK if options.quick else RESULTS
+    failures: Failures = {}
+    for section in CONTENTS:
+        if options.reuse and any(files(folder, shown) for shown in section.shows):
+            continue
+        for words in section.quick if options.quick else section.full:
+            failures |= run(words, folder)
+    path = folder / "report.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(report(folder, failures, quick=options.quick), encoding="utf-8")
+    say(f"The report is {path.relative_to(ROOT).as_posix()}.")
+    return 1 if failures else 0
+
+
+def run(words: Words, folder: Path) -> Failures:
+    """Run one benchmark in a process of its own; nothing, or why it did not finish. Its output goes to a log."""
+    out = () if folder == RESULTS else ("--out", folder.relative_to(ROOT).as_posix())
+    command = [sys.executable, str(ROOT / "dev.py"), "bench", *words, *out]
+    LOGS.mkdir(parents=True, exist_ok=True)
+    path = LOGS / f"{words[0]}.log"
+    with step(f"Running {' '.join(words)} (its output: {path.relative_to(ROOT).as_posix()})"), path.open("w") as log:
+        done = subprocess.run(command, cwd=ROOT, env=contained_environment(), stdout=log, stderr=subprocess.STDOUT)
+    if done.returncode == 0:
+        return {}
+    last = next(
+        filter(None, map(str.strip, reversed(path.read_text(encoding="utf-8").splitlines()))), "it said nothing"
+    )
+    say(f"It did not finish: {last}")
+    return {words: last}
+
+
+def report(folder: Path, failures: Failures, *, quick: bool) -> str:
+    """The whole page, from the results that lie in `folder`."""
+    origin = here_and_now()
+    head = [
+        "# Benchmark report",
+        f"Composed by {origin}.",
+        "Every table and picture says what made it, when, and on which machine. `mean [low, high]`: 95 % bootstrap "
+        "intervals (BCa) over the n cases. The pocket world is a test bench with toy animals: its numbers compare "
+        "methods with one another, they are no claim about Stable Diffusion.",
+    ]
+    if quick:
+        head.append(
+            "This is the quick report: so few cases that the intervals are wide, or none. It shows that everything "
+            "runs; `python dev.py bench` makes the full one, benchmarks/results/report.md."
+        )
+    head.append("\n".join(f"{number}. {section.title}" for number, section in enumerate(CONTENTS, 1)))
+    bodies = [part for section in CONTENTS for part in paragraphs(folder, section, failures, quick)]
+    return "\n\n".join([*head, *bodies]) + "\n"
+
+
+def paragraphs(folder: Path, section: Section, failures: Failures, quick: bool) -> list[str]:
+    """One section: what it is about, what went wrong, what there is."""
+    runs = section.quick if quick else section.full
+    parts = [f"## {section.title}", section.about]
+    parts += [
+        f"`python dev.py bench {' '.join(words)}` did not finish: {failures[words]}"
+        for words in runs
+        if words in failures
+    ]
+    for shown in section.shows:
+        for path in files(folder, shown):
+            parts += exhibit(path, shown)
+    if not any(files(folder, shown) for shown in section.shows):
+        commands = ", ".join(f"`python dev.py bench {' '.join(words)}`" for words in section.full)
+        parts.append(f"Not in this {'quick ' if quick else ''}report. {commands} would fill this section.")
+    return parts
+
+
+def exhibit(path: Path, shown: Table | Picture) -> list[str]:
+    """A table or a picture, the sentence above it, and where it comes from."""
+    parts = [shown.about] if shown.about else []
+    parts.append(table(path, shown) if isinstance(shown, Table) else f"![{shown.about}]({path.name})")
+    made_by = "; ".join(map(str, origins(path))) or "nobody noted by which command"
+    return [*parts, f"<sub>[{path.name}]({path.name}): {made_by}.</sub>"]
+
+
+def files(folder: Path, shown: Table | Picture) -> list[Path]:
+    """The results that there are of what is to be shown."""
+    return sorted(folder.glob(shown.file))
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev.py bench", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few cases each, minutes instead of hours")
+    parser.add_argument("--reuse", action="store_true", help="run only what has left no results yet")
+    return parser.parse_args(arguments)

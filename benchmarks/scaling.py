@@ -1,0 +1,101 @@
+"""How the cost of a transfer grows with the size of the pictures and with the number of references.
+
+`python dev.py bench scaling [--sizes PX ...] [--references N ...]` writes results/scaling.csv and results/scaling.png:
+U-Net evaluations, seconds and peak memory of one whole transfer in few steps on the pocket checkpoint, each in a fresh
+process, as in official_cost.py. The released loop knows one reference, and stands beside ours as long as one of its
+attention maps stays below a GiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..developer.console import say
+from ..developer.installation import Installation
+from .measuring.fresh_process import in_fresh_process
+from .official_cost import EVALUATIONS, MEMORY, OURS, RELEASED, SECONDS, Case, measured
+from .reporting import RESULTS
+from .reporting.curves import Panel, write_curves
+from .reporting.table import write_rows
+
+SIZES, REFERENCES = (256, 512, 768, 1024), (1, 2, 3, 4)
+PLAIN_SIZE = 256
+"""Pixels at which the number of references grows."""
+BY_SIZE, BY_REFERENCES = "pixels per side", "references"
+SCHEDULE = {"steps": 5, "start_at": 2, "first": 1}
+LARGEST_MAP = 2**30
+HEADS, PICTURES, FP32 = 4, 3, 4
+"""Of the pocket U-Net's layers, of the released loop's batch, and the bytes of a number."""
+
+
+class Point(NamedTuple):
+    """One measurement: on which curve, whose, at which x, and what was found."""
+
+    curve: str
+    side: str
+    x: int
+    evaluations: float
+    seconds: float
+    mebibytes: float
+
+
+def main(installation: Installation, arguments: list[str]) -> int:
+    """Measure every point, write the table and the figure."""
+    options = _options(arguments)
+    points = []
+    for curve, side, x, case, references in tasks(options.sizes, options.references):
+        found = in_fresh_process(measured, installation.host, side, case, references)
+        points.append(Point(curve, side, x, found[EVALUATIONS], found[SECONDS], found[MEMORY]))
+        cost = f"{found[EVALUATIONS]:g} evaluations, {found[SECONDS]:.1f} s, {found[MEMORY]:.0f} MiB"
+        say(f"{curve} = {x}, {side}: {cost}")
+    lines = ((*point[:4], f"{point.seconds:.2f}", f"{point.mebibytes:.1f}") for point in points)
+    write_rows(options.out / "scaling.csv", ("curve", "side", "x", EVALUATIONS, SECONDS, MEMORY), lines)
+    title = f"One transfer on the pocket checkpoint, {SCHEDULE['steps']} steps of which {SCHEDULE['start_at']} left out"
+    write_curves(options.out / "scaling.png", title, panels(points))
+    return 0
+
+
+def tasks(sizes: list[int], references: list[int]) -> Iterator[tuple[str, str, int, Case, int]]:
+    """(curve, side, x, case, number of references) of every point."""
+    for size in sizes:
+        places = (size // 8) ** 2
+        fits = PICTURES * HEADS * places**2 * FP32 < LARGEST_MAP
+        for side in (RELEASED, OURS) if fits else (OURS,):
+            yield BY_SIZE, side, size, Case(size, **SCHEDULE), 1
+    for number in references:
+        yield BY_REFERENCES, OURS, number, Case(PLAIN_SIZE, **SCHEDULE), number
+
+
+def panels(points: list[Point]) -> list[list[Panel]]:
+    """A row per measure, a column per curve."""
+    curves = dict.fromkeys(point.curve for point in points)
+    measures = {"seconds": SECONDS, "mebibytes": MEMORY, "evaluations": EVALUATIONS}
+    return [
+        [
+            Panel(curve, label, _lines(points, curve, measure), log=curve == BY_SIZE and measure != "evaluations")
+            for curve in curves
+        ]
+        for measure, label in measures.items()
+    ]
+
+
+def _lines(points: list[Point], curve: str, measure: str) -> dict[str, list[tuple[float, float]]]:
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for point in points:
+        if point.curve == curve:
+            lines.setdefault(point.side, []).append((point.x, getattr(point, measure)))
+    return lines
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev.py bench scaling", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, metavar="PX", help=f"pixels (default: {SIZES})")
+    parser.add_argument("--references", type=int, nargs="*", default=REFERENCES, metavar="N", help="how many (1 to 4)")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
+    options = parser.parse_args(arguments)
+    if any(size < 64 or size % 32 for size in options.sizes) or any(number < 1 for number in options.references):
+        parser.error("--sizes must be multiples of 32 from 64 on, and --references 1 or more")
+    return options

@@ -1,0 +1,116 @@
+"""The report from results that are there: every section, intervals, where each number comes from, what is missing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from appearance_transfer.benchmarks.report import paragraphs, report
+from appearance_transfer.benchmarks.reporting.contents import CONTENTS
+from appearance_transfer.benchmarks.reporting.curves import Panel, write_curves
+from appearance_transfer.benchmarks.reporting.markdown import by_method, interval, number
+from appearance_transfer.benchmarks.reporting.origin import FILE, here_and_now, origins
+from appearance_transfer.benchmarks.reporting.section import Picture, Section, Table
+from appearance_transfer.benchmarks.reporting.table import write_rows, write_table
+from appearance_transfer.developer.places import ROOT
+from PIL import Image
+
+VALUES = {"identity": {"error": [1.0, 1.0]}, "ours": {"error": [0.25, 0.5, 0.75], "overlap": [0.5, 0.5]}}
+SECTION = Section("A title", "What it is about.", (Table("sample.csv", "Shown:"),), full=(("sample", "--all"),))
+
+
+def test_a_benchmark_of_every_run_exists() -> None:
+    runs = [words for section in CONTENTS for words in (*section.full, *section.quick)]
+    assert not [words[0] for words in runs if not (ROOT / "benchmarks" / f"{words[0]}.py").is_file()]
+
+
+def test_without_any_results_every_section_says_how_to_get_them(tmp_path: Path) -> None:
+    text = report(tmp_path, {}, quick=False)
+    for section in CONTENTS:
+        assert f"## {section.title}\n" in text
+        for words in section.full:
+            assert f"`python dev.py bench {' '.join(words)}`" in text
+
+
+def test_the_head_names_machine_and_versions(tmp_path: Path) -> None:
+    here, text = here_and_now(), report(tmp_path, {}, quick=True)
+    assert "quick report" in text
+    for fact in (here.machine, here.versions, here.commit):
+        assert fact in text
+    assert "torch 2" in here.versions
+    assert "cores" in here.machine
+
+
+def test_a_table_has_intervals_and_its_origin(tmp_path: Path) -> None:
+    write_table(tmp_path / "sample.csv", VALUES)
+    text = "\n".join(paragraphs(tmp_path, SECTION, {}, quick=False))
+    assert "| ours | 0.50 [0.25, 0.67] | 0.50 | 3, 2 |" in text
+    (origin,) = origins(tmp_path / "sample.csv")
+    assert str(origin) in text
+
+
+def test_a_run_that_failed_is_a_sentence(tmp_path: Path) -> None:
+    text = "\n".join(paragraphs(tmp_path, SECTION, {("sample", "--all"): "there is no weather"}, quick=False))
+    assert "`python dev.py bench sample --all` did not finish: there is no weather" in text
+
+
+def test_only_what_is_asked_for_is_shown(tmp_path: Path) -> None:
+    write_table(tmp_path / "sample.csv", VALUES)
+    shown = Section("", "", (Table("sample.csv", metrics=("overlap",), methods=("ours",)),), full=())
+    text = "\n".join(paragraphs(tmp_path, shown, {}, quick=False))
+    assert "| method | overlap | n |" in text
+    assert "identity" not in text
+
+
+def test_pictures_are_found_by_their_pattern(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "some_b.png")
+    shown = Section("", "", (Picture("some_*.png", "Look"),), full=())
+    text = "\n".join(paragraphs(tmp_path, shown, {}, quick=False))
+    assert "![Look](some_b.png)" in text
+    assert "nobody noted" in text
+
+
+def test_another_form_of_table_is_shown_as_it_is(tmp_path: Path) -> None:
+    write_rows(tmp_path / "sample.csv", ("pair", "value"), [("cows", "0.01234"), ("fruit", "")])
+    assert "| cows | 0.012 |\n| fruit | - |" in "\n".join(paragraphs(tmp_path, SECTION, {}, quick=False))
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("808.0000", "808"),
+        ("0.5883", "0.59"),
+        ("0.0095", "0.0095"),
+        ("41.8552", "41.9"),
+        ("1541.8", "1542"),
+        ("x", "x"),
+    ],
+)
+def test_numbers_have_the_digits_that_a_reader_needs(cell: str, shown: str) -> None:
+    assert number(cell) == shown
+
+
+def test_a_method_without_a_metric_has_an_empty_cell() -> None:
+    text = by_method([("a", "x", "1", "1", "1", "2"), ("b", "y", "0.5", "0.25", "0.75", "3")])
+    assert text.splitlines()[2:] == ["| a | 1 | - | 2 |", "| b | - | 0.50 [0.25, 0.75] | 3 |"]
+    assert interval("0.5", "0.5", "0.5") == "0.50"
+
+
+def test_origins_of_rows_that_stay_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "sample.csv"
+    write_table(path, VALUES)
+    known = json.loads((tmp_path / FILE).read_text())
+    known["sample.csv"][0]["command"] = "python dev.py bench sample"
+    (tmp_path / FILE).write_text(json.dumps(known))
+    write_table(path, VALUES, rows_stay=True)
+    write_table(path, VALUES, rows_stay=True)  # the same command again counts once
+    assert [origin.command for origin in origins(path)] == ["python dev.py bench sample", here_and_now().command]
+    write_table(path, VALUES)
+    assert len(origins(path)) == 1
+
+
+def test_curves_become_a_picture_with_its_origin(tmp_path: Path) -> None:
+    lines = {"ours": [(256, 1.0), (512, 4.0)], "released code": [(256, 2.0)]}
+    write_curves(tmp_path / "curves.png", "A title", [[Panel("px", "seconds", lines), Panel("px", "MiB", lines, True)]])
+    width, height = Image.open(tmp_path / "curves.png").size
+    assert width > 2 * height > 0
+    assert origins(tmp_path / "curves.png")
