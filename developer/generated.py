@@ -1,11 +1,11 @@
-"""The files that follow from the nodes: the workflows and the English locale. `dev.py generate` writes them."""
+"""The files that follow from the nodes: workflows, blueprints, the English locale. `dev.py generate` writes them."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .gallery import gallery
+from .gallery import blueprints, gallery
 from .places import ROOT
 from .ui_graph import AUTOGROW, inputs_of
 
@@ -17,6 +17,8 @@ def generated(info: Mapping[str, Any]) -> dict[Path, str]:
     files: dict[Path, Any] = {ROOT / "locales" / "en" / "nodeDefs.json": node_definitions(info)}
     for name, showpiece in gallery().items():
         files[ROOT / "workflows" / f"{name}.json"] = showpiece.workflow(name, info)
+    for name, blueprint in blueprints().items():
+        files[ROOT / "subgraphs" / f"{name}.json"] = blueprint.workflow(name, info)
     return {path: json.dumps(content, indent=2, ensure_ascii=True) + "\n" for path, content in files.items()}
 
 

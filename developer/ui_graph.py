@@ -24,20 +24,8 @@ CONTROL, UPLOAD = "fixed", "image"  # what the page keeps for the widgets it add
 
 def ui_graph(name: str, graph: Graph, info: Mapping[str, Any]) -> Workflow:
     """The workflow of a graph, every node still at (0, 0). Node k of the graph, counted from 1, has the id k."""
-    number = {node: index for index, node in enumerate(graph, start=1)}
-    nodes = [_node(number[node], about, info[about["class_type"]]) for node, about in graph.items()]
-    links: list[list[Any]] = []
-    for node in nodes:
-        for slot, socket in enumerate(node["inputs"]):
-            if socket["link"] is None:
-                continue
-            origin, output = number[socket["link"][0]], socket["link"][1]
-            source = nodes[origin - 1]["outputs"][output]
-            if "," in socket["type"]:
-                _settle(node, source["type"])
-            socket["link"] = len(links) + 1
-            source["links"].append(socket["link"])
-            links.append([socket["link"], origin, output, node["id"], slot, source["type"]])
+    nodes = loose_nodes(graph, info)
+    links = connect(nodes, {name: (node["id"], node["outputs"]) for name, node in zip(graph, nodes, strict=True)})
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"appearance-transfer/{name}")),
         "revision": 0,
@@ -50,6 +38,32 @@ def ui_graph(name: str, graph: Graph, info: Mapping[str, Any]) -> Workflow:
         "extra": {},
         "version": VERSION,
     }
+
+
+def loose_nodes(graph: Graph, info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The nodes of a graph; each link is still a pair (name of the origin, output), known at its target only."""
+    return [_node(number, about, info[about["class_type"]]) for number, about in enumerate(graph.values(), start=1)]
+
+
+def connect(nodes: list[dict[str, Any]], origins: Mapping[str, tuple[int, list[dict[str, Any]]]]) -> list[list[Any]]:
+    """Number the links of loose nodes, at both ends. origins: id and outputs of all that a link may come from, by name.
+
+    Returns the links as the page keeps them: number, origin, its output, target, its input, type.
+    """
+    links: list[list[Any]] = []
+    for node in nodes:
+        for slot, socket in enumerate(node["inputs"]):
+            if socket["link"] is None:
+                continue
+            name, output = socket["link"]
+            origin, outputs = origins[name]
+            source = outputs[output]
+            if "," in socket["type"]:
+                _settle(node, source["type"])
+            socket["link"] = len(links) + 1
+            source["links"].append(socket["link"])
+            links.append([socket["link"], origin, output, node["id"], slot, source["type"]])
+    return links
 
 
 def api_graph(workflow: Mapping[str, Any], info: Mapping[str, Any], with_muted: bool = False) -> Graph:
@@ -98,7 +112,6 @@ def is_widget(kind: str, options: Mapping[str, Any]) -> bool:
 
 
 def _node(number: int, node: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
-    """One node, whose links are still pairs (name of the origin, output)."""
     given = node["inputs"]
     known = {name for name, *_ in inputs_of(about)}
     if unknown := {name.split(".")[0] for name in given} - known:

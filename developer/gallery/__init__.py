@@ -1,12 +1,13 @@
-"""The workflows that come with the pack.
+"""The workflows that come with the pack, and the blueprint.
 
 The graphs are the ones that the demo and the tests queue, so what a person opens cannot drift from what is tested.
 """
 
-from . import cross_image, editing, fine_grained, matching, rearrangement, splice
+from . import cross_image, editing, fine_grained, grid, matching, rearrangement, simple, splice
+from .blueprint import Blueprint
 from .showpiece import Showpiece
 
-__all__ = ["Showpiece", "gallery"]
+__all__ = ["Blueprint", "Showpiece", "blueprints", "gallery"]
 
 
 def gallery() -> dict[str, Showpiece]:
@@ -29,4 +30,10 @@ def gallery() -> dict[str, Showpiece]:
         "15_pix2pix_zero_synthetic": editing.synthetic_picture(),
         "16_collect_pairs": editing.collect_pairs(),
         "17_train_distilled_editor": editing.train_distilled_editor(),
+        "19_transfer_grid": grid.transfer_grid(),
     }
+
+
+def blueprints() -> dict[str, Blueprint]:
+    """Every blueprint by the name of its file, which is what a person reads in the node library."""
+    return {"Appearance transfer (simple)": simple.simple()}

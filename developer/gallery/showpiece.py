@@ -30,7 +30,12 @@ class Showpiece:
         """The UI form, laid out. info: the host's /object_info."""
         workflow = ui_graph(name, self.graph, info)
         lay_out(workflow, list(self.graph), self.groups, self.note, info)
-        for node in workflow["nodes"]:
-            if node["type"] in MODELS:
-                node["properties"]["models"] = [MODELS[node["type"]]]
+        name_models(workflow["nodes"])
         return workflow
+
+
+def name_models(nodes: Sequence[dict[str, Any]]) -> None:
+    """Write into the nodes that load a person's own models where those can be had."""
+    for node in nodes:
+        if node["type"] in MODELS:
+            node["properties"]["models"] = [MODELS[node["type"]]]

@@ -1,10 +1,11 @@
 """What the page fetches besides nodes: help, translations, templates and their thumbnails."""
 
+import json
 import urllib.error
 import urllib.request
 
 import pytest
-from appearance_transfer.developer.gallery import gallery
+from appearance_transfer.developer.gallery import blueprints, gallery
 from appearance_transfer.developer.places import PACK_NAME, ROOT
 from appearance_transfer.developer.server import LOCAL
 
@@ -43,3 +44,12 @@ def test_a_template_and_its_thumbnail_can_be_opened(server, name) -> None:
     folder = f"/api/workflow_templates/{PACK_NAME}"
     assert fetch(server, f"{folder}/{name}.json") == (ROOT / "workflows" / f"{name}.json").read_bytes()
     assert fetch(server, f"{folder}/{name}.jpg").startswith(b"\xff\xd8\xff")
+
+
+def test_blueprints_are_offered_with_their_content(server) -> None:
+    listed = server.get("/global_subgraphs")
+    ours = {key: about for key, about in listed.items() if about["info"]["node_pack"] == f"custom_nodes.{PACK_NAME}"}
+    assert {about["name"] for about in ours.values()} == set(blueprints())
+    for key, about in ours.items():
+        content = json.loads(server.get(f"/global_subgraphs/{key}")["data"])
+        assert content == json.loads((ROOT / "subgraphs" / f"{about['name']}.json").read_text(encoding="utf-8"))

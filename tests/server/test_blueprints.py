@@ -1,0 +1,66 @@
+"""The one node for people who do not want many, queued through the real server as the page would, with fewer steps."""
+
+import json
+
+import numpy as np
+import pytest
+from appearance_transfer.developer.client import Graph
+from appearance_transfer.developer.gallery.blueprint import OUTLET_ID, flat_graph
+from appearance_transfer.developer.gallery.stand_in import on_the_pocket
+from appearance_transfer.developer.places import ROOT
+from appearance_transfer.tests.server.test_workflows import FEWER, is_a_picture, pictures
+
+SIMPLE = ROOT / "subgraphs" / "Appearance transfer (simple).json"
+START_AT = FEWER["AppearanceTransfer_InvertImageDDPM"]["start_at"]
+
+
+def simple(info: dict, **dials: float) -> Graph:
+    """What is queued for the one node with a picture at each socket and some dials turned, on the pocket checkpoint."""
+    workflow = json.loads(SIMPLE.read_text(encoding="utf-8"))
+    (node,), (inside,) = workflow["nodes"], workflow["definitions"]["subgraphs"]
+    widgets = [socket["name"] for socket in node["inputs"] if "widget" in socket]
+    for dial, value in dials.items():
+        node["widgets_values"][widgets.index(dial)] = value
+    loaded = {
+        role: {"class_type": "LoadImage", "inputs": {"image": f"{role}.png"}} for role in ("structure", "appearance")
+    }
+    graph = flat_graph(workflow, info, loaded)
+    (end,) = [link for link in inside["links"] if link["target_id"] == OUTLET_ID]
+    image = [str(end["origin_id"]), end["origin_slot"]]
+    graph["save"] = {"class_type": "SaveImage", "inputs": {"images": image, "filename_prefix": "simple"}}
+    for about in graph.values():
+        fewer = FEWER.get(about["class_type"], {})
+        about["inputs"] |= {name: value for name, value in fewer.items() if name != "start_at"}
+    return on_the_pocket(graph)
+
+
+@pytest.fixture(scope="module")
+def info(server) -> dict:
+    return server.get("/object_info")
+
+
+@pytest.fixture(scope="module")
+def outputs(server, info) -> dict[float, np.ndarray]:
+    """The picture by the strength of the appearance."""
+    return {
+        strength: pictures(server, simple(info, structure_strength=START_AT, appearance_strength=strength))["save"]
+        for strength in (0.0, 1.0)
+    }
+
+
+def test_it_finishes_with_a_picture(outputs) -> None:
+    assert outputs[1.0].shape == (128, 128, 3)
+    assert is_a_picture(outputs[1.0])
+
+
+def test_without_appearance_the_structure_comes_back(server, info, outputs) -> None:
+    """And with it, another picture does."""
+    graph = simple(info)
+    scene = {
+        "scene": graph["structure"],
+        "save": {**graph["save"], "inputs": {"images": ["scene", 0], "filename_prefix": "x"}},
+    }
+    structure = pictures(server, scene)["save"].astype(float)
+    without, with_it = (np.abs(outputs[strength] - structure).mean() for strength in (0.0, 1.0))
+    assert without < 8  # of 255; fourteen steps and the autoencoder
+    assert with_it > 2 * without
