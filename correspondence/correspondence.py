@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 NO_MATCH = -1
+ASPECT_TOLERANCE = 0.05
+"""Encoders crop pictures to a multiple of their stride, which changes the shape a little."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,3 +45,24 @@ class Correspondence:
     def best(self) -> Tensor:
         """[B, h, w] int64: the best match of every place."""
         return self.index[:, 0]
+
+    def check_pictures(self, structure: Tensor, appearance: Tensor) -> None:
+        """Raise ValueError unless these are the pictures that were matched, as far as number and shape can tell.
+
+        structure: [B or 1, H, W, 3], appearance: [B or 1, H', W', 3], at any size.
+        """
+        for name, pictures, matched in (
+            ("structure", structure, self.structure_picture),
+            ("appearance", appearance, self.appearance_picture),
+        ):
+            if len(pictures) not in (1, self.pictures):
+                raise ValueError(
+                    f"There are {len(pictures)} {name} pictures, but the matches are of {self.pictures}. Connect the "
+                    "pictures that were matched."
+                )
+            height, width = pictures.shape[1:3]
+            if abs(height * matched[1] / (width * matched[0]) - 1) > ASPECT_TOLERANCE:
+                raise ValueError(
+                    f"The {name} picture is {width}x{height}, but the matches are of one of {matched[1]}x{matched[0]}. "
+                    f"Connect the picture that the {name}'s features were made from."
+                )

@@ -23,8 +23,6 @@ REACH = 32
 """Several places of the structure match one of the appearance; what is left out between, in 1/heights, is no gap."""
 GAP = 1 / 32
 """Between the pictures, in heights; white."""
-ASPECT_TOLERANCE = 0.05
-"""Encoders crop pictures to a multiple of their stride, which changes the shape a little."""
 
 
 def draw_matches(
@@ -48,8 +46,7 @@ def draw_matches(
 
     Raises ValueError for pictures of another shape than those that were matched, or of another number.
     """
-    _check("structure", structure, correspondence.structure_picture, correspondence.pictures)
-    _check("appearance", appearance, correspondence.appearance_picture, correspondence.pictures)
+    correspondence.check_pictures(structure, appearance)
     lefts, rights = _at_height(structure, height), _at_height(appearance, height)
     sheets = []
     for i in range(correspondence.pictures):
@@ -148,17 +145,3 @@ def _at_height(pictures: Tensor, height: int) -> Tensor:
     size = (height, max(1, round(height * pictures.shape[2] / pictures.shape[1])))
     mode = "area" if height < pictures.shape[1] else "bicubic"
     return interpolate(pictures[..., :3].movedim(-1, 1).float().cpu(), size=size, mode=mode).clamp(0, 1)
-
-
-def _check(name: str, pictures: Tensor, matched: tuple[int, int], count: int) -> None:
-    if len(pictures) not in (1, count):
-        raise ValueError(
-            f"There are {len(pictures)} {name} pictures, but the matches are of {count}. Connect the pictures that "
-            "were matched."
-        )
-    height, width = pictures.shape[1:3]
-    if abs(height * matched[1] / (width * matched[0]) - 1) > ASPECT_TOLERANCE:
-        raise ValueError(
-            f"The {name} picture is {width}x{height}, but the matches are of one of {matched[1]}x{matched[0]}. Connect "
-            f"the picture that the {name}'s features were made from."
-        )

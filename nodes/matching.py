@@ -25,7 +25,10 @@ class MatchFeatures(io.ComfyNode):
             display_name="Match Features",
             category=FAMILY,
             description="Finds for every place of the structure the place of the appearance that it looks like.",
-            search_aliases=["correspondence", "nearest neighbour", "dense matching", "keypoints", "forced match"],
+            search_aliases=[
+                "correspondence", "nearest neighbour", "dense matching", "keypoints", "forced match", "point pairs",
+            ],
+            is_output_node=True,
             inputs=[
                 Features.Input("structure", tooltip="Features of the picture whose places ask."),
                 Features.Input("appearance", tooltip="Features of the picture whose places answer; the same kind."),
@@ -44,6 +47,14 @@ class MatchFeatures(io.ComfyNode):
                 io.Mask.Input(
                     "appearance_mask", optional=True,
                     tooltip="What of the appearance may be matched; everything without a mask.",
+                ),
+                io.Image.Input(
+                    "structure_image", optional=True,
+                    tooltip="The structure picture, to see and correct matches on the node; it changes none by itself.",
+                ),
+                io.Image.Input(
+                    "appearance_image", optional=True,
+                    tooltip="The appearance picture, shown beside the structure; connect both or none.",
                 ),
                 io.String.Input(
                     "structure_points", default="", multiline=True,
@@ -80,20 +91,24 @@ class MatchFeatures(io.ComfyNode):
     @classmethod
     def execute(
         cls, structure, appearance, method, floor, structure_points, appearance_points, radius, temperature, candidates,
-        structure_mask=None, appearance_mask=None, structure_regions=None, appearance_regions=None,
+        structure_mask=None, appearance_mask=None, structure_image=None, appearance_image=None,
+        structure_regions=None, appearance_regions=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..correspondence.points import force_pairs, parse_points
         from ..correspondence.regions import paired
         from ..host.matching import confidence_mask, match_features
+        from ..host.point_pairs import point_pairs_view
 
         ours, theirs = parse_points(structure_points), parse_points(appearance_points)
         regions = paired(structure_regions or {}, appearance_regions or {})
-        matches = match_features(
+        found = match_features(
             structure, appearance, method=method, structure_mask=structure_mask, appearance_mask=appearance_mask,
             regions=regions, temperature=temperature, floor=floor, candidates=candidates,
         )  # fmt: skip
-        matches = force_pairs(matches, ours, theirs, radius)
-        return io.NodeOutput(matches, confidence_mask(matches))
+        matches = force_pairs(found, ours, theirs, radius)
+        shown = structure_image is not None and appearance_image is not None
+        view = point_pairs_view(found, structure_image, appearance_image) if shown else None
+        return io.NodeOutput(matches, confidence_mask(matches), ui=view)
 
 
 class DrawMatches(io.ComfyNode):

@@ -42,8 +42,9 @@ def dift_matching() -> Showpiece:
     note = (
         "# Which place matches which\n"
         "*DIFT Features* noises each picture a little and reads what the model makes of every place. *Match Features* "
-        "finds for each place of the structure the most similar one of the appearance, here inside the animals only. "
-        "*Draw Matches* gives every place of the appearance a colour of its own and paints it where it matches.\n\n"
+        "finds for each place of the structure the most similar one of the appearance, here inside the animals only; "
+        "after a run, click a point in its pictures to see the match. *Draw Matches* gives every place of the "
+        "appearance a colour of its own and paints it where it matches.\n\n"
         "*Warp by Matches* lays the appearance's pieces on the structure; *PCK* counts how many of some known points "
         "are found (here the renderer knows them: one per part).\n\n"
         "On SD1.5 and others set the preset of *DIFT Features* to semantic. " + POCKET_NOTE
@@ -62,12 +63,13 @@ def add_features(graph: Graph) -> None:
 
 
 def match_features(structure_points: str = "", appearance_points: str = "", radius: float = 0.0) -> dict:
-    """Nearest matches inside the animals, with the pairs of points that must match."""
+    """Nearest matches inside the animals, shown on the node, with the pairs of points that must match."""
     return node(
         OURS + "MatchFeatures", structure=["features_structure", 0], appearance=["features_appearance", 0],
         method="nearest", floor=-1.0, structure_points=structure_points, appearance_points=appearance_points,
         radius=radius, temperature=0.05, candidates=8,
         structure_mask=["structure", 1], appearance_mask=["appearance", 1],
+        structure_image=["structure", 0], appearance_image=["appearance", 0],
     )  # fmt: skip
 
 

@@ -121,7 +121,9 @@ def corrected_match() -> Showpiece:
         "The same transfer twice: by the matches as they were found, and with one pair of points forced. *Match "
         f"Features* (corrected) holds the point in both pictures and a radius of {RADIUS:g} pixels that goes along. "
         "Here the flank is told to match the head, which no model would find, so that you see who decides: a patch "
-        "of the flank takes the colour of the head. Put your own points there, look at *Draw Matches*, queue again: "
+        "of the flank takes the colour of the head.\n\n"
+        "After a run both pictures stand on *Match Features*: click a point to see its match, drag an end to correct "
+        "it, drag the pair that is there elsewhere. The pairs are the two texts above. Queue again: "
         "only what depends on them is computed anew.\n\n"
         f"{POCKET_NOTE}"
     )

@@ -1,0 +1,249 @@
+/**
+ * The point pairs on the node: both pictures, the points over them, a sentence, three buttons.
+ *
+ *   div [data-testid=point-pairs]
+ *     svg [point-pairs-pictures]              clicks and keys; its own pixels are those of the page
+ *       svg [point-pairs-structure], svg [point-pairs-appearance]      a picture each, in its own pixels
+ *       g > g.mark > line, g [point-pairs-handle][data-pair=0.. or probe][data-side=structure or appearance]
+ *     div > span [point-pairs-status], button [point-pairs-undo] [point-pairs-remove] [point-pairs-clear]
+ */
+
+import { Editor, PROBE } from "./editor.js";
+import { frames, heightAt, sideAt, toBox, toPicture } from "./layout.js";
+import { elementOf, handleOf, marks, reaches, svg } from "./marks.js";
+import { APPEARANCE, STRUCTURE } from "./matches.js";
+import { say } from "./words.js";
+
+const SIDES = [STRUCTURE, APPEARANCE];
+const BAR = 72; // pixels that the sentence and the buttons take
+const STILL = 3; // pixels that a hand may tremble in a click
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const FAR = 10; // pixels of the picture per arrow key with Shift
+
+export class PointPairs {
+  #editor = new Editor();
+  #drag = null;
+  #pictures = {};
+  #marks = svg("g");
+  #svg = svg("svg", { "data-testid": "point-pairs-pictures", class: "pictures", tabindex: 0, role: "group" });
+  #status = labelled("span", "status");
+  #buttons = {};
+  #problem = "queue";
+
+  /** `changed(pairs)` is called after every change that a person makes here. */
+  constructor(changed) {
+    this.changed = changed;
+    this.element = labelled("div");
+    this.element.classList.add("at-point-pairs");
+    this.#status.setAttribute("role", "status");
+    for (const side of SIDES) {
+      this.#pictures[side] = svg("svg", { "data-testid": `point-pairs-${side}`, preserveAspectRatio: "none" });
+    }
+    this.#svg.append(...Object.values(this.#pictures), this.#marks);
+    const bar = document.createElement("div");
+    bar.classList.add("bar");
+    bar.append(this.#status, ...["undo", "remove", "clear"].map((action) => this.#button(action)));
+    this.element.append(this.#svg, bar);
+    this.#listen();
+    this.render();
+  }
+
+  /** The matches of a run and the addresses {structure, appearance} of its pictures. */
+  show(matches, addresses) {
+    this.#editor.matches = matches;
+    this.#editor.dismiss();
+    for (const side of SIDES) {
+      const { width, height } = matches.size(side);
+      this.#pictures[side].setAttribute("viewBox", `0 0 ${width} ${height}`);
+      this.#pictures[side].replaceChildren(
+        svg("image", { href: addresses[side], width, height, preserveAspectRatio: "none" }),
+        svg("g"),
+      );
+    }
+    this.render();
+  }
+
+  /** The pairs that the node holds, how far they reach, and the name of the sentence for why they cannot be edited. */
+  load({ pairs, radius, problem }) {
+    this.#editor.radius = radius;
+    this.#problem = problem;
+    this.#editor.load(pairs);
+    this.render();
+  }
+
+  /** Pixels that the widget needs at a width: for the sentence, and for the pictures once there are some. */
+  height(width) {
+    const { matches } = this.#editor;
+    return BAR + (matches ? Math.min(heightAt(width, sizes(matches)), width) : 0);
+  }
+
+  render(focus = handleOf(document.activeElement)) {
+    const { matches } = this.#editor;
+    this.#status.textContent = say(...this.#sentence());
+    this.#svg.setAttribute("aria-label", say("pictures"));
+    this.#svg.classList.toggle("empty", !matches);
+    for (const [action, button] of Object.entries(this.#buttons)) {
+      button.textContent = say(action);
+      button.disabled = !this.#allowed(action);
+    }
+    if (!matches) return;
+    const placed = this.#placed();
+    for (const side of SIDES) {
+      for (const [name, value] of Object.entries(placed[side])) this.#pictures[side].setAttribute(name, value);
+      this.#pictures[side].lastChild.replaceChildren(...reaches(this.#editor, side));
+    }
+    const held = this.#svg.contains(document.activeElement) ? focus : null;
+    this.#marks.replaceChildren(...marks(this.#editor, placed));
+    if (held) elementOf(held, this.#marks)?.focus({ preventScroll: true });
+  }
+
+  #button(action) {
+    const button = labelled("button", action);
+    button.type = "button";
+    button.addEventListener("click", () => this.#change(() => this.#editor[action]()));
+    this.#buttons[action] = button;
+    return button;
+  }
+
+  #listen() {
+    this.#svg.addEventListener("pointerdown", (event) => this.#press(event));
+    this.#svg.addEventListener("pointermove", (event) => this.#pull(event));
+    this.#svg.addEventListener("pointerup", () => this.#release());
+    this.#svg.addEventListener("pointercancel", () => this.#release());
+    this.#svg.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(() => this.render()).observe(this.#svg);
+  }
+
+  get #editable() {
+    return this.#editor.matches !== null && this.#problem === null;
+  }
+
+  #allowed(action) {
+    const { pairs, selected, canUndo } = this.#editor;
+    if (this.#problem === "linked") return false;
+    if (action === "clear") return pairs.length > 0 || this.#problem === "unreadable";
+    return this.#editable && (action === "undo" ? canUndo : selected !== null);
+  }
+
+  /** The name and the values of the sentence that says what is to be seen. */
+  #sentence() {
+    const { matches, probe, selected } = this.#editor;
+    if (this.#problem !== null) return [this.#problem];
+    if (matches === null) return ["queue"];
+    if (selected === null) return ["start"];
+    if (selected !== PROBE) return ["pair", { number: selected + 1 }];
+    const { confidence, pair, away } = probe;
+    if (SIDES.some((side) => probe[side] === null)) return ["nothing"];
+    if (away > 0) return ["near", { away: Math.round(away), confidence }];
+    return pair === null ? ["found", { confidence }] : ["follows", { number: pair + 1 }];
+  }
+
+  #placed() {
+    const box = { width: this.#svg.clientWidth, height: this.#svg.clientHeight };
+    return frames(box, sizes(this.#editor.matches));
+  }
+
+  /** Where an event is in the pixels of the SVG, however the page has scaled it. */
+  #position({ clientX, clientY }) {
+    const { left, top, width } = this.#svg.getBoundingClientRect();
+    const scale = this.#svg.clientWidth / width;
+    return { x: (clientX - left) * scale, y: (clientY - top) * scale };
+  }
+
+  #press(event) {
+    if (event.button !== 0 || !this.#editable || this.#drag) return;
+    const at = this.#position(event);
+    this.#editor.begin();
+    const handle = handleOf(event.target) ?? this.#looked(at);
+    if (handle === null) {
+      this.#editor.dismiss();
+    } else {
+      this.#editor.select(handle.pair);
+      this.#drag = { handle, from: at, offset: this.#offset(handle, at), moved: false };
+      this.#svg.setPointerCapture(event.pointerId);
+    }
+    this.render(handle);
+  }
+
+  #looked(at) {
+    const placed = this.#placed();
+    const side = sideAt(at, placed);
+    return side && this.#editor.look(side, toPicture(at, placed[side], this.#editor.matches.size(side)));
+  }
+
+  /** From the hand to the point that it holds. */
+  #offset({ pair, side }, at) {
+    const { matches } = this.#editor;
+    const point = toBox(this.#editor.point({ pair, side }), this.#placed()[side], matches.size(side));
+    return { x: point.x - at.x, y: point.y - at.y };
+  }
+
+  #pull(event) {
+    const drag = this.#drag;
+    if (!drag) return;
+    const at = this.#position(event);
+    drag.moved ||= Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > STILL;
+    if (!drag.moved) return;
+    const held = { x: at.x + drag.offset.x, y: at.y + drag.offset.y };
+    const { side } = drag.handle;
+    const point = toPicture(held, this.#placed()[side], this.#editor.matches.size(side));
+    drag.handle = this.#editor.move(drag.handle, point);
+    this.render(drag.handle);
+  }
+
+  #release() {
+    if (!this.#drag) return;
+    this.#drag = null;
+    this.#told();
+  }
+
+  #key(event) {
+    const handle = handleOf(event.target);
+    const action = this.#editable && this.#keyed(event, handle);
+    if (!action) return;
+    event.preventDefault();
+    event.stopPropagation(); // the page would move or delete the node
+    let next = handle;
+    this.#editor.begin();
+    if (handle) this.#editor.select(handle.pair);
+    next = action() ?? handle;
+    this.#told(next);
+  }
+
+  /** What a key does at a handle, or at the pictures where there is none; null for a key that is not ours. */
+  #keyed({ key, shiftKey }, handle) {
+    const editor = this.#editor;
+    if (handle === null) {
+      if (key !== "Enter" && key !== " ") return null;
+      const { width, height } = editor.matches.size(STRUCTURE);
+      return () => editor.look(STRUCTURE, { x: width / 2, y: height / 2 });
+    }
+    if (key === "Delete" || key === "Backspace") return () => editor.remove();
+    if (key === "Escape") return () => editor.dismiss();
+    if (!(key in STEPS)) return null;
+    const [x, y] = STEPS[key].map((step) => step * (shiftKey ? FAR : 1));
+    const point = editor.point(handle);
+    return () => editor.move(handle, { x: point.x + x, y: point.y + y });
+  }
+
+  #change(action) {
+    this.#editor.begin();
+    action();
+    this.#told();
+  }
+
+  #told(focus) {
+    if (this.#editor.end()) this.changed(this.#editor.pairs);
+    this.render(focus);
+  }
+}
+
+function sizes(matches) {
+  return { [STRUCTURE]: matches.size(STRUCTURE), [APPEARANCE]: matches.size(APPEARANCE) };
+}
+
+function labelled(tag, name) {
+  const element = document.createElement(tag);
+  element.dataset.testid = name ? `point-pairs-${name}` : "point-pairs";
+  return element;
+}
