@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from .client import Outcome
 from .transfer_graph import Transfer
@@ -15,16 +15,11 @@ PANEL_PIXELS = 256
 
 
 def grid(pictures: Mapping[str, Image.Image]) -> Image.Image:
-    """The panels side by side, each with its name below."""
-    caption = 20
-    sheet = Image.new("RGB", (PANEL_PIXELS * len(PANELS), PANEL_PIXELS + caption), "white")
-    pen = ImageDraw.Draw(sheet)
-    for index, panel in enumerate(PANELS):
-        picture = pictures[panel].resize((PANEL_PIXELS, PANEL_PIXELS), Image.Resampling.NEAREST)
-        sheet.paste(picture, (index * PANEL_PIXELS, 0))
-        middle = (index * PANEL_PIXELS + PANEL_PIXELS // 2, PANEL_PIXELS + caption // 2)
-        pen.text(middle, panel.replace("_", " "), fill="black", anchor="mm")
-    return sheet
+    """The panels side by side, each with its name above."""
+    from ..evaluation.comparison import comparison_sheet
+
+    columns = {panel.replace("_", " "): [pictures[panel]] for panel in PANELS}
+    return comparison_sheet(columns, (PANEL_PIXELS, PANEL_PIXELS))
 
 
 def seconds(outcome: Outcome) -> dict[str, float]:
@@ -45,8 +40,9 @@ def effect(transfer: Transfer, output: Image.Image) -> dict[str, float | None]:
         return {"part_colour_error": None, "silhouette_iou": None}
     import torch
 
+    from ..evaluation.overlap import intersection_over_union
     from ..evaluation.part_colours import relative_part_colour_error
-    from ..evaluation.silhouettes import intersection_over_union, silhouette
+    from ..evaluation.silhouettes import silhouette
     from ..pocket.render import render
     from ..pocket.scene import random_scene
     from ..pocket.segmenter import WEIGHTS, segment_parts

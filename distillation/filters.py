@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..evaluation.silhouettes import intersection_over_union
+from ..evaluation.overlap import intersection_over_union
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Did the output keep the shape of the structure picture?
+"""Where the animal of a pocket picture is.
 
 The pocket world paints coats in saturated or dark colours and backgrounds in pale, dull ones (pocket/scene.py), so an
 animal is found in any picture of it without a segmenter: against the truth, IoU 0.97 on rendered scenes.
@@ -14,10 +14,3 @@ def silhouette(image: Tensor) -> Tensor:
     """Where the animal of a pocket picture is: bool [..., H, W] from image [..., H, W, 3] in 0..1."""
     chroma = image.amax(-1) - image.amin(-1)
     return (chroma > CHROMA) | (image.mean(-1) < BRIGHTNESS)
-
-
-def intersection_over_union(found: Tensor, true: Tensor) -> Tensor:
-    """IoU of two bool masks [..., H, W], in 0..1; two empty masks agree (1)."""
-    union = (found | true).sum((-2, -1))
-    shared = (found & true).sum((-2, -1))
-    return (shared / union.clamp(min=1)).where(union > 0, 1.0)

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..splice.preprocess import normalised, pillow_resized, vit_input
 from ..splice.self_similarity import self_similarity
 from ..splice.vit import VisionTransformer
+from .measured import check_count
 
 Resizing = Literal["pillow", "tensor"]
 
@@ -29,11 +30,7 @@ def structure_distance(
 
     Raises ValueError for another number of pictures, and for pictures of another shape, whose patches are not the same.
     """
-    if len(structure) not in (1, len(output)):
-        raise ValueError(
-            f"There are {len(output)} outputs and {len(structure)} structure pictures; compare as many with as many, "
-            "or all with one."
-        )
+    check_count(output, structure, "structure picture")
     inputs = [_resized(pictures, resizing) for pictures in (output, structure)]
     if inputs[0].shape[1:] != inputs[1].shape[1:]:
         (a, b), (c, d) = output.shape[-2:], structure.shape[-2:]

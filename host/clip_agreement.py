@@ -1,4 +1,6 @@
-"""How well pictures agree with a text, to the host's CLIP and CLIP_VISION: cosines of their shared space."""
+"""How well pictures agree with a text or with other pictures, to the host's CLIP and CLIP_VISION: cosines of their
+shared space.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,6 +9,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+
+from ..evaluation.masked_crop import masked_crop
+from ..evaluation.masks import mask_per_picture
+from ..evaluation.measured import Measured, check_count
+from .pictures import one_by_one
 
 
 @dataclass(frozen=True)
@@ -25,34 +32,13 @@ class TextJudge:
 
         Raises ValueError where the two CLIPs do not share a space.
         """
-        seen = self.vision.encode_image(torch.cat([before, after])).image_embeds.float().cpu()
-        if seen.shape[1] != self.meaning.shape[1]:
-            raise ValueError(
-                f"The CLIP_VISION gives {seen.shape[1]} numbers per picture and the CLIP {self.meaning.shape[1]} per "
-                "text, so that they cannot be compared. Load both halves of the same CLIP, such as ViT-L/14."
-            )
-        old, new = F.cosine_similarity(seen, self.meaning).chunk(2)
+        old, new = agreement(meaning_of_pictures(self.vision, torch.cat([before, after])), self.meaning).chunk(2)
         return new - old
 
     @cached_property
     def meaning(self) -> Tensor:
         """The text in the shared space, [1, C]."""
-        _, pooled = self.clip.encode_from_tokens(self.clip.tokenize(self.text), return_pooled=True)
-        if pooled is None or not self._projects(pooled.shape[1]):
-            raise ValueError(
-                "This CLIP does not bring texts into the space of pictures: its file has no text projection, as those "
-                "of SD1.5 checkpoints. Load clip_l.safetensors of the original CLIP ViT-L/14 with Load CLIP."
-            )
-        return pooled.float().cpu()
-
-    def _projects(self, width: int) -> bool:
-        """Whether there is a projection to `width` numbers; the host puts the identity where a file has none."""
-        weights = [
-            weight
-            for name, weight in self.clip.cond_stage_model.state_dict().items()
-            if name.endswith("text_projection.weight") and weight.shape == (width, width)
-        ]
-        return any(not torch.equal(weight.float().cpu(), torch.eye(width)) for weight in weights)
+        return meaning_of_text(self.clip, self.text)
 
 
 def text_judge(vision: Any, clip: Any, text: str) -> TextJudge | None:
@@ -67,3 +53,95 @@ def text_judge(vision: Any, clip: Any, text: str) -> TextJudge | None:
     if not text.strip():
         raise ValueError("A CLIP is connected, but there is no text to judge the edits by; say what they should show.")
     return TextJudge(vision, clip, text)
+
+
+def agreement_with_text(
+    vision: Any, clip: Any, text: str, output: Tensor, output_mask: Tensor | None = None
+) -> Measured:
+    """Cosines of IMAGEs, or of what a MASK shows of them, with a text."""
+    seen = _meaning_of_objects(vision, output, output_mask)
+    return Measured(
+        agreement(seen, _meaning_of(clip, text)).tolist(), f"cosine to CLIP of pictures and {text.strip()!r}"
+    )
+
+
+def agreement_with_pictures(
+    vision: Any,
+    output: Tensor,
+    appearance: Tensor,
+    output_mask: Tensor | None = None,
+    appearance_mask: Tensor | None = None,
+) -> Measured:
+    """Cosines of IMAGEs, or of what MASKs show of them."""
+    check_count(output, appearance, "appearance picture")
+    pairs = ((output, output_mask), (appearance, appearance_mask))
+    mine, wanted = (_meaning_of_objects(vision, image, mask) for image, mask in pairs)
+    return Measured(agreement(mine, wanted).tolist(), "cosine to CLIP of pictures")
+
+
+def clip_accuracy(vision: Any, clip: Any, output: Tensor, source_text: str, target_text: str) -> Measured:
+    """1 for each picture of an IMAGE that agrees more with the target's text than with the source's, else 0.
+
+    The mean is CLIP-Acc (pix2pix-zero, section 4.1).
+    """
+    source, target = _meaning_of(clip, source_text), _meaning_of(clip, target_text)
+    seen = torch.cat([meaning_of_pictures(vision, picture) for picture in one_by_one(output)])
+    to_source, to_target = agreement(seen, source), agreement(seen, target)
+    cosines = zip(to_target.tolist(), to_source.tolist(), strict=True)
+    remarks = [f"target {b:.4f}, source {a:.4f}" for b, a in cosines]
+    how = f"nearer to {target_text.strip()!r} than to {source_text.strip()!r}, to CLIP"
+    return Measured((to_target > to_source).float().tolist(), how, remarks)
+
+
+def agreement(seen: Tensor, meaning: Tensor) -> Tensor:
+    """Cosines [B] of pictures [B, C] and what they are compared with [B or 1, C].
+
+    Raises ValueError where the two do not share a space.
+    """
+    if seen.shape[1] != meaning.shape[1]:
+        raise ValueError(
+            f"The CLIP_VISION gives {seen.shape[1]} numbers per picture and the CLIP {meaning.shape[1]} per "
+            "text, so that they cannot be compared. Load both halves of the same CLIP, such as ViT-L/14."
+        )
+    return F.cosine_similarity(seen, meaning)
+
+
+def meaning_of_pictures(vision: Any, image: Tensor) -> Tensor:
+    """IMAGE in the shared space, [B, C]."""
+    return vision.encode_image(image[..., :3]).image_embeds.float().cpu()
+
+
+def meaning_of_text(clip: Any, text: str) -> Tensor:
+    """A text in the shared space, [1, C]. Raises ValueError where the CLIP does not bring it there."""
+    _, pooled = clip.encode_from_tokens(clip.tokenize(text), return_pooled=True)
+    if pooled is None or not _projects(clip, pooled.shape[1]):
+        raise ValueError(
+            "This CLIP does not bring texts into the space of pictures: its file has no text projection, as those "
+            "of SD1.5 checkpoints. Load clip_l.safetensors of the original CLIP ViT-L/14 with Load CLIP."
+        )
+    return pooled.float().cpu()
+
+
+def _meaning_of(clip: Any, text: str) -> Tensor:
+    if not text.strip():
+        raise ValueError("There is no text to compare pictures with; say what they should show.")
+    return meaning_of_text(clip, text.strip())
+
+
+def _meaning_of_objects(vision: Any, image: Tensor, mask: Tensor | None) -> Tensor:
+    """[B, C]; of each picture, only what its mask shows."""
+    if mask is None:
+        return torch.cat([meaning_of_pictures(vision, picture) for picture in one_by_one(image)])
+    masks = mask_per_picture(mask, len(image), image.shape[1:3])
+    crops = [masked_crop(picture[0, ..., :3], one) for picture, one in zip(one_by_one(image), masks, strict=True)]
+    return torch.cat([meaning_of_pictures(vision, crop[None]) for crop in crops])
+
+
+def _projects(clip: Any, width: int) -> bool:
+    """Whether there is a projection to `width` numbers; the host puts the identity where a file has none."""
+    weights = [
+        weight
+        for name, weight in clip.cond_stage_model.state_dict().items()
+        if name.endswith("text_projection.weight") and weight.shape == (width, width)
+    ]
+    return any(not torch.equal(weight.float().cpu(), torch.eye(width)) for weight in weights)

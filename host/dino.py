@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..splice.vit import VisionTransformer, load_vit
+from .pictures import as_pictures
 
 FOLDER = "dino"
 SAFE, PICKLED = ".safetensors", ".pth"
@@ -43,7 +44,7 @@ class ManagedVit:
 
     def pictures(self, image: Tensor) -> Tensor:
         """IMAGE [B, H, W, 3 or 4] in 0..1 -> [B, 3, H, W], fp32, on the device."""
-        return image[..., :3].movedim(-1, 1).to(self.patcher.load_device, torch.float32)
+        return as_pictures(image, self.patcher.load_device)
 
 
 def dino_files() -> list[str]:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import comfy.model_management
 import comfy.utils
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..distillation.filters import Thresholds, overlaps
 from ..distillation.pairs import PairFolder
+from ..evaluation.masks import mask_per_picture
 from .clip_agreement import TextJudge
 from .files import pair_folder
 
@@ -73,7 +73,7 @@ def collect_pairs(
             f"There are {_described(before)} before the edit and {_described(after)} after it; connect as many "
             "of both, of one size."
         )
-    found = overlaps(*(_mask(mask, before) for mask in (masks.before, masks.after))).tolist() if masks else None
+    found = _overlaps(masks, before) if masks else None
     folder = PairFolder(pair_folder(name))
     fates: Counter[str] = Counter()
     progress = comfy.utils.ProgressBar(len(before))
@@ -105,13 +105,9 @@ def _fate(
     return KEPT
 
 
-def _mask(mask: Tensor, pictures: Tensor) -> Tensor:
-    """One mask per picture, of its size."""
-    if len(mask) not in (1, len(pictures)):
-        raise ValueError(f"There are {len(mask)} masks for {len(pictures)} pictures; connect one, or one for each.")
-    height, width = pictures.shape[1:3]
-    resized = F.interpolate(mask[:, None].float(), size=(height, width), mode="bilinear", antialias=True)[:, 0]
-    return resized.expand(len(pictures), -1, -1)
+def _overlaps(masks: Masks, pictures: Tensor) -> list[float]:
+    before, after = (mask_per_picture(mask, len(pictures), pictures.shape[1:3]) for mask in (masks.before, masks.after))
+    return overlaps(before, after).tolist()
 
 
 def _described(pictures: Tensor) -> str:

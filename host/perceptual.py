@@ -2,14 +2,20 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import comfy.model_management
 import folder_paths
+import torch
+from comfy.model_patcher import ModelPatcher
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ..evaluation.backbone import Backbone, load_backbone
+from ..evaluation.perceptual import PerceptualDistance, has_heads, load_lpips
 from .files import SUFFIX
 
 FOLDER = "lpips"
@@ -37,3 +43,49 @@ def load_weights(name: str, load: Callable[[Mapping[str, Tensor]], Network]) -> 
         return load(load_file(path))
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{name!r} cannot be used. {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class PerceptualNetwork:
+    """A network that the host loads, moves and unloads. file: where its weights are from."""
+
+    patcher: ModelPatcher
+    file: str
+
+    def __str__(self) -> str:
+        return f"{self._backbone.architecture.name} of {self.file}"
+
+    @property
+    def device(self) -> torch.device:
+        return self.patcher.load_device
+
+    def backbone(self) -> Backbone:
+        """Without the heads of LPIPS, loaded, to be used until the node ends."""
+        self._load()
+        return self._backbone
+
+    def distance(self) -> PerceptualDistance:
+        """LPIPS, loaded, to be used until the node ends. Raises ValueError where the file has no heads."""
+        if not isinstance(self.patcher.model, PerceptualDistance):
+            raise ValueError(
+                f"{self.file!r} holds {self._backbone.architecture.name} without the heads of LPIPS; choose a file "
+                "with the state of lpips.LPIPS(net='vgg')."
+            )
+        self._load()
+        return self.patcher.model
+
+    @property
+    def _backbone(self) -> Backbone:
+        network = self.patcher.model
+        return network.backbone if isinstance(network, PerceptualDistance) else network
+
+    def _load(self) -> None:
+        comfy.model_management.load_models_gpu([self.patcher], force_full_load=True)
+
+
+def load_perceptual_network(name: str) -> PerceptualNetwork:
+    """LPIPS, or the network alone where the file has no more. Raises ValueError as `load_weights`."""
+    network = load_weights(name, lambda state: load_lpips(state) if has_heads(state) else load_backbone(state))
+    offload = comfy.model_management.unet_offload_device()
+    patcher = ModelPatcher(network, load_device=comfy.model_management.get_torch_device(), offload_device=offload)
+    return PerceptualNetwork(patcher, name)

@@ -1,18 +1,18 @@
 """What a ViT sees in pictures, for the nodes that show, compare and match it."""
 
-from collections.abc import Iterator
 from typing import Literal
 
 import comfy.model_management
-import comfy.utils
 import torch
 from torch import Tensor
 
 from ..correspondence.features import Features
+from ..evaluation.measured import Measured
 from ..evaluation.structure_distance import Resizing, structure_distance
 from ..splice.preprocess import normalised, pillow_resized, vit_input
 from ..splice.principal_components import self_similarity_picture
 from .dino import ManagedVit
+from .pictures import one_by_one
 
 Facet = Literal["keys", "queries", "values", "tokens"]
 
@@ -28,7 +28,7 @@ def dino_features(
     network = vit.on_device()
     sizes = network.architecture
     found = []
-    for picture in _one_by_one(vit.pictures(image)):
+    for picture in one_by_one(vit.pictures(image)):
         given = vit_input(picture, short=short, long=None, antialias=antialias, patch=sizes.patch)
         look = network.look(given, layer)
         found.append(look.on_grid(getattr(look, facet)).float())
@@ -43,24 +43,16 @@ def key_self_similarity(vit: ManagedVit, image: Tensor, layer: int = -1) -> Tens
     patch = network.architecture.patch
     shown = [
         self_similarity_picture(network.look(normalised(pillow_resized(picture)), layer), patch)
-        for picture in _one_by_one(vit.pictures(image))
+        for picture in one_by_one(vit.pictures(image))
     ]
     return torch.cat(shown).float() / 255
 
 
 def structure_distances(
     vit: ManagedVit, output: Tensor, structure: Tensor, *, layer: int = -1, resizing: Resizing = "pillow"
-) -> list[float]:
+) -> Measured:
     """The structure distance of every picture of an IMAGE to its own of another, or to the one that there is."""
     network = vit.on_device()
     outputs, structures = vit.pictures(output), vit.pictures(structure)
-    return structure_distance(network, outputs, structures, layer=layer, resizing=resizing).tolist()
-
-
-def _one_by_one(pictures: Tensor) -> Iterator[Tensor]:
-    """Each picture [1, 3, H, W], with the progress bar behind it, until the person interrupts."""
-    progress = comfy.utils.ProgressBar(len(pictures))
-    for index in range(len(pictures)):
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        yield pictures[index : index + 1]
-        progress.update_absolute(index + 1)
+    distances = structure_distance(network, outputs, structures, layer=layer, resizing=resizing)
+    return Measured(distances.tolist(), f"weights {vit.weights}, layer {layer}, resized by {resizing}")

@@ -213,10 +213,8 @@ class StructureDistance(io.ComfyNode):
     def execute(cls, vit, output, structure, resizing, layer) -> io.NodeOutput:
         from ..host.vit_looks import structure_distances
 
-        distances = structure_distances(vit, output, structure, layer=layer, resizing=resizing)
-        lines = [f"picture {index}: {distance:.4f}" for index, distance in enumerate(distances)]
-        report = "\n".join([f"weights {vit.weights}, layer {layer}, resized by {resizing}", *lines])
-        return io.NodeOutput(sum(distances) / len(distances), report, ui=ui.PreviewText(report))
+        measured = structure_distances(vit, output, structure, layer=layer, resizing=resizing)
+        return io.NodeOutput(measured.mean, str(measured), ui=ui.PreviewText(str(measured)))
 
 
 NODES = [LoadDINOViT, DINOFeatures, InvertViTFeature, ShowKeySelfSimilarity, StructureDistance]

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ...evaluation.background import background_change
+from ...evaluation.overlap import intersection_over_union
 from ...evaluation.part_colours import relative_part_colour_error
-from ...evaluation.silhouettes import intersection_over_union, silhouette
+from ...evaluation.silhouettes import silhouette
 from ...pocket.segmenter import WEIGHTS, segment_parts
 from .pairs import RenderedPairs
 

@@ -4,9 +4,10 @@ import csv
 from pathlib import Path
 
 import torch
-from appearance_transfer.benchmarks.reporting.sheet import GAP, HEADING, write_sheet
+from appearance_transfer.benchmarks.reporting.sheet import write_sheet
 from appearance_transfer.benchmarks.reporting.table import COLUMNS, as_text, write_table
 from appearance_transfer.benchmarks.transfers.pairs import held_out_pairs
+from appearance_transfer.evaluation.comparison import GAP, HEADING
 from appearance_transfer.pocket.latents import LatentPlan
 from appearance_transfer.pocket.train_autoencoder import AutoencoderPlan
 from appearance_transfer.pocket.train_segmenter import SegmenterPlan

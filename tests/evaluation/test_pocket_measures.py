@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from appearance_transfer.evaluation.overlap import intersection_over_union
 from appearance_transfer.evaluation.part_colours import part_colour_distance, relative_part_colour_error
-from appearance_transfer.evaluation.silhouettes import intersection_over_union, silhouette
+from appearance_transfer.evaluation.silhouettes import silhouette
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
 

@@ -1,0 +1,42 @@
+"""Sheets of IMAGEs, and files that lie beside a picture that the host has saved."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import folder_paths
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..evaluation.comparison import Caption, comparison_sheet
+from ..splice.augmentation import to_pillow
+from ..storage.whole_file import write_whole
+from .pictures import as_pictures
+
+
+def as_sheet(images: Sequence[Tensor], captions: Sequence[Caption], tile: int) -> Tensor:
+    """A column per IMAGE, which may be of any size, under its caption; a row per picture of the batches. [1, H, W, 3].
+
+    Raises ValueError for batches of different numbers; one picture alone stands in every row.
+    """
+    rows = max(map(len, images))
+    for image, about in zip(images, captions, strict=True):
+        if len(image) not in (1, rows):
+            raise ValueError(
+                f"{about.name!r} has {len(image)} pictures where others have {rows}; connect batches of as many, or "
+                "one picture."
+            )
+    columns = {}
+    for image, about in zip(images, captions, strict=True):
+        drawn = [to_pillow(picture) for picture in as_pictures(image).split(1)]
+        columns[about.name] = drawn * (rows // len(drawn))
+    sheet = comparison_sheet(columns, (tile, tile), [about.lines() for about in captions])
+    return torch.from_numpy(np.asarray(sheet, np.float32) / 255)[None]
+
+
+def write_beside(saved: Mapping[str, str], table: str) -> Path:
+    """Write a table under the name of a picture in the output folder. saved: what the host says of the picture."""
+    folder = Path(folder_paths.get_output_directory()) / saved["subfolder"]
+    path = (folder / saved["filename"]).with_suffix(".csv")
+    write_whole(path, table.encode())
+    return path
