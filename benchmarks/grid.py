@@ -1,8 +1,9 @@
 """What a grid of N structures and N appearances costs, against its pairs one by one.
 
-`python dev.py bench grid [--largest N] [--steps K]` writes results/grid.csv: for 1x1, 2x2, ... pocket pictures the
-U-Net evaluations that were counted at the network, those that are promised (costs.py), the seconds, and how far the
-pictures of the grid lie from those of the pairs. Both ways start from pictures, so inversions are counted, too.
+`python dev.py bench grid [--largest N] [--steps K]` writes results/grid.csv and grid.png: for 1x1, 2x2, ... pocket
+pictures the U-Net evaluations that were counted at the network, those that are promised (costs.py), the seconds, and
+how far the pictures of the grid lie from those of the pairs. Both ways start from pictures, so inversions are counted,
+too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ..developer.server import temporary_home
 from ..pocket.scene import Scene
 from . import costs
 from .reporting import RESULTS
+from .reporting.curves import Panel, write_curves
 from .reporting.table import write_rows
 from .transfers.pairs import SIZE, Pair, held_out_pairs, rendered
 
@@ -53,6 +55,9 @@ def main(installation: Installation, arguments: list[str]) -> int:
         with torch.inference_mode():
             lines = measured_sizes(options.largest, options.steps)
     write_rows(options.out / "grid.csv", COLUMNS, lines)
+    write_curves(
+        options.out / "grid.png", f"Every structure in every appearance, {options.steps} steps", [panels(lines)]
+    )
     for line in lines:
         say("  ".join(f"{value:>12}" for value in line))
     return 0
@@ -88,6 +93,19 @@ def measured_sizes(largest: int, steps: int) -> list[tuple[object, ...]]:
                 (f"{n}x{n}", way, n * n, found.evaluations, promised[way], f"{found.seconds:.1f}", f"{far:.5f}")
             )
     return lines
+
+
+def panels(lines: list[tuple[object, ...]]) -> list[Panel]:
+    """Evaluations and seconds over the number of pairs, a curve per way."""
+    named = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
+
+    def curve(way: str, measure: str) -> list[tuple[float, float]]:
+        return [(float(str(one["pairs"])), float(str(one[measure]))) for one in named if one["way"] == way]
+
+    return [
+        Panel("pairs", measure, {way: curve(way, measure) for way in (ONE_BY_ONE, GRID)})
+        for measure in ("evaluations", "seconds")
+    ]
 
 
 def transferred(models: Models, shapes: list[Scene], looks: list[Scene], steps: int) -> Tensor:

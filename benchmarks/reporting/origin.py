@@ -90,7 +90,7 @@ def _machine() -> str:
 
     memory = psutil.virtual_memory().total / GIBIBYTE
     threads = torch.get_num_threads()
-    parts = [_processor(), f"{os.cpu_count()} cores ({threads} threads)", f"{memory:.0f} GiB"]
+    parts = [_processor(), f"{os.cpu_count()} cores of which {threads} used", f"{memory:.0f} GiB"]
     if torch.cuda.is_available():
         parts.append(torch.cuda.get_device_name())
     return ", ".join(parts)

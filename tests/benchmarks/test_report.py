@@ -12,6 +12,7 @@ from appearance_transfer.benchmarks.reporting.origin import FILE, here_and_now, 
 from appearance_transfer.benchmarks.reporting.section import Picture, Section, Table
 from appearance_transfer.benchmarks.reporting.table import write_rows, write_table
 from appearance_transfer.developer.places import ROOT
+from appearance_transfer.evaluation.confidence import mean_interval
 from PIL import Image
 
 VALUES = {"identity": {"error": [1.0, 1.0]}, "ours": {"error": [0.25, 0.5, 0.75], "overlap": [0.5, 0.5]}}
@@ -43,7 +44,9 @@ def test_the_head_names_machine_and_versions(tmp_path: Path) -> None:
 def test_a_table_has_intervals_and_its_origin(tmp_path: Path) -> None:
     write_table(tmp_path / "sample.csv", VALUES)
     text = "\n".join(paragraphs(tmp_path, SECTION, {}, quick=False))
-    assert "| ours | 0.50 [0.25, 0.67] | 0.50 | 3, 2 |" in text
+    mean, low, high, _ = mean_interval(VALUES["ours"]["error"])
+    assert low < mean < high
+    assert f"| ours | {mean:.2f} [{low:.2f}, {high:.2f}] | 0.50 | 3, 2 |" in text
     (origin,) = origins(tmp_path / "sample.csv")
     assert str(origin) in text
 
