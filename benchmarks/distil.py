@@ -1,8 +1,10 @@
 """The distilled editor on pairs that it has not learned from: how near it comes to the edits, and how fast.
 
-`python dev.py bench distil --pairs FOLDER` trains on a folder of Edit-Pair Collector, all but the last pairs, and is
-judged by those; without a folder it renders animals plain and striped, as a check of the trainer where the answer is
-known. A training that is stopped goes on when the same command is given again. Writes results/distil.csv and .png.
+`python dev.py bench distil --collect N` has pix2pix-zero put stripes on N pictures that the pocket checkpoint makes,
+with the nodes of the workflow collect_pairs, and trains on all but the last pairs, mirrored too; by those it is judged.
+`--pairs FOLDER` takes pairs that are there already. Without either it renders animals plain and striped, as a check of
+the trainer where the answer is known. What is stopped goes on when the same command is given again. Writes
+results/distil.csv and .png.
 """
 
 from __future__ import annotations
@@ -17,16 +19,22 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..developer.console import Trouble, say
+from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.places import CACHE
+from ..developer.server import temporary_home
 from ..distillation.architecture import SIZES, Architecture
-from ..distillation.pairs import Dataset, PairFolder
+from ..distillation.pairs import Dataset, PairFolder, resized
 from ..distillation.randomness import drawn_from
 from ..distillation.record import DistilledEditor
 from ..distillation.storage import load, save
 from ..distillation.training import Settings, Training
+from ..evaluation.overlap import intersection_over_union
 from ..pocket.render import render
 from ..pocket.scene import COLOURS, random_scene
+from ..pocket.segmenter import segment_parts
+from .edits.judge import load_judge
+from .edits.tasks import PLAIN_TO_STRIPED, SIZE
 from .reporting import RESULTS
 from .reporting.sheet import write_sheet
 from .reporting.table import Values, as_text, write_table
@@ -37,25 +45,37 @@ FIRST_SEED = 940_000
 """Of the rendered scenes; the pocket checkpoint has learned from others."""
 SHOWN = 6
 SECONDS = "training seconds"
+EDITOR = "distilled editor"
 
 
 def main(installation: Installation, arguments: list[str]) -> int:
     """Train up to the steps that are asked for, and write what the editor does to held-out pairs."""
     options = _options(arguments)
+    if options.collect:
+        options.pairs = collect(installation, options.collect)
     pairs = collected(options.pairs, options.size) if options.pairs else rendered(options.count, options.size)
     if len(pairs) <= options.held_out:
         raise Trouble(f"There are {len(pairs)} pairs, of which {options.held_out} are to be held out; collect more.")
-    learned, judged = pairs[: -options.held_out], pairs[-options.held_out :]
+    learned, judged = with_mirrored(pairs[: -options.held_out]), pairs[-options.held_out :]
     settings = Settings(Architecture(options.size, options.width), batch=options.batch, learning_rate=options.rate)
     name = options.pairs.name if options.pairs else "rendered"
     kind = f"{options.size}px_width{options.width:g}_batch{options.batch}_rate{options.rate:g}"
     editor = train(learned, settings, options.steps, KEPT / f"{name}{len(learned)}_{kind}.safetensors", options.device)
     values, outputs = measured(editor, judged, options.device)
     write_table(options.out / "distil.csv", values)
-    columns = {"before": _to_unit(judged.before), "distilled editor": outputs, "after": _to_unit(judged.after)}
+    columns = {"before": _to_unit(judged.before), EDITOR: outputs, "after": _to_unit(judged.after)}
     write_sheet(options.out / "distil.png", {n: p[:SHOWN].movedim(1, -1) for n, p in columns.items()}, scale=2)
     say(f"{editor}\n{as_text(values)}")
     return 0
+
+
+def collect(installation: Installation, wanted: int) -> Path:
+    """A folder with `wanted` pairs at least, collected by the real nodes."""
+    with temporary_home() as home:
+        host = Host(installation.host, home)
+        from .edits.collecting import collect_pairs_of
+
+        return collect_pairs_of(host, PLAIN_TO_STRIPED, wanted, CACHE / "pairs")
 
 
 def collected(folder: Path, size: int) -> Dataset:
@@ -65,6 +85,11 @@ def collected(folder: Path, size: int) -> Dataset:
         raise Trouble(f"There are no edit pairs in {folder}.")
     before, after = torch.stack([collection.load(pair, size) for pair in tqdm(collection.pairs, desc="pairs")], dim=1)
     return Dataset(before, after)
+
+
+def with_mirrored(pairs: Dataset) -> Dataset:
+    """Twice as many pairs: the edit knows no left and right."""
+    return Dataset(*(torch.cat([pictures, pictures.flip(-1)]) for pictures in (pairs.before, pairs.after)))
 
 
 def rendered(count: int, size: int) -> Dataset:
@@ -93,7 +118,11 @@ def train(pairs: Dataset, settings: Settings, steps: int, path: Path, device: st
 
 @torch.no_grad()
 def measured(editor: DistilledEditor, pairs: Dataset, device: str) -> tuple[Values, Tensor]:
-    """Mean absolute difference to the edits, of pictures in 0..1, and seconds per picture; and the outputs."""
+    """What is in the pictures of held-out pairs before the edit, from the editor, and after; and the editor's.
+
+    l1_to_edit: mean absolute difference to the edit, of pictures in 0..1. striped: 1 where the judge of edits sees
+    stripes. silhouette_iou: with the picture before, both as pocket/segmenter.py sees them. seconds: per picture.
+    """
     network, style = editor.network().to(device), editor.architecture.style
     before, after = _to_unit(pairs.before), _to_unit(pairs.after)
     outputs, seconds = [], []
@@ -105,15 +134,26 @@ def measured(editor: DistilledEditor, pairs: Dataset, device: str) -> tuple[Valu
         seconds.append(time.perf_counter() - begun)
         outputs.append(((made + 1) / 2).clamp(0, 1))
     output = torch.cat(outputs)
+    judge, shape = load_judge(), _silhouettes(before)
     values = {
-        "identity": {"l1_to_edit": _difference(before, after)},
-        "distilled editor": {"l1_to_edit": _difference(output, after), "seconds": seconds[1:]},  # the first warms up
+        name: {
+            "l1_to_edit": (pictures - after).abs().mean((1, 2, 3)).tolist(),
+            "striped": [float(coat == "striped") for coat in judge.verdicts(_shown(pictures))["coat"]],
+            "silhouette_iou": intersection_over_union(_silhouettes(pictures), shape).tolist(),
+        }
+        for name, pictures in (("identity", before), (EDITOR, output), ("the edits to learn", after))
     }
+    values[EDITOR]["seconds"] = seconds[1:]  # the first warms up
     return values, output
 
 
-def _difference(first: Tensor, second: Tensor) -> list[float]:
-    return (first - second).abs().mean((1, 2, 3)).tolist()
+def _silhouettes(pictures: Tensor) -> Tensor:
+    return segment_parts(_shown(pictures)) > 0
+
+
+def _shown(pictures: Tensor) -> Tensor:
+    """[B, 3, S, S] -> [B, H, W, 3] of the size that the judges know."""
+    return resized(pictures, (SIZE, SIZE)).movedim(1, -1)
 
 
 def _to_unit(pictures: Tensor) -> Tensor:
@@ -122,6 +162,7 @@ def _to_unit(pictures: Tensor) -> Tensor:
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.py bench distil", description=__doc__)
+    parser.add_argument("--collect", type=int, default=0, metavar="N", help="collect pairs until there are N of them")
     parser.add_argument("--pairs", type=Path, metavar="FOLDER", help="a folder of Edit-Pair Collector")
     parser.add_argument("--count", type=int, default=600, help="pairs to render where there is no folder")
     parser.add_argument("--held-out", type=int, default=64, help="pairs that are not learned from (default: 64)")

@@ -27,7 +27,7 @@ STEPS = 12
 OVERLAP = 0.70
 
 
-def collect(host: Host, edit: Edit, wanted: int, folder: Path) -> Path:
+def collect_pairs_of(host: Host, edit: Edit, wanted: int, folder: Path) -> Path:
     """Queue until there are `wanted` pairs of an edit; those of earlier calls count. The folder of the pairs.
 
     folder: of the host's output, where Edit-Pair Collector writes. The object's masks are those of the pocket judge

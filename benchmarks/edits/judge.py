@@ -25,7 +25,7 @@ WEIGHTS = CACHE / "edits" / "judge.safetensors"
 TRAITS = {"species": SPECIES, "coat": COATS}
 SIZE = 128
 FIRST_SEED = 4_000_000
-LEARNED, DECODED, HELD_OUT = 3000, 1000, 300
+LEARNED, DECODED, HELD_OUT = 3000, 400, 200
 SAMPLES, BATCH, PEAK_RATE = 20_000, 32, 4e-3
 LATENT_NOISE = 0.15
 CHUNK = 20
@@ -81,7 +81,7 @@ def trained() -> Judge:
     scenes = _scenes(0, LEARNED)
     pictures = _rendered(scenes)
     pictures = torch.cat([pictures, decoded(pictures[:DECODED])])
-    labels = _labels([*scenes, *scenes[:DECODED]])
+    truth = labels([*scenes, *scenes[:DECODED]])
     steps = SAMPLES // BATCH
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -90,8 +90,8 @@ def trained() -> Judge:
         rate = torch.optim.lr_scheduler.OneCycleLR(adam, PEAK_RATE, total_steps=steps)
         for _ in tqdm(range(steps), desc="training the judge", mininterval=10):
             chosen = torch.randint(len(pictures), (BATCH,))
-            logits = judge(_worsened(pictures[chosen]))
-            loss = sum(F.cross_entropy(logits[trait], labels[trait][chosen]) for trait in TRAITS)
+            logits = judge(worsened(pictures[chosen]))
+            loss = sum(F.cross_entropy(logits[trait], truth[trait][chosen]) for trait in TRAITS)
             adam.zero_grad()
             loss.backward()
             adam.step()
@@ -137,13 +137,13 @@ def _rendered(scenes: list[Scene]) -> Tensor:
     )
 
 
-def _labels(scenes: Sequence[Scene]) -> dict[str, Tensor]:
+def labels(scenes: Sequence[Scene]) -> dict[str, Tensor]:
     return {
         trait: torch.tensor([words.index(getattr(scene, trait)) for scene in scenes]) for trait, words in TRAITS.items()
     }
 
 
-def _worsened(pictures: Tensor) -> Tensor:
+def worsened(pictures: Tensor) -> Tensor:
     """Mirrored, tinted, blurred and made noisy, each to a degree of its own."""
     count = len(pictures)
     mirrored = torch.rand(count, 1, 1, 1) < 0.5

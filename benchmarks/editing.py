@@ -1,0 +1,101 @@
+"""Does pix2pix-zero edit what it is asked to, and nothing else? Pocket scenes that no training has seen.
+
+`python dev.py bench editing [--scenes N] [--only NAME ...] [--editor FILE]` turns horses to cows, plain coats to
+striped ones and red coats to blue ones, and writes results/editing_scenes.csv (every value of every scene),
+results/editing.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the pictures. Methods that are
+not run keep the values that an earlier run has written. `--speed N --editor FILE` instead measures the time per
+picture (results/editing_speed.csv).
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import count
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..developer.console import say
+from ..developer.installation import Installation
+from ..pocket.render import render
+from .edits.batches import Outputs, run_methods
+from .edits.judge import judge_facts, load_judge
+from .edits.measures import measure
+from .edits.speed import seconds_per_picture
+from .edits.tasks import EDITS, SIZE
+from .reporting import RESULTS
+from .reporting.cases import Cases, read_cases, write_cases
+from .reporting.sheet import write_sheet
+from .reporting.table import as_text, write_table
+
+SHOWN = 3
+"""Scenes of every edit on the sheet."""
+
+
+def main(installation: Installation, arguments: list[str]) -> int:
+    """Measure every method, write the results, say the table."""
+    options = _options(arguments)
+    if options.speed:
+        values = seconds_per_picture(installation.host, options.editor, options.speed)
+        write_table(options.out / "editing_speed.csv", values)
+        say(as_text(values))
+        return 0
+    load_judge()  # which may take minutes; its table is wanted in any case
+    outputs = run_methods(installation.host, options.scenes, options.only, options.editor, options.workers)
+    say(as_text(write_results(options.out, measured(outputs), outputs, options.sheet)))
+    return 0
+
+
+def measured(outputs: Outputs) -> Cases:
+    """Every measure of every method's outputs, by edit and method."""
+    judge = load_judge()
+    return {
+        f"{edit.name}: {name}": measure(edit, edit.scenes(len(pictures)), pictures, judge)
+        for edit, of_edit in outputs.items()
+        for name, pictures in of_edit.items()
+    }
+
+
+def write_results(folder: Path, values: Cases, outputs: Outputs, sheet: str) -> Cases:
+    """The values with those of earlier runs, the table of them all, which is returned, and the first pictures."""
+    path = folder / "editing_scenes.csv"
+    every = read_cases(path) | values
+    number = max(len(cases) for metrics in every.values() for cases in metrics.values())
+    seeds = ((scene.seed for scene in edit.scenes(number)) for edit in EDITS)
+    write_cases(path, ("scene", *(f"{edit.name} seed" for edit in EDITS)), zip(count(), *seeds), every)
+    table = every | {f"judge, {kind} pictures": right for kind, right in judge_facts().items()}
+    write_table(folder / "editing.csv", table)
+    write_sheet(folder / f"{sheet}.png", columns(outputs))
+    return table
+
+
+def columns(outputs: Outputs) -> dict[str, Tensor]:
+    """The first pictures of every edit below one another, by method; white where a method is not for an edit."""
+    names = dict.fromkeys(name for of_edit in outputs.values() for name in of_edit)
+    below: dict[str, list[Tensor]] = {name: [] for name in ("picture", *names)}
+    for edit, of_edit in outputs.items():
+        pictures = render(edit.scenes(SHOWN), SIZE).image
+        below["picture"].append(pictures)
+        for name in names:
+            below[name].append(of_edit[name][:SHOWN] if name in of_edit else torch.ones_like(pictures))
+    return {name: torch.cat(pieces) for name, pieces in below.items()}
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev.py bench editing", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--scenes", type=int, default=32, metavar="N", help="scenes of every edit (default: 32)")
+    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these methods alone; all if left out")
+    parser.add_argument("--editor", type=Path, metavar="FILE", help="a distilled editor of `bench distil`, judged too")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; chosen by the machine if 0")
+    parser.add_argument("--sheet", default="editing", metavar="NAME", help="name of the sheet (default: editing)")
+    parser.add_argument("--speed", type=int, default=0, metavar="N", help="instead, time N pictures one by one")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
+    options = parser.parse_args(arguments)
+    if options.scenes < 1 or options.workers < 0 or options.speed < 0:
+        parser.error("--scenes must be 1 or more, --workers and --speed not negative")
+    if options.speed and not options.editor:
+        parser.error("--speed compares with a distilled editor: give its file with --editor")
+    if options.editor and not options.editor.is_file():
+        parser.error(f"there is no file {options.editor}; `python dev.py bench distil` says where it keeps its editor")
+    return options

@@ -1,0 +1,111 @@
+"""Edits of pocket pictures: scenes and their answers, banks, the measures on pictures whose answer is known."""
+
+from dataclasses import replace
+from math import prod
+from types import SimpleNamespace
+
+import pytest
+import torch
+from appearance_transfer.benchmarks.editing import SHOWN, columns
+from appearance_transfer.benchmarks.edits.judge import TRAITS as JUDGED
+from appearance_transfer.benchmarks.edits.judge import Judge, labels, worsened
+from appearance_transfer.benchmarks.edits.measures import body_colours, measure
+from appearance_transfer.benchmarks.edits.tasks import (
+    EDITS,
+    HORSE_TO_COW,
+    PLAIN_TO_STRIPED,
+    RED_TO_BLUE,
+    SIZE,
+    TRAITS,
+)
+from appearance_transfer.pocket.captions import parse
+from appearance_transfer.pocket.latents import LatentPlan
+from appearance_transfer.pocket.render import render
+from appearance_transfer.pocket.scene import random_scene
+from appearance_transfer.pocket.train_autoencoder import AutoencoderPlan
+from appearance_transfer.pocket.train_segmenter import SegmenterPlan
+
+NOBODY = SimpleNamespace(verdicts=lambda pictures: {trait: [""] * len(pictures) for trait in JUDGED})
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+class TestEdits:
+    def test_scenes_show_the_source_and_no_training_has_seen_them(self, edit) -> None:
+        scenes = edit.scenes(32)
+        assert {getattr(scene, edit.trait) for scene in scenes} == {edit.source}
+        assert len({scene.seed for scene in scenes}) == 32
+        assert scenes[-1].seed < min(plan().first_seed for plan in (AutoencoderPlan, LatentPlan, SegmenterPlan))
+        assert edit.scenes(3) == scenes[:3]
+
+    def test_the_answer_differs_in_nothing_else(self, edit) -> None:
+        scene = edit.scenes(1)[0]
+        answer = edit.answer(scene)
+        assert getattr(answer, edit.trait) == edit.target
+        back = {edit.trait: edit.source}
+        assert replace(answer, **back, part_colours=scene.part_colours) == scene
+        assert answer.part_colours[1:] == scene.part_colours[1:]
+
+    def test_banks_have_every_caption_of_a_word_and_the_same_surroundings(self, edit) -> None:
+        source, target = (edit.bank(word) for word in (edit.source, edit.target))
+        assert len(set(source)) == prod(map(len, TRAITS.values())) / len(TRAITS[edit.trait])
+        assert all(parse(text)[edit.trait] == edit.source for text in source)
+        assert [text.replace(edit.source, edit.target) for text in source] == target
+
+
+class TestMeasures:
+    def test_the_perfect_answer_and_the_unchanged_picture(self) -> None:
+        scenes = RED_TO_BLUE.scenes(4)
+        grain = 0.01 * torch.randn(4, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(0))
+        found = {}
+        for name, shown in (("answer", [RED_TO_BLUE.answer(scene) for scene in scenes]), ("picture", scenes)):
+            found[name] = measure(RED_TO_BLUE, scenes, (render(shown, SIZE).image + grain).clamp(0, 1), NOBODY)
+        assert found["answer"]["success"] == [1] * 4
+        assert found["picture"]["success"] == [0] * 4
+        assert found["answer"]["body_colour_error"] == pytest.approx([0] * 4, abs=0.01)
+        assert found["picture"]["body_colour_error"] == pytest.approx([1] * 4, abs=0.01)
+        for values in found.values():
+            assert min(values["silhouette_iou"]) > 0.9
+            assert values["background_psnr"] == pytest.approx([40] * 4, abs=0.5)  # of noise of 0.01: 20 log10(100)
+
+    def test_background_is_where_neither_animal_is(self) -> None:
+        scenes = HORSE_TO_COW.scenes(2)
+        both = [render(some, SIZE) for some in (scenes, [HORSE_TO_COW.answer(scene) for scene in scenes])]
+        animals = (both[0].mask + both[1].mask > 0)[..., None]
+        grain = torch.full_like(both[0].image, 0.1)
+        output = torch.where(animals, 0.0, both[0].image * 0.8 + grain)
+        expected = measure(HORSE_TO_COW, scenes, output, NOBODY)["background_psnr"]
+        changed_animal = torch.where(animals, 1.0, output)
+        assert measure(HORSE_TO_COW, scenes, changed_animal, NOBODY)["background_psnr"] == expected
+
+    def test_body_colours_of_plain_renderings(self) -> None:
+        scenes = [random_scene(seed, coat="plain") for seed in range(30)]
+        truth = render(scenes, SIZE)
+        assert body_colours(truth.image, truth.parts) == [scene.colour for scene in scenes]
+
+
+class TestJudge:
+    def test_verdicts_are_words_of_every_trait(self) -> None:
+        verdicts = Judge().eval().verdicts(torch.rand(3, SIZE, SIZE, 3))
+        assert verdicts.keys() == JUDGED.keys()
+        assert all(len(words) == 3 and set(words) <= set(JUDGED[trait]) for trait, words in verdicts.items())
+
+    def test_labels_are_the_words_of_the_scenes(self) -> None:
+        scenes = [random_scene(seed) for seed in range(5)]
+        for trait, indexes in labels(scenes).items():
+            assert [JUDGED[trait][index] for index in indexes] == [getattr(scene, trait) for scene in scenes]
+
+    def test_worsened_pictures_are_pictures_each_of_its_own(self) -> None:
+        pictures = torch.rand(1, 3, 16, 16).expand(4, 3, 16, 16)
+        changed = worsened(pictures)
+        assert changed.shape == pictures.shape
+        assert 0 <= changed.min() <= changed.max() <= 1
+        assert not torch.equal(changed[0], changed[1])
+
+
+def test_the_sheet_is_white_where_a_method_is_not_for_an_edit() -> None:
+    pictures = torch.zeros(SHOWN, SIZE, SIZE, 3)
+    shown = columns({HORSE_TO_COW: {"ours": pictures}, PLAIN_TO_STRIPED: {"ours": pictures, "distilled": pictures}})
+    assert list(shown) == ["picture", "ours", "distilled"]
+    assert {len(column) for column in shown.values()} == {2 * SHOWN}
+    assert shown["distilled"][:SHOWN].min() == 1
+    assert shown["distilled"][SHOWN:].max() == 0
