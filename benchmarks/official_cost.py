@@ -1,9 +1,9 @@
 """Ours beside the released loop of Cross-Image Attention in one run: U-Net evaluations, seconds, peak memory.
 
 `python dev.py bench official_cost [--case NAME ...]` writes results/official_cost.csv. One pair, from encoded pictures
-to the latent of the output, inversions included, on the pocket checkpoint in fp32. The released loop (official/loop.py)
-makes the forwards of the authors' code and whole attention maps. The sides take turns, each run in a fresh process of
-its own; shares are of two runs next to each other.
+(noise: what they show costs nothing) to the latent of the output, inversions included, on the pocket checkpoint in
+fp32. The released loop (official/loop.py) makes the forwards of the authors' code and whole attention maps. The sides
+take turns, each run in a fresh process of its own; shares are of two runs next to each other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from ..developer.console import say
@@ -27,14 +28,15 @@ from .measuring.peak_memory import MEBIBYTE, memory_rise
 from .official.task import Task
 from .reporting import RESULTS
 from .reporting.table import as_text, write_table
-from .transfers.pairs import held_out_pairs, prompt, rendered
+from .transfers.pairs import prompt
 
 if TYPE_CHECKING:
     from .transfers.inverted import Models
 
 RELEASED, OURS, REPLAYED = "released code", "ours", "ours, references replayed"
-EVALUATIONS, SECONDS, MEMORY = "evaluations", "seconds", "peak MiB"
+EVALUATIONS, SECONDS, CPU_SECONDS, MEMORY = "evaluations", "seconds", "cpu seconds", "peak MiB"
 Measures = dict[str, float]
+LATENT_PIXEL, LATENT_CHANNELS = 8, 4
 
 
 @dataclass(frozen=True)
@@ -76,21 +78,19 @@ def measured(comfyui: Path, side: str, case: Case, appearances: int = 1) -> Meas
     """What one transfer costs. For a fresh process: it starts the host."""
     with temporary_home() as home:
         Host(comfyui, home)
-        import torch
-
         from .evaluation_counter import EvaluationCount
         from .transfers.inverted import pocket_models
 
         models, work = pocket_models(), way(side)
-        model = models.model
         with torch.inference_mode():
-            task = pocket_task(models, case, appearances)
-            work(model, rehearsal(task))
-            count = EvaluationCount(model.model.diffusion_model)
-            begun = time.perf_counter()
-            rise = memory_rise(partial(work, model, task), "cuda" if has_accelerator() else "cpu")
-            seconds = time.perf_counter() - begun
-        return {EVALUATIONS: sum(count.by_node.values()), SECONDS: seconds, MEMORY: rise / MEBIBYTE}
+            task = noise_task(models, case, appearances)
+            work(models.model, rehearsal(task))
+            count = EvaluationCount(models.model.model.diffusion_model)
+            begun, cpu_begun = time.perf_counter(), time.process_time()
+            rise = memory_rise(partial(work, models.model, task), "cuda" if has_accelerator() else "cpu")
+            seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+        evaluations = sum(count.by_node.values())
+        return {EVALUATIONS: evaluations, SECONDS: seconds, CPU_SECONDS: cpu_seconds, MEMORY: rise / MEBIBYTE}
 
 
 def way(side: str) -> Callable[[Any, Task], Tensor]:
@@ -100,13 +100,12 @@ def way(side: str) -> Callable[[Any, Task], Tensor]:
     return {RELEASED: loop.transfer, OURS: ours.transfer, REPLAYED: partial(ours.transfer, replayed=True)}[side]
 
 
-def pocket_task(models: Models, case: Case, appearances: int = 1) -> Task:
-    """Held-out pocket pictures, encoded: the structure of the first pair, and the appearances of the first pairs."""
-    truth = rendered(held_out_pairs(appearances), case.size)
-    structure = models.encode(truth.structure.image[:1])
-    looks = tuple(models.encode(truth.appearance.image[i : i + 1]) for i in range(appearances))
-    texts = models.conditioning([prompt(truth.structure_nouns[0])]), models.conditioning([""])
-    return Task(structure, looks, *texts, case.steps, case.start_at, case.first)
+def noise_task(models: Models, case: Case, appearances: int) -> Task:
+    """Pictures of noise, seed 0, in the VAE's scale."""
+    generator, side = torch.Generator().manual_seed(0), case.size // LATENT_PIXEL
+    structure, *looks = torch.randn(1 + appearances, 1, LATENT_CHANNELS, side, side, generator=generator)
+    texts = models.conditioning([prompt("horse")]), models.conditioning([""])
+    return Task(structure, tuple(looks), *texts, case.steps, case.start_at, case.first)
 
 
 def rehearsal(task: Task) -> Task:
@@ -120,8 +119,10 @@ def _by_measure(runs: list[Measures]) -> dict[str, list[float]]:
 
 
 def _shares(ours: list[Measures], released: list[Measures]) -> dict[str, list[float]]:
+    """By measure, of runs next to each other; without what the released loop does not need any of."""
+    measures = [measure for measure in ours[0] if all(run[measure] for run in released)]
     pairs = list(zip(ours, released, strict=True))
-    return {measure: [mine[measure] / theirs[measure] for mine, theirs in pairs] for measure in ours[0]}
+    return {measure: [mine[measure] / theirs[measure] for mine, theirs in pairs] for measure in measures}
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

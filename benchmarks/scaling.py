@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from ..developer.console import say
 from ..developer.installation import Installation
+from ..pocket.unet import UNetConfig
 from .measuring.fresh_process import in_fresh_process
-from .official_cost import EVALUATIONS, MEMORY, OURS, RELEASED, SECONDS, Case, measured
+from .official_cost import CPU_SECONDS, EVALUATIONS, MEMORY, OURS, RELEASED, SECONDS, Case, measured
 from .reporting import RESULTS
 from .reporting.curves import Panel, write_curves
 from .reporting.table import write_rows
@@ -25,10 +26,11 @@ SIZES, REFERENCES = (256, 512, 768, 1024), (1, 2, 3, 4)
 PLAIN_SIZE = 256
 """Pixels at which the number of references grows."""
 BY_SIZE, BY_REFERENCES = "pixels per side", "references"
+MEASURES = (EVALUATIONS, SECONDS, CPU_SECONDS, MEMORY)
 SCHEDULE = {"steps": 5, "start_at": 2, "first": 1}
 LARGEST_MAP = 2**30
-HEADS, PICTURES, FP32 = 4, 3, 4
-"""Of the pocket U-Net's layers, of the released loop's batch, and the bytes of a number."""
+PICTURES, FP32 = 3, 4
+"""In the released loop's batch, and the bytes of a number."""
 
 
 class Point(NamedTuple):
@@ -39,6 +41,7 @@ class Point(NamedTuple):
     x: int
     evaluations: float
     seconds: float
+    cpu_seconds: float
     mebibytes: float
 
 
@@ -48,11 +51,11 @@ def main(installation: Installation, arguments: list[str]) -> int:
     points = []
     for curve, side, x, case, references in tasks(options.sizes, options.references):
         found = in_fresh_process(measured, installation.host, side, case, references)
-        points.append(Point(curve, side, x, found[EVALUATIONS], found[SECONDS], found[MEMORY]))
-        cost = f"{found[EVALUATIONS]:g} evaluations, {found[SECONDS]:.1f} s, {found[MEMORY]:.0f} MiB"
+        points.append(Point(curve, side, x, *(found[measure] for measure in MEASURES)))
+        cost = ", ".join(f"{measure} {value:.1f}" for measure, value in found.items())
         say(f"{curve} = {x}, {side}: {cost}")
-    lines = ((*point[:4], f"{point.seconds:.2f}", f"{point.mebibytes:.1f}") for point in points)
-    write_rows(options.out / "scaling.csv", ("curve", "side", "x", EVALUATIONS, SECONDS, MEMORY), lines)
+    lines = ((*point[:4], *(f"{value:.2f}" for value in point[4:])) for point in points)
+    write_rows(options.out / "scaling.csv", ("curve", "side", "x", *MEASURES), lines)
     title = f"One transfer on the pocket checkpoint, {SCHEDULE['steps']} steps of which {SCHEDULE['start_at']} left out"
     write_curves(options.out / "scaling.png", title, panels(points))
     return 0
@@ -62,7 +65,7 @@ def tasks(sizes: list[int], references: list[int]) -> Iterator[tuple[str, str, i
     """(curve, side, x, case, number of references) of every point."""
     for size in sizes:
         places = (size // 8) ** 2
-        fits = PICTURES * HEADS * places**2 * FP32 < LARGEST_MAP
+        fits = PICTURES * UNetConfig().num_heads * places**2 * FP32 < LARGEST_MAP
         for side in (RELEASED, OURS) if fits else (OURS,):
             yield BY_SIZE, side, size, Case(size, **SCHEDULE), 1
     for number in references:
@@ -72,12 +75,9 @@ def tasks(sizes: list[int], references: list[int]) -> Iterator[tuple[str, str, i
 def panels(points: list[Point]) -> list[list[Panel]]:
     """A row per measure, a column per curve."""
     curves = dict.fromkeys(point.curve for point in points)
-    measures = {"seconds": SECONDS, "mebibytes": MEMORY, "evaluations": EVALUATIONS}
+    measures = {"cpu_seconds": CPU_SECONDS, "mebibytes": MEMORY}
     return [
-        [
-            Panel(curve, label, _lines(points, curve, measure), log=curve == BY_SIZE and measure != "evaluations")
-            for curve in curves
-        ]
+        [Panel(curve, label, _lines(points, curve, measure), log=curve == BY_SIZE) for curve in curves]
         for measure, label in measures.items()
     ]
 

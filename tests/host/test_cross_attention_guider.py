@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 import torch
-from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden
+from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden, noted
 from appearance_transfer.tests.host import small_world as world
 from appearance_transfer.tests.host.golden_model import StopRun, papers_scaling, pix2pix_zero_model
 
@@ -123,7 +123,7 @@ class TestParity:
         self.edited(released_model, run, amount=amount, latents=latents)
         for i, (gradient, _) in enumerate(seen):
             expected = self.stored(f"{run}.grad_step{i}").flip(0)
-            assert float((gradient[:, 0] - expected).norm() / expected.norm()) < 1e-5
+            assert noted(float((gradient[:, 0] - expected).norm() / expected.norm())) < 1e-5
         assert len(seen) == len(latents)
 
     @pytest.mark.parametrize(("run", "amount"), [("real10", 0.1), ("synth10", 0.15)])
