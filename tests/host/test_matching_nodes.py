@@ -1,6 +1,8 @@
 """The matching nodes in a graph, as a person wires them; features come from a node that holds them ready."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from appearance_transfer.correspondence.features import Features
 from appearance_transfer.developer.client import GraphError
 
 GRID, PICTURE = (8, 8), (64, 64)
+SHOWN = {"structure_image": ["image", 0], "appearance_image": ["image", 0]}
 
 
 def features(seed: int, kind: str = "random") -> Features:
@@ -28,6 +31,7 @@ class Ready:
         "left": (torch.arange(64) < 32).float().expand(1, 64, 64),
         "right": (torch.arange(64) >= 32).float().expand(1, 64, 64),
         "image": torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(3)),
+        "flat image": torch.zeros(1, 32, 64, 3),
         "latent": {"samples": torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(4))},
     }
 
@@ -106,6 +110,37 @@ def test_points_masks_and_regions_steer_the_matches(host) -> None:
     assert torch.equal(column >= 4, left)
 
 
+def kept(place: dict) -> Path:
+    """The file that the page would ask for."""
+    from folder_paths import get_temp_directory
+
+    assert place["type"] == "temp"
+    return Path(get_temp_directory()) / place["subfolder"] / place["filename"]
+
+
+def test_the_page_gets_both_pictures_and_the_matches_as_found_before_any_correction(host) -> None:
+    from PIL import Image
+
+    points = {"structure_points": "4, 4", "appearance_points": "60, 60"}
+    run = host.run(graph(match=matching(**SHOWN, **points)), matches=("match", 0))
+    assert run.matches.best[0, 0, 0] == 63
+    (shown,) = run.outcome.outputs["match"]["point_pairs"]
+    table = json.loads(kept(shown["matches"]).read_text())
+    assert table["match"] == list(range(64))
+    assert table["confidence"] == [100] * 64
+    assert table["structure_picture"] == list(PICTURE)
+    assert Image.open(kept(shown["structure"])).size == PICTURE
+    assert Image.open(kept(shown["appearance"])).size == PICTURE
+
+
+def test_the_pictures_change_no_match_and_without_both_nothing_is_shown(host) -> None:
+    shown = host.run(graph(match=matching(appearance="other features", **SHOWN)), matches=("match", 0))
+    half = matching(appearance="other features", structure_image=["image", 0])
+    hidden = host.run(graph(match=half), matches=("match", 0))
+    assert "match" not in hidden.outcome.outputs
+    assert torch.equal(shown.matches.index, hidden.matches.index)
+
+
 def test_what_does_not_match_shows_the_fallback(host) -> None:
     nodes = {
         "match": matching(structure_mask=["left", 0]),
@@ -119,6 +154,12 @@ def test_what_does_not_match_shows_the_fallback(host) -> None:
     [
         ({"match": matching(appearance="features of another network")}, "so they cannot be compared"),
         ({"match": matching(structure_points="4, 4")}, "1 structure point.s. and 0 appearance"),
+        ({"match": matching(structure_points="4, 4", appearance_points="four, 4")}, "is no point"),
+        (
+            {"match": matching(structure_points="4, 4", appearance_points="64, 4")},
+            r"appearance point .64, 4. lies outside",
+        ),
+        ({"match": matching(**SHOWN | {"appearance_image": ["flat image", 0]})}, "The appearance picture is 64x32"),
         ({"match": matching(**{"structure_regions.region0": ["left", 0]})}, "region0: connected for one picture only"),
         (
             {

@@ -11,7 +11,6 @@ const NODE = "AppearanceTransfer_MatchFeatures";
 const TEXTS = { [STRUCTURE]: "structure_points", [APPEARANCE]: "appearance_points" };
 const IMAGES = ["structure_image", "appearance_image"];
 const RADIUS = "radius";
-const MARGIN = 10; // pixels around the widget, the page's own
 const WIDTH = 400; // of a new node; a workflow keeps its own
 
 app.registerExtension({
@@ -35,24 +34,25 @@ function equip(node) {
   const texts = { [STRUCTURE]: widgetOf(node, TEXTS[STRUCTURE]), [APPEARANCE]: widgetOf(node, TEXTS[APPEARANCE]) };
   const radius = widgetOf(node, RADIUS);
   let writing = false; // one text is ahead of the other
-  const pointPairs = new PointPairs((pairs) => {
-    writing = true;
-    for (const [side, text] of Object.entries(texts)) text.value = pointsText(pairs.map((pair) => pair[side]));
-    writing = false;
-    load();
-  });
   const load = () => {
     if (!writing) pointPairs.load({ radius: radius.value, ...pairsIn(texts), ...obstacle(node) });
   };
+  const pointPairs = new PointPairs((pairs) => {
+    app.canvas.emitBeforeChange(); // both texts are one step of the page's own undo
+    writing = true;
+    for (const [side, text] of Object.entries(texts)) text.value = pointsText(pairs.map((pair) => pair[side]));
+    writing = false;
+    app.canvas.emitAfterChange();
+    load();
+  });
   const show = shower(pointPairs);
   const widget = node.addDOMWidget("point_pairs", "POINT_PAIRS", pointPairs.element, {
     serialize: false,
-    getMinHeight: () => pointPairs.height(node.size[0] - 2 * MARGIN) + 2 * MARGIN,
-    margin: MARGIN,
-    onDraw: () => show(app.nodeOutputs[locator(node)]),
+    getMinHeight: () => pointPairs.height(node.size[0] - 2 * widget.margin) + 2 * widget.margin,
+    onDraw: () => show(app.nodeOutputs[locator(node)]), // also after undo and a change of tabs, which run nothing
   });
   widget.serialize = false; // neither in the prompt (the option) nor in the workflow
-  for (const { name } of [texts[STRUCTURE], texts[APPEARANCE], radius]) after(widgetOf(node, name), "callback", load);
+  for (const source of [...Object.values(texts), radius]) after(source, "callback", load);
   after(node, "onConfigure", load);
   after(node, "onConnectionsChange", load);
   after(node, "onExecuted", show);
@@ -78,7 +78,7 @@ function pairsIn(texts) {
 
 /** The sentence for what of a node's inputs stands in the way, if something does. */
 function obstacle(node) {
-  const linked = (name) => node.inputs.some((input) => input.name === name && input.link !== null);
+  const linked = (name) => node.inputs.some((input) => input.name === name && input.link != null);
   if (Object.values(TEXTS).some(linked)) return { problem: "linked" };
   return IMAGES.every(linked) ? {} : { problem: "connect" };
 }

@@ -54,12 +54,9 @@ export class Editor {
     this.#before = this.pairs;
   }
 
-  /** Whether the pairs have changed since `begin`. */
   end() {
-    const changed = this.pairs !== this.#before;
-    if (changed) this.#past.push(this.#before);
+    if (this.pairs !== this.#before) this.#past.push(this.#before);
     this.#before = this.pairs;
-    return changed;
   }
 
   /** Move an end; the handle to drag on with. The asked end of the probe asks anew, its other end makes it a pair. */
@@ -94,7 +91,7 @@ export class Editor {
 
   undo() {
     if (this.canUndo) this.#replace(this.#past.pop());
-    this.#before = this.pairs;
+    this.#before = this.pairs; // an undo is not undone
   }
 
   #replace(pairs) {

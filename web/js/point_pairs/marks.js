@@ -7,7 +7,7 @@ import { say } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const POINT = 6;
-const FINGER = 14;
+const FINGER = 11;
 const GOLDEN_ANGLE = 137.508; // colours of neighbouring numbers are far apart
 
 /** An element of SVG with attributes and children; texts become text nodes. */

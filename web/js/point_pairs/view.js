@@ -28,7 +28,8 @@ export class PointPairs {
   #svg = svg("svg", { "data-testid": "point-pairs-pictures", class: "pictures", tabindex: 0, role: "group" });
   #status = labelled("span", "status");
   #buttons = {};
-  #problem = "queue";
+  #problem = null;
+  #known = this.#editor.pairs; // to the node
 
   /** `changed(pairs)` is called after every change that a person makes here. */
   constructor(changed) {
@@ -68,6 +69,7 @@ export class PointPairs {
     this.#editor.radius = radius;
     this.#problem = problem;
     this.#editor.load(pairs);
+    this.#known = this.#editor.pairs;
     this.render();
   }
 
@@ -100,7 +102,11 @@ export class PointPairs {
   #button(action) {
     const button = labelled("button", action);
     button.type = "button";
-    button.addEventListener("click", () => this.#change(() => this.#editor[action]()));
+    button.addEventListener("click", () => {
+      this.#editor.begin();
+      this.#editor[action]();
+      this.#settle(null);
+    });
     this.#buttons[action] = button;
     return button;
   }
@@ -193,8 +199,9 @@ export class PointPairs {
 
   #release() {
     if (!this.#drag) return;
+    const { handle } = this.#drag;
     this.#drag = null;
-    this.#told();
+    this.#settle(handle);
   }
 
   #key(event) {
@@ -203,22 +210,20 @@ export class PointPairs {
     if (!action) return;
     event.preventDefault();
     event.stopPropagation(); // the page would move or delete the node
-    let next = handle;
     this.#editor.begin();
     if (handle) this.#editor.select(handle.pair);
-    next = action() ?? handle;
-    this.#told(next);
+    this.#settle(action() ?? handle);
   }
 
   /** What a key does at a handle, or at the pictures where there is none; null for a key that is not ours. */
   #keyed({ key, shiftKey }, handle) {
     const editor = this.#editor;
+    if (key === "Delete" || key === "Backspace") return () => editor.remove();
     if (handle === null) {
       if (key !== "Enter" && key !== " ") return null;
       const { width, height } = editor.matches.size(STRUCTURE);
       return () => editor.look(STRUCTURE, { x: width / 2, y: height / 2 });
     }
-    if (key === "Delete" || key === "Backspace") return () => editor.remove();
     if (key === "Escape") return () => editor.dismiss();
     if (!(key in STEPS)) return null;
     const [x, y] = STEPS[key].map((step) => step * (shiftKey ? FAR : 1));
@@ -226,15 +231,13 @@ export class PointPairs {
     return () => editor.move(handle, { x: point.x + x, y: point.y + y });
   }
 
-  #change(action) {
-    this.#editor.begin();
-    action();
-    this.#told();
-  }
-
-  #told(focus) {
-    if (this.#editor.end()) this.changed(this.#editor.pairs);
-    this.render(focus);
+  /** The end of what a person did: it can be undone, is shown, and the node is told; the focus goes to a handle. */
+  #settle(handle) {
+    this.#editor.end();
+    this.render(handle);
+    if (this.#editor.pairs === this.#known) return;
+    this.#known = this.#editor.pairs;
+    this.changed(this.#known);
   }
 }
 
