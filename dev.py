@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One command line for people: setup, demo, serve, test, bench, nodes, generate. Needs only Python to start.
+"""One command line for people: setup, demo, grid, serve, test, bench, nodes, generate. Needs only Python to start.
 
 Every command first makes ready what is missing (see developer/installation.py), so each works on a fresh clone.
 """
@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 
@@ -59,8 +60,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
     demo.add_argument("--noun", metavar="WORD", help="what your pictures show, in one word (default: horse)")
     demo.add_argument("--out", metavar="DIR", default=str(ROOT / "out"), help="where the results go (default: out)")
 
+    add_grid(commands)
     commands.add_parser("nodes", help="list what the running host has registered of ours: id, label, category")
-    commands.add_parser("generate", help="write what follows from the nodes: workflows and the English locale")
+    commands.add_parser("generate", help="write what follows from the nodes: workflows, blueprints, the English locale")
     commands.add_parser("serve", help="run ComfyUI with the pack; further arguments go to ComfyUI")
     commands.add_parser("test", help="run the tests: all, a tier (0..5), a folder, or pytest arguments")
     commands.add_parser("bench", help="measure all into one report (--quick); or run benchmarks/NAME.py (--list)")
@@ -68,6 +70,22 @@ def arguments(words: list[str]) -> argparse.Namespace:
     if words[:1] and words[0] in PASSES_ARGUMENTS_ON and words[1:2] not in (["-h"], ["--help"]):
         return argparse.Namespace(command=words[0], rest=words[1:])
     return parser.parse_args(words)
+
+
+def add_grid(commands: Any) -> None:
+    """The options of `grid`."""
+    grid = commands.add_parser("grid", help="transfer every appearance of a folder onto every structure of another")
+    grid.add_argument("structures", metavar="STRUCTURES", help="the folder of the pictures that give the shape")
+    grid.add_argument("appearances", metavar="APPEARANCES", help="the folder of the pictures that give the look")
+    where = grid.add_mutually_exclusive_group()
+    where.add_argument("--workers", metavar="N", type=int, default=1, help="start N ComfyUI servers (default: 1)")
+    where.add_argument("--servers", metavar="URL,...", help="use these running ones, which have the pack, instead")
+    what = grid.add_mutually_exclusive_group()
+    what.add_argument("--workflow", metavar="FILE", help="one that loads structure.png and appearance.png, and saves")
+    what.add_argument("--noun", metavar="WORD", help="what your pictures show, in one word (default: horse)")
+    grid.add_argument("--checkpoint", metavar="FILE", help="an SD1.5 checkpoint instead of the pocket one")
+    out = str(ROOT / "out" / "grid")
+    grid.add_argument("--out", metavar="DIR", default=out, help="where the results go (default: out/grid)")
 
 
 def run_again_in_venv(words: list[str]) -> int:

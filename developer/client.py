@@ -8,9 +8,9 @@ import json
 import time
 import urllib.parse
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -18,13 +18,14 @@ import aiohttp
 Graph = dict[str, dict[str, Any]]
 # is told every event of the host: its type and its data
 Watcher = Callable[[str, dict[str, Any]], None]
+Answered = TypeVar("Answered")
 IDLE = 600.0  # seconds without a word from the host after which we give up
 
 
 class GraphError(Exception):
     """The host did not finish a graph. The text is what the user would read in the browser.
 
-    kind: "rejected" (at queue time, nothing ran), "failed" (a node raised) or "interrupted".
+    kind: "rejected" (at once, nothing ran), "failed" (a node raised), "interrupted", or "lost" (ComfyUI is gone).
     node: the id of the node at fault, where there is one.
     """
 
@@ -51,26 +52,32 @@ class Client:
 
     def get(self, path: str) -> Any:
         """The JSON that the host answers to GET `path`."""
-        return json.loads(asyncio.run(self._fetch("GET", path)))
+        return json.loads(self._ask("GET", path))
 
     def interrupt(self) -> None:
         """Stop what is running, as the cross in the page does."""
-        asyncio.run(self._fetch("POST", "/interrupt"))
+        self._ask("POST", "/interrupt")
+
+    def upload(self, name: str, picture: bytes) -> None:
+        """Put an encoded picture into the host's input folder, in the place of one of that name."""
+        form = aiohttp.FormData({"overwrite": "true"})
+        form.add_field("image", picture, filename=name)
+        self._ask("POST", "/upload/image", form)
 
     def image(self, outcome: Outcome, node: str, index: int = 0) -> bytes:
         """The encoded picture that an output node saved or previewed."""
         reference = urllib.parse.urlencode(outcome.outputs[node]["images"][index])
-        return asyncio.run(self._fetch("GET", f"/view?{reference}"))
+        return self._ask("GET", f"/view?{reference}")
 
     def queue(self, graph: Graph, watch: Watcher | None = None) -> Outcome:
-        """Run a graph to its end. Raises `GraphError` when it is refused, fails or is interrupted."""
-        try:
-            return asyncio.run(self._queue(graph, watch))
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise GraphError(f"ComfyUI no longer answers ({type(error).__name__}).", "failed") from error
+        """Run a graph to its end. Raises `GraphError` when it is refused, fails, is interrupted or lost."""
+        return _awaited(self._queue(graph, watch))
 
-    async def _fetch(self, method: str, path: str) -> bytes:
-        async with aiohttp.ClientSession(self.address) as session, session.request(method, path) as answer:
+    def _ask(self, method: str, path: str, form: aiohttp.FormData | None = None) -> bytes:
+        return _awaited(self._fetch(method, path, form))
+
+    async def _fetch(self, method: str, path: str, form: aiohttp.FormData | None) -> bytes:
+        async with aiohttp.ClientSession(self.address) as session, session.request(method, path, data=form) as answer:
             answer.raise_for_status()
             return await answer.read()
 
@@ -92,6 +99,15 @@ class Client:
             return outcome
 
 
+def _awaited(doing: Coroutine[Any, Any, Answered]) -> Answered:
+    try:
+        return asyncio.run(doing)
+    except aiohttp.ClientResponseError as error:
+        raise GraphError(f"ComfyUI refused {error.request_info.url.path}: {error.status}.", "rejected") from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise GraphError(f"ComfyUI no longer answers ({type(error).__name__}).", "lost") from error
+
+
 async def _follow(
     socket: aiohttp.ClientWebSocketResponse, prompt_id: str, outcome: Outcome, watch: Watcher | None
 ) -> None:
@@ -100,7 +116,7 @@ async def _follow(
     while True:
         message = await socket.receive(timeout=IDLE)
         if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
-            raise GraphError("ComfyUI closed the connection before the graph was finished.", "failed", running)
+            raise GraphError("ComfyUI closed the connection before the graph was finished.", "lost", running)
         if message.type != aiohttp.WSMsgType.TEXT:
             continue  # a preview picture
         event = json.loads(message.data)

@@ -32,7 +32,7 @@ def nodes(options: argparse.Namespace, installation: Installation) -> int:
 
 
 def generate(options: argparse.Namespace, installation: Installation) -> int:
-    """Write the files that follow from the nodes: the workflows and the English locale."""
+    """Write the files that follow from the nodes: workflows, blueprints, the English locale."""
     from .generated import generated
 
     with temporary_home() as home, running(installation.host, home) as address:
@@ -102,6 +102,13 @@ def demo(options: argparse.Namespace, installation: Installation) -> int:
     return run(options, installation)
 
 
+def grid(options: argparse.Namespace, installation: Installation) -> int:
+    """Run a workflow over every structure with every appearance."""
+    from .grid.command import run
+
+    return run(options, installation)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace, Installation], int]] = {
-    function.__name__: function for function in (nodes, generate, serve, test, bench, demo)
+    function.__name__: function for function in (nodes, generate, serve, test, bench, demo, grid)
 }

@@ -19,7 +19,7 @@ from .console import Trouble, say, step
 from .demo_results import PANELS, effect, evaluations, grid, seconds
 from .installation import Installation
 from .places import ROOT
-from .server import PACK, running, temporary_home
+from .server import PACK, checkpoint_options, running, temporary_home
 from .step_bars import StepBars
 from .transfer_graph import Picture, Transfer, transfer_graph
 
@@ -111,12 +111,8 @@ def _picture(options: argparse.Namespace, role: str, seed: int, home: Path) -> P
 
 @contextmanager
 def _host(installation: Installation, home: Path, checkpoint: str | None) -> Iterator[str]:
-    """The host with the pack and the counter; a person's checkpoint is found where it lies."""
-    options: list[str] = []
-    if checkpoint:
-        folders = home / "checkpoint.yaml"
-        folders.write_text(json.dumps({"own": {"checkpoints": str(Path(checkpoint).resolve().parent)}}), "utf-8")
-        options = ["--extra-model-paths-config", str(folders)]
+    """The host with the pack and the counter."""
+    options = checkpoint_options(home, checkpoint)
     with ExitStack() as stack:
         with step(f"Starting ComfyUI {comfyui.version(installation.host)}"):
             address = stack.enter_context(running(installation.host, home, PACK | COUNTER, options))

@@ -74,7 +74,7 @@ def host_command(
     for folder in ("custom_nodes", "models", "input", "output", "temp", "user"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     for name, path in packs.items():
-        _link(home / "custom_nodes" / name, path)
+        link(home / "custom_nodes" / name, path)
     models = home / "extra_model_paths.yaml"
     models.write_text(json.dumps(_model_folders(comfyui)), encoding="utf-8")  # JSON is YAML, and quotes every path
     command = [str(venv_python()), str(comfyui / "main.py"), "--listen", "127.0.0.1", "--port", str(port)]
@@ -84,6 +84,15 @@ def host_command(
     if not has_accelerator():
         command.append("--cpu")
     return [*command, *options]
+
+
+def checkpoint_options(home: Path, checkpoint: str | None) -> list[str]:
+    """Options by which the host finds a person's checkpoint where it lies."""
+    if not checkpoint:
+        return []
+    folders = home / "checkpoint.yaml"
+    folders.write_text(json.dumps({"own": {"checkpoints": str(Path(checkpoint).resolve().parent)}}), "utf-8")
+    return ["--extra-model-paths-config", str(folders)]
 
 
 def host_environment(comfyui: Path) -> dict[str, str]:
@@ -147,17 +156,18 @@ def _wait_until_ready(process: subprocess.Popen, address: str, log: Path) -> Non
         raise Trouble(f"ComfyUI could not load the pack. From its log:\n{log_excerpt(log)}")
 
 
-def _link(link: Path, folder: Path) -> None:
-    """Make `link` show `folder`: a symbolic link, or on Windows a junction, which needs no privilege."""
-    if link.exists() and link.resolve() == folder.resolve():
+def link(place: Path, folder: Path) -> None:
+    """Make `place` show `folder`: a symbolic link, or on Windows a junction, which needs no privilege."""
+    if place.exists() and place.resolve() == folder.resolve():
         return
     if os.name == "nt":
-        made = subprocess.run(["cmd", "/c", "mklink", "/J", str(link), str(folder)], capture_output=True)
+        made = subprocess.run(["cmd", "/c", "mklink", "/J", str(place), str(folder)], capture_output=True)
         if made.returncode:
-            raise Trouble(f"Windows could not link {link} to {folder}: {made.stderr.decode(errors='replace').strip()}.")
+            told = made.stderr.decode(errors="replace").strip()
+            raise Trouble(f"Windows could not link {place} to {folder}: {told}.")
         return
-    link.unlink(missing_ok=True)
-    link.symlink_to(folder, target_is_directory=True)
+    place.unlink(missing_ok=True)
+    place.symlink_to(folder, target_is_directory=True)
 
 
 def _model_folders(comfyui: Path) -> dict[str, dict[str, str]]:

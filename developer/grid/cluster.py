@@ -1,0 +1,80 @@
+"""Workers as Ray actors on this machine: a worker that dies is started again, and what it was doing is done again."""
+
+import logging
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from ..console import Trouble
+from ..places import CACHE, ROOT
+from ..server import link
+from .sharing import ATTEMPTS, Submit
+from .worker import Answer, Job, Worker
+
+PACKAGE = "appearance_transfer"
+STORE = 2**27  # bytes of Ray's object store; what goes through it are jobs and finished pictures
+SHORT = "/tmp" if os.name == "posix" else None  # the name of a Unix socket holds 107 bytes, and Ray's are long
+
+
+@contextmanager
+def workers(count: int) -> Iterator[list[Submit]]:
+    """Ways to give jobs to that many workers, for the length of a `with` block."""
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0",  # it would tell the network
+        "RAY_AUTH_MODE": "token",  # else anybody on this machine could hand Ray code to run
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
+    try:
+        import ray
+    except ImportError:
+        raise Trouble("dev.py grid needs Ray, and it is not installed here: pip install 'ray==2.60.0'.") from None
+    with tempfile.TemporaryDirectory(prefix="ray-", dir=SHORT, ignore_cleanup_errors=True) as folder:
+        ray.init(
+            "local",
+            num_cpus=count,
+            num_gpus=0,
+            object_store_memory=STORE,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": {"PYTHONPATH": _import_path()}},
+            _node_ip_address="127.0.0.1",
+            _temp_dir=folder,
+        )
+        try:
+            actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=ATTEMPTS - 1)(Worker)
+            yield [partial(_submit, actor.remote()) for _ in range(count)]
+        finally:
+            ray.shutdown()
+
+
+def _submit(actor: Any, address: str, job: Job) -> "Future[Answer]":
+    """Hand a job to an actor. A worker that died for good is a lost answer like any other."""
+    from ray.exceptions import RayActorError
+
+    answered: Future[Answer] = Future()
+
+    def pass_on(future: "Future[Answer]") -> None:
+        error = future.exception()
+        if isinstance(error, RayActorError):
+            answered.set_result(Answer([], 0.0, "The worker of this pair was killed again and again.", lost=True))
+        elif error is not None:
+            answered.set_exception(error)
+        else:
+            answered.set_result(future.result())
+
+    actor.make.remote(address, job).future().add_done_callback(pass_on)
+    return answered
+
+
+def _import_path() -> str:
+    """A folder from which the pack can be imported under its name, whatever its own folder is called."""
+    folder = CACHE / "import"
+    folder.mkdir(parents=True, exist_ok=True)
+    link(folder / PACKAGE, ROOT)
+    return str(folder)

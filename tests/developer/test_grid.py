@@ -1,0 +1,237 @@
+"""What dev.py grid makes of folders, workflows and answers; neither Ray nor a host is needed."""
+
+import argparse
+import json
+import threading
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+from appearance_transfer.developer.console import Trouble
+from appearance_transfer.developer.grid.manifest import Manifest
+from appearance_transfer.developer.grid.overview import write_overview
+from appearance_transfer.developer.grid.pairs import Pair, Picture, every_pair, next_pair, pictures_in
+from appearance_transfer.developer.grid.sharing import ATTEMPTS, Desk, share_out
+from appearance_transfer.developer.grid.worker import Answer, Job
+from appearance_transfer.developer.grid.workflow import asked_for, digest, job, own_graph, queueable
+from PIL import Image
+
+MADE = Answer([b"png"], 1.0)
+
+
+def folder(place: Path, **shades: str) -> list[Picture]:
+    """A folder of small pictures, by stem or file name."""
+    place.mkdir(parents=True)
+    for name, shade in shades.items():
+        Image.new("RGB", (8, 8), shade).save(place / (name if "." in name else f"{name}.png"))
+    return pictures_in(str(place))
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> list[Pair]:
+    structures = folder(tmp_path / "my shapes", cat="red", dog="green")
+    return every_pair(structures, folder(tmp_path / "looks", fur="blue", moss="white", tin="grey"))
+
+
+class TestPairs:
+    def test_all_appearances_of_the_first_structure_come_first(self, pairs) -> None:
+        assert [pair.name for pair in pairs][:4] == ["cat__fur", "cat__moss", "cat__tin", "dog__fur"]
+        assert len(pairs) == 6
+
+    def test_pictures_that_differ_in_their_suffix_alone_keep_it(self, tmp_path) -> None:
+        found = folder(tmp_path / "shapes", **{"cat.png": "red", "cat.jpg": "red", "dog": "red"})
+        assert [picture.name for picture in found] == ["cat.jpg", "cat.png", "dog"]
+
+    def test_only_pictures_count(self, tmp_path) -> None:
+        folder(tmp_path / "shapes", cat="red")
+        (tmp_path / "shapes" / "notes.txt").write_text("no picture")
+        (tmp_path / "shapes" / "inside.png").mkdir()
+        assert [picture.name for picture in pictures_in(str(tmp_path / "shapes"))] == ["cat"]
+
+    def test_results_that_would_be_called_alike_are_refused(self, tmp_path) -> None:
+        shapes = folder(tmp_path / "shapes", a="red", a__b="red")
+        with pytest.raises(Trouble, match="2 pairs would be called a__b__c"):
+            every_pair(shapes, folder(tmp_path / "looks", c="red", b__c="red"))
+
+    @pytest.mark.parametrize("made", [False, True])
+    def test_a_folder_without_pictures_is_named(self, tmp_path, made) -> None:
+        if made:
+            (tmp_path / "none").mkdir()
+        with pytest.raises(Trouble, match="none"):
+            pictures_in(str(tmp_path / "none"))
+
+    def test_a_server_stays_with_its_structure_and_leaves_those_of_others(self, pairs) -> None:
+        cat, dog = pairs[0].structure, pairs[3].structure
+        assert next_pair(pairs, dog, [cat, dog]).structure == dog
+        assert next_pair(pairs, None, [cat]).structure == dog
+        assert next_pair(pairs[:2], dog, [cat]).name == "cat__fur"
+
+
+class TestManifest:
+    def test_what_is_done_stays_done(self, pairs, tmp_path) -> None:
+        out = tmp_path / "out"
+        first = Manifest(out, "workflow")
+        assert first.unfinished(pairs) == pairs
+        first.record(pairs[0], MADE)
+        first.record(pairs[1], Answer([b"one", b"two"], 2.0))
+        first.record(pairs[2], Answer([], 0.5, "It is no picture."))
+        again = Manifest(out, "workflow")
+        assert again.unfinished(pairs) == pairs[2:]
+        assert again.failed(pairs) == {"cat__tin": "It is no picture."}
+        assert (out / "cat__fur.png").read_bytes() == b"png"
+        assert [file.name for file in again.files(pairs[1])] == ["cat__moss.png", "cat__moss_2.png"]
+        assert {path.name for path in out.iterdir()} == {
+            "manifest.json", "cat__fur.png", "cat__moss.png", "cat__moss_2.png",
+        }  # fmt: skip
+
+    def test_a_picture_that_has_changed_or_a_result_that_is_gone_is_made_again(self, pairs, tmp_path) -> None:
+        manifest = Manifest(tmp_path / "out", "workflow")
+        for pair in pairs:
+            manifest.record(pair, MADE)
+        (tmp_path / "out" / "cat__tin.png").unlink()
+        Image.new("RGB", (8, 8), "pink").save(pairs[3].structure.path)
+        shapes, looks = (pictures_in(str(side.path.parent)) for side in (pairs[0].structure, pairs[0].appearance))
+        left = Manifest(tmp_path / "out", "workflow").unfinished(every_pair(shapes, looks))
+        assert [pair.name for pair in left] == ["cat__tin", "dog__fur", "dog__moss", "dog__tin"]
+
+    def test_another_workflow_and_a_foreign_file_are_refused(self, pairs, tmp_path) -> None:
+        Manifest(tmp_path / "out", "one").record(pairs[0], MADE)
+        with pytest.raises(Trouble, match="another workflow"):
+            Manifest(tmp_path / "out", "two")
+        (tmp_path / "out" / "manifest.json").write_text('{"pairs": 3}')
+        with pytest.raises(Trouble, match="no manifest"):
+            Manifest(tmp_path / "out", "one")
+
+
+class TestWorkflow:
+    def options(self, **given: str) -> argparse.Namespace:
+        return argparse.Namespace(**{"workflow": None, "noun": None, "checkpoint": None} | given)
+
+    def test_ours_shows_nothing_on_the_way(self) -> None:
+        graph = own_graph("dog", "folder/own.safetensors")
+        outputs = {node["class_type"] for node in graph.values()} & {"PreviewImage", "SaveImage"}
+        assert outputs == {"SaveImage"}
+        links = [value for node in graph.values() for value in node["inputs"].values() if isinstance(value, list)]
+        assert {origin for origin, _ in links} < graph.keys()
+
+    def test_the_pictures_of_a_pair_go_into_their_nodes(self, pairs) -> None:
+        graph = own_graph("dog", None)
+        made = job(graph, pairs[1])
+        structure, appearance = (made.graph[f"load_{role}"]["inputs"]["image"] for role in ("structure", "appearance"))
+        assert made.pictures == {structure: str(pairs[1].structure.path), appearance: str(pairs[1].appearance.path)}
+        assert graph["load_structure"]["inputs"]["image"] == "structure.png"
+        assert job(graph, pairs[2]).graph["load_structure"] == made.graph["load_structure"]
+
+    def test_another_noun_is_another_workflow(self, tmp_path) -> None:
+        default = asked_for(self.options())
+        assert digest(default) == digest(asked_for(self.options()))
+        assert digest(default) != digest(asked_for(self.options(noun="dog")))
+        (tmp_path / "own.json").write_text(json.dumps(default))
+        assert digest(asked_for(self.options(workflow=str(tmp_path / "own.json")))) == digest(default)
+
+    @pytest.mark.parametrize(
+        ("missing", "sentence"),
+        [("load_structure", "no picture called structure"), ("save", "saves no picture")],
+    )
+    def test_what_a_grid_needs_is_named(self, missing, sentence) -> None:
+        graph = own_graph("dog", None)
+        del graph[missing]
+        with pytest.raises(Trouble, match=sentence):
+            queueable(graph, {})
+
+    def test_a_file_that_is_no_workflow_is_named(self, tmp_path) -> None:
+        with pytest.raises(Trouble, match="no workflow .*missing.json"):
+            asked_for(self.options(workflow="missing.json"))
+        (tmp_path / "torn.json").write_text("{")
+        with pytest.raises(Trouble, match="torn.json is no workflow"):
+            asked_for(self.options(workflow=str(tmp_path / "torn.json")))
+
+
+class FlakyServer:
+    """Says whether it comes back, and counts how often it was asked."""
+
+    def __init__(self, address: str, returns: bool = True) -> None:
+        self.address, self.returns, self.asked = address, returns, 0
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+    def revive(self) -> bool:
+        self.asked += 1
+        return self.returns
+
+
+class TestSharing:
+    """Workers are threads here; `lost` are the pairs on which a server dies, as often as they stand in it."""
+
+    @pytest.fixture
+    def shared(self, pairs):
+        def share(lost: list[str], *servers: FlakyServer) -> list[tuple[str, str]]:
+            recorded, dying, lock = [], Counter(lost), threading.Lock()
+
+            def make(address: str, name: Job) -> Answer:
+                with lock:
+                    dying[name] -= 1
+                    dies = dying[name] >= 0
+                return Answer([], 0.1, "ComfyUI no longer answers.", lost=True) if dies else MADE
+
+            with ThreadPoolExecutor(len(servers)) as pool:
+                desks = [Desk(server, partial(pool.submit, make)) for server in servers]
+                share_out(pairs, desks, lambda pair: pair.name, lambda pair, a: recorded.append((pair.name, a.told)))
+            return recorded
+
+        return share
+
+    def test_each_pair_is_made_exactly_once(self, shared, pairs) -> None:
+        recorded = shared([], FlakyServer("one"), FlakyServer("two"))
+        assert sorted(recorded) == sorted((pair.name, "") for pair in pairs)
+
+    def test_a_server_that_dies_and_returns_costs_nothing(self, shared, pairs) -> None:
+        server = FlakyServer("one")
+        recorded = shared(["cat__moss", "dog__fur", "dog__fur"], server)
+        assert sorted(recorded) == sorted((pair.name, "") for pair in pairs)
+        assert server.asked == 3
+
+    def test_a_server_that_stays_away_leaves_its_work_to_the_others(self, shared, pairs) -> None:
+        """Whoever meets the pair first is away; the other makes everything."""
+        servers = FlakyServer("one", returns=False), FlakyServer("two", returns=False)
+        recorded = shared(["cat__fur"], *servers)
+        assert sorted(recorded) == sorted((pair.name, "") for pair in pairs)
+        assert sum(server.asked for server in servers) == 1
+
+    def test_a_pair_on_which_every_server_dies_is_given_up(self, shared, pairs) -> None:
+        recorded = dict(shared(["dog__moss"] * ATTEMPTS, FlakyServer("one")))
+        assert recorded.pop("dog__moss") == "ComfyUI no longer answers."
+        assert len(recorded) == 5
+
+    def test_no_server_left_is_one_sentence(self, shared) -> None:
+        with pytest.raises(Trouble, match="run the same command again"):
+            shared(["cat__moss"], FlakyServer("one", returns=False))
+
+    def test_a_mistake_of_ours_is_not_hidden(self, pairs) -> None:
+        def fail(address: str, job: Job) -> Future:
+            future: Future = Future()
+            future.set_exception(ZeroDivisionError())
+            return future
+
+        with pytest.raises(ZeroDivisionError):
+            share_out(pairs, [Desk(FlakyServer("one"), fail)], lambda pair: pair.name, lambda *_: None)
+
+
+def test_the_overview_shows_every_pair_where_its_pictures_meet(pairs, tmp_path) -> None:
+    structures, appearances = [pairs[0].structure, pairs[3].structure], [pair.appearance for pair in pairs[:3]]
+    results: list[Path | None] = [None] * 6
+    results[4] = tmp_path / "result.png"
+    Image.new("RGB", (8, 8), "yellow").save(results[4])
+    (tmp_path / "torn.png").write_bytes(b"no picture")
+    results[5] = tmp_path / "torn.png"
+    write_overview(tmp_path / "grid.png", structures, appearances, results)
+    sheet = Image.open(tmp_path / "grid.png")
+    across, down = sheet.width // 4, (sheet.height - 40) // 3
+    seen = [[sheet.getpixel((c * across + 99, 40 + r * down + 99)) for c in range(4)] for r in range(3)]
+    grey = (211, 211, 211)
+    assert seen[0] == [(255, 255, 255), (0, 0, 255), (255, 255, 255), (128, 128, 128)]
+    assert seen[1] == [(255, 0, 0), grey, grey, grey]
+    assert seen[2] == [(0, 128, 0), grey, (255, 255, 0), grey]
