@@ -15,21 +15,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
 from ..developer.console import say
 from ..developer.installation import Installation
-from ..developer.places import CACHE, ROOT
+from ..developer.places import CACHE
 from ..evaluation.structure_distance import structure_distance
 from ..splice.generator import SkipGenerator, initialise
 from ..splice.losses import WHOLE_EVERY, appearance_loss
-from ..splice.preprocess import pillow_resized, vit_input
+from ..splice.preprocess import vit_input
 from ..splice.record import TrainedGenerator
 from ..splice.self_similarity import self_similarity
 from ..splice.sight import Eye
@@ -37,12 +35,12 @@ from ..splice.storage import load, save
 from ..splice.training import Settings, Training
 from ..splice.vit import Look, VisionTransformer, load_vit
 from ..training.report import Report
+from .photographs import PICTURES, photograph
 from .real_weights.dino import SOUND_LAYER, weights
 from .reporting import RESULTS
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 
-PICTURES = ROOT.parent / "shared" / "data" / "pairs"
 PAIRS = {  # name -> structure, appearance
     "cows": ("red_cow.jpg", "spotted_cow.jpg"),
     "fruit": ("apples.jpg", "oranges.jpg"),
@@ -83,11 +81,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
 
 def photographs(name: str, side: int) -> Case:
     """A pair with the shorter sides at `side` pixels."""
-    pictures = []
-    for file in PAIRS[name]:
-        pixels = torch.from_numpy(np.array(Image.open(PICTURES / file).convert("RGB")))
-        pictures.append(pillow_resized(pixels.permute(2, 0, 1)[None].float() / 255, side))
-    return Case(name, *pictures)
+    return Case(name, *(photograph(PICTURES / file, side) for file in PAIRS[name]))
 
 
 def train(case: Case, eye: Eye, steps: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize, unfold
+from torch.nn.functional import interpolate, normalize
 
 from ...correspondence.dift import PRESETS, DiftSettings
 from ...correspondence.features import Features
@@ -24,6 +24,7 @@ from ...host.self_attention import plain_attention
 from ...inversion.ddpm import draw_noise, noisy_levels
 from ..transfers.inverted import START_AT, STEPS, Models
 from ..transfers.pairs import prompt
+from .plain import chance, pixels
 
 Source = Callable[[Models, Tensor, list[str]], Features]
 """(models, pictures [B, H, W, 3], their nouns) -> their features."""
@@ -33,7 +34,6 @@ UP_BLOCKS = (0, 1, 2)
 ATTENTION_STEPS = (11, 30, 50)  # executed steps of 68; Eye-for-an-eye matches from 11 on
 ROWS = 64  # per forward
 ENSEMBLE = 8
-GRID = 32  # of pixels and of chance
 
 
 def dift(models: Models, pictures: Tensor, nouns: list[str], *, text: bool = True, **settings: int) -> Features:
@@ -90,16 +90,9 @@ def _on_grid(tokens: Tensor, extra: dict[str, Any]) -> Tensor:
     return tokens.movedim(-1, 1).unflatten(2, tuple(extra["activations_shape"][-2:]))
 
 
-def pixels(models: Models, pictures: Tensor, nouns: list[str], *, neighbourhood: int) -> Features:
-    """The mean colour of each place, around middle grey, with those of its neighbours."""
-    colours = interpolate(pictures.movedim(-1, 1) - 0.5, size=(GRID, GRID), mode="area")
-    around = unfold(colours, neighbourhood, padding=neighbourhood // 2).unflatten(2, (GRID, GRID))
-    return Features(around, tuple(pictures.shape[1:3]))
-
-
-def chance(models: Models, pictures: Tensor, nouns: list[str]) -> Features:
-    """Noise: every place matches any."""
-    return Features(torch.randn(len(pictures), 64, GRID, GRID), tuple(pictures.shape[1:3]))
+def _plain(features: Callable[..., Features], **settings: int) -> Source:
+    """Features that need the pictures alone."""
+    return lambda models, pictures, nouns: features(pictures, **settings)
 
 
 def sources() -> Iterator[tuple[str, Source]]:
@@ -121,6 +114,6 @@ def sources() -> Iterator[tuple[str, Source]]:
             for step in ATTENTION_STEPS:
                 name = f"self-attention {'keys' if keys else 'input'}, level {level}, step {step}"
                 yield name, partial(self_attention, step=step, coarse=coarse, keys=keys)
-    yield "raw pixels", partial(pixels, neighbourhood=1)
-    yield "raw pixels, 3 x 3", partial(pixels, neighbourhood=3)
-    yield "chance", chance
+    yield "raw pixels", _plain(pixels, neighbourhood=1)
+    yield "raw pixels, 3 x 3", _plain(pixels, neighbourhood=3)
+    yield "chance", _plain(chance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -12,11 +12,14 @@ from ...splice.augmentation import to_pillow
 from .origin import note
 
 
-def write_sheet(path: Path, columns: Mapping[str, Tensor], scale: int = 1) -> None:
-    """columns: name -> pictures [B, H, W, 3] in 0..1, the same B and size in each. scale: whole enlargement."""
+def write_sheet(path: Path, columns: Mapping[str, Tensor], scale: int = 1, below: Sequence[Sequence[str]] = ()) -> None:
+    """columns: name -> pictures [B, H, W, 3] in 0..1, the same B and size in each. scale: whole enlargement.
+
+    below: lines under each column.
+    """
     _, height, width, _ = next(iter(columns.values())).shape
     drawn = {name: [to_pillow(p) for p in pictures.movedim(-1, 1).split(1)] for name, pictures in columns.items()}
-    sheet = comparison_sheet(drawn, (width * scale, height * scale))
+    sheet = comparison_sheet(drawn, (width * scale, height * scale), below)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, optimize=True)
     note(path)

@@ -1,0 +1,87 @@
+"""Do features find the same spot of another thing of its kind? PCK on the keypoints of PF-WILLOW.
+
+A keypoint is found within alpha times the longer side of the box around the keypoints, as the data set's authors count.
+Pairs share photographs, so the intervals over them are narrower than those over other photographs would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ...correspondence.features import Features
+from ...correspondence.match import match
+from ...correspondence.pck import find_keypoints, reference_sizes
+from ...evaluation.backbone import Backbone
+from ...splice.preprocess import vit_input, vit_size
+from ...splice.vit import VisionTransformer
+from ..matches.plain import chance, pixels, position
+from .willow import Annotated, pairs
+
+Source = Callable[[Tensor], Features]
+"""A picture [1, 3, H, W] in 0..1 -> its features."""
+
+SIDE = 336
+"""Pixels of the shorter side as a network sees it: 24 places of DINOv2, 21 of VGG's last block."""
+LAYERS = (6, 8, 9, 10, 11)
+ALPHAS = (0.05, 0.1, 0.15)
+
+
+def sources(vit: VisionTransformer, vgg: Backbone) -> Iterator[tuple[str, Source]]:
+    """Every source by its name."""
+    for facet in ("tokens", "keys"):
+        for layer in LAYERS:
+            yield f"DINOv2, {facet} of block {layer}", partial(_of_vit, vit, facet=facet, layer=layer)
+    for block in (3, 4):
+        yield f"VGG-16, end of block {block + 1}", partial(_of_vgg, vgg, block=block)
+    yield "raw pixels", partial(_of_pixels, pixels, neighbourhood=1)
+    yield "raw pixels, 3 x 3", partial(_of_pixels, pixels, neighbourhood=3)
+    yield "the same position", partial(_of_pixels, position)
+    yield "chance", partial(_of_pixels, chance)
+
+
+def measured(classes: Mapping[str, Sequence[Annotated]], source: Source) -> dict[str, list[float]]:
+    """PCK of one source at every alpha, over all pairs and over those of each class."""
+    shares: dict[str, list[float]] = {f"PCK@{alpha:g}": [] for alpha in ALPHAS}
+    of_classes: dict[str, list[float]] = {}
+    for name, photographs in classes.items():
+        features = [source(one.picture) for one in photographs]
+        for i, j in pairs(len(photographs)):
+            for alpha, share in _found(features[i], features[j], photographs[i], photographs[j]):
+                shares[f"PCK@{alpha:g}"].append(share)
+                of_classes.setdefault(f"PCK@{alpha:g}, {name}", []).append(share)
+    return shares | of_classes
+
+
+def _found(
+    structure: Features, appearance: Features, asked: Annotated, true: Annotated
+) -> Iterator[tuple[float, float]]:
+    """Each alpha and the share of keypoints found within it."""
+    keypoints = torch.zeros(1, *structure.picture)
+    for x, y in asked.points:
+        keypoints[0, int(y), int(x)] = 1
+    matches = match(structure, appearance, structure_mask=keypoints)  # nobody asks for the other places
+    sizes = reference_sizes(matches, [true.points])
+    for alpha in ALPHAS:
+        (found,) = find_keypoints(matches, [asked.points], [true.points], sizes, alpha)
+        yield alpha, found.correct.double().mean().item()
+
+
+def _of_vit(vit: VisionTransformer, picture: Tensor, *, facet: str, layer: int) -> Features:
+    given = vit_input(picture, short=SIDE, long=None, patch=vit.architecture.patch)
+    look = vit.look(given, layer)
+    return Features(look.on_grid(getattr(look, facet)), tuple(picture.shape[-2:]))
+
+
+def _of_vgg(vgg: Backbone, picture: Tensor, *, block: int) -> Features:
+    size = vit_size(*picture.shape[-2:], short=SIDE, long=None)
+    said = list(vgg(interpolate(picture, size, mode="bilinear") * 2 - 1))
+    return Features(said[block][-1], tuple(picture.shape[-2:]))
+
+
+def _of_pixels(features: Callable[..., Features], picture: Tensor, **settings: int) -> Features:
+    return features(picture.movedim(1, -1), **settings)

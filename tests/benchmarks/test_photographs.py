@@ -1,0 +1,71 @@
+"""What the benchmark on photographs is made of, without any: pickles that are never run, distortions, features."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from appearance_transfer.benchmarks.matches.plain import chance, pixels, position
+from appearance_transfer.benchmarks.photographs.distortions import DISTORTIONS
+from appearance_transfer.benchmarks.photographs.matching import measured
+from appearance_transfer.benchmarks.photographs.orders import Order
+from appearance_transfer.benchmarks.photographs.willow import Annotated
+from appearance_transfer.benchmarks.real_weights.lpips import arrays
+
+
+def test_arrays_are_read_off_a_pickle() -> None:
+    random = np.random.default_rng(0)
+    shapes = {"kernel": (3, 3, 3, 64), "bias": (64,)}
+    tree = {
+        module: {layer: {kind: random.random(shape, np.float32) for kind, shape in shapes.items()} for layer in layers}
+        for module, layers in (("VGG16_0", ("Conv_0", "Conv_1")), ("NetLinLayer_0", ("Conv_0",)))
+    }
+    found = dict(arrays(pickle.dumps(tree, protocol=3)))
+    assert list(found) == [(m, layer, kind) for m, layers in tree.items() for layer in layers for kind in shapes]
+    for (module, layer, kind), values in found.items():
+        assert np.array_equal(values.numpy(), tree[module][layer][kind].ravel())
+
+
+def test_a_pickle_is_never_run(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / "sprung",)
+
+    assert list(arrays(pickle.dumps({"VGG16_0": Trap()}, protocol=3))) == []
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("name", DISTORTIONS)
+def test_distortions_keep_size_and_range(name: str) -> None:
+    picture = torch.rand(1, 3, 64, 72, generator=torch.Generator().manual_seed(0))
+    spoilt = DISTORTIONS[name](picture)
+    assert spoilt.shape == (4, 3, 64, 72)
+    assert spoilt.min() >= 0
+    assert spoilt.max() <= 1
+    assert (spoilt - picture).abs().flatten(1).mean(1).min() > 1e-3
+
+
+def test_shifted_pictures_move_to_the_right() -> None:
+    picture = torch.rand(1, 3, 8, 40, generator=torch.Generator().manual_seed(0))
+    moved = DISTORTIONS["shift"].apply(picture, 3)
+    assert torch.equal(moved[..., 3:], picture[..., :-3])
+
+
+def test_plain_features_find_what_they_can() -> None:
+    """In a picture and itself, position and pixels find every keypoint; chance does not."""
+    random = torch.Generator().manual_seed(0)
+    points = [(float(x), float(y)) for x, y in torch.randint(4, 92, (10, 2), generator=random)]
+    one = Annotated(torch.rand(1, 3, 96, 96, generator=random), points)
+    torch.manual_seed(0)
+    found = {
+        name: measured({"noise": [one, one]}, lambda picture, make=make: make(picture.movedim(1, -1)))["PCK@0.05"]
+        for name, make in (("pixels", lambda p: pixels(p, neighbourhood=3)), ("position", position), ("chance", chance))
+    }
+    assert set(found["pixels"] + found["position"]) == {1.0}
+    assert max(found["chance"]) < 0.5
+
+
+def test_an_order_knows_which_way_its_measure_points() -> None:
+    assert Order("case", "LPIPS", near=[0.1, 0.4], far=[0.2, 0.3]).right == [1.0, 0.0]
+    assert Order("case", "IoU of the foreground", near=[0.9, 0.2], far=[0.5, 0.4]).right == [1.0, 0.0]
