@@ -19,7 +19,7 @@ from ..developer.places import CACHE, OUT, ROOT, contained_environment
 from .reporting import RESULTS
 from .reporting.contents import CONTENTS
 from .reporting.markdown import table
-from .reporting.origin import here_and_now, origins
+from .reporting.origin import benchmarks_run, here_and_now, origins
 from .reporting.section import Picture, Section, Table, Words
 
 QUICK = OUT / "report-quick"
@@ -32,12 +32,12 @@ def main(installation: Installation, arguments: list[str]) -> int:
     """Run the benchmarks and write the report; 1 where one of them did not finish."""
     options = _options(arguments)
     folder = QUICK if options.quick else RESULTS
+    done = benchmarks_run(folder) if options.reuse else set()
     failures: Failures = {}
     for section in CONTENTS:
-        if options.reuse and any(files(folder, shown) for shown in section.shows):
-            continue
         for words in section.quick if options.quick else section.full:
-            failures |= run(words, folder)
+            if words[0] not in done:
+                failures |= run(words, folder)
     path = folder / "report.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(report(folder, failures, quick=options.quick), encoding="utf-8")
@@ -55,9 +55,8 @@ def run(words: Words, folder: Path) -> Failures:
         done = subprocess.run(command, cwd=ROOT, env=contained_environment(), stdout=log, stderr=subprocess.STDOUT)
     if done.returncode == 0:
         return {}
-    last = next(
-        filter(None, map(str.strip, reversed(path.read_text(encoding="utf-8").splitlines()))), "it said nothing"
-    )
+    said = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    last = said[-1] if said else "it said nothing"
     say(f"It did not finish: {last}")
     return {words: last}
 

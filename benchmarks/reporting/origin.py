@@ -64,6 +64,12 @@ def origins(path: Path) -> Sequence[Origin]:
     return [Origin(**one) for one in _read(path.parent).get(path.name, [])]
 
 
+def benchmarks_run(folder: Path) -> set[str]:
+    """Names of the benchmarks that have left something in a folder, from the words behind `bench`."""
+    commands = (one["command"].split() for entries in _read(folder).values() for one in entries)
+    return {words[words.index("bench") + 1].lstrip("-") for words in commands if "bench" in words[:-1]}
+
+
 def _read(folder: Path) -> dict[str, list[dict[str, str]]]:
     file = folder / FILE
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

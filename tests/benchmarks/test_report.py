@@ -8,7 +8,7 @@ from appearance_transfer.benchmarks.report import paragraphs, report
 from appearance_transfer.benchmarks.reporting.contents import CONTENTS
 from appearance_transfer.benchmarks.reporting.curves import Panel, write_curves
 from appearance_transfer.benchmarks.reporting.markdown import by_method, interval, number
-from appearance_transfer.benchmarks.reporting.origin import FILE, here_and_now, origins
+from appearance_transfer.benchmarks.reporting.origin import FILE, benchmarks_run, here_and_now, origins
 from appearance_transfer.benchmarks.reporting.section import Picture, Section, Table
 from appearance_transfer.benchmarks.reporting.table import write_rows, write_table
 from appearance_transfer.developer.places import ROOT
@@ -107,6 +107,7 @@ def test_origins_of_rows_that_stay_are_kept(tmp_path: Path) -> None:
     write_table(path, VALUES, rows_stay=True)
     write_table(path, VALUES, rows_stay=True)  # the same command again counts once
     assert [origin.command for origin in origins(path)] == ["python dev.py bench sample", here_and_now().command]
+    assert "sample" in benchmarks_run(tmp_path)
     write_table(path, VALUES)
     assert len(origins(path)) == 1
 
