@@ -112,7 +112,8 @@ class SemanticRearrangement(io.ComfyNode):
             category=FAMILY,
             description="Gives each place of the output the features of its one best match in another picture.",
             search_aliases=[
-                "eye-for-an-eye", "appearance transfer", "semantic correspondence", "feature injection", "matching",
+                "eye-for-an-eye", "appearance transfer", "style transfer", "texture transfer", "reference",
+                "semantic correspondence", "feature injection", "matching",
             ],
             inputs=[
                 *_pictures(),

@@ -17,7 +17,9 @@ class NullTextInversion(io.ComfyNode):
             display_name="Null-Text Inversion",
             category=f"{CATEGORY}/inversion",
             description="Inverts by DDIM, then trains an empty text per step so that guided sampling finds back.",
-            search_aliases=["null text", "unconditional embedding", "ddim inversion", "real image editing", "mokady"],
+            search_aliases=[
+                "null text", "unsampler", "unconditional embedding", "ddim inversion", "real image editing", "mokady",
+            ],
             inputs=[
                 io.Model.Input(
                     "model",

@@ -15,7 +15,7 @@ class ResumeFromInversion(io.ComfyNode):
             display_name="Resume from Inversion",
             category=FAMILY,
             description="All that SamplerCustomAdvanced needs to start from an inverted picture along its noise maps.",
-            search_aliases=["replay inversion", "noise maps", "denoise from inversion"],
+            search_aliases=["replay inversion", "unsampler", "noise maps", "denoise from inversion"],
             inputs=[
                 Inversion.Input("inversion", tooltip="The inverted structure picture: the output takes its shape."),
                 io.LatentOperation.Input(
@@ -155,7 +155,10 @@ class LatentDeviation(io.ComfyNode):
             display_name="Latent Deviation",
             category=FAMILY,
             description="Leans some steps towards the appearance, whose pieces are laid where they match.",
-            search_aliases=["fine-grained appearance transfer", "x0 transfer", "dift transfer", "null-text edit"],
+            search_aliases=[
+                "fine-grained appearance transfer", "style transfer", "texture transfer", "recolor", "x0 transfer",
+                "dift transfer", "null-text edit",
+            ],
             inputs=[
                 Inversion.Input(
                     "structure", tooltip="The inverted structure picture, the same as for Resume from Inversion.",

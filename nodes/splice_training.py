@@ -18,7 +18,9 @@ class TrainSplice(io.ComfyNode):
             display_name="Train Splice",
             category=FAMILY,
             description="Trains a generator that repaints the structure picture in the look of the appearance picture.",
-            search_aliases=["splice", "splicing vit", "dino", "appearance transfer", "style transfer"],
+            search_aliases=[
+                "splice", "splicing vit", "dino", "appearance transfer", "style transfer", "texture transfer",
+            ],
             inputs=[
                 io.Image.Input("structure", tooltip="The picture that gives the shape, from 64 px on."),
                 io.Image.Input("appearance", tooltip="The picture that gives the look, from 64 px on, of any size."),

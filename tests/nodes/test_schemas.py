@@ -64,6 +64,16 @@ def sentences(text: str) -> int:
 
 def tooltips(about) -> dict[str, str]:
     found = {}
+FOUND_BY = {  # what people type who do not know the name of a method, and the nodes that they mean
+    "style transfer": {"CrossImageAttention", "SemanticRearrangement", "LatentDeviation", "TrainSplice"},
+    "texture transfer": {"CrossImageAttention", "SemanticRearrangement", "LatentDeviation", "TrainSplice"},
+    "reference": {"CrossImageAttention", "SemanticRearrangement", "WeighAppearance"},
+    "recolor": {"CrossImageAttention", "LatentDeviation", "AdaIN"},
+    "inversion": {"InvertImageDDPM", "InvertImageDDIM", "NullTextInversion", "ResumeFromInversion", "LoadInversion"},
+    "unsampler": {"InvertImageDDPM", "InvertImageDDIM", "NullTextInversion", "ResumeFromInversion"},
+    "correspondence": {"MatchFeatures", "DrawMatches", "WarpByMatches", "ShowAttentionMatches", "DIFTFeatures"},
+    "pix2pix": {"CrossAttentionGuider", "EditDirection", "ApplyEditDirection", "TrainDistilledEditor"},
+}
     for name, kind, options, _ in inputs_of(about):
         found[name] = options.get("tooltip", "")
         if kind == AUTOGROW:
@@ -93,6 +103,16 @@ class TestNode:
     def test_the_description_is_one_sentence(self, ours, node) -> None:
         description = ours[node]["description"]
         assert description.endswith(".")
+@pytest.mark.parametrize("typed", sorted(FOUND_BY))
+def test_people_find_nodes_by_their_own_words(ours, typed) -> None:
+    found = {
+        node.removeprefix("AppearanceTransfer_")
+        for node, about in ours.items()
+        if any(typed in name.lower() for name in (about["display_name"], *about["search_aliases"]))
+    }
+    assert found >= FOUND_BY[typed]
+
+
         assert sentences(description) == 1
 
     def test_every_input_and_output_has_a_one_sentence_tooltip(self, ours, node) -> None:

@@ -1,6 +1,7 @@
 """The workflows that come with the pack: current, complete, and the same graph in both forms."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ from appearance_transfer.tests.nodes.test_schemas import IDS
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
 NAMES = sorted(gallery())
+FILES = ("ckpt_name", "clip_name", "image", "name")  # widgets whose choices hang on a person's machine
+MODEL_FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sft", ".onnx", ".gguf")  # as the page knows them
+LOADS_OUR_FILES = {
+    f"AppearanceTransfer_Load{kind}" for kind in ("DistilledEditor", "EditDirection", "Inversion", "SpliceGenerator")
+}
 
 
 @pytest.fixture(params=NAMES)
@@ -120,6 +126,37 @@ def test_nothing_overlaps_and_everything_is_framed(workflow) -> None:
     for node, (left, top, right, bottom) in zip(workflow["nodes"], boxes, strict=True):
         framed = [f for f in frames if f[0] <= left and f[1] <= top and right <= f[2] and bottom <= f[3]]
         assert len(framed) == (node["type"] != NOTE), node["type"]
+
+
+def test_links_lead_from_left_to_right(workflow) -> None:
+    """And within a column downwards, so that one reads the graph as one reads."""
+    place = {node["id"]: tuple(node["pos"]) for node in workflow["nodes"]}
+    assert all(place[origin] < place[target] for _, origin, _, target, *_ in workflow["links"])
+
+
+def test_nodes_keep_their_names(workflow) -> None:
+    """So that a person finds each in the search and in its help."""
+    assert not [node["type"] for node in workflow["nodes"] if "title" in node]
+
+
+def test_the_page_is_told_where_models_are(workflow) -> None:
+    """The form that its dialog of missing models reads. What other nodes of ours have saved is no model of theirs."""
+    for node in workflow["nodes"]:
+        wanted = {value for value in node["widgets_values"] if str(value).endswith(MODEL_FILES)}
+        if node["type"] in LOADS_OUR_FILES or not wanted:
+            continue
+        models = node["properties"]["models"]
+        assert {model["name"] for model in models} == wanted
+        assert all(model["url"].startswith("https://") for model in models)
+        assert all(re.fullmatch(r"[a-z_]+", model["directory"]) for model in models)
+
+
+def test_notes_say_which_file_goes_where(workflow) -> None:
+    (text,) = [node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == NOTE]
+    for node in workflow["nodes"]:
+        for model in node["properties"].get("models", ()):
+            assert f"[{model['name']}]({model['url']})" in text
+            assert f"`ComfyUI/models/{model['directory']}`" in text
 
 
 def test_it_begins_with_a_note(workflow) -> None:
