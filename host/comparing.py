@@ -6,9 +6,11 @@ from pathlib import Path
 import folder_paths
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..evaluation.comparison import Caption, comparison_sheet
+from ..evaluation.grid_sheet import grid_sheet
 from ..splice.augmentation import to_pillow
 from ..storage.whole_file import write_whole
 from .pictures import as_pictures
@@ -28,9 +30,21 @@ def as_sheet(images: Sequence[Tensor], captions: Sequence[Caption], tile: int) -
             )
     columns = {}
     for image, about in zip(images, captions, strict=True):
-        drawn = [to_pillow(picture) for picture in as_pictures(image).split(1)]
+        drawn = _drawn(image)
         columns[about.name] = drawn * (rows // len(drawn))
-    sheet = comparison_sheet(columns, (tile, tile), [about.lines() for about in captions])
+    return _as_image(comparison_sheet(columns, (tile, tile), [about.lines() for about in captions]))
+
+
+def as_grid(structures: Tensor, appearances: Tensor, outputs: Tensor, names: Sequence[str], tile: int) -> Tensor:
+    """`grid_sheet` of IMAGEs, as an IMAGE [1, H, W, 3]."""
+    return _as_image(grid_sheet(_drawn(structures), _drawn(appearances), _drawn(outputs), tile, names))
+
+
+def _drawn(image: Tensor) -> list[Image.Image]:
+    return [to_pillow(picture) for picture in as_pictures(image).split(1)]
+
+
+def _as_image(sheet: Image.Image) -> Tensor:
     return torch.from_numpy(np.asarray(sheet, np.float32) / 255)[None]
 
 

@@ -81,13 +81,15 @@ def joined(inversions: Sequence[Inversion]) -> Inversion:
     def together(tensors: list[Tensor], dim: int) -> Tensor:
         return torch.cat([_rows(t, i.pictures, dim) for t, i in zip(tensors, inversions, strict=True)], dim)
 
+    null_texts = [i.null_text for i in inversions if i.null_text is not None]
+    losses = [i.null_text_losses for i in inversions if i.null_text_losses is not None]
     return replace(
         first,
         trajectory=together([i.trajectory for i in inversions], 1),
         noise_maps=together([i.noise_maps for i in inversions], 1) if first.method == "ddpm" else first.noise_maps,
         conditioning={name: together([i.conditioning[name] for i in inversions], 0) for name in first.conditioning},
-        null_text=None if first.null_text is None else together([i.null_text for i in inversions], 1),
-        null_text_losses=None if first.null_text is None else together([i.null_text_losses for i in inversions], 1),
+        null_text=together(null_texts, 1) if null_texts else None,
+        null_text_losses=together(losses, 1) if losses else None,
     )
 
 

@@ -1,6 +1,6 @@
-"""The node that makes a grid of transfers out of as many inversions as there are pictures."""
+"""Nodes that make a grid of transfers out of as many inversions as there are pictures, and show it."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from .sockets import CATEGORY, Inversion
 
@@ -49,6 +49,41 @@ class TransferGrid(io.ComfyNode):
         return io.NodeOutput(pairs.structures, pairs.appearances, positive, pairs.structure_mask, pairs.appearance_mask)
 
 
+class DrawGrid(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_DrawGrid",
+            display_name="Draw Grid",
+            category=f"{CATEGORY}/evaluation",
+            description="Shows a grid of transfers as one picture: structures on the left, appearances on top.",
+            search_aliases=["xy plot", "contact sheet", "image grid"],
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("structures", tooltip="The structure pictures, from top to bottom."),
+                io.Image.Input("appearances", tooltip="The appearance pictures, from left to right."),
+                io.Image.Input("outputs", tooltip="The pictures of all pairs, as they come out of a Transfer Grid."),
+                io.String.Input(
+                    "names", default="", multiline=True,
+                    tooltip="A name for each appearance, one per line; empty numbers them.",
+                ),
+                io.Int.Input(
+                    "tile", default=256, min=32, max=2048, step=8,
+                    tooltip="Width and height in pixels that each picture is fitted into.",
+                ),
+            ],
+            outputs=[io.Image.Output("grid", tooltip="The whole grid.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, structures, appearances, outputs, names, tile) -> io.NodeOutput:
+        from ..host.comparing import as_grid
+
+        given = [name.strip() for name in names.splitlines() if name.strip()]
+        drawn = as_grid(structures, appearances, outputs, given, tile)
+        return io.NodeOutput(drawn, ui=ui.PreviewImage(drawn, cls=cls))
+
+
 def _inverted(name: str, prefix: str, which: str) -> io.Input:
     """A growing input for inverted pictures."""
     inversion = Inversion.Input("inversion", tooltip="An inverted picture, or a batch of them.")
@@ -62,4 +97,4 @@ def _connected(inversions) -> list:
     return [inversion for inversion in inversions.values() if inversion is not None]
 
 
-NODES = [TransferGrid]
+NODES = [TransferGrid, DrawGrid]

@@ -28,16 +28,21 @@ def transfer_grid() -> Showpiece:
     graph["guider"]["inputs"] |= {"positive": [GRID, 2]}
     graph["adain"]["inputs"] |= {"appearance": [GRID, 1], "content_mask": [GRID, 3], "style_mask": [GRID, 4]}
     graph["resume"]["inputs"] |= {"inversion": [GRID, 0]}
+    del graph["show_structure"], graph["show_appearance"]
+    graph["draw"] = node(
+        OURS + "DrawGrid", structures=["structure", 0], appearances=["appearance", 0], outputs=["decode", 0],
+        names="\n".join(coat for _, coat in looks), tile=256,
+    )  # fmt: skip
     graph["save"]["inputs"] |= {"filename_prefix": "grid"}
     scenes = [[f"{role}_{number}" for number in range(1, len(SCENES[role][1]) + 1)] for role in SCENES]
     groups = [
         Group("1. Checkpoint and pictures", [["checkpoint", *scenes[0]], scenes[1]]),
-        Group("2. A batch of each", [["structure", "masks_structure"], ["appearance", "masks_appearance"],
-                                     ["show_structure", "show_appearance"]]),
+        Group("2. A batch of each", [["structure", "masks_structure"], ["appearance", "masks_appearance"]]),
         Group("3. Invert each once", inverting(tuple(SCENES))),
         Group("4. Pair every structure with every appearance", [[GRID]]),
         *sampling_groups(5),
-    ]  # fmt: skip
+        Group("7. Look", [["draw"]]),
+    ]
     note = (
         "# A grid of transfers\n"
         f"{len(shapes)} structures and {len(looks)} appearances are inverted once each, and *Transfer Grid* makes "

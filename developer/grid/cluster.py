@@ -18,7 +18,7 @@ from .worker import Answer, Job, Worker
 
 PACKAGE = "appearance_transfer"
 STORE = 2**27  # bytes of Ray's object store; what goes through it are jobs and finished pictures
-SHORT = "/tmp" if os.name == "posix" else None  # the name of a Unix socket holds 107 bytes, and Ray's are long
+SHORT = f"{os.sep}tmp" if os.name == "posix" else None  # a Unix socket's name holds 107 bytes; Ray's are long
 
 
 @contextmanager

@@ -16,9 +16,9 @@ def write_overview(
 ) -> None:
     """Draw the grid; what is missing or cannot be read is grey. results: row by row."""
     tile = max(SMALLEST_TILE, min(TILE, WIDEST // (max(len(structures), len(appearances)) + 1)))
-    sides = ([_seen(picture.path, tile) for picture in side] for side in (structures, appearances))
+    shapes, looks = ([_seen(picture.path, tile) for picture in side] for side in (structures, appearances))
     names = [picture.name for picture in appearances]
-    grid_sheet(*sides, [_seen(result, tile) for result in results], tile, names).save(path)
+    grid_sheet(shapes, looks, [_seen(result, tile) for result in results], tile, names).save(path)
 
 
 def _seen(path: Path | None, tile: int) -> Image.Image:

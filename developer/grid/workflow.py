@@ -33,9 +33,9 @@ def asked_for(options: argparse.Namespace) -> dict[str, Any]:
 
 def own_graph(noun: str, checkpoint: str | None) -> Graph:
     """The main job on pictures of the same kind of thing, without what only shows how it was done."""
-    pictures = (Picture(noun, file=f"{role}.png") for role in ROLES)
+    structure, appearance = (Picture(noun, file=f"{role}.png") for role in ROLES)
     size = CHECKPOINT_SIZE if checkpoint else POCKET_SIZE
-    graph = transfer_graph(Transfer(*pictures, size=size, checkpoint=checkpoint))
+    graph = transfer_graph(Transfer(structure, appearance, size=size, checkpoint=checkpoint))
     needed = [SAVE]
     for name in needed:
         links = (value for value in graph[name]["inputs"].values() if isinstance(value, list))

@@ -13,13 +13,20 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_ApplyDistilledEditor",
     "AppearanceTransfer_ApplyEditDirection",
     "AppearanceTransfer_ApplySpliceGenerator",
+    "AppearanceTransfer_BackgroundLPIPS",
+    "AppearanceTransfer_CLIPAcc",
+    "AppearanceTransfer_CLIPSimilarity",
+    "AppearanceTransfer_ColourHistogramDistance",
+    "AppearanceTransfer_ComparisonGrid",
     "AppearanceTransfer_CrossAttentionGuider",
     "AppearanceTransfer_CrossImageAttention",
     "AppearanceTransfer_DIFTFeatures",
     "AppearanceTransfer_DINOFeatures",
+    "AppearanceTransfer_DrawGrid",
     "AppearanceTransfer_DrawMatches",
     "AppearanceTransfer_EditDirection",
     "AppearanceTransfer_EditPairCollector",
+    "AppearanceTransfer_GramDistance",
     "AppearanceTransfer_InversionReport",
     "AppearanceTransfer_InvertImageDDIM",
     "AppearanceTransfer_InvertImageDDPM",
@@ -29,14 +36,17 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_LoadDistilledEditor",
     "AppearanceTransfer_LoadEditDirection",
     "AppearanceTransfer_LoadInversion",
+    "AppearanceTransfer_LoadPerceptualNetwork",
     "AppearanceTransfer_LoadPocketCheckpoint",
     "AppearanceTransfer_LoadSentences",
     "AppearanceTransfer_LoadSpliceGenerator",
+    "AppearanceTransfer_MaskIoU",
     "AppearanceTransfer_MatchFeatures",
     "AppearanceTransfer_NullTextGuider",
     "AppearanceTransfer_NullTextInversion",
     "AppearanceTransfer_PCK",
     "AppearanceTransfer_PocketScene",
+    "AppearanceTransfer_ReconstructionQuality",
     "AppearanceTransfer_ResumeFromInversion",
     "AppearanceTransfer_SaveDistilledEditor",
     "AppearanceTransfer_SaveEditDirection",
@@ -54,16 +64,6 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_WeighAppearance",
     "AppearanceTransfer_WordAttentionMap",
 }
-ASKS_AGAIN = {"AppearanceTransfer_PocketScene"}  # nodes whose seed a person may want drawn anew; they start fixed
-
-
-def sentences(text: str) -> int:
-    """How many sentences: ends of a sentence that are followed by another, and the last one."""
-    return len(re.findall(r"[.!?](?=\s+[A-Z])", text)) + 1
-
-
-def tooltips(about) -> dict[str, str]:
-    found = {}
 FOUND_BY = {  # what people type who do not know the name of a method, and the nodes that they mean
     "style transfer": {"CrossImageAttention", "SemanticRearrangement", "LatentDeviation", "TrainSplice"},
     "texture transfer": {"CrossImageAttention", "SemanticRearrangement", "LatentDeviation", "TrainSplice"},
@@ -74,6 +74,16 @@ FOUND_BY = {  # what people type who do not know the name of a method, and the n
     "correspondence": {"MatchFeatures", "DrawMatches", "WarpByMatches", "ShowAttentionMatches", "DIFTFeatures"},
     "pix2pix": {"CrossAttentionGuider", "EditDirection", "ApplyEditDirection", "TrainDistilledEditor"},
 }
+ASKS_AGAIN = {"AppearanceTransfer_PocketScene"}  # nodes whose seed a person may want drawn anew; they start fixed
+
+
+def sentences(text: str) -> int:
+    """How many sentences: ends of a sentence that are followed by another, and the last one."""
+    return len(re.findall(r"[.!?](?=\s+[A-Z])", text)) + 1
+
+
+def tooltips(about) -> dict[str, str]:
+    found = {}
     for name, kind, options, _ in inputs_of(about):
         found[name] = options.get("tooltip", "")
         if kind == AUTOGROW:
@@ -93,16 +103,6 @@ def test_ids_stand_literally_in_the_schemas() -> None:
     assert set(re.findall(r'node_id="([^"]+)"', source)) == IDS
 
 
-@pytest.mark.parametrize("node", sorted(IDS))
-class TestNode:
-    def test_category_and_label(self, ours, node) -> None:
-        assert re.fullmatch(r"appearance transfer/[a-z]+", ours[node]["category"])
-        assert ours[node]["display_name"]
-        assert ours[node]["search_aliases"]
-
-    def test_the_description_is_one_sentence(self, ours, node) -> None:
-        description = ours[node]["description"]
-        assert description.endswith(".")
 @pytest.mark.parametrize("typed", sorted(FOUND_BY))
 def test_people_find_nodes_by_their_own_words(ours, typed) -> None:
     found = {
@@ -113,6 +113,16 @@ def test_people_find_nodes_by_their_own_words(ours, typed) -> None:
     assert found >= FOUND_BY[typed]
 
 
+@pytest.mark.parametrize("node", sorted(IDS))
+class TestNode:
+    def test_category_and_label(self, ours, node) -> None:
+        assert re.fullmatch(r"appearance transfer/[a-z]+", ours[node]["category"])
+        assert ours[node]["display_name"]
+        assert ours[node]["search_aliases"]
+
+    def test_the_description_is_one_sentence(self, ours, node) -> None:
+        description = ours[node]["description"]
+        assert description.endswith(".")
         assert sentences(description) == 1
 
     def test_every_input_and_output_has_a_one_sentence_tooltip(self, ours, node) -> None:
