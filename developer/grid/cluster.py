@@ -32,7 +32,7 @@ def workers(count: int) -> Iterator[list[Submit]]:
     try:
         import ray
     except ImportError:
-        raise Trouble("dev.py grid needs Ray, and it is not installed here: pip install 'ray==2.60.0'.") from None
+        raise Trouble("dev.py grid needs Ray, and it is not installed: run python dev.py setup.") from None
     with tempfile.TemporaryDirectory(prefix="ray-", dir=SHORT, ignore_cleanup_errors=True) as folder:
         ray.init(
             "local",

@@ -15,7 +15,7 @@ def dev(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_names_every_command() -> None:
     told = dev("--help").stdout
-    assert all(command in told for command in ("setup", "demo", "serve", "test", "bench", "nodes"))
+    assert all(command in told for command in ("setup", "demo", "grid", "serve", "test", "bench", "nodes"))
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,7 @@ def test_help_names_every_command() -> None:
         (("bench", "nothing"), "There is no benchmark 'nothing'"),
         (("demo", "--structure", "missing.png"), "both --structure and --appearance"),
         (("demo", "--structure", "missing.png", "--appearance", "missing.png"), "There is no picture missing.png"),
+        (("grid", "missing", "missing"), "There is no folder missing"),
         (("demo", "--checkpoint", "missing.safetensors"), "There is no checkpoint missing.safetensors"),
     ],
 )
