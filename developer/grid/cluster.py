@@ -24,16 +24,19 @@ SHORT = f"{os.sep}tmp" if os.name == "posix" else None  # a Unix socket's name h
 @contextmanager
 def workers(count: int) -> Iterator[list[Submit]]:
     """Ways to give jobs to that many workers, for the length of a `with` block."""
-    os.environ |= {
-        "RAY_USAGE_STATS_ENABLED": "0",  # it would tell the network
-        "RAY_AUTH_MODE": "token",  # else anybody on this machine could hand Ray code to run
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-    }
-    try:
-        import ray
-    except ImportError:
-        raise Trouble("dev.py grid needs Ray, and it is not installed: run python dev.py setup.") from None
-    with tempfile.TemporaryDirectory(prefix="ray-", dir=SHORT, ignore_cleanup_errors=True) as folder:
+    with (
+        _environment(
+            RAY_USAGE_STATS_ENABLED="0",  # it would tell the network
+            RAY_AUTH_MODE="token",  # else anybody on this machine could hand Ray code to run
+            RAY_AUTH_TOKEN=secrets.token_hex(32),
+            PYTHONPATH=_import_path(),
+        ),
+        tempfile.TemporaryDirectory(prefix="ray-", dir=SHORT, ignore_cleanup_errors=True) as folder,
+    ):
+        try:
+            import ray
+        except ImportError:
+            raise Trouble("dev.py grid needs Ray, and it is not installed: run python dev.py setup.") from None
         ray.init(
             "local",
             num_cpus=count,
@@ -42,7 +45,6 @@ def workers(count: int) -> Iterator[list[Submit]]:
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env={"env_vars": {"PYTHONPATH": _import_path()}},
             _node_ip_address="127.0.0.1",
             _temp_dir=folder,
         )
@@ -70,6 +72,21 @@ def _submit(actor: Any, address: str, job: Job) -> "Future[Answer]":
 
     actor.make.remote(address, job).future().add_done_callback(pass_on)
     return answered
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Variables that Ray and its processes see, for the length of a `with` block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _import_path() -> str:

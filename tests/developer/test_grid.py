@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 from appearance_transfer.developer.console import Trouble
+from appearance_transfer.developer.grid.command import chosen_servers
 from appearance_transfer.developer.grid.manifest import Manifest
 from appearance_transfer.developer.grid.overview import write_overview
 from appearance_transfer.developer.grid.pairs import Pair, Picture, every_pair, next_pair, pictures_in
+from appearance_transfer.developer.grid.servers import GivenServer, OwnServer, started
 from appearance_transfer.developer.grid.sharing import ATTEMPTS, Desk, share_out
 from appearance_transfer.developer.grid.worker import Answer, Job
 from appearance_transfer.developer.grid.workflow import asked_for, digest, job, own_graph, queueable
+from appearance_transfer.developer.installation import Installation
 from PIL import Image
 
 MADE = Answer([b"png"], 1.0)
@@ -147,6 +150,42 @@ class TestWorkflow:
         (tmp_path / "torn.json").write_text("{")
         with pytest.raises(Trouble, match="torn.json is no workflow"):
             asked_for(self.options(workflow=str(tmp_path / "torn.json")))
+
+
+class TestServers:
+    def options(self, **given: object) -> argparse.Namespace:
+        return argparse.Namespace(**{"servers": None, "workers": 1, "checkpoint": None} | given)
+
+    def test_as_many_of_our_own_as_workers(self) -> None:
+        servers = chosen_servers(self.options(workers=3), Installation("host", None, ""))
+        assert [type(server) for server in servers] == [OwnServer] * 3
+
+    def test_those_that_are_named(self) -> None:
+        options = self.options(servers="http://one:8188/, http://two:8188", checkpoint="theirs.safetensors")
+        assert [server.address for server in chosen_servers(options, Installation("host", None, ""))] == [
+            "http://one:8188",
+            "http://two:8188",
+        ]
+
+    @pytest.mark.parametrize(
+        ("given", "sentence"),
+        [
+            ({"workers": 0}, "--workers must be 1 or more"),
+            ({"checkpoint": "missing.ckpt"}, "no checkpoint missing.ckpt"),
+        ],
+    )
+    def test_what_cannot_be_is_one_sentence(self, given, sentence) -> None:
+        with pytest.raises(Trouble, match=sentence):
+            chosen_servers(self.options(**given), Installation("host", None, ""))
+
+    def test_one_that_does_not_answer_is_named_and_the_others_are_stopped(self) -> None:
+        stopped = []
+        working = FlakyServer("http://one")
+        working.stop = lambda: stopped.append(working)
+        with pytest.raises(Trouble, match="No ComfyUI answers at http://127.0.0.1:9"):
+            with started([working, GivenServer("http://127.0.0.1:9")]):
+                pass
+        assert stopped == [working]
 
 
 class FlakyServer:
