@@ -17,7 +17,7 @@ from ..developer.console import say
 from ..developer.installation import Installation
 from ..pocket.unet import UNetConfig
 from .measuring.fresh_process import in_fresh_process
-from .official_cost import CPU_SECONDS, EVALUATIONS, MEMORY, OURS, RELEASED, SECONDS, Case, measured
+from .official_cost import CPU_SECONDS, EVALUATIONS, MEMORY, OURS, RELEASED, SECONDS, SHORT, Case, measured
 from .reporting import RESULTS
 from .reporting.curves import Panel, write_curves
 from .reporting.table import write_rows
@@ -27,7 +27,6 @@ PLAIN_SIZE = 256
 """Pixels at which the number of references grows."""
 BY_SIZE, BY_REFERENCES = "pixels per side", "references"
 MEASURES = (EVALUATIONS, SECONDS, CPU_SECONDS, MEMORY)
-SCHEDULE = {"steps": 5, "start_at": 2, "first": 1}
 LARGEST_MAP = 2**30
 PICTURES, FP32 = 3, 4
 """In the released loop's batch, and the bytes of a number."""
@@ -56,7 +55,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
         say(f"{curve} = {x}, {side}: {cost}")
     lines = ((*point[:4], *(f"{value:.2f}" for value in point[4:])) for point in points)
     write_rows(options.out / "scaling.csv", ("curve", "side", "x", *MEASURES), lines)
-    title = f"One transfer on the pocket checkpoint, {SCHEDULE['steps']} steps of which {SCHEDULE['start_at']} left out"
+    title = f"One transfer on the pocket checkpoint, {SHORT['steps']} steps of which {SHORT['start_at']} left out"
     write_curves(options.out / "scaling.png", title, panels(points))
     return 0
 
@@ -67,9 +66,9 @@ def tasks(sizes: list[int], references: list[int]) -> Iterator[tuple[str, str, i
         places = (size // 8) ** 2
         fits = PICTURES * UNetConfig().num_heads * places**2 * FP32 < LARGEST_MAP
         for side in (RELEASED, OURS) if fits else (OURS,):
-            yield BY_SIZE, side, size, Case(size, **SCHEDULE), 1
+            yield BY_SIZE, side, size, Case(size, **SHORT), 1
     for number in references:
-        yield BY_REFERENCES, OURS, number, Case(PLAIN_SIZE, **SCHEDULE), number
+        yield BY_REFERENCES, OURS, number, Case(PLAIN_SIZE, **SHORT), number
 
 
 def panels(points: list[Point]) -> list[list[Panel]]:

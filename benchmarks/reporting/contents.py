@@ -113,7 +113,7 @@ CONTENTS = (
         "would take 3.8 GiB, at 1024 px 12 GiB.",
         (Picture("scaling.png", "Measured, each point in a process of its own:"), Table("scaling.csv")),
         full=(("scaling",),),
-        quick=(("scaling", "--sizes", "256", "512", "--references", "1", "2"),),
+        quick=(("scaling", "--sizes", "128", "256", "384", "--references", "1", "2"),),
     ),
     Section(
         "Scaling: grids of N structures and M appearances",
