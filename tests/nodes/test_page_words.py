@@ -34,9 +34,7 @@ def test_the_page_never_reads_foreign_text_as_markup() -> None:
 
 def test_the_inputs_that_the_page_looks_for_exist(ours) -> None:
     inputs = {name for names in ours["AppearanceTransfer_MatchFeatures"]["input_order"].values() for name in names}
-    texts = re.search(
-        r"const TEXTS = \{(.+?)\};.*?const IMAGES = \[(.+?)\];.*?const RADIUS = (.+?);", SOURCE, re.DOTALL
-    )
-    found = {name for part in texts.groups() for name in re.findall(r'"(\w+)"', part)}
+    constants = re.findall(r"^const (?:TEXTS|IMAGES|RADIUS) = (.+);$", SOURCE, re.MULTILINE)
+    found = set(re.findall(r'"(\w+)"', " ".join(constants)))
     assert found == {"structure_points", "appearance_points", "structure_image", "appearance_image", "radius"}
     assert found <= inputs

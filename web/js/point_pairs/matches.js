@@ -64,7 +64,7 @@ export class Matches {
     return { match, confidence, pair };
   }
 
-  /** The place of the appearance at an offset (in places and pixels) of the structure from a point, or at its border. */
+  /** The place of the appearance that lies as far from a point as `offset` says of the structure, or at its border. */
   #moved(point, { columns, rows }) {
     const { cellWidth, cellHeight } = this.appearance;
     return placeAt(
@@ -74,7 +74,7 @@ export class Matches {
     ).place;
   }
 
-  /** The point of a place of the appearance that lies in it as (column, row) in its structure place. */
+  /** The point of a place of the appearance that lies in it as (column, row) in its own place. */
   #inside(place, column, row) {
     const { columns, cellWidth, cellHeight } = this.appearance;
     return {

@@ -75,8 +75,7 @@ export class PointPairs {
 
   /** Pixels that the widget needs at a width: for the sentence, and for the pictures once there are some. */
   height(width) {
-    const { matches } = this.#editor;
-    return BAR + (matches ? Math.min(heightAt(width, sizes(matches)), width) : 0);
+    return BAR + this.#room(width);
   }
 
   render(focus = handleOf(document.activeElement)) {
@@ -89,6 +88,7 @@ export class PointPairs {
       button.disabled = !this.#allowed(action);
     }
     if (!matches) return;
+    this.#svg.style.minHeight = `${this.#room(this.#svg.clientWidth)}px`;
     const placed = this.#placed();
     for (const side of SIDES) {
       for (const [name, value] of Object.entries(placed[side])) this.#pictures[side].setAttribute(name, value);
@@ -142,6 +142,12 @@ export class PointPairs {
     if (SIDES.some((side) => probe[side] === null)) return ["nothing"];
     if (away > 0) return ["near", { away: Math.round(away), confidence }];
     return pair === null ? ["found", { confidence }] : ["follows", { number: pair + 1 }];
+  }
+
+  /** The height that the pictures want at a width. */
+  #room(width) {
+    const { matches } = this.#editor;
+    return matches ? Math.min(heightAt(width, sizes(matches)), width) : 0;
   }
 
   #placed() {
