@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ...evaluation.overlap import intersection_over_union
@@ -16,6 +17,8 @@ from ...pocket.segmenter import segment_parts
 from .judge import Judge
 from .tasks import SIZE, TRAITS, Edit
 
+EDGE = 2
+"""Pixels around an animal that have something of its colour."""
 BODY = PARTS.index("body")
 LIT = 0.85
 """Of a coat's colour in the light of the pocket world, on the mean over a body."""
@@ -27,11 +30,11 @@ def measure(edit: Edit, scenes: Sequence[Scene], outputs: Tensor, judge: Judge) 
     success: 1 where the judge reads the target off the output (of a colour: `body_colours`), else 0.
     silhouette_iou: of the picture's true silhouette and the output's, as pocket/segmenter.py sees it. An edit that
         changes the species cannot have 1; what the renderer itself has stands in the row of the perfect answer.
-    background_psnr: in dB against the picture, where neither it nor the perfect answer has the animal.
+    background_psnr: in dB against the picture, EDGE away from where it or the perfect answer has the animal.
     body_colour_error, of edits of the colour: 0 is the perfect answer's mean colour of the body, 1 is the picture's.
     """
     before, answer = (render(some, SIZE) for some in (scenes, [edit.answer(scene) for scene in scenes]))
-    outside = (before.mask + answer.mask) == 0
+    outside = F.max_pool2d(before.mask + answer.mask, 2 * EDGE + 1, stride=1, padding=EDGE) == 0
     values = {
         "success": [float(word == edit.target) for word in read(edit, outputs, before, judge)],
         "silhouette_iou": intersection_over_union(segment_parts(outputs) > 0, before.mask > 0.5).tolist(),
