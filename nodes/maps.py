@@ -51,10 +51,11 @@ class SelfSegmentation(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, inversion, clip, prompt, noun, other_nouns, step, clusters, factor) -> io.NodeOutput:
+        from ..host.previews import enlarged
         from ..host.segmenting import segment
 
         mask = segment(model, inversion, clip, prompt, noun, other_nouns, step=step, clusters=clusters, factor=factor)
-        return io.NodeOutput(mask, ui=ui.PreviewMask(mask, cls=cls))
+        return io.NodeOutput(mask, ui=ui.PreviewMask(enlarged(mask), cls=cls))
 
 
 class WordAttentionMap(io.ComfyNode):
@@ -101,13 +102,14 @@ class WordAttentionMap(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, inversion, clip, prompt, word, threshold, level, step, accumulate) -> io.NodeOutput:
+        from ..host.previews import enlarged
         from ..host.segmenting import mask_of_word
 
         mask = mask_of_word(
             model, inversion, clip, prompt, word,
             step=step, accumulate=accumulate, threshold=threshold, level=int(level),
         )  # fmt: skip
-        return io.NodeOutput(mask, ui=ui.PreviewMask(mask, cls=cls))
+        return io.NodeOutput(mask, ui=ui.PreviewMask(enlarged(mask), cls=cls))
 
 
 class ShowAttentionMatches(io.ComfyNode):
