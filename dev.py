@@ -64,7 +64,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     commands.add_parser("nodes", help="list what the running host has registered of ours: id, label, category")
     commands.add_parser("generate", help="write what follows from the nodes: workflows, blueprints, the English locale")
     commands.add_parser("serve", help="run ComfyUI with the pack; further arguments go to ComfyUI")
-    commands.add_parser("test", help="run the tests: all, a tier (0..5), a folder, or pytest arguments")
+    commands.add_parser("test", help="run the tests: all, a tier (0..5), --real, a folder, or pytest arguments")
     commands.add_parser("bench", help="measure all into one report (--quick); or run benchmarks/NAME.py (--list)")
 
     if words[:1] and words[0] in PASSES_ARGUMENTS_ON and words[1:2] not in (["-h"], ["--help"]):
