@@ -182,9 +182,9 @@ class TestServers:
         stopped = []
         working = FlakyServer("http://one")
         working.stop = lambda: stopped.append(working)
-        with pytest.raises(Trouble, match="No ComfyUI answers at http://127.0.0.1:9"):
-            with started([working, GivenServer("http://127.0.0.1:9")]):
-                pass
+        both = started([working, GivenServer("http://127.0.0.1:9")])
+        with pytest.raises(Trouble, match="No ComfyUI answers at http://127.0.0.1:9"), both:
+            pass
         assert stopped == [working]
 
 
