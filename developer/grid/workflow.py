@@ -50,7 +50,9 @@ def digest(workflow: Mapping[str, Any]) -> str:
 
 def queueable(workflow: dict[str, Any], info: Mapping[str, Any]) -> Graph:
     """A workflow of either form as it is queued, checked for what a grid needs. info: the host's /object_info."""
-    graph = api_graph(workflow, info) if "nodes" in workflow else workflow
+    graph = _as_queued(workflow, info)
+    if unknown := {node["class_type"] for node in graph.values()} - info.keys():
+        raise Trouble(f"ComfyUI has no node {', '.join(sorted(unknown))} here, which the workflow uses.")
     for role in ROLES:
         if not _loading(graph, role):
             raise Trouble(
@@ -60,6 +62,17 @@ def queueable(workflow: dict[str, Any], info: Mapping[str, Any]) -> Graph:
     if not any(node["class_type"] == "SaveImage" for node in graph.values()):
         raise Trouble("The workflow saves no picture: end it with a Save Image node.")
     return graph
+
+
+def _as_queued(workflow: dict[str, Any], info: Mapping[str, Any]) -> Graph:
+    """A workflow in the form for programs. What only the page has, such as a Reroute, only the page can resolve."""
+    try:
+        return api_graph(workflow, info) if "nodes" in workflow else workflow
+    except (KeyError, ValueError):
+        raise Trouble(
+            "The workflow cannot be queued as it is saved: export it again with File > Export (API), from a page on "
+            "which it runs."
+        ) from None
 
 
 def job(graph: Graph, pair: Pair) -> Job:

@@ -140,9 +140,20 @@ class TestWorkflow:
     )
     def test_what_a_grid_needs_is_named(self, missing, sentence) -> None:
         graph = own_graph("dog", None)
+        known = {node["class_type"]: {} for node in graph.values()}
+        assert queueable(graph, known) == graph
         del graph[missing]
         with pytest.raises(Trouble, match=sentence):
-            queueable(graph, {})
+            queueable(graph, known)
+
+    def test_nodes_that_are_not_there_are_named(self) -> None:
+        with pytest.raises(Trouble, match="no node .*CLIPTextEncode, .*VAEEncode"):
+            queueable(own_graph("dog", None), {})
+
+    def test_what_only_the_page_can_read_is_asked_for_in_the_other_form(self) -> None:
+        reroute = {"id": 1, "type": "Reroute", "mode": 0, "inputs": [], "widgets_values": []}
+        with pytest.raises(Trouble, match="API"):
+            queueable({"nodes": [reroute], "links": []}, {})
 
     def test_a_file_that_is_no_workflow_is_named(self, tmp_path) -> None:
         with pytest.raises(Trouble, match="no workflow .*missing.json"):
