@@ -94,3 +94,16 @@ def test_latent_deviation_takes_a_grid(model, grid) -> None:
     out = world.sample(model, pairs, sampler=deviated)
     single = DeviationSampler(pairs.picture(4), looks.picture(4), settings)
     assert world.relative(out[4:5], world.sample(model, pairs.picture(4), sampler=single)) < SAME
+
+
+def test_a_grid_is_drawn_with_its_pictures(host) -> None:
+    shades = torch.arange(11) / 10
+    pictures = shades[:, None, None, None].expand(11, 16, 16, 3)
+    node = host.nodes["AppearanceTransfer_DrawGrid"]
+    shown = node.execute(pictures[:2], pictures[2:5], pictures[5:], "fur\ntin\n\nmoss\n", 32)
+    (sheet,) = shown.args
+    across, down = sheet.shape[2] // 4, (sheet.shape[1] - 40) // 3
+    places = [(40 + row * down + 16, column * across + 16) for row in range(3) for column in range(4)]
+    found = [float(sheet[0, y, x, 0]) for y, x in places]
+    expected = [1, *shades[2:5], shades[0], *shades[5:8], shades[1], *shades[8:]]
+    assert found == pytest.approx([float(shade) for shade in expected], abs=1 / 255)
