@@ -26,14 +26,15 @@ class Panel:
 
 
 def write_curves(path: Path, title: str, panels: Sequence[Sequence[Panel]]) -> None:
-    """Draw rows of panels under a title. Every row has as many panels."""
+    """Draw rows of panels under a title, as many in every row. A name has one colour in all of them."""
     width, height = PANEL
     figure = Figure((width * len(panels[0]), height * len(panels)), dpi=DOTS, layout="constrained")
     figure.suptitle(title, fontsize="medium")
+    names = list(dict.fromkeys(name for row in panels for panel in row for name in panel.lines))
     for row, axes_of_row in zip(panels, figure.subplots(len(panels), len(panels[0]), squeeze=False), strict=True):
         for panel, axes in zip(row, axes_of_row, strict=True):
             for name, points in panel.lines.items():
-                axes.plot(*zip(*points, strict=True), marker="o", label=name)
+                axes.plot(*zip(*points, strict=True), marker="o", label=name, color=f"C{names.index(name)}")
             axes.set(xlabel=panel.x, ylabel=panel.y, yscale="log" if panel.log else "linear")
             axes.set_xticks(sorted({x for points in panel.lines.values() for x, _ in points}))
             if not panel.log:
