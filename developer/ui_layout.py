@@ -25,6 +25,11 @@ SHOWS_A_PICTURE = {
     "AppearanceTransfer_TrainSplice",
     "AppearanceTransfer_InvertViTFeature",
     "AppearanceTransfer_ShowKeySelfSimilarity",
+    "AppearanceTransfer_MaskIoU",
+    "AppearanceTransfer_ColourHistogramDistance",
+    "AppearanceTransfer_ReconstructionQuality",
+    "AppearanceTransfer_BackgroundLPIPS",
+    "AppearanceTransfer_ComparisonGrid",
 }
 
 

@@ -25,7 +25,7 @@ def background_lpips(
     if bool((mask > 0.5).flatten(1).all(1).any()):
         raise ValueError("The mask covers a whole picture, so that there is no background; mask the object only.")
     hidden = [torch.where(mask[:, None] > 0.5, HIDDEN, pictures) * 2 - 1 for pictures in (output, structure)]
-    return distance(*hidden), distance.places(*hidden)
+    return distance.with_places(*hidden)
 
 
 def background_change(output: Tensor, structure: Tensor, mask: Tensor) -> Tensor:

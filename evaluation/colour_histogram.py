@@ -46,7 +46,7 @@ def histogram_picture(histogram: Tensor) -> Tensor:
 
 def _histogram(u: Tensor, v: Tensor, counted: Tensor) -> Tensor:
     """[BINS, BINS] from the two coordinates and the weight of every pixel."""
-    bins = torch.linspace(-REACH, REACH, BINS).to(u)
+    bins = torch.linspace(-REACH, REACH, BINS, dtype=u.dtype, device=u.device)
     parts = zip(u.split(AT_A_TIME), v.split(AT_A_TIME), counted.split(AT_A_TIME), strict=True)
     return torch.stack([(_near(a, bins) * w[:, None]).mT @ _near(b, bins) for a, b, w in parts]).sum(0)
 

@@ -32,11 +32,13 @@ class PerceptualDistance(nn.Module):
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         return torch.stack([layer.mean((1, 2, 3)) for layer in self.layers(first, second)]).sum(0)
 
-    def places(self, first: Tensor, second: Tensor) -> Tensor:
-        """Where they differ: [B, H, W], the layers enlarged bilinearly and added up, as the authors' `spatial` does."""
-        size = first.shape[-2:]
-        enlarged = [F.interpolate(layer, size=size, mode="bilinear") for layer in self.layers(first, second)]
-        return torch.stack(enlarged).sum(0)[:, 0]
+    def with_places(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """The distances [B], and where they come from [B, H, W]: the layers enlarged bilinearly and added up, as the
+        authors' `spatial` does.
+        """
+        layers = list(self.layers(first, second))
+        enlarged = [F.interpolate(layer, size=first.shape[-2:], mode="bilinear")[:, 0] for layer in layers]
+        return torch.stack([layer.mean((1, 2, 3)) for layer in layers]).sum(0), torch.stack(enlarged).sum(0)
 
     def layers(self, first: Tensor, second: Tensor) -> Iterator[Tensor]:
         """The distance at every place of every layer, [B, 1, h, w] each."""

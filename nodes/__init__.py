@@ -6,15 +6,19 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import (
     attention,
+    clip_evaluation,
+    comparison,
     distillation,
     edit_pairs,
     editing,
+    evaluation,
     features,
     grid,
     inversion,
     maps,
     matching,
     null_text,
+    perceptual,
     pocket,
     sampling,
     splice,
@@ -46,5 +50,9 @@ class AppearanceTransfer(ComfyExtension):
             splice_training,
             edit_pairs,
             distillation,
+            evaluation,
+            perceptual,
+            clip_evaluation,
+            comparison,
         )
         return [node for family in families for node in family.NODES]

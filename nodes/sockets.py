@@ -26,4 +26,7 @@ SpliceGenerator = io.Custom("SPLICE_GENERATOR")
 DistilledEditor = io.Custom("DISTILLED_EDITOR")
 """A network that does one edit in one pass (distillation/record.py)."""
 
+PerceptualNetwork = io.Custom("PERCEPTUAL_NETWORK")
+"""LPIPS, or the network alone that it looks through (host/perceptual.py)."""
+
 CATEGORY = "appearance transfer"

@@ -3,7 +3,7 @@
 The graphs are the ones that the demo and the tests queue, so what a person opens cannot drift from what is tested.
 """
 
-from . import cross_image, editing, fine_grained, grid, matching, rearrangement, simple, splice
+from . import cross_image, editing, evaluation, fine_grained, grid, matching, rearrangement, simple, splice
 from .blueprint import Blueprint
 from .showpiece import Showpiece
 
@@ -30,6 +30,7 @@ def gallery() -> dict[str, Showpiece]:
         "15_pix2pix_zero_synthetic": editing.synthetic_picture(),
         "16_collect_pairs": editing.collect_pairs(),
         "17_train_distilled_editor": editing.train_distilled_editor(),
+        "18_measure_a_transfer": evaluation.measure_a_transfer(),
         "19_transfer_grid": grid.transfer_grid(),
     }
 

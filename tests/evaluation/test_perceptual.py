@@ -80,10 +80,11 @@ def test_places_show_where_it_differs(distance) -> None:
     first = pictures(5, 1, 3, 128, 128)
     second = first.clone()
     second[..., :32, :32] *= -1
-    places = distance.places(first, second)
+    value, places = distance.with_places(first, second)
     assert places.shape == (1, 128, 128)
     assert places[..., :32, :32].mean() > 10 * places[..., 96:, 96:].mean()
-    assert float(places.mean()) == pytest.approx(float(distance(first, second)), rel=0.2)
+    assert value == distance(first, second)
+    assert float(places.mean()) == pytest.approx(float(value), rel=0.2)
 
 
 def test_gradients_reach_the_pictures_and_not_the_weights(distance) -> None:

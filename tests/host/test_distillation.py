@@ -9,6 +9,7 @@ import pytest
 import torch
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
+from appearance_transfer.tests.host.clips import FakeClip, FakeVision, redness
 
 COLLECT = "AppearanceTransfer_EditPairCollector"
 TRAIN, APPLY = "AppearanceTransfer_TrainDistilledEditor", "AppearanceTransfer_ApplyDistilledEditor"
@@ -148,37 +149,6 @@ class TestCollecting:
         _, total, report = collect(host, pairs, "stopped")
         assert total == 6
         assert "1 known already" in report
-
-
-def redness(image: torch.Tensor) -> torch.Tensor:
-    """What the fakes below take for a meaning: the cosine of (red, rest) with (1, 0)."""
-    red, rest = image[..., 0].mean((1, 2)), image[..., 1:].mean((1, 2, 3))
-    return red / (red**2 + rest**2).sqrt()
-
-
-class FakeVision:
-    """Stands for a CLIP_VISION, of which none is at hand: sees how red a picture is."""
-
-    def encode_image(self, image):
-        red, rest = image[..., 0].mean((1, 2)), image[..., 1:].mean((1, 2, 3))
-        return SimpleNamespace(image_embeds=torch.stack([red, rest], dim=1))
-
-
-class FakeClip:
-    """Stands for a CLIP whose every text means "red"."""
-
-    def __init__(self, width: int = 2, projection: torch.Tensor | None = None) -> None:
-        self.pooled = torch.eye(1, width)
-        weight = 2 * torch.eye(width) if projection is None else projection
-        state = {"clip_l.transformer.text_projection.weight": weight}
-        self.cond_stage_model = SimpleNamespace(state_dict=lambda: state)
-
-    def tokenize(self, text):
-        return text
-
-    def encode_from_tokens(self, tokens, return_pooled):
-        assert return_pooled
-        return torch.zeros(1, 77, 4), self.pooled
 
 
 class stopping_after:  # noqa: N801  (reads as a sentence)

@@ -83,7 +83,7 @@ def test_widgets_hold_values_of_their_kind(workflow, info) -> None:
                 assert kind == "FLOAT" or isinstance(value, int), where
             if kind == "BOOLEAN":
                 assert isinstance(value, bool), where
-            if kind == "COMBO" and widget not in ("ckpt_name", "image", "name"):  # files of the person's machine
+            if kind == "COMBO" and widget not in FILES:
                 assert value in options["options"], where
 
 

@@ -15,6 +15,7 @@ from appearance_transfer.developer.gallery import gallery
 from appearance_transfer.developer.gallery.stand_in import on_the_pocket
 from appearance_transfer.developer.places import ROOT
 from appearance_transfer.developer.ui_graph import api_graph
+from appearance_transfer.tests.evaluation.perceptual_weights import RANDOM_LPIPS
 from appearance_transfer.tests.splice.vits import TINY_VIT
 from PIL import Image
 
@@ -23,7 +24,9 @@ OWN, KEPT = "02_cross_image_attention", "04_save_and_load_inversion"
 SPLICE, APPLIED = "10_splice", "11_splice_apply"
 WITH_A_VIT = {SPLICE, "12_vit_feature_inversion", "13_key_self_similarity"}
 COLLECTED, DISTILLED = "16_collect_pairs", "17_train_distilled_editor"
-ELSEWHERE = {OWN, KEPT, APPLIED, DISTILLED} | WITH_A_VIT  # tested below, each as its note says
+MEASURED = "18_measure_a_transfer"
+CLIP = {"CLIPVisionLoader", "CLIPLoader", OURS + "CLIPSimilarity", OURS + "CLIPAcc"}
+ELSEWHERE = {OWN, KEPT, APPLIED, DISTILLED, MEASURED} | WITH_A_VIT  # tested below, each as its note says
 FEWER = {
     OURS + "InvertImageDDPM": {"steps": 14, "start_at": 4},
     OURS + "InvertImageDDIM": {"steps": 10},
@@ -105,6 +108,21 @@ def test_pairs_are_collected_and_an_editor_learns_them(server, info) -> None:
     pictures(server, committed(COLLECTED, info))
     (picture,) = pictures(server, committed(DISTILLED, info)).values()
     assert picture.shape == (128, 128, 3)
+
+
+def test_a_transfer_is_measured_with_weights_at_hand(server, info) -> None:
+    """Its groups without weights, and the one of LPIPS awake with a network of random weights; no CLIP is at hand."""
+    every = committed(MEASURED, info, with_muted=True)
+    graph = {name: node for name, node in every.items() if node["class_type"] not in CLIP}
+    for node in graph.values():
+        if node["class_type"] == OURS + "LoadPerceptualNetwork":
+            node["inputs"]["name"] = RANDOM_LPIPS
+    outcome = server.queue(graph)
+    told = {graph[name]["class_type"].removeprefix(OURS): said for name, said in outcome.outputs.items()}
+    assert told["BackgroundLPIPS"]["text"][0].startswith("LPIPS by AlexNet")
+    assert all("picture 0: " in told[node]["text"][0] for node in ("GramDistance", "MaskIoU", "ReconstructionQuality"))
+    (grid,) = (name for name, node in graph.items() if node["class_type"] == OURS + "ComparisonGrid")
+    assert is_a_picture(np.asarray(Image.open(io.BytesIO(server.image(outcome, grid)))))
 
 
 def test_without_its_checkpoint_it_says_so(server, info) -> None:

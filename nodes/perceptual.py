@@ -1,0 +1,109 @@
+"""Nodes that measure pictures through a network that was trained for something else: LPIPS and Gram matrices."""
+
+from pathlib import Path
+
+from comfy_api.latest import io
+
+from .evaluation import FAMILY, appearance_input, output_input, report_output, told, told_and_shown
+from .files import ReadsFile
+from .sockets import PerceptualNetwork
+
+NO_WEIGHTS = "(no weights in models/lpips)"
+
+
+class LoadPerceptualNetwork(ReadsFile):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        from ..host.perceptual import lpips_files
+
+        return io.Schema(
+            node_id="AppearanceTransfer_LoadPerceptualNetwork",
+            display_name="Load Perceptual Network",
+            category=FAMILY,
+            description="Loads LPIPS, or VGG alone, from models/lpips and checks it, to measure pictures with.",
+            search_aliases=["lpips", "vgg", "vgg16", "vgg19", "alexnet", "perceptual loss"],
+            inputs=[
+                io.Combo.Input(
+                    "name", options=lpips_files() or [NO_WEIGHTS],
+                    tooltip="The state of lpips.LPIPS, or of torchvision's vgg16 or vgg19, as .safetensors.",
+                ),
+            ],
+            outputs=[PerceptualNetwork.Output("network", tooltip="For Gram Distance and Background LPIPS.")],
+        )  # fmt: skip
+
+    @classmethod
+    def path(cls, name: str) -> Path:
+        from ..host.perceptual import lpips_path
+
+        return lpips_path(name)
+
+    @classmethod
+    def execute(cls, name) -> io.NodeOutput:
+        from ..host.perceptual import load_perceptual_network
+
+        return io.NodeOutput(load_perceptual_network(name))
+
+
+class GramDistance(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_GramDistance",
+            display_name="Gram Distance",
+            category=FAMILY,
+            description="Measures how far the output's textures are from those of the appearance picture.",
+            search_aliases=["metric", "gram matrix", "vgg", "style loss", "texture similarity"],
+            is_output_node=True,
+            inputs=[_network_input(), output_input(), appearance_input()],
+            outputs=[
+                io.Float.Output("distance", tooltip="The mean over the pictures; 0 is the same textures."),
+                report_output(),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, network, output, appearance) -> io.NodeOutput:
+        from ..host.measuring import gram_distances
+
+        return told(gram_distances(network, output, appearance))
+
+
+class BackgroundLPIPS(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_BackgroundLPIPS",
+            display_name="Background LPIPS",
+            category=FAMILY,
+            description="Measures how far everything but the object looks from what it was before the edit.",
+            search_aliases=["metric", "lpips", "perceptual similarity", "background preservation", "pix2pix-zero"],
+            is_output_node=True,
+            inputs=[
+                _network_input(),
+                output_input(),
+                io.Image.Input("structure", tooltip="What they were before, or one for all; of the same size."),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="The object before the edit, left out of the comparison; without a mask nothing is.",
+                ),
+            ],
+            outputs=[
+                io.Float.Output("lpips", tooltip="The mean over the pictures; 0 is the same background."),
+                report_output(),
+                io.Image.Output("places", tooltip="Where they differ, from black for nothing over red to white."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, network, output, structure, mask=None) -> io.NodeOutput:
+        from ..host.measuring import background_lpips_of
+
+        measured, places = background_lpips_of(network, output, structure, mask)
+        return told_and_shown(cls, measured, places)
+
+
+def _network_input() -> io.Input:
+    return PerceptualNetwork.Input("network", tooltip="From Load Perceptual Network.")
+
+
+NODES = [LoadPerceptualNetwork, GramDistance, BackgroundLPIPS]

@@ -1,0 +1,268 @@
+"""The evaluation nodes in the real host: numbers, pictures, files, and what a person reads when something is wrong."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from appearance_transfer.developer.client import GraphError
+from appearance_transfer.tests.evaluation.perceptual_weights import RANDOM_LPIPS, random_weights
+from appearance_transfer.tests.host.clips import FakeClip, FakeVision, redness, small_vision
+from PIL import Image
+from safetensors.torch import save_file
+
+OURS = "AppearanceTransfer_"
+
+
+@pytest.fixture(scope="module")
+def folder(host) -> Path:
+    """models/lpips, with AlexNet in it, with and without the heads of LPIPS; empty again afterwards."""
+    from appearance_transfer.host.perceptual import lpips_path
+
+    with pytest.raises(ValueError, match="put it there"):
+        lpips_path(RANDOM_LPIPS)
+    import folder_paths
+
+    folder = Path(folder_paths.models_dir) / "lpips"
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = random_weights("alexnet")
+    files = {
+        RANDOM_LPIPS: weights,
+        "alone.safetensors": {name: tensor for name, tensor in weights.items() if "lin" not in name},
+        "foreign.safetensors": {"x": torch.zeros(1)},
+    }
+    for name, state in files.items():
+        save_file(state, folder / name)
+    (folder / "half.safetensors").write_bytes((folder / RANDOM_LPIPS).read_bytes()[:1000])
+    yield folder
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def run(host, node: str, *arguments, **options):
+    """What a node hands on, run as the host runs it."""
+    with torch.inference_mode():
+        return host.nodes[OURS + node].execute(*arguments, **options).args
+
+
+def image(height: int = 48, width: int = 64, pictures: int = 1, seed: int = 0, channels: int = 3) -> torch.Tensor:
+    """An IMAGE, smooth enough to have a structure."""
+    coarse = torch.rand(pictures, channels, 4, 4, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear").movedim(1, -1)
+
+
+def square(pictures: int = 1, side: int = 24) -> torch.Tensor:
+    """A MASK of pictures as above, with a square in a corner."""
+    mask = torch.zeros(pictures, 48, 64)
+    mask[:, :side, :side] = 1
+    return mask
+
+
+def test_mask_iou(host) -> None:
+    output = torch.cat([square(), square(side=12), square(side=0)])
+    iou, report, difference = run(host, "MaskIoU", output, square())
+    assert iou == pytest.approx((1 + 0.25 + 0) / 3)
+    assert report.splitlines()[1:] == [
+        "picture 0: 1.0000", "picture 1: 0.2500", "picture 2: 0.0000 (the output mask is empty)"
+    ]  # fmt: skip
+    assert difference.shape == (3, 48, 64, 3)
+    assert run(host, "MaskIoU", 0 * square(), 0 * square())[:2] == (
+        1, "IoU of masks cut at one half\npicture 0: 1.0000 (both masks are empty)"
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="The output has 64 x 48 pixels and the structure mask 8 x 6"):
+        run(host, "MaskIoU", square(), torch.ones(1, 6, 8))
+    with pytest.raises(ValueError, match="3 outputs and 2 structure masks; compare as many with as many"):
+        run(host, "MaskIoU", output, square(2))
+
+
+def test_reconstruction_quality(host) -> None:
+    from appearance_transfer.evaluation.structural_similarity import ssim
+    from appearance_transfer.inversion.quality import psnr
+
+    original = image(channels=4)
+    output = torch.cat([original * 0.9, original * 0.8])
+    found_psnr, found_ssim, report, places = run(host, "ReconstructionQuality", output, original)
+    pair = [pictures[..., :3].movedim(-1, 1) for pictures in (output, original.expand(2, -1, -1, -1))]
+    assert found_psnr == pytest.approx(psnr(*pair).mean().item())
+    assert found_ssim == pytest.approx(ssim(*pair).mean().item())
+    assert len(report.splitlines()) == 6
+    assert places.shape == (2, 48, 64, 3)
+    assert run(host, "ReconstructionQuality", original, original)[:2] == (float("inf"), pytest.approx(1))
+    for wrong, sentence in ((image(32), "pixels and the original 64 x 32"), (image(pictures=3), "and 3 originals")):
+        with pytest.raises(ValueError, match=sentence):
+            run(host, "ReconstructionQuality", output, wrong)
+
+
+def test_colour_histogram_distance(host) -> None:
+    red, blue = (torch.tensor(colour).expand(1, 48, 64, 3) for colour in ((0.8, 0.2, 0.2), (0.2, 0.2, 0.8)))
+    both = torch.where(square()[..., None] > 0, red, blue)
+    distance, report, histograms = run(host, "ColourHistogramDistance", torch.cat([red, blue]), red)
+    values = [float(line.split(": ")[1]) for line in report.splitlines()[1:]]
+    assert values[0] < 1e-4
+    assert values[1] > 0.5
+    assert distance == pytest.approx(sum(values) / 2, abs=1e-4)
+    assert histograms.shape == (2, 256, 512, 3)
+    masked = run(host, "ColourHistogramDistance", both, image(20, 20) * 0 + red[:, :20, :20], square())
+    assert masked[0] < 1e-3
+    with pytest.raises(ValueError, match="no colours to count"):
+        run(host, "ColourHistogramDistance", both, red, 0 * square())
+
+
+class TestPerceptual:
+    def test_a_file_serves_both_measures(self, host, folder) -> None:
+        from appearance_transfer.evaluation.gram import gram_distance
+        from appearance_transfer.evaluation.perceptual import load_lpips
+
+        (network,) = run(host, "LoadPerceptualNetwork", RANDOM_LPIPS)
+        output, structure = image(pictures=2), image(seed=1)
+        lpips, report, places = run(host, "BackgroundLPIPS", network, output, structure)
+        distance = load_lpips(random_weights("alexnet"))
+        mine, wanted = (pictures.movedim(-1, 1) for pictures in (output, structure.expand(2, -1, -1, -1)))
+        assert lpips == pytest.approx(distance(mine * 2 - 1, wanted * 2 - 1).mean().item(), rel=1e-4)
+        assert report.splitlines()[0] == f"LPIPS by AlexNet of {RANDOM_LPIPS}, of the whole picture"
+        assert places.shape == (2, 48, 64, 3)
+        gram, report = run(host, "GramDistance", network, output, structure)
+        assert gram == pytest.approx(gram_distance(distance.backbone, mine, wanted).mean().item(), rel=1e-4)
+        assert f"AlexNet of {RANDOM_LPIPS}" in report
+        assert run(host, "GramDistance", network, output, output)[0] == 0
+
+    def test_only_the_background_counts(self, host, folder) -> None:
+        (network,) = run(host, "LoadPerceptualNetwork", RANDOM_LPIPS)
+        structure = image()
+        output = torch.where(square()[..., None] > 0, image(seed=1), structure)
+        assert run(host, "BackgroundLPIPS", network, output, structure, square())[0] == 0
+        assert run(host, "BackgroundLPIPS", network, output, structure)[0] > 0
+        _, report, _ = run(host, "BackgroundLPIPS", network, output, structure, 0 * square())
+        assert report.splitlines()[1].endswith("(the mask is empty)")
+        for wrong, sentence in (
+            ({"structure": image(32)}, "The output has 64 x 48 pixels and the structure picture 64 x 32"),
+            ({"mask": square() * 0 + 1}, "there is no background"),
+            ({"mask": square(3)}, "3 masks for 1 pictures"),
+        ):
+            with pytest.raises(ValueError, match=sentence):
+                run(host, "BackgroundLPIPS", network, output, **{"structure": structure, "mask": square()} | wrong)
+
+    def test_a_network_alone_is_enough_for_gram_matrices(self, host, folder) -> None:
+        (alone,), (whole,) = (run(host, "LoadPerceptualNetwork", name) for name in ("alone.safetensors", RANDOM_LPIPS))
+        pictures = image(), image(40, 40, seed=1)
+        assert run(host, "GramDistance", alone, *pictures)[0] == run(host, "GramDistance", whole, *pictures)[0]
+        with pytest.raises(ValueError, match="'alone.safetensors' holds AlexNet without the heads of LPIPS"):
+            run(host, "BackgroundLPIPS", alone, image(), image())
+        with pytest.raises(ValueError, match="30 x 30 pixels is too small for AlexNet"):
+            run(host, "GramDistance", alone, image(30, 30), image())
+
+    def test_files_that_cannot_be_used(self, host, folder) -> None:
+        node = host.nodes[OURS + "LoadPerceptualNetwork"]
+        assert node.validate_inputs(RANDOM_LPIPS) is True
+        assert "There is no file 'gone.safetensors' in the folder models/lpips" in node.validate_inputs(
+            "gone.safetensors"
+        )
+        with pytest.raises(ValueError, match="'foreign.safetensors' cannot be used. These are no weights of LPIPS"):
+            run(host, "LoadPerceptualNetwork", "foreign.safetensors")
+        with pytest.raises(ValueError, match="'half.safetensors' cannot be used"):
+            run(host, "LoadPerceptualNetwork", "half.safetensors")
+
+
+class TestClip:
+    def test_pictures_with_pictures(self, host) -> None:
+        vision, pictures = small_vision(), image(pictures=3)
+        similarity, report = run(host, "CLIPSimilarity", vision, pictures, "", pictures)
+        assert similarity == pytest.approx(1, abs=1e-5)
+        assert len(report.splitlines()) == 4
+        with torch.inference_mode():
+            one, other = (vision.encode_image(p).image_embeds.numpy()[0] for p in (pictures[:1], pictures[1:2]))
+        wanted = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+        found, _ = run(host, "CLIPSimilarity", vision, pictures[:1], "", pictures[1:2])
+        assert found == pytest.approx(wanted, abs=1e-6)
+
+    def test_a_mask_shows_the_object_alone(self, host) -> None:
+        vision, red = small_vision(), torch.tensor([0.8, 0.2, 0.2])
+        one, other = (torch.where(square()[..., None] > 0, red, image(seed=seed)) for seed in (0, 1))
+        whole, _ = run(host, "CLIPSimilarity", vision, one, "", other)
+        masked, _ = run(host, "CLIPSimilarity", vision, one, "", other, None, square(), square())
+        assert masked == pytest.approx(1, abs=1e-5)
+        assert whole < masked
+        with pytest.raises(ValueError, match="no object to look at"):
+            run(host, "CLIPSimilarity", vision, one, "", other, None, 0 * square())
+
+    def test_pictures_with_a_text(self, host) -> None:
+        pictures = image(pictures=4)
+        similarity, report = run(host, "CLIPSimilarity", FakeVision(), pictures, " red ", clip=FakeClip())
+        assert similarity == pytest.approx(redness(pictures).mean().item())
+        assert report.startswith("cosine to CLIP of pictures and 'red'")
+
+    def test_accuracy(self, host) -> None:
+        pictures = image(pictures=6)
+        accuracy, report = run(host, "CLIPAcc", FakeVision(), FakeClip(), pictures, "not red", "red")
+        red = redness(pictures)
+        assert accuracy == (red > (1 - red**2).sqrt()).float().mean().item()
+        assert 0 < accuracy < 1
+        assert f"(target {red[0]:.4f}, source {(1 - red[0] ** 2).sqrt():.4f})" in report.splitlines()[1]
+
+    @pytest.mark.parametrize(
+        ("options", "sentence"),
+        [
+            ({}, "Nothing to compare with is connected"),
+            ({"appearance": image(), "clip": FakeClip()}, "Both an appearance and a clip is connected"),
+            ({"clip": FakeClip()}, "no text to compare pictures with"),
+            ({"clip": FakeClip(4), "text": "red"}, "gives 2 numbers per picture and the CLIP 4"),
+            ({"clip": FakeClip(2, torch.eye(2)), "text": "red"}, "its file has no text projection"),
+            ({"appearance": image(pictures=2)}, "There are 1 outputs and 2 appearance pictures"),
+        ],
+    )
+    def test_bad_input(self, host, options, sentence) -> None:
+        with pytest.raises(ValueError, match=sentence):
+            run(host, "CLIPSimilarity", FakeVision(), image(), **{"text": "", **options})
+
+
+class TestComparisonGrid:
+    def graph(self, **inputs) -> dict:
+        scene = {"seed": 2, "size": 64, **dict.fromkeys(("species", "coat", "view"), "any")}
+        made = {
+            "one": {"class_type": OURS + "PocketScene", "inputs": scene},
+            "other": {"class_type": OURS + "PocketScene", "inputs": scene | {"seed": 7}},
+            "two": {"class_type": "ImageBatch", "inputs": {"image1": ["one", 0], "image2": ["other", 0]}},
+        }
+        made["quality"] = {
+            "class_type": OURS + "ReconstructionQuality",
+            "inputs": {"output": ["two", 0], "original": ["one", 0]},
+        }
+        settings = {"captions": "one\nboth | SSIM", "tile": 64, "filename_prefix": "sheets/compared"}
+        links = {"pictures.picture0": ["one", 0], "pictures.picture1": ["two", 0], "numbers.number0": ["quality", 1]}
+        return made | {"compare": {"class_type": OURS + "ComparisonGrid", "inputs": settings | links | inputs}}
+
+    def test_picture_and_table_are_kept_together(self, host) -> None:
+        import folder_paths
+
+        run = host.run(self.graph(), sheet=("compare", 0), table=("compare", 1), ssim=("quality", 1))
+        assert run.sheet.shape[-1] == 3
+        assert run.sheet.shape[1] > 2 * 64
+        (saved,) = run.outcome.outputs["compare"]["images"]
+        path = Path(folder_paths.get_output_directory()) / saved["subfolder"] / saved["filename"]
+        kept = np.asarray(Image.open(path))
+        np.testing.assert_allclose(kept / 255, run.sheet[0].numpy(), atol=1 / 255)
+        text = path.with_suffix(".csv").read_text()
+        assert text == run.table
+        assert list(csv.reader(io.StringIO(text)))[1:] == [["both", "SSIM", str(run.ssim)]]
+        again = host.run(self.graph(tile=128), sheet=("compare", 0)).outcome.outputs["compare"]["images"]
+        assert again[0]["filename"] != saved["filename"]
+        assert sorted(p.suffix for p in path.parent.iterdir()) == [".csv", ".csv", ".png", ".png"]
+
+    @pytest.mark.parametrize(
+        ("inputs", "sentence"),
+        [
+            ({"captions": "one"}, "There are 2 pictures and 1 captions"),
+            ({"captions": "one\nboth"}, "name 0 numbers and 1 are connected"),
+        ],
+    )
+    def test_captions_that_do_not_fit(self, host, inputs, sentence) -> None:
+        with pytest.raises(GraphError, match=sentence) as error:
+            host.run(self.graph(**inputs))
+        assert error.value.node == "compare"
+
+    def test_batches_that_do_not_fit(self, host) -> None:
+        pictures = {"picture0": image(pictures=2), "picture1": image(pictures=3)}
+        with pytest.raises(ValueError, match="'a' has 2 pictures where others have 3"):
+            run(host, "ComparisonGrid", pictures, "a\nb", 64, "x")
