@@ -65,13 +65,15 @@ def host(comfyui: Path, tmp_path_factory: pytest.TempPathFactory):
 def server(comfyui: Path) -> Iterator:
     """The real server with the pack, one for all tests: `server.queue(graph).outputs`, or `GraphError`.
 
-    Its models are a tiny random ViT in `dino`, nothing else.
+    Its models are a tiny random ViT in `dino` and a random AlexNet with the heads of LPIPS in `lpips`, nothing else.
     """
     from appearance_transfer.developer.client import Client
     from appearance_transfer.developer.server import running, temporary_home
+    from appearance_transfer.tests.evaluation.perceptual_weights import keep_random_lpips
     from appearance_transfer.tests.splice.vits import keep_tiny_vit
 
     with temporary_home() as home:
         keep_tiny_vit(home / "models" / "dino")
+        keep_random_lpips(home / "models" / "lpips")
         with running(comfyui, home) as address:
             yield Client(address)
