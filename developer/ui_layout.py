@@ -7,12 +7,21 @@ from typing import Any
 from .ui_graph import MUTED, NOTE, Workflow, inputs_of, widgets_of
 
 WIDTH, GAP, TITLE = 330, 40, 30  # pixels, as everything here; TITLE stands above a node's position
-SOCKET, WIDGET, TEXT, PICTURE = 20, 26, 70, 250
+SOCKET, WIDGET, TEXT, COST, PICTURE = 20, 26, 70, 62, 250
 FRAME_TITLE = 50
 NOTE_SIZE = (760, 300)
 FRAME_COLOUR, NOTE_COLOUR = "#3f789e", "#432"
+SAYS_ITS_COST = {  # in a text that the page adds below everything else once the node runs
+    "SamplerCustomAdvanced",
+    "AppearanceTransfer_DIFTFeatures",
+    "AppearanceTransfer_InversionReport",
+    "AppearanceTransfer_InvertImageDDIM",
+    "AppearanceTransfer_InvertImageDDPM",
+    "AppearanceTransfer_NullTextInversion",
+}
 SHOWS_A_PICTURE = {
     "LoadImage",
+    "PreviewAny",  # text takes as much
     "PreviewImage",
     "SaveImage",
     "AppearanceTransfer_SelfSegmentation",
@@ -83,11 +92,11 @@ def _place(group: Group, nodes: Mapping[str, dict[str, Any]], left: int, info: M
 
 
 def _height(node: Mapping[str, Any], about: Mapping[str, Any]) -> int:
-    """Nearly what the page gives it: sockets, then all widgets, since the canvas folds none away, then a picture."""
+    """Nearly what the page gives it: sockets, all widgets, since the canvas folds none away, and what it will show."""
     texts = sum(bool(options.get("multiline")) for _, _, options, _ in inputs_of(about))
     sockets = max(len(node["inputs"]), len(node["outputs"]))
-    picture = PICTURE if node["type"] in SHOWS_A_PICTURE else 0
-    return 20 + SOCKET * sockets + WIDGET * len(list(widgets_of(about))) + TEXT * texts + picture
+    later = COST * (node["type"] in SAYS_ITS_COST) + PICTURE * (node["type"] in SHOWS_A_PICTURE)
+    return 20 + SOCKET * sockets + WIDGET * len(list(widgets_of(about))) + TEXT * texts + later
 
 
 def _note(number: int, text: str) -> dict[str, Any]:
