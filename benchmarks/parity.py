@@ -56,17 +56,15 @@ def main(installation: Installation, arguments: list[str]) -> int:
 
 def table(recorder: Recorder) -> list[Row]:
     """A line per test, by system."""
-    return [(_system(Path(file)), _words(test), *_facts(found)) for (file, test), found in recorder.tests.items()]
+    return [(*_words(Path(file), test), *_facts(found)) for (file, test), found in recorder.tests.items()]
 
 
-def _system(file: Path) -> str:
-    """Whose test it is."""
+def _words(file: Path, test: str) -> tuple[str, str]:
+    """Whose test it is, and what it says."""
     place = file.resolve().relative_to(ROOT)
-    return next(name for name, places in SYSTEMS.items() if any(place.is_relative_to(one) for one in places))
-
-
-def _words(test: str) -> str:
-    return test.removeprefix("test_").replace("_", " ")
+    system = next(name for name, places in SYSTEMS.items() if any(place.is_relative_to(one) for one in places))
+    about, says = (name.removeprefix("test_").replace("_", " ") for name in (place.stem, test))
+    return system, f"{about}: {says}"
 
 
 def _facts(found: Found) -> Row:

@@ -34,8 +34,8 @@ def test_cases_of_one_test_are_one_line_with_the_largest_difference() -> None:
     recorder.keep(test, Found([2e-6], "passed"))
     recorder.keep((test[0], "test_equal"), Found([], "failed"))
     assert table(recorder) == [
-        ("Splice", "what it sees", "3", "3.0e-06", "passed"),
-        ("Splice", "equal", "0", "", "failed"),
+        ("Splice", "vit: what it sees", "3", "3.0e-06", "passed"),
+        ("Splice", "vit: equal", "0", "", "failed"),
     ]
     recorder.keep(test, Found([], "skipped"))
     assert table(recorder)[0][-1] == "passed, some cases skipped"
