@@ -35,16 +35,17 @@ if TYPE_CHECKING:
 
 SKIPPED = 0.32  # of the steps, as in the paper
 ONE_BY_ONE, GRID = "one by one", "grid"
-COLUMNS = ("size", "way", "pairs", "evaluations", "promised", "seconds", "largest_difference")
+COLUMNS = ("size", "way", "pairs", "evaluations", "promised", "seconds", "cpu_seconds", "largest_difference")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Pictures [pairs, H, W, 3], the U-Net evaluations that they took, and the seconds."""
+    """Pictures [pairs, H, W, 3], and what they took: U-Net evaluations, seconds, seconds of all processor cores."""
 
     pictures: Tensor
     evaluations: int
     seconds: float
+    cpu_seconds: float
 
 
 def main(installation: Installation, arguments: list[str]) -> int:
@@ -84,19 +85,19 @@ def measured_sizes(largest: int, steps: int) -> list[tuple[object, ...]]:
             torch.cat([single.pictures for single in singles]),
             sum(single.evaluations for single in singles),
             sum(single.seconds for single in singles),
+            sum(single.cpu_seconds for single in singles),
         )
         executed = steps - _skipped(steps)
         promised = {ONE_BY_ONE: n * n * costs.grid(1, 1, executed=executed), GRID: costs.grid(n, n, executed=executed)}
         for way, found in ((ONE_BY_ONE, in_turn), (GRID, grid)):
             far = float((found.pictures - in_turn.pictures).abs().max())
-            lines.append(
-                (f"{n}x{n}", way, n * n, found.evaluations, promised[way], f"{found.seconds:.1f}", f"{far:.5f}")
-            )
+            counts = n * n, found.evaluations, promised[way]
+            lines.append((f"{n}x{n}", way, *counts, f"{found.seconds:.1f}", f"{found.cpu_seconds:.1f}", f"{far:.5f}"))
     return lines
 
 
 def panels(lines: list[tuple[object, ...]]) -> list[Panel]:
-    """Evaluations and seconds over the number of pairs, a curve per way."""
+    """What it costs over the number of pairs, a curve per way."""
     named = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
 
     def curve(way: str, measure: str) -> list[tuple[float, float]]:
@@ -104,12 +105,15 @@ def panels(lines: list[tuple[object, ...]]) -> list[Panel]:
 
     return [
         Panel("pairs", measure, {way: curve(way, measure) for way in (ONE_BY_ONE, GRID)})
-        for measure in ("evaluations", "seconds")
+        for measure in ("evaluations", "seconds", "cpu_seconds")
     ]
 
 
 def transferred(models: Models, shapes: list[Scene], looks: list[Scene], steps: int) -> Tensor:
-    """Every look on every shape by cross-image attention with the nodes' defaults and the true masks, in one batch."""
+    """Every look on every shape by cross-image attention with the nodes' defaults and the true masks, in one batch.
+
+    Each picture is inverted by itself, so that its noise does not depend on the others.
+    """
     from ..host.schedules import schedule_of
     from ..inversion.pairing import every_pair
     from .transfers.inverted import TRUE, InvertedPairs, Masks, invert
@@ -117,10 +121,12 @@ def transferred(models: Models, shapes: list[Scene], looks: list[Scene], steps: 
 
     truth = rendered([Pair(shape, look) for shape in shapes for look in looks], SIZE)
     schedule = schedule_of(models.model, steps=steps, start_at=_skipped(steps))
-    shape, look = truth.structure, truth.appearance
-    structures = invert(models, shape.image[:: len(looks)], [scene.species for scene in shapes], schedule)
-    appearances = invert(models, look.image[: len(looks)], [scene.species for scene in looks], schedule)
-    pairs = every_pair([structures], [appearances], shape.mask[:: len(looks)], look.mask[: len(looks)])
+    down, across = slice(None, None, len(looks)), slice(len(looks))
+    structures, appearances = (
+        [invert(models, image[None], [scene.species], schedule) for image, scene in zip(images, scenes, strict=True)]
+        for images, scenes in ((truth.structure.image[down], shapes), (truth.appearance.image[across], looks))
+    )
+    pairs = every_pair(structures, appearances, truth.structure.mask[down], truth.appearance.mask[across])
     masks = {TRUE: Masks(pairs.structure_mask, pairs.appearance_mask)}
     ours = next(variant for variant in VARIANTS if variant.masks == TRUE)
     return transfer(models, InvertedPairs(truth, pairs.structures, pairs.appearances, masks), ours)
@@ -131,10 +137,11 @@ def counted(models: Models, work: Callable[[], Tensor]) -> Measured:
     from .evaluation_counter import EvaluationCount
 
     count = EvaluationCount(models.model.model.diffusion_model)
-    begun = time.perf_counter()
+    begun, begun_working = time.perf_counter(), time.process_time()
     pictures = work()
     count.close()
-    return Measured(pictures, sum(count.by_node.values()), time.perf_counter() - begun)
+    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - begun_working
+    return Measured(pictures, sum(count.by_node.values()), seconds, cpu_seconds)
 
 
 def _skipped(steps: int) -> int:
