@@ -51,6 +51,7 @@ function equip(node) {
     getMinHeight: () => pointPairs.height(node.size[0] - 2 * widget.margin) + 2 * widget.margin,
     onDraw: () => show(app.nodeOutputs[locator(node)]), // also after undo and a change of tabs, which run nothing
   });
+  pointPairs.element.addEventListener("wheel", (event) => app.canvas.processMouseWheel(event)); // zooms as around it
   widget.serialize = false; // neither in the prompt (the option) nor in the workflow
   for (const source of [...Object.values(texts), radius]) after(source, "callback", load);
   after(node, "onConfigure", load);
