@@ -5,10 +5,10 @@ from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, Link, Transfer, transfer_graph
 from ..ui_layout import Group
 from .parts import MASK_PICTURES, POCKET_NOTE, inverting, node, pocket_picture, sampling_groups, without
-from .showpiece import Showpiece
+from .showpiece import CLIP, CLIP_SOURCE, Showpiece
 
 OUTPUT: Link = ["decode", 0]
-LPIPS, CLIP_VISION, CLIP = "lpips_vgg.safetensors", "clip_vision_l.safetensors", "clip_l.safetensors"
+NO_LPIPS = "(no weights in models/lpips)"  # what the node offers where the folder is empty
 CAPTIONS = "structure\nappearance\noutput | colours | mask IoU\nstructure from its inversion | PSNR dB | SSIM"
 
 
@@ -41,9 +41,10 @@ def measure_a_transfer() -> Showpiece:
         "judges the inversion: what it cannot give back, no transfer can keep. *Comparison Grid* puts it all on one "
         "sheet and the numbers into a .csv beside it, in `ComfyUI/output`; the captions say which number belongs to "
         "which picture.\n\n"
-        f"The muted groups need weights: `{LPIPS}` (the state of *lpips.LPIPS(net='vgg')*, saved as .safetensors) in "
-        f"`ComfyUI/models/lpips`, `{CLIP_VISION}` and `{CLIP}` (CLIP ViT-L/14) in `models/clip_vision` and "
-        f"`models/text_encoders`. Wake them up with Ctrl+M.\n\n{POCKET_NOTE}"
+        "The muted groups need weights; wake them up with Ctrl+M. The first needs the state of "
+        "*lpips.LPIPS(net='vgg')*, saved as .safetensors (the help of *Load Perceptual Network* says how), in "
+        f"`ComfyUI/models/lpips`; the second [{CLIP}]({CLIP_SOURCE}), which holds both halves, in "
+        f"`ComfyUI/models/clip_vision` and in `ComfyUI/models/text_encoders`.\n\n{POCKET_NOTE}"
     )
     return Showpiece(graph, groups, note)
 
@@ -77,13 +78,13 @@ def _measure(graph: Graph) -> None:
 
 
 def _measure_with_weights(graph: Graph) -> None:
-    graph["network"] = node(OURS + "LoadPerceptualNetwork", name=LPIPS)
+    graph["network"] = node(OURS + "LoadPerceptualNetwork", name=NO_LPIPS)
     graph["gram"] = node(OURS + "GramDistance", network=["network", 0], output=OUTPUT, appearance=["appearance", 0])
     graph["background"] = node(
         OURS + "BackgroundLPIPS", network=["network", 0], output=OUTPUT, structure=["structure", 0],
         mask=["mask_structure", 0],
     )  # fmt: skip
-    graph["clip_vision"] = node("CLIPVisionLoader", clip_name=CLIP_VISION)
+    graph["clip_vision"] = node("CLIPVisionLoader", clip_name=CLIP)
     graph["clip"] = node("CLIPLoader", clip_name=CLIP, type="stable_diffusion", device="default")
     judge = {"clip_vision": ["clip_vision", 0], "output": OUTPUT}
     graph["likeness"] = node(

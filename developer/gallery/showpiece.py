@@ -12,9 +12,13 @@ SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
 SD15_SOURCE = f"https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/{SD15}"
 DINO = "dino_vitbase8_pretrain.pth"
 DINO_SOURCE = f"https://dl.fbaipublicfiles.com/dino/dino_vitbase8_pretrain/{DINO}"
+CLIP = "clip-vit-large-patch14.safetensors"
+CLIP_SOURCE = "https://huggingface.co/openai/clip-vit-large-patch14/resolve/main/model.safetensors"
 MODELS = {  # the page offers to find a missing file with this
     "CheckpointLoaderSimple": {"name": SD15, "url": SD15_SOURCE, "directory": "checkpoints"},
     "AppearanceTransfer_LoadDINOViT": {"name": DINO, "url": DINO_SOURCE, "directory": "dino"},
+    "CLIPVisionLoader": {"name": CLIP, "url": CLIP_SOURCE, "directory": "clip_vision"},
+    "CLIPLoader": {"name": CLIP, "url": CLIP_SOURCE, "directory": "text_encoders"},
 }
 
 
