@@ -54,6 +54,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     if options.collect:
         options.pairs = collect(installation, options.collect)
     pairs = collected(options.pairs, options.size) if options.pairs else rendered(options.count, options.size)
+    pairs = pairs[: options.collect or None]
     if len(pairs) <= options.held_out:
         raise Trouble(f"There are {len(pairs)} pairs, of which {options.held_out} are to be held out; collect more.")
     learned, judged = with_mirrored(pairs[: -options.held_out]), pairs[-options.held_out :]

@@ -60,12 +60,13 @@ def measured(outputs: Outputs) -> Cases:
 def write_results(folder: Path, values: Cases, outputs: Outputs, sheet: str) -> Cases:
     """The values with those of earlier runs, the table of them all, which is returned, and the first pictures."""
     path = folder / "editing_scenes.csv"
-    every = read_cases(path) | values
+    earlier = read_cases(path)
+    every = earlier | values
     number = max(len(cases) for metrics in every.values() for cases in metrics.values())
     seeds = ((scene.seed for scene in edit.scenes(number)) for edit in EDITS)
     write_cases(path, ("scene", *(f"{edit.name} seed" for edit in EDITS)), zip(count(), *seeds), every)
     table = every | {f"judge, {kind} pictures": right for kind, right in judge_facts().items()}
-    write_table(folder / "editing.csv", table)
+    write_table(folder / "editing.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
     write_sheet(folder / f"{sheet}.png", columns(outputs))
     return table
 

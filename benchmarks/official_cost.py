@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -60,15 +60,15 @@ CASES = {
 
 def main(installation: Installation, arguments: list[str]) -> int:
     """Measure both sides in turns, write the table, say it."""
-    options = _options(arguments)
+    options = options_of(arguments, "official_cost", __doc__ or "", CASES)
     values: dict[str, dict[str, list[float]]] = {}
     for name in options.case or CASES:
         taken: dict[str, list[Measures]] = {side: [] for side in (RELEASED, OURS, REPLAYED)}
         for _ in range(options.repeats):
             for side, runs in taken.items():
                 runs.append(in_fresh_process(measured, installation.host, side, CASES[name]))
-        values |= {f"{side}, {name}": _by_measure(runs) for side, runs in taken.items()}
-        values |= {f"{side} / {RELEASED}, {name}": _shares(taken[side], taken[RELEASED]) for side in (OURS, REPLAYED)}
+        values |= {f"{side}, {name}": by_measure(runs) for side, runs in taken.items()}
+        values |= {f"{side} / {RELEASED}, {name}": shares(taken[side], taken[RELEASED]) for side in (OURS, REPLAYED)}
     write_table(options.out / "official_cost.csv", values)
     say(as_text(values))
     return 0
@@ -78,19 +78,25 @@ def measured(comfyui: Path, side: str, case: Case, appearances: int = 1) -> Meas
     """What one transfer costs. For a fresh process: it starts the host."""
     with temporary_home() as home:
         Host(comfyui, home)
-        from .evaluation_counter import EvaluationCount
         from .transfers.inverted import pocket_models
 
-        models, work = pocket_models(), way(side)
+        models = pocket_models()
         with torch.inference_mode():
             task = noise_task(models, case, appearances)
-            work(models.model, rehearsal(task))
-            count = EvaluationCount(models.model.model.diffusion_model)
-            begun, cpu_begun = time.perf_counter(), time.process_time()
-            rise = memory_rise(partial(work, models.model, task), "cuda" if has_accelerator() else "cpu")
-            seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-        evaluations = sum(count.by_node.values())
-        return {EVALUATIONS: evaluations, SECONDS: seconds, CPU_SECONDS: cpu_seconds, MEMORY: rise / MEBIBYTE}
+            return cost_of(models.model, way(side), task, rehearsal(task))
+
+
+def cost_of(model: Any, work: Callable[[Any, Any], object], task: object, rehearsal: object) -> Measures:
+    """What `work(model, task)` costs, after a rehearsal that loads what is loaded on first use. Needs the host."""
+    from .evaluation_counter import EvaluationCount
+
+    work(model, rehearsal)
+    count = EvaluationCount(model.model.diffusion_model)
+    begun, cpu_begun = time.perf_counter(), time.process_time()
+    rise = memory_rise(partial(work, model, task), "cuda" if has_accelerator() else "cpu")
+    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+    evaluations = sum(count.by_node.values())
+    return {EVALUATIONS: evaluations, SECONDS: seconds, CPU_SECONDS: cpu_seconds, MEMORY: rise / MEBIBYTE}
 
 
 def way(side: str) -> Callable[[Any, Task], Tensor]:
@@ -114,20 +120,22 @@ def rehearsal(task: Task) -> Task:
     return replace(task, structure=task.structure[..., :8, :8], appearances=corners, steps=4, start_at=1, first=1)
 
 
-def _by_measure(runs: list[Measures]) -> dict[str, list[float]]:
+def by_measure(runs: list[Measures]) -> dict[str, list[float]]:
+    """The runs of one side as a table takes them."""
     return {measure: [run[measure] for run in runs] for measure in runs[0]}
 
 
-def _shares(ours: list[Measures], released: list[Measures]) -> dict[str, list[float]]:
+def shares(ours: list[Measures], released: list[Measures]) -> dict[str, list[float]]:
     """By measure, of runs next to each other; without what the released loop does not need any of."""
     measures = [measure for measure in ours[0] if all(run[measure] for run in released)]
     pairs = list(zip(ours, released, strict=True))
     return {measure: [mine[measure] / theirs[measure] for mine, theirs in pairs] for measure in measures}
 
 
-def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="dev.py bench official_cost", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--case", nargs="+", choices=CASES, metavar="NAME", help=f"of: {', '.join(CASES)} (all)")
+def options_of(arguments: list[str], name: str, about: str, cases: Collection[str]) -> argparse.Namespace:
+    """case, repeats, out: what a measurement in turns can be told."""
+    parser = argparse.ArgumentParser(prog=f"dev.py bench {name}", description=about.splitlines()[0])
+    parser.add_argument("--case", nargs="+", choices=cases, metavar="NAME", help=f"of: {', '.join(cases)} (all)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="runs of each side (default: 3)")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the result goes")
     options = parser.parse_args(arguments)

@@ -5,7 +5,6 @@ Imports the host's modules, so import it after the host has started.
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -36,16 +35,15 @@ def collect_pairs_of(host: Host, edit: Edit, wanted: int, folder: Path) -> Path:
     folder_paths.set_output_directory(str(folder))
     name = edit.name.replace(" ", "_")
     collector = host.nodes[OURS + "EditPairCollector"]
-    there = len(PairFolder(pair_folder(name)))
-    with tqdm(total=wanted, initial=there, desc=edit.name) as bar:
-        for run in count(there):  # a run adds BATCH pairs at most, so that no earlier call came this far
-            if bar.n >= wanted:
-                return pair_folder(name)
+    run = len(PairFolder(pair_folder(name)))  # a run adds BATCH pairs at most, so that no earlier call came this far
+    with tqdm(total=wanted, initial=run, desc=edit.name) as bar:
+        while bar.n < wanted:
             made = host.run(_graph(edit, run), before=("decode_plain", 0), after=("decode", 0))
             masks = {f"{side}_mask": (segment_parts(getattr(made, side)) > 0).float() for side in ("before", "after")}
             kept = collector.execute(made.before, made.after, name, text="", overlap=OVERLAP, gain=0.0, **masks)
             bar.update(kept.args[1] - bar.n)
-    raise AssertionError("unreachable")
+            run += 1
+    return pair_folder(name)
 
 
 def _graph(edit: Edit, run: int) -> Graph:

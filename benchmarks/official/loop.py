@@ -40,7 +40,7 @@ def transfer(model: ModelPatcher, task: Task) -> Tensor:
     """The output [1, C, h, w] in the VAE's scale. The released code knows one appearance."""
     (appearance,) = task.appearances
     explicit = model.clone()
-    explicit.model_options["transformer_options"]["optimized_attention_override"] = _whole_map_attention
+    explicit.model_options["transformer_options"]["optimized_attention_override"] = whole_map_attention
     whole = schedule_of(model, steps=task.steps)
     paths = [_invert(explicit, picture, task, whole) for picture in (task.structure, appearance)]
     schedule = whole.tail(task.start_at)
@@ -127,7 +127,7 @@ def _swapped(giver: int) -> Callable[..., Tensor]:
     return attend
 
 
-def _whole_map_attention(function: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, **options: Any) -> Tensor:
+def whole_map_attention(function: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, **options: Any) -> Tensor:
     """In place of the host's attention, wherever it is computed. [B, N, heads*d]"""
     queries, keys, values = (split_heads(tokens, heads) for tokens in (q, k, v))
     return join_heads(_whole_map(queries, keys) @ values)

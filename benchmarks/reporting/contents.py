@@ -96,10 +96,11 @@ CONTENTS = (
         "on the machine, CPU seconds say more than seconds. Noise of seeds 0 and 42.",
         (
             Table("official_cost.csv"),
+            Table("edit_cost.csv", "pix2pix-zero: one picture, regularised inversion included, seed 0:"),
             Table("contrast_memory.csv", "Attention with contrast on N places, 8 heads of 40 channels, fp32, seed 0:"),
             Table("matching_memory.csv", "Matching 4096 with 4096 places of 1280 channels, seed 0:"),
         ),
-        full=(("official_cost",), ("contrast_memory",), ("matching_memory",)),
+        full=(("official_cost",), ("edit_cost",), ("contrast_memory",), ("matching_memory",)),
         quick=(
             ("official_cost", "--case", "128 px, 100 steps", "--repeats", "1"),
             ("contrast_memory", "--repeats", "1"),
