@@ -24,13 +24,13 @@ Result = TypeVar("Result")
 def in_hosts(
     comfyui: Path, work: Callable[[Batch, int], Result], batches: Sequence[Batch], workers: int = 0
 ) -> list[Result]:
-    """`work(batch, bar)` for every batch, in `workers` processes, which share out the machine's cores.
+    """`work(batch, bar)` for every batch, in `workers` processes, which share out the threads that this one would use.
 
     bar: on which line a process may show its progress. workers: 0 is chosen by the machine.
     """
     spawn = multiprocessing.get_context("spawn")
     workers = min(workers or _fitting(), len(batches))
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, torch.get_num_threads() // workers)
     places: SimpleQueue = spawn.SimpleQueue()
     with ExitStack() as stack:
         for bar in range(workers):
