@@ -197,7 +197,7 @@ class TestClip:
         pictures = image(pictures=6)
         accuracy, report = run(host, "CLIPAcc", FakeVision(), FakeClip(), pictures, "not red", "red")
         red = redness(pictures)
-        assert accuracy == (red > (1 - red**2).sqrt()).float().mean().item()
+        assert accuracy == pytest.approx((red > (1 - red**2).sqrt()).float().mean().item())
         assert 0 < accuracy < 1
         assert f"(target {red[0]:.4f}, source {(1 - red[0] ** 2).sqrt():.4f})" in report.splitlines()[1]
 
