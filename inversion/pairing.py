@@ -24,7 +24,7 @@ ALIKE: dict[str, Callable[[Inversion], Any]] = {  # what an inversion keeps once
     "eta": lambda inversion: inversion.eta,
     "model": lambda inversion: inversion.fingerprint,
     "length of the text (tokens)": lambda inversion: {n: tuple(t.shape[1:]) for n, t in inversion.conditioning.items()},
-    "null-text steps": lambda inversion: inversion.null_text_steps,
+    "null text (steps, updates)": lambda inversion: _optimised(inversion.null_text_losses),
 }
 
 
@@ -115,6 +115,10 @@ def _is_repeated(inversion: Inversion, one: int, other: int) -> bool:
     if inversion.method == "ddpm":
         tensors.append(inversion.noise_maps.movedim(1, 0))
     return all(len(tensor) == 1 or torch.equal(tensor[one], tensor[other]) for tensor in tensors)
+
+
+def _optimised(losses: Tensor | None) -> tuple[int, int] | None:
+    return None if losses is None else (losses.shape[0], losses.shape[-1])
 
 
 def _rows(tensor: Tensor, count: int, dim: int) -> Tensor:

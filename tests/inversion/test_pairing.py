@@ -55,6 +55,12 @@ def test_null_text_goes_along() -> None:
     assert both.null_text_losses.shape == (3, 2, 2)
 
 
+def test_null_text_of_other_updates_is_refused() -> None:
+    shorter = dataclasses.replace(with_null_text(2), null_text_losses=torch.zeros(3, 1, 1))
+    with pytest.raises(ValueError, match=r"null text .*: \(3, 2\) and \(3, 1\)"):
+        joined([with_null_text(1), shorter])
+
+
 def test_masks_follow_their_pictures() -> None:
     masks = torch.arange(2.0)[:, None, None].expand(2, 6, 5)
     pairs = every_pair([inverted(1), inverted(2)], [inverted(3), inverted(4)], masks, masks[1:])
