@@ -1,0 +1,256 @@
+"""Point pairs on Match Features in a real browser: the page computes as the nodes do, and a hand corrects a match."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+from typing import Any
+
+import pytest
+import torch
+from appearance_transfer.correspondence.correspondence import Correspondence
+from appearance_transfer.correspondence.points import force_pairs, matched_points, parse_points
+from appearance_transfer.correspondence.table import match_table
+from appearance_transfer.developer.gallery import gallery
+from appearance_transfer.developer.places import PACK_NAME
+from playwright.sync_api import Locator
+
+from .person import Person
+
+MODULES = f"/extensions/{PACK_NAME}/js/point_pairs"
+NODE = "AppearanceTransfer_MatchFeatures"
+FIND = f"window.app.graph.nodes.find((node) => node.type === '{NODE}')"
+WRITE = f"([name, text]) => {{ {FIND}.widgets.find((widget) => widget.name === name).value = text }}"
+OPEN = "(graph) => { window.app.nodeOutputs = {}; window.app.loadApiJson(graph, 'point pairs') }"
+SHOWN = "() => document.querySelector('[data-testid=point-pairs-structure] image')?.href.baseVal ?? ''"
+FORCED = """async ([modules, table, pairs, radius, asked]) => {
+    const { Matches } = await import(`${modules}/matches.js`);
+    const matches = new Matches(table);
+    return {
+        told: table.match.map((_, place) => matches.told(place, pairs, radius)),
+        points: asked.map((point) => matches.of(point, pairs, radius).appearance),
+        nearest: asked.map((point) => matches.nearest(point, pairs, radius)),
+    };
+}"""
+PARSED = """async ([modules, text]) => {
+    const { parsePoints, pointsText } = await import(`${modules}/points_text.js`);
+    try {
+        const points = parsePoints(text);
+        return [points.map(({ x, y }) => [x, y]), pointsText(points)];
+    } catch (error) {
+        return error.name;
+    }
+}"""
+
+
+def random_matches(seed: int) -> Correspondence:
+    """Grids of odd sizes whose places are no whole pixels, a tenth of them without a match."""
+    random_numbers = torch.Generator().manual_seed(seed)
+    grid, other = (5, 7), (6, 4)
+    index = torch.randint(0, other[0] * other[1], (1, 1, *grid), generator=random_numbers)
+    index[torch.rand(index.shape, generator=random_numbers) < 0.1] = -1
+    matched = (index >= 0).float()
+    return Correspondence(index, matched, matched[:, 0], matched[:, 0], other, (64, 100), (90, 52))
+
+
+def random_points(count: int, picture: tuple[int, int], draw: random.Random) -> list[tuple[int, int]]:
+    return [(draw.randrange(picture[1]), draw.randrange(picture[0])) for _ in range(count)]
+
+
+def objects(points) -> list[dict[str, float]]:
+    return [{"x": x, "y": y} for x, y in points]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_page_forces_pairs_as_the_node_does(person, seed) -> None:
+    draw = random.Random(seed)
+    found, radius = random_matches(seed), draw.choice([0, 12, 20.5, 40])
+    ours = random_points(seed % 4, found.structure_picture, draw)
+    theirs = random_points(seed % 4, found.appearance_picture, draw)
+    asked = random_points(6, (52, 52), draw)
+    forced = force_pairs(found, ours, theirs, radius)
+    pairs = [{"structure": a, "appearance": b} for a, b in zip(objects(ours), objects(theirs), strict=True)]
+    seen = person.page.evaluate(FORCED, [MODULES, match_table(found), pairs, radius, objects(asked)])
+    assert [told["match"] for told in seen["told"]] == forced.best.flatten().tolist()
+    assert [told["confidence"] for told in seen["told"]] == (100 * forced.confidence).int().flatten().tolist()
+    for point, expected in zip(seen["points"], matched_points(forced, asked).tolist(), strict=True):
+        assert (point is None) == math.isnan(expected[0])
+        assert point is None or (point["x"], point["y"]) == pytest.approx(expected)
+    ends = torch.tensor(spots(forced.appearance_grid, forced.appearance_picture))[forced.best[forced.best >= 0]]
+    for (x, y), answer in zip(asked, seen["nearest"], strict=True):
+        spot = min(
+            spots(forced.appearance_grid, forced.appearance_picture), key=lambda at: math.dist(at, (x + 0.1, y + 0.1))
+        )
+        assert answer["away"] == pytest.approx(float((ends - torch.tensor(spot)).norm(dim=1).min()), abs=1e-4)
+
+
+def spots(grid: tuple[int, int], picture: tuple[int, int]) -> list[tuple[float, float]]:
+    """The centre (x, y) of every place, in pixels."""
+    (h, w), (height, width) = grid, picture
+    return [((column + 0.5) * width / w, (row + 0.5) * height / h) for row in range(h) for column in range(w)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " \n", "1, 2\n3.5, -4", " 1 2 \n\n3.5\t-4\n", "(1, 2); (3.5, -4)", "[[1, 2], [3.5, -4]]",
+     '[{"x": 1, "y": 2}, {"y": -4, "x": 3.5}]', '{"x": 1, "y": 2}',
+     "1", "1, 2, 3", "left, top", "[1, 2]", '{"x": 1}', "[[1, 2]", "nan, 1", "[null]"],
+)  # fmt: skip
+def test_the_page_reads_points_as_the_node_does(person, text) -> None:
+    seen = person.page.evaluate(PARSED, [MODULES, text])
+    try:
+        points = parse_points(text)
+    except ValueError:
+        assert seen == "RangeError"
+    else:
+        assert [tuple(point) for point in seen[0]] == points
+        assert parse_points(seen[1]) == points
+
+
+def pocket_graph() -> dict[str, Any]:
+    """Two pocket pictures, matched; PCK says whether one point matches a spot that nobody would find."""
+    graph = json.loads(json.dumps(gallery()["05_dift_matching"].graph))
+    kept = ("checkpoint", "structure", "appearance", "text_structure", "text_appearance", "features_structure",
+            "features_appearance", "match", "pck")  # fmt: skip
+    graph = {name: graph[name] for name in kept}
+    for role in ("structure", "appearance"):
+        graph[f"features_{role}"]["inputs"]["ensemble"] = 1
+    graph["pck"]["inputs"] |= {"structure_points": "64, 64", "appearance_points": "96, 64", "alpha": 0.05}
+    graph["pck"]["inputs"] |= {"reference": "image"}
+    return graph
+
+
+class Sheet:
+    """The point pairs of the one Match Features in the page, as a person handles them."""
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+        self.page = person.page
+        self.report = ""
+
+    @property
+    def sentence(self) -> str:
+        return self.page.get_by_test_id("point-pairs-status").inner_text()
+
+    @property
+    def points(self) -> tuple[str, str]:
+        """Both texts of the node."""
+        return self.person.value(NODE, "structure_points"), self.person.value(NODE, "appearance_points")
+
+    def write(self, structure_points: str, appearance_points: str) -> None:
+        """Put texts into the node as its text fields do."""
+        self.page.evaluate(WRITE, ["structure_points", structure_points])
+        self.page.evaluate(WRITE, ["appearance_points", appearance_points])
+
+    def run(self) -> None:
+        """Queue, and wait until the pictures of this run are shown; `report` is then what PCK says."""
+        before = self.page.evaluate(SHOWN)
+        self.report = self.person.run()["outputs"]["pck"]["text"][0]
+        self.page.wait_for_function(f"(before) => ({SHOWN})() !== before", arg=before)
+
+    def click(self, side: str, x: float, y: float) -> None:
+        """A click at shares of a picture's width and height."""
+        self.page.mouse.click(*self._at(side, x, y))
+
+    def drag(self, pair: int | str, side: str, x: float, y: float) -> None:
+        """Drag an end to shares of its picture's width and height."""
+        box = self.handle(pair, side).locator(".point").bounding_box()
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        self.page.mouse.down()
+        self.page.mouse.move(*self._at(side, x, y), steps=4)
+        self.page.mouse.up()
+
+    def handle(self, pair: int | str, side: str) -> Locator:
+        handles = self.page.get_by_test_id("point-pairs-handle")
+        return handles.and_(self.page.locator(f'[data-pair="{pair}"][data-side={side}]'))
+
+    def press(self, action: str) -> None:
+        self.page.get_by_test_id(f"point-pairs-{action}").click()
+
+    def _at(self, side: str, x: float, y: float) -> tuple[float, float]:
+        box = self.page.get_by_test_id(f"point-pairs-{side}").bounding_box()
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+@pytest.fixture
+def sheet(person) -> Sheet:
+    """Both pictures on the node in the middle of the page, no pairs yet."""
+    person.page.evaluate(OPEN, pocket_graph())
+    person.look_at(NODE, 0.8)
+    sheet = Sheet(person)
+    assert sheet.sentence.startswith("Queue once")
+    sheet.run()
+    return sheet
+
+
+def test_a_point_is_clicked_and_its_match_dragged_and_the_next_run_follows(sheet) -> None:
+    sheet.click("structure", 0.5, 0.5)
+    assert re.fullmatch(r"Confidence \d+%\. Drag the other end to correct it\.", sheet.sentence)
+    assert sheet.points == ("", "")
+    sheet.drag("probe", "appearance", 0.75, 0.5)
+    assert sheet.points == ("64, 64", "96, 64")
+    assert sheet.report.startswith("picture 0: 0 of 1")
+    sheet.run()
+    assert sheet.report.startswith("picture 0: 1 of 1")
+
+
+def test_the_appearance_answers_too_and_what_has_no_match_takes_a_second_click(sheet) -> None:
+    sheet.click("appearance", 0.5, 0.55)
+    assert sheet.handle("probe", "structure").count() == 1
+    sheet.click("structure", 0.03, 0.03)
+    assert sheet.sentence.startswith("Nothing matches here.")
+    sheet.click("appearance", 0.25, 0.25)
+    assert sheet.points == ("4, 4", "32, 32")
+
+
+def test_pairs_are_dragged_removed_cleared_and_undone(sheet) -> None:
+    sheet.write("10, 20\n64, 64", "30, 40\n96, 64")
+    sheet.drag(1, "structure", 0.25, 0.75)
+    assert sheet.points == ("10, 20\n32, 96", "30, 40\n96, 64")
+    sheet.press("remove")
+    assert sheet.points == ("10, 20", "30, 40")
+    sheet.press("clear")
+    assert sheet.points == ("", "")
+    for expected in ("10, 20", "10, 20\n32, 96", "10, 20\n64, 64"):
+        sheet.press("undo")
+        assert sheet.points[0] == expected
+    assert sheet.page.get_by_test_id("point-pairs-undo").is_disabled()
+
+
+def test_the_keyboard_moves_and_deletes_points_and_not_the_node(sheet) -> None:
+    sheet.write("64, 64", "96, 64")
+    sheet.handle(0, "appearance").focus()
+    sheet.page.keyboard.press("ArrowLeft")
+    sheet.page.keyboard.press("Shift+ArrowDown")
+    assert sheet.points == ("64, 64", "95, 74")
+    sheet.page.keyboard.press("Delete")
+    assert sheet.points == ("", "")
+    assert sheet.page.evaluate(f"() => Boolean({FIND})")
+
+
+def test_text_that_is_no_pairs_is_said_and_can_be_cleared(sheet) -> None:
+    sheet.write("1, 2\n3, 4", "5, 6")
+    assert sheet.sentence.startswith("The points in the text fields are no pairs.")
+    sheet.press("clear")
+    assert sheet.points == ("", "")
+
+
+def test_pairs_and_pictures_come_back_with_the_undo_of_the_page(sheet) -> None:
+    sheet.write("64, 64", "96, 64")
+    for x in (0.25, 0.5):
+        sheet.drag(0, "appearance", x, 0.5)
+    assert sheet.points[1] == "64, 64"
+    sheet.page.keyboard.press("Control+z")
+    sheet.page.wait_for_function(f"() => {FIND}.widgets.some(({{ value }}) => value === '32, 64')")
+    sheet.handle(0, "appearance").wait_for()
+
+
+def test_the_workflow_keeps_the_pairs_in_its_texts_and_nothing_of_the_widget(sheet) -> None:
+    sheet.write("64, 64", "96, 64")
+    kept = sheet.page.evaluate(f"() => {FIND}.serialize().widgets_values")
+    assert kept == ["nearest", -1, "64, 64", "96, 64", 0, 0.05, 8]
+    queued = sheet.page.evaluate(f"async () => (await window.app.graphToPrompt()).output[{FIND}.id].inputs")
+    assert queued["structure_points"] == "64, 64"
+    assert "point_pairs" not in queued
