@@ -37,6 +37,8 @@ def measure_a_transfer() -> Showpiece:
     note = (
         "# How good is a transfer?\n"
         "*Mask IoU* says whether the shape was kept: the output is inverted and segmented like the structure picture. "
+        "It measures the segmenter, too: here the legs of the output are missed (blue on the node), so take a real one "
+        "for real pictures. "
         "*Colour Histogram Distance* says whether the colours came, inside the masks. *Reconstruction PSNR/SSIM* "
         "judges the inversion: what it cannot give back, no transfer can keep. *Comparison Grid* puts it all on one "
         "sheet and the numbers into a .csv beside it, in `ComfyUI/output`; the captions say which number belongs to "
