@@ -33,7 +33,7 @@ def _timed(scenes: list[Scene], bar: int, editor: Path) -> dict[str, list[float]
     with torch.inference_mode():
         for scene in scenes:
             subjects = Subjects(models, PLAIN_TO_STRIPED, (scene,))
-            _ = subjects.pictures, subjects.moved
+            _ = subjects.pictures, subjects.direction
             for name, taken in seconds.items():
                 begun = time.perf_counter()
                 methods[name](subjects)

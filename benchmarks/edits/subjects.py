@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ...editing.direction import direction_between
+from ...editing.direction import EditDirection, direction_between
 from ...host.inverting import invert_with_ddim
 from ...host.schedules import schedule_of
 from ...host.text_encoding import mean_encodings, moved
@@ -64,11 +64,14 @@ class Subjects:
         return self.models.conditioning(self.target_captions)
 
     @cached_property
-    def moved(self) -> Conditioning:
-        """The source's, moved along the edit direction."""
+    def direction(self) -> EditDirection:
+        """Between all captions with the source's word and all with the target's."""
         banks = (self.edit.bank(word) for word in (self.edit.source, self.edit.target))
-        direction = direction_between(*mean_encodings(self.models.clip, *banks))
-        return moved(self.source, direction, 1.0)
+        return direction_between(*mean_encodings(self.models.clip, *banks))
+
+    def moved(self, strength: float) -> Conditioning:
+        """The source's, moved along the direction."""
+        return moved(self.source, self.direction, strength)
 
     @property
     def target_captions(self) -> list[str]:
