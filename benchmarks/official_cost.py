@@ -3,12 +3,14 @@
 `python dev.py bench official_cost [--case NAME ...]` writes results/official_cost.csv. One pair, from encoded pictures
 (noise: what they show costs nothing) to the latent of the output, inversions included, on the pocket checkpoint in
 fp32. The released loop (official/loop.py) makes the forwards of the authors' code and whole attention maps. The sides
-take turns, each run in a fresh process of its own; shares are of two runs next to each other.
+take turns, each run in a fresh process of its own, on a host with torch's fused attention, as on a GPU; shares are of
+two runs next to each other.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -97,6 +99,17 @@ def cost_of(model: Any, work: Callable[[Any, Any], object], task: object, rehear
     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
     evaluations = sum(count.by_node.values())
     return {EVALUATIONS: evaluations, SECONDS: seconds, CPU_SECONDS: cpu_seconds, MEMORY: rise / MEBIBYTE}
+
+
+def compute_attention_as_on_a_gpu(comfyui: Path) -> None:
+    """Have the host that starts next in this process use torch's fused attention, its own choice on NVIDIA cards.
+
+    On a CPU it would build maps in chunks as large as the free memory allows, and the peak would tell of that alone.
+    """
+    sys.path.insert(0, str(comfyui))
+    from comfy.cli_args import args
+
+    args.use_pytorch_cross_attention = True
 
 
 def way(side: str) -> Callable[[Any, Task], Tensor]:
