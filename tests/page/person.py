@@ -114,7 +114,9 @@ class Person:
         self.page.mouse.click(*self.page.evaluate(ON_SCREEN, [kind, widget]))
         self.page.locator(".graphdialog input").fill(str(number))
         self.page.keyboard.press("Enter")
-        assert self.value(kind, widget) == number
+        self.page.wait_for_function(
+            f"([kind, widget, number]) => ({VALUE})([kind, widget]) === number", arg=[kind, widget, number]
+        )
 
     def value(self, kind: str, widget: str) -> Any:
         return self.page.evaluate(VALUE, [kind, widget])

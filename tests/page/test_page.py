@@ -72,7 +72,7 @@ def test_the_template_browser_shows_ours_with_thumbnails(person) -> None:
     for name in WORKFLOWS:
         card = cards.and_(person.page.get_by_test_id(f"template-workflow-{name}"))
         card.scroll_into_view_if_needed()
-        picture = card.locator("img").element_handle()
+        picture = card.locator("img").first.element_handle()
         person.page.wait_for_function("(picture) => picture.complete && picture.naturalWidth > 0", arg=picture)
     cards.first.scroll_into_view_if_needed()
     person.photograph("templates")
@@ -83,6 +83,8 @@ def test_a_template_opens(person, name) -> None:
     """Every node is known, none covers another, and only those that want a file of the person are marked."""
     opened(person, name)
     assert not person.page.evaluate(UNKNOWN)
+    if any(node["type"] == "LoadImage" for node in WORKFLOWS[name]["nodes"]):
+        expect(person.page.get_by_test_id("error-overlay")).to_be_visible()
     assert set(person.page.evaluate(MARKED)) <= FILES
     assert not overlaps(person)
 
