@@ -89,26 +89,39 @@ def on_photographs(name: str, graph: Graph) -> Graph:
 
 def run(host: Host, name: str) -> list[Tensor]:
     """The pictures [H, W, 3] of a workflow's panels."""
-    showpiece = gallery()[name]
-    graph = on_photographs(name, showpiece.graph) if name in PHOTOGRAPHED else on_the_pocket(showpiece.graph)
+    showpiece, graph = gallery()[name], runnable(name)
     muted = {node for group in showpiece.groups if group.muted for column in group.columns for node in column}
     awake = {node: about for node, about in graph.items() if node not in muted}
     if any(panel in muted for panel in PANELS[name]):
         host.run(awake)  # what the muted nodes load must have been saved
-    else:
-        graph = awake
     if name == LEARNING:
         host.run(gallery()["16_collect_pairs"].graph)
         graph = {node: about | {"inputs": about["inputs"] | SHORTENED.get(node, {})} for node, about in graph.items()}
-    sockets = [panel if isinstance(panel, tuple) else (panel, 0) for panel in PANELS[name]]
-    made = host.run(without_outputs(graph), **{f"panel{i}": socket for i, socket in enumerate(sockets)})
+    return taken(host, graph, [panel if isinstance(panel, tuple) else (panel, 0) for panel in PANELS[name]])
+
+
+def runnable(name: str) -> Graph:
+    """The graph of a workflow with models and pictures that are at hand."""
+    graph = gallery()[name].graph
+    return on_photographs(name, graph) if name in PHOTOGRAPHED else on_the_pocket(graph)
+
+
+def taken(host: Host, graph: Graph, sockets: Sequence[tuple[str, int]]) -> list[Tensor]:
+    """The first picture [H, W, 3], or mask [H, W], that flows out of each socket (node, output); no more is run."""
+    made = host.run(upstream(graph, sockets), **{f"panel{i}": socket for i, socket in enumerate(sockets)})
     return [getattr(made, f"panel{i}")[0] for i in range(len(sockets))]
 
 
-def without_outputs(graph: Graph) -> Graph:
-    """The graph without the nodes that only show or save."""
-    shown = ("PreviewImage", "SaveImage", "AppearanceTransfer_ShowAttentionMatches", "AppearanceTransfer_PCK")
-    return {node: about for node, about in graph.items() if about["class_type"] not in shown}
+def upstream(graph: Graph, sockets: Sequence[tuple[str, int]]) -> Graph:
+    """The nodes that the sockets depend on."""
+    needed: set[str] = set()
+    asked = [node for node, _ in sockets]
+    while asked:
+        node = asked.pop()
+        if node not in needed:
+            needed.add(node)
+            asked += [value[0] for value in graph[node]["inputs"].values() if isinstance(value, list)]
+    return {node: graph[node] for node in graph if node in needed}
 
 
 def thumbnail(pictures: Sequence[Tensor]) -> Image.Image:

@@ -3,6 +3,8 @@ into tiers by their folder, and offers the real host to those that need it.
 """
 
 import importlib.util
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +42,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not any(mark.name.startswith("tier") for mark in item.iter_markers()):
             folder = item.path.relative_to(ROOT / "tests").parts[0]
             item.add_marker(TIERS.get(folder, "tier0"))
+
+
+@pytest.fixture(scope="session")
+def archived() -> set[str]:
+    """The paths that the registry's archive holds: what git keeps, without what .comfyignore names."""
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("Only a git checkout says what the archive holds.")
+    found = _git_files() - _git_files("--ignored", "--exclude-from=.comfyignore")
+    return {path for path in found if (ROOT / path).is_file()}
+
+
+def _git_files(*options: str) -> set[str]:
+    command = ["git", "ls-files", "-z", "--cached", *options]
+    return set(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")) - {""}
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from appearance_transfer.benchmarks.help_pictures import FOLDER as PICTURES
+from appearance_transfer.benchmarks.help_pictures import PICTURES as PICTURED
 from appearance_transfer.developer.generated import node_definitions
 from appearance_transfer.tests.nodes.test_schemas import IDS
 
@@ -66,9 +68,27 @@ class TestPage:
             assert set(re.split(r"[,、] ?", bold)) <= known
 
 
+    def test_every_section_says_something(self, node, locale) -> None:
+        for section in page(node, locale).read_text(encoding="utf-8").split("\n## ")[1:]:
+            assert len(section.split("\n", 1)[1].strip()) > 5, section
+
+    def test_its_picture_is_its_own(self, node, locale) -> None:
+        shown = re.findall(r"!\[([^\]]*)\]\(([^)]*)\)", page(node, locale).read_text(encoding="utf-8"))
+        own = node.removeprefix("AppearanceTransfer_")
+        assert [path for _, path in shown] == [f"{PICTURES.name}/{own}.jpg"] * (own in PICTURED)
+        assert all(text for text, _ in shown)
+
+
 def test_no_page_without_a_node() -> None:
-    found = {path.stem for path in PAGES.glob("*.md")} | {path.name for path in PAGES.iterdir() if path.is_dir()}
-    assert found == IDS
+    folders = {path.name for path in PAGES.iterdir() if path.is_dir() and path != PICTURES}
+    assert {path.stem for path in PAGES.glob("*.md")} | folders == IDS
+
+
+def test_pictures_are_those_that_the_command_makes() -> None:
+    """`python dev.py bench help_pictures`; small, for they travel with the pack."""
+    files = list(PICTURES.iterdir())
+    assert {path.name for path in files} == {f"{node}.jpg" for node in PICTURED}
+    assert all(path.stat().st_size < 150_000 for path in files)
 
 
 def test_english_pages_are_safe_on_every_terminal() -> None:
@@ -81,9 +101,11 @@ def test_the_english_locale_is_what_the_schemas_say(info) -> None:
     assert locale_file("en", "nodeDefs") == node_definitions(info)
 
 
-@pytest.mark.parametrize("name", ["nodeDefs", "main"])
-def test_the_chinese_locale_has_exactly_the_english_keys(name) -> None:
-    assert paths(locale_file("zh", name)) == paths(locale_file("en", name))
+def test_the_chinese_locale_has_exactly_the_english_keys() -> None:
+    english, chinese = (sorted(path.stem for path in (ROOT / "locales" / locale).iterdir()) for locale in LOCALES)
+    assert english == chinese
+    for name in english:
+        assert paths(locale_file("zh", name)) == paths(locale_file("en", name)), name
 
 
 def test_the_chinese_locale_is_translated() -> None:

@@ -21,6 +21,12 @@ def test_help_is_where_the_page_looks(server, locale) -> None:
     assert fetch(server, f"/extensions/{PACK_NAME}{path}") == (ROOT / f"web{path}").read_bytes()
 
 
+def test_pictures_of_help_are_where_the_page_looks(server) -> None:
+    """It takes a relative address from the folder of all pages, whatever language the page is in."""
+    path = "/docs/pictures/CrossImageAttention.jpg"
+    assert fetch(server, f"/extensions/{PACK_NAME}{path}") == (ROOT / f"web{path}").read_bytes()
+
+
 def test_a_locale_without_a_page_falls_back(server) -> None:
     """The page then asks for the one without a locale; a success that is no help page would hide it."""
     with pytest.raises(urllib.error.HTTPError, match="404"):

@@ -1,0 +1,101 @@
+"""The pictures of the help pages, made by running the workflows with all their steps.
+
+`python dev.py bench help_pictures [NODE ...]` writes web/docs/pictures/NODE.jpg: panels from left to right, each what
+flows out of one node of a workflow, where needed with another setting. What the workflows run on is told in
+benchmarks/thumbnails.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ..developer.client import Graph
+from ..developer.console import Trouble, say, step
+from ..developer.in_process import Host
+from ..developer.installation import Installation
+from ..developer.places import ROOT
+from ..developer.server import temporary_home
+from .thumbnails import PHOTOGRAPHED, lay_ready, runnable, taken, thumbnail
+
+FOLDER = ROOT / "web" / "docs" / "pictures"
+MAIN, INVERSIONS, MATCHING, FINE_GRAINED, EDITING = (
+    "01_cross_image_attention_pocket", "04_save_and_load_inversion", "05_dift_matching", "09_fine_grained_transfer",
+    "14_pix2pix_zero_real",
+)  # fmt: skip
+SPLICE, SIMILARITY = "10_splice", "13_key_self_similarity"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What flows out of the first output of a workflow's node. settings: by node, inputs to change before."""
+
+    workflow: str
+    node: str
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def picture(self, host: Host) -> Tensor:
+        """[H, W, 3] in 0..1."""
+        graph: Graph = {
+            name: about | {"inputs": about["inputs"] | self.settings.get(name, {})}
+            for name, about in runnable(self.workflow).items()
+        }
+        (picture,) = taken(host, graph, [(self.node, 0)])
+        return picture if picture.dim() == 3 else picture[..., None].expand(-1, -1, 3)
+
+
+def _both(workflow: str) -> list[Panel]:
+    """The pictures that go in."""
+    return [Panel(workflow, "structure"), Panel(workflow, "appearance")]
+
+
+PICTURES: dict[str, Sequence[Panel]] = {
+    "CrossImageAttention": [
+        *_both(MAIN),
+        *(Panel(MAIN, "decode", {"attention": {"strength": strength}}) for strength in (0.25, 0.5, 1.0)),
+    ],
+    "AppearanceGuider": [
+        *_both(MAIN),
+        *(Panel(MAIN, "decode", {"guider": {"scale": s, "end_scale": max(1.0, s / 2)}}) for s in (1.0, 3.5, 8.0)),
+    ],
+    "ShowAttentionMatches": [*_both(MAIN), Panel(MAIN, "matches")],
+    "SelfSegmentation": [
+        Panel(MAIN, node) for node in ("structure", "mask_structure", "appearance", "mask_appearance")
+    ],
+    "InversionReport": [Panel(INVERSIONS, node) for node in ("structure", "report_ddpm", "report_ddim")],
+    "DrawMatches": [Panel(MATCHING, "draw")],
+    "WarpByMatches": [*_both(MATCHING), Panel(MATCHING, "warp")],
+    "NullTextInversion": [
+        Panel(FINE_GRAINED, "structure"),
+        Panel(INVERSIONS, "report_ddim", {"invert_ddim": {"guidance": 7.5}}),
+        Panel(FINE_GRAINED, "report", {"invert_structure": {"guidance": 7.5}}),
+    ],
+    "CrossAttentionGuider": [
+        Panel(EDITING, "structure"),
+        *(Panel(EDITING, "decode", {"guider": {"amount": amount}}) for amount in (0.0, 2.0)),
+    ],
+    "TrainSplice": [*_both(SPLICE), Panel(SPLICE, "apply")],
+    "ShowKeySelfSimilarity": [
+        Panel(SIMILARITY, node)
+        for node in ("structure", "similarity_structure", "appearance", "similarity_appearance")
+    ],
+}  # fmt: skip
+
+
+def main(installation: Installation, arguments: Sequence[str]) -> int:
+    """Make the pictures named in `arguments`, or all."""
+    if unknown := set(arguments) - PICTURES.keys():
+        raise Trouble(f"There is no picture of {', '.join(sorted(unknown))}; there are: {', '.join(PICTURES)}.")
+    chosen = {name: PICTURES[name] for name in arguments or PICTURES}
+    FOLDER.mkdir(exist_ok=True)
+    with temporary_home() as home:
+        if any(panel.workflow in PHOTOGRAPHED for panels in chosen.values() for panel in panels):
+            lay_ready(home)
+        host = Host(installation.host, home)
+        for name, panels in chosen.items():
+            with step(f"Making {name}"):
+                pictures = [panel.picture(host) for panel in panels]
+            thumbnail(pictures).save(FOLDER / f"{name}.jpg", quality=85)
+            say(f"Wrote {(FOLDER / name).relative_to(ROOT).as_posix()}.jpg.")
+    return 0
