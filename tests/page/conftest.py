@@ -19,6 +19,7 @@ SETTINGS = {
     "Comfy.TutorialCompleted": True,
     "Comfy.Minimap.Visible": False,
     "Comfy.RightSidePanel.IsOpen": False,
+    "Comfy.Templates.SortBy": "alphabetical",  # the host itself lists them as its disk does
     "LiteGraph.Canvas.MinFontSizeForLOD": 0,  # names are drawn however far away
 }
 

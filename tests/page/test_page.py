@@ -25,6 +25,7 @@ TYPES = "(nodes) => nodes.map(({ type }) => type)"
 UNKNOWN = f"() => ({TYPES})(app.graph.nodes.filter(({{ type }}) => !LiteGraph.registered_node_types[type]))"
 MARKED = f"() => ({TYPES})(app.graph.nodes.filter((node) => node.has_errors))"
 TITLES = "() => Object.fromEntries(app.graph.nodes.map(({ type, title }) => [type, title]))"
+SHOWN = "(image) => image.naturalWidth > 0 && getComputedStyle(image).opacity === '1'"
 BOXES = """() => app.graph.nodes.map(({ type, pos, size }) =>
     [type, pos[0], pos[1] - LiteGraph.NODE_TITLE_HEIGHT, pos[0] + size[0], pos[1] + size[1]])"""
 
@@ -72,9 +73,10 @@ def test_the_template_browser_shows_ours_with_thumbnails(person) -> None:
     for name in WORKFLOWS:
         card = cards.and_(person.page.get_by_test_id(f"template-workflow-{name}"))
         card.scroll_into_view_if_needed()
-        picture = card.locator("img").first.element_handle()
-        person.page.wait_for_function("(picture) => picture.complete && picture.naturalWidth > 0", arg=picture)
-    cards.first.scroll_into_view_if_needed()
+        person.page.wait_for_function(SHOWN, arg=card.locator("img").first.element_handle())
+    first = cards.and_(person.page.get_by_test_id(f"template-workflow-{FIRST}"))
+    first.scroll_into_view_if_needed()
+    person.page.wait_for_function(SHOWN, arg=first.locator("img").first.element_handle())
     person.photograph("templates")
 
 
