@@ -1,7 +1,7 @@
 """What a person does in the page with mouse and keyboard, and what there is to see afterwards.
 
 Nodes are drawn on a canvas, so the page is asked where one stands before the mouse goes there. A node is named by its
-type; of several, the first is meant.
+type; of several, the one that was made first is meant.
 """
 
 import json
@@ -14,7 +14,10 @@ from playwright.sync_api import Locator, Page
 ARRIVES_WITHIN = 60_000  # milliseconds, as all times here
 RUNS_WITHIN = 240_000  # ten seconds on an idle machine
 
-FIND = "const node = app.graph.nodes.find((node) => node.type === kind);"
+FIND = """
+    const nodes = app.graph.nodes.filter((node) => node.type === kind);
+    const [node] = nodes.sort((one, other) => one.id - other.id); // a click changes the order in the graph
+"""
 LOOK_AT = f"""([kind, scale]) => {{
     {FIND}
     const {{ canvas, ds }} = app.canvas;
