@@ -20,9 +20,8 @@ from ..developer.server import temporary_home
 from .thumbnails import PHOTOGRAPHED, lay_ready, runnable, taken, thumbnail
 
 FOLDER = ROOT / "web" / "docs" / "pictures"
-MAIN, INVERSIONS, MATCHING, FINE_GRAINED, EDITING = (
-    "01_cross_image_attention_pocket", "04_save_and_load_inversion", "05_dift_matching", "09_fine_grained_transfer",
-    "14_pix2pix_zero_real",
+MAIN, INVERSIONS, MATCHING, EDITING = (
+    "01_cross_image_attention_pocket", "04_save_and_load_inversion", "05_dift_matching", "14_pix2pix_zero_real",
 )  # fmt: skip
 SPLICE, SIMILARITY = "10_splice", "13_key_self_similarity"
 
@@ -66,11 +65,6 @@ PICTURES: dict[str, Sequence[Panel]] = {
     "InversionReport": [Panel(INVERSIONS, node) for node in ("structure", "report_ddpm", "report_ddim")],
     "DrawMatches": [Panel(MATCHING, "draw")],
     "WarpByMatches": [*_both(MATCHING), Panel(MATCHING, "warp")],
-    "NullTextInversion": [
-        Panel(FINE_GRAINED, "structure"),
-        Panel(INVERSIONS, "report_ddim", {"invert_ddim": {"guidance": 7.5}}),
-        Panel(FINE_GRAINED, "report", {"invert_structure": {"guidance": 7.5}}),
-    ],
     "CrossAttentionGuider": [
         Panel(EDITING, "structure"),
         *(Panel(EDITING, "decode", {"guider": {"amount": amount}}) for amount in (0.0, 2.0)),
