@@ -1,9 +1,9 @@
 """The report: every benchmark, its tables, pictures and curves in one page, each with what made it.
 
-`python dev.py bench [--quick] [--reuse]` runs what benchmarks/reporting/contents.py names, each in a process of its
-own, and writes report.md: in full into benchmarks/results (hours), or with --quick, few cases each, into
-out/report-quick (minutes). --reuse runs only what has left no results there yet. What fails, or cannot be run here, is
-a sentence in the report.
+`python dev.py bench [--quick] [--reuse | --compose]` runs what benchmarks/reporting/contents.py names, each in a process
+of its own, and writes report.md: in full into benchmarks/results (hours), or with --quick, few cases each, into
+out/report-quick (minutes). --reuse runs only what has left no results there yet, --compose nothing. What fails, or
+cannot be run here, is a sentence in the report.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     folder = QUICK if options.quick else RESULTS
     done = benchmarks_run(folder) if options.reuse else set()
     failures: Failures = {}
-    for section in CONTENTS:
+    for section in () if options.compose else CONTENTS:
         for words in section.quick if options.quick else section.full:
             if words[0] not in done:
                 failures |= run(words, folder)
@@ -116,4 +116,5 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.py bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few cases each, minutes instead of hours")
     parser.add_argument("--reuse", action="store_true", help="run only what has left no results yet")
+    parser.add_argument("--compose", action="store_true", help="run nothing: write the page of the results there are")
     return parser.parse_args(arguments)
