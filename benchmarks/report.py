@@ -1,7 +1,7 @@
 """The report: every benchmark, its tables, pictures and curves in one page, each with what made it.
 
-`python dev.py bench [--quick] [--reuse | --compose]` runs what benchmarks/reporting/contents.py names, each in a process
-of its own, and writes report.md: in full into benchmarks/results (hours), or with --quick, few cases each, into
+`python dev.py bench [--quick] [--reuse | --compose]` runs what benchmarks/reporting/contents.py names, each in a
+process of its own, and writes report.md: in full into benchmarks/results (hours), or with --quick, few cases each, into
 out/report-quick (minutes). --reuse runs only what has left no results there yet, --compose nothing. What fails, or
 cannot be run here, is a sentence in the report.
 """

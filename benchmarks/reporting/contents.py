@@ -99,7 +99,11 @@ CONTENTS = (
             Table("official_cost.csv"),
             Table("edit_cost.csv", "pix2pix-zero: one picture, regularised inversion included, seed 0:"),
             Table("contrast_memory.csv", "Attention with contrast on N places, 8 heads of 40 channels, fp32, seed 0:"),
-            Table("matching_memory.csv", "Matching 4096 with 4096 places of 1280 channels, seed 0:"),
+            Table(
+                "matching_memory.csv",
+                "Matching 4096 with 4096 places of 1280 channels, seed 0:",
+                ("peak extra MiB", "seconds", "times the matrix product"),
+            ),
         ),
         full=(("official_cost",), ("edit_cost",), ("contrast_memory",), ("matching_memory",)),
         quick=(
@@ -128,7 +132,12 @@ CONTENTS = (
     Section(
         "Real networks, real photographs",
         "Networks that packages of the registry carry, on the photographs and keypoints of the shared data.",
-        (Table("real_*.csv"), Picture("real*.png", "The photographs, spoilt more and more:")),
+        (
+            Table("real_measures.csv", "What every measure says of photographs that are spoilt more and more:"),
+            Table("real_orders.csv", "Which of two pictures it finds nearer:"),
+            Picture("real*.png", "The photographs, spoilt:"),
+            Table("real_matching.csv", "Keypoints of PF-WILLOW:", ("PCK@0.05", "PCK@0.1", "PCK@0.15")),
+        ),
         full=(("real",),),
     ),
 )  # fmt: skip
