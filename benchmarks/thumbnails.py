@@ -26,7 +26,7 @@ from .real_weights.dino import weights
 from .splice import SIDE, photographs, trained
 
 PIXELS = 256  # of a panel
-PANELS = {  # the nodes whose first output is shown, from left to right
+PANELS = {  # the nodes whose first output is shown; what comes out is the last
     "01_cross_image_attention_pocket": ("structure", "appearance", "decode"),
     "02_cross_image_attention": ("structure", "appearance", "decode"),
     "03_two_appearances_with_masks": ("structure", "appearance", "background", "decode"),
@@ -44,6 +44,8 @@ PANELS = {  # the nodes whose first output is shown, from left to right
     "15_pix2pix_zero_synthetic": ("decode_plain", "decode"),
     "16_collect_pairs": ("decode_plain", "decode"),
     "17_train_distilled_editor": (("train", 1),),
+    "18_measure_a_transfer": (("compare", 0),),
+    "19_transfer_grid": ("draw",),
 }
 LEARNING = "17_train_distilled_editor"
 SHORTENED = {"train": {"steps": 300, "batch": 4}}  # ten thousand steps are for a GPU
@@ -125,15 +127,40 @@ def upstream(graph: Graph, sockets: Sequence[tuple[str, int]]) -> Graph:
 
 
 def thumbnail(pictures: Sequence[Tensor]) -> Image.Image:
-    """Pictures [H, W, 3] in 0..1 side by side at one height, pixel by pixel."""
-    panels = []
-    for panel in map(as_image, pictures):
-        panels.append(panel.resize((panel.width * PIXELS // panel.height, PIXELS), Image.Resampling.NEAREST))
-    sheet = Image.new("RGB", (sum(panel.width for panel in panels), PIXELS))
-    left = 0
+    """Pictures [H, W, 3] in 0..1 as one. Of three the last is large, with the others above each other beside it; four
+    make a square; others stand side by side.
+    """
+    panels = list(map(as_image, pictures))
+    if len(panels) == 3:
+        return beside([below(panels[:2]), panels[2]], 2 * PIXELS)
+    if len(panels) == 4:
+        return below([beside(panels[:2], PIXELS), beside(panels[2:], PIXELS)])
+    return beside(panels, PIXELS)
+
+
+def beside(panels: Sequence[Image.Image], height: int) -> Image.Image:
+    """Pictures side by side at one height, small ones pixel by pixel."""
+    resized = []
     for panel in panels:
+        by = Image.Resampling.NEAREST if panel.height <= height else Image.Resampling.LANCZOS
+        resized.append(panel.resize((panel.width * height // panel.height, height), by))
+    sheet = Image.new("RGB", (sum(panel.width for panel in resized), height))
+    left = 0
+    for panel in resized:
         sheet.paste(panel, (left, 0))
         left += panel.width
+    return sheet
+
+
+def below(panels: Sequence[Image.Image]) -> Image.Image:
+    """Pictures above each other, at the width of the first."""
+    width = panels[0].width
+    resized = [panel.resize((width, panel.height * width // panel.width)) for panel in panels]
+    sheet = Image.new("RGB", (width, sum(panel.height for panel in resized)))
+    top = 0
+    for panel in resized:
+        sheet.paste(panel, (0, top))
+        top += panel.height
     return sheet
 
 
