@@ -18,8 +18,8 @@ def simple() -> Blueprint:
     from 0.95 to 0.88; looking at the structure more often and longer (every 3, until 60) moves neither. An empty text
     did as well as one (0.55, 0.88).
     """
-    pictures = {role: Picture("animal", file=f"{role}.png") for role in ROLES}
-    graph = transfer_graph(Transfer(**pictures, size=512, checkpoint=SD15))
+    structure, appearance = (Picture("animal", file=f"{role}.png") for role in ROLES)
+    graph = transfer_graph(Transfer(structure, appearance, size=512, checkpoint=SD15))
     graph = without(graph, "load_{}", "show_{}", "mask_{}", "text_{}", *MASK_PICTURES)
     for name in ("matches", "adain", "save"):
         del graph[name]
