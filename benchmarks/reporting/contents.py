@@ -10,6 +10,8 @@ QUICK_METHODS = (
     "identity", "perfect answer, autoencoder", "colour transfer", "img2img", "SDEdit", "AdaIN only", "ours",
     "ours, no contrast", "ours, no guidance", "ours, no AdaIN", "ours, true masks", "eye-for-an-eye, true masks",
 )  # fmt: skip
+EDITOR = ".cache/distil/plain_to_striped1152_64px_width0.125_batch8_rate0.001.safetensors"
+"""Where `distil` leaves the editor of its run below."""
 
 CONTENTS = (
     Section(
@@ -55,8 +57,12 @@ CONTENTS = (
     ),
     Section(
         "pix2pix-zero: edits by direction, and their distillation",
-        "Held-out pocket scenes, three edits, judged by a classifier that was trained on rendered scenes, whose own "
-        "accuracy is in the last rows. The distilled editor is judged on pairs that it has not learned from.",
+        "Held-out pocket scenes (seeds from 960000 on), 32 of each of three edits, 25 steps, guidance 3. *success*: "
+        "the output shows the target, as a classifier reads it that was trained on renderings, whose own accuracy is "
+        "in the last rows; or, for the coat's colour, as the mean over the body says. *silhouette_iou*: with the "
+        "picture's true silhouette. *background_psnr*: in dB against the picture, outside of the animal. "
+        "*body_colour_error*: 0 is the perfect answer, 1 the picture as it was. The distilled editor is judged on "
+        "pairs that it has not learned from.",
         (
             Table("editing.csv"),
             Picture("editing*.png", "The first scenes of every edit:"),
@@ -64,7 +70,11 @@ CONTENTS = (
             Table("distil.csv", "The distilled editor:"),
             Picture("distil.png", "The distilled editor on held-out pairs:"),
         ),
-        full=(("editing",), ("distil", "--collect", "800", "--steps", "4000")),
+        full=(
+            ("distil", "--collect", "640", "--steps", "3000", "--batch", "8"),
+            ("editing", "--editor", EDITOR),
+            ("editing", "--speed", "8", "--editor", EDITOR),
+        ),
     ),
     Section(
         "Splice: a generator for one pair of photographs",
