@@ -69,11 +69,17 @@ def main(installation: Installation, arguments: list[str]) -> int:
         for _ in range(options.repeats):
             for side, runs in taken.items():
                 runs.append(in_fresh_process(measured, installation.host, side, CASES[name]))
+                say(f"{side}, {name}: {in_words(runs[-1])}")
         values |= {f"{side}, {name}": by_measure(runs) for side, runs in taken.items()}
         values |= {f"{side} / {RELEASED}, {name}": shares(taken[side], taken[RELEASED]) for side in (OURS, REPLAYED)}
     write_table(options.out / "official_cost.csv", values)
     say(as_text(values))
     return 0
+
+
+def in_words(found: Measures) -> str:
+    """One line for a terminal."""
+    return ", ".join(f"{measure} {value:.1f}" for measure, value in found.items())
 
 
 def measured(comfyui: Path, side: str, case: Case, appearances: int = 1) -> Measures:

@@ -17,7 +17,7 @@ from ..developer.console import say
 from ..developer.installation import Installation
 from ..pocket.unet import UNetConfig
 from .measuring.fresh_process import in_fresh_process
-from .official_cost import CPU_SECONDS, EVALUATIONS, MEMORY, OURS, RELEASED, SECONDS, SHORT, Case, measured
+from .official_cost import CPU_SECONDS, EVALUATIONS, MEMORY, OURS, RELEASED, SECONDS, SHORT, Case, in_words, measured
 from .reporting import RESULTS
 from .reporting.curves import Panel, write_curves
 from .reporting.table import write_rows
@@ -53,8 +53,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     for curve, side, x, case, references in tasks(options.sizes, options.references):
         found = in_fresh_process(measured, installation.host, side, case, references)
         points.append(Point(curve, side, x, *(found[measure] for measure in MEASURES)))
-        cost = ", ".join(f"{measure} {value:.1f}" for measure, value in found.items())
-        say(f"{curve} = {x}, {side}: {cost}")
+        say(f"{curve} = {x}, {side}: {in_words(found)}")
     lines = ((*point[:4], *(f"{value:.2f}" for value in point[4:])) for point in points)
     write_rows(options.out / "scaling.csv", ("curve", "side", "x", *MEASURES), lines)
     write_curves(options.out / "scaling.png", "One transfer in few steps on the pocket checkpoint", panels(points))
