@@ -71,8 +71,8 @@ def _behind(graph: Graph, output: str) -> Graph:
         ),
         (
             broken("08_corrected_match", "save", {"flat": FLAT}, features_appearance={"image": ["flat", 0]}),
-            "attention",
-            "have another shape",
+            "corrected",
+            "The appearance picture is 128x128, but the matches are of one of 128x64",
         ),
         (
             broken("09_fine_grained_transfer", "save", guider={"inversion": ["invert_appearance", 0]}),
