@@ -61,7 +61,7 @@ def write_results(folder: Path, values: Cases, outputs: Outputs, sheet: str) -> 
     """The values with those of earlier runs, the table of them all, which is returned, and the first pictures."""
     path = folder / "editing_scenes.csv"
     earlier = read_cases(path)
-    every = earlier | values
+    every = _edit_by_edit(earlier | values)
     number = max(len(cases) for metrics in every.values() for cases in metrics.values())
     seeds = ((scene.seed for scene in edit.scenes(number)) for edit in EDITS)
     write_cases(path, ("scene", *(f"{edit.name} seed" for edit in EDITS)), zip(count(), *seeds), every)
@@ -69,6 +69,11 @@ def write_results(folder: Path, values: Cases, outputs: Outputs, sheet: str) -> 
     write_table(folder / "editing.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
     write_sheet(folder / f"{sheet}.png", columns(outputs))
     return table
+
+
+def _edit_by_edit(values: Cases) -> Cases:
+    """The same with the methods of an edit next to one another, whenever they were run."""
+    return {name: found for edit in EDITS for name, found in values.items() if name.startswith(f"{edit.name}: ")}
 
 
 def columns(outputs: Outputs) -> dict[str, Tensor]:
