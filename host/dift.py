@@ -54,8 +54,8 @@ def dift_features(
     one_forward = sample_per_look(latent, settings.ensemble)[:at_once].flatten(0, 1)
 
     log.info(
-        "DIFT features of %d picture(s), %d looks at each: %d U-Net evaluations that end behind up block %d.",
-        latent.shape[-4], settings.ensemble, latent.shape[-4] * settings.ensemble, settings.up_block,
+        "%d U-Net evaluations, up to up block %d: %d picture(s), %d look(s) at each.",
+        latent.shape[-4] * settings.ensemble, settings.up_block, latent.shape[-4], settings.ensemble,
     )  # fmt: skip
 
     def body(denoise: Denoise, x: Tensor) -> Tensor:

@@ -217,16 +217,15 @@ class Run(ABC):
             evaluations = sum(self._rows_read(step) for step in reading)
         shown = max(self._rows_read(step) * self._values_shown(step, places) for step in reading)
         log.info(
-            "%s on executed steps %d-%d of %d (levels %s), %d of them read the structure; %d extra U-Net evaluations "
-            "and about %s for what the references show.",
+            "%s: %d extra U-Net evaluations, about %s. Executed steps %d-%d of %d, levels %s; %d read the structure.",
             self.method,
+            evaluations,
+            mebibytes(shown),
             reading[0],
             reading[-1],
             self.steps,
             ", ".join(f"/{level}" for level in self.windows),
             sum(self.is_structural(step) for step in reading),
-            evaluations,
-            mebibytes(shown),
         )
 
     def _rows_read(self, step: int) -> int:
