@@ -54,10 +54,15 @@ def main(installation: Installation, arguments: list[str]) -> int:
         found = in_fresh_process(measured, installation.host, side, case, references)
         points.append(Point(curve, side, x, *(found[measure] for measure in MEASURES)))
         say(f"{curve} = {x}, {side}: {in_words(found)}")
-    lines = ((*point[:4], *(f"{value:.2f}" for value in point[4:])) for point in points)
-    write_rows(options.out / "scaling.csv", ("curve", "side", "x", *MEASURES), lines)
-    write_curves(options.out / "scaling.png", "One transfer in few steps on the pocket checkpoint", panels(points))
+        _write(options.out, points)
     return 0
+
+
+def _write(folder: Path, points: list[Point]) -> None:
+    """Table and figure of what there is so far: the last points take longest."""
+    lines = ((*point[:4], *(f"{value:.2f}" for value in point[4:])) for point in points)
+    write_rows(folder / "scaling.csv", ("curve", "side", "x", *MEASURES), lines)
+    write_curves(folder / "scaling.png", "One transfer in few steps on the pocket checkpoint", panels(points))
 
 
 def tasks(sizes: list[int], references: list[int]) -> Iterator[tuple[str, str, int, Case, int]]:
