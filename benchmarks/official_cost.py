@@ -72,7 +72,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
                 say(f"{side}, {name}: {in_words(runs[-1])}")
         values |= {f"{side}, {name}": by_measure(runs) for side, runs in taken.items()}
         values |= {f"{side} / {RELEASED}, {name}": shares(taken[side], taken[RELEASED]) for side in (OURS, REPLAYED)}
-    write_table(options.out / "official_cost.csv", values)
+        write_table(options.out / "official_cost.csv", values)
     say(as_text(values))
     return 0
 
@@ -85,6 +85,7 @@ def in_words(found: Measures) -> str:
 def measured(comfyui: Path, side: str, case: Case, appearances: int = 1) -> Measures:
     """What one transfer costs. For a fresh process: it starts the host."""
     with temporary_home() as home:
+        compute_attention_as_on_a_gpu(comfyui)
         Host(comfyui, home)
         from .transfers.inverted import pocket_models
 
