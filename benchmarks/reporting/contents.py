@@ -92,7 +92,8 @@ CONTENTS = (
         "Every test that reads tensors of the official implementations. *difference*: the largest one of the "
         "test's comparisons, over the largest value. Where the full set of tensors is not beside the repository, only "
         "those committed under tests/golden are compared. A test without a difference compares exactly, or in a way of "
-        "its own. What each limit is and why: docs/parity.md.",
+        "its own; *antialiasing is off* compares a difference that is small itself. What each limit is and why: "
+        "docs/parity.md.",
         (Table("parity.csv"),),
         full=(("parity",),),
         quick=(("parity", "--only", "operators"),),
