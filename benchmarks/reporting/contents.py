@@ -104,11 +104,11 @@ CONTENTS = (
         "forwards of the authors' code (with and without text one by one, two passes over three pictures) and builds "
         "every attention map; its output equals ours with replayed references "
         "(tests/benchmarks/test_official_loop.py). The host computes attention as on a GPU, by torch's fused kernel. "
-        "Memory is above what the loaded model takes, some 40 MiB of it whatever the size; where other work runs on "
+        "Memory is above what the loaded model takes, some 20 MiB of it whatever the size; where other work runs on "
         "the machine, CPU seconds say more than seconds. Noise of seeds 0 and 42.",
         (
             Table("official_cost.csv"),
-            Table("edit_cost.csv", "pix2pix-zero: one picture, regularised inversion included, seed 0:"),
+            Table("edit_cost.csv", "pix2pix-zero: one picture, regularised inversion included, seed 0, the host's own attention of a CPU:"),
             Table("contrast_memory.csv", "Attention with contrast on N places, 8 heads of 40 channels, fp32, seed 0:"),
             Table(
                 "matching_memory.csv",
