@@ -108,7 +108,10 @@ CONTENTS = (
         "the machine, CPU seconds say more than seconds. Noise of seeds 0 and 42.",
         (
             Table("official_cost.csv"),
-            Table("edit_cost.csv", "pix2pix-zero: one picture, regularised inversion included, seed 0, the host's own attention of a CPU:"),
+            Table(
+                "edit_cost.csv",
+                "pix2pix-zero: one picture, inversion included, seed 0, with the host's own attention of a CPU:",
+            ),
             Table("contrast_memory.csv", "Attention with contrast on N places, 8 heads of 40 channels, fp32, seed 0:"),
             Table(
                 "matching_memory.csv",
