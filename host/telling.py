@@ -5,6 +5,8 @@ import logging
 from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
+FP32 = 4  # bytes
+
 
 class OnTheNode(logging.Handler):
     """Shows log records as text on the node whose execution they come from, for the client that queued it.
@@ -37,6 +39,6 @@ def tell_on_nodes(logger: logging.Logger) -> None:
         logger.addHandler(OnTheNode())
 
 
-def mebibytes(values: int, bytes_each: int = 4) -> str:
-    """How much memory so many numbers take, in words."""
-    return f"{values * bytes_each / 2**20:.1f} MiB"
+def mebibytes(values: int) -> str:
+    """How much memory so many numbers in fp32 take, in words."""
+    return f"{values * FP32 / 2**20:.1f} MiB"
