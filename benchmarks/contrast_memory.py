@@ -31,11 +31,12 @@ def main(installation: object, arguments: Sequence[str]) -> int:
     """Measure every method at every size and write the table."""
     parser = argparse.ArgumentParser(prog="dev.py bench contrast_memory", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="fresh processes per figure (default: 3)")
+    parser.add_argument("--tokens", type=int, nargs="+", default=TOKENS, metavar="N", help=f"default: {TOKENS}")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the result goes")
     parsed = parser.parse_args(arguments)
     values: dict[str, dict[str, list[float]]] = {}
     for method, options in METHODS.items():
-        for tokens in TOKENS:
+        for tokens in parsed.tokens:
             if "query_chunk" in options and tokens > LARGEST_WHOLE_MAP:
                 continue
             rises = [in_fresh_process(rise, tokens, options) / MEBIBYTE for _ in range(parsed.repeats)]

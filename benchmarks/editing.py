@@ -1,10 +1,10 @@
 """Does pix2pix-zero edit what it is asked to, and nothing else? Pocket scenes that no training has seen.
 
-`python dev.py bench editing [--scenes N] [--only NAME ...] [--editor FILE]` turns horses to cows, plain coats to
-striped ones and red coats to blue ones, and writes results/editing_scenes.csv (every value of every scene),
-results/editing.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the pictures. Methods that are
-not run keep the values that an earlier run has written. `--speed N --editor FILE` instead measures the time per
-picture (results/editing_speed.csv).
+`python dev.py bench editing [--scenes N] [--edits NAME ...] [--only NAME ...] [--editor FILE]` turns horses to cows,
+plain coats to striped ones and red coats to blue ones, and writes results/editing_scenes.csv (every value of every
+scene), results/editing.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the pictures. Methods
+that are not run keep the values that an earlier run has written. `--speed N --editor FILE` instead measures the time
+per picture (results/editing_speed.csv).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..developer.console import say
 from ..developer.installation import Installation
 from ..pocket.render import render
 from .edits.batches import Outputs, run_methods
-from .edits.judge import judge_facts, load_judge
+from .edits.judge import WEIGHTS, judge_facts, load_judge
 from .edits.measures import measure
 from .edits.speed import seconds_per_picture
 from .edits.tasks import EDITS, SIZE
@@ -41,15 +41,17 @@ def main(installation: Installation, arguments: list[str]) -> int:
         write_table(options.out / "editing_speed.csv", values)
         say(as_text(values))
         return 0
-    load_judge()  # which may take minutes; its table is wanted in any case
-    outputs = run_methods(installation.host, options.scenes, options.only, options.editor, options.workers)
+    edits = [edit for edit in EDITS if not options.edits or edit.name in options.edits]
+    if any(edit.needs_judge for edit in edits):
+        load_judge()  # first, since it may take minutes
+    outputs = run_methods(installation.host, edits, options.scenes, options.only, options.editor, options.workers)
     say(as_text(write_results(options.out, measured(outputs), outputs, options.sheet)))
     return 0
 
 
 def measured(outputs: Outputs) -> Cases:
     """Every measure of every method's outputs, by edit and method."""
-    judge = load_judge()
+    judge = load_judge() if any(edit.needs_judge for edit in outputs) else None
     return {
         f"{edit.name}: {name}": measure(edit, edit.scenes(len(pictures)), pictures, judge)
         for edit, of_edit in outputs.items()
@@ -65,7 +67,8 @@ def write_results(folder: Path, values: Cases, outputs: Outputs, sheet: str) -> 
     number = max(len(cases) for metrics in every.values() for cases in metrics.values())
     seeds = ((scene.seed for scene in edit.scenes(number)) for edit in EDITS)
     write_cases(path, ("scene", *(f"{edit.name} seed" for edit in EDITS)), zip(count(), *seeds), every)
-    table = every | {f"judge, {kind} pictures": right for kind, right in judge_facts().items()}
+    facts = judge_facts() if WEIGHTS.is_file() else {}
+    table = every | {f"judge, {kind} pictures": right for kind, right in facts.items()}
     write_table(folder / "editing.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
     write_sheet(folder / f"{sheet}.png", columns(outputs))
     return table
@@ -91,6 +94,8 @@ def columns(outputs: Outputs) -> dict[str, Tensor]:
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.py bench editing", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scenes", type=int, default=32, metavar="N", help="scenes of every edit (default: 32)")
+    names = [edit.name for edit in EDITS]
+    parser.add_argument("--edits", nargs="+", choices=names, metavar="NAME", help=f"of: {', '.join(names)} (all)")
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these methods alone; all if left out")
     parser.add_argument("--editor", type=Path, metavar="FILE", help="a distilled editor of `bench distil`, judged too")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; chosen by the machine if 0")

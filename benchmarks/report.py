@@ -17,9 +17,11 @@ from ..developer.console import say, step
 from ..developer.installation import Installation
 from ..developer.places import CACHE, OUT, ROOT, contained_environment
 from .reporting import RESULTS
-from .reporting.contents import CONTENTS
+from .reporting.claims import stated
+from .reporting.contents import CLAIMS, CONTENTS
 from .reporting.markdown import table
-from .reporting.origin import benchmarks_run, here_and_now, origins
+from .reporting.origin import benchmarks_run, here_and_now
+from .reporting.runs import Runs
 from .reporting.section import Picture, Section, Table, Words
 
 QUICK = OUT / "report-quick"
@@ -67,9 +69,10 @@ def report(folder: Path, failures: Failures, *, quick: bool) -> str:
     head = [
         "# Benchmark report",
         f"Composed by {origin}.",
-        "Every table and picture says what made it, when, and on which machine. `mean [low, high]`: 95 % bootstrap "
-        "intervals (BCa) over the n cases. The pocket world is a test bench with toy animals: its numbers compare "
-        "methods with one another, they are no claim about Stable Diffusion.",
+        "The number behind every table and picture leads to its run at the end of this page: command, day, commit, "
+        "machine, versions. `mean [low, high]`: 95 % bootstrap intervals (BCa) over the n cases. The pocket world is a "
+        "test bench with toy animals: its numbers compare methods with one another, they are no claim about Stable "
+        "Diffusion.",
     ]
     if quick:
         head.append(
@@ -77,12 +80,15 @@ def report(folder: Path, failures: Failures, *, quick: bool) -> str:
             "runs; `python dev.py bench` makes the full one, benchmarks/results/report.md."
         )
     head.append("\n".join(f"{number}. {section.title}" for number, section in enumerate(CONTENTS, 1)))
-    bodies = [part for section in CONTENTS for part in paragraphs(folder, section, failures, quick)]
-    return "\n\n".join([*head, *bodies]) + "\n"
+    if facts := stated(folder, CLAIMS):
+        head += ["## In short", "\n".join(f"- {fact}" for fact in facts)]
+    runs = Runs()
+    bodies = [part for section in CONTENTS for part in paragraphs(folder, section, failures, runs, quick=quick)]
+    return "\n\n".join([*head, *bodies, "## Runs", runs.listed()]) + "\n"
 
 
-def paragraphs(folder: Path, section: Section, failures: Failures, quick: bool) -> list[str]:
-    """One section: what it is about, what went wrong, what there is."""
+def paragraphs(folder: Path, section: Section, failures: Failures, numbered: Runs, *, quick: bool) -> list[str]:
+    """One section: what it is about, what went wrong, what there is. numbered: takes in the runs that it names."""
     runs = section.quick if quick else section.full
     parts = [f"## {section.title}", section.about]
     parts += [
@@ -92,19 +98,20 @@ def paragraphs(folder: Path, section: Section, failures: Failures, quick: bool) 
     ]
     for shown in section.shows:
         for path in files(folder, shown):
-            parts += exhibit(path, shown)
+            parts += exhibit(path, shown, numbered)
     if not any(files(folder, shown) for shown in section.shows):
         commands = ", ".join(f"`python dev.py bench {' '.join(words)}`" for words in section.full)
         parts.append(f"Not in this {'quick ' if quick else ''}report. {commands} would fill this section.")
     return parts
 
 
-def exhibit(path: Path, shown: Table | Picture) -> list[str]:
-    """A table or a picture, the sentence above it, and where it comes from."""
-    parts = [shown.about] if shown.about else []
-    parts.append(table(path, shown) if isinstance(shown, Table) else f"![{shown.about}]({path.name})")
-    made_by = "; ".join(map(str, origins(path))) or "nobody noted by which command"
-    return [*parts, f"<sub>[{path.name}]({path.name}): {made_by}.</sub>"]
+def exhibit(path: Path, shown: Table | Picture, numbered: Runs) -> list[str]:
+    """A table or a picture, the sentence above it, and which runs it comes from; nothing for a table without rows."""
+    body = table(path, shown) if isinstance(shown, Table) else f"![{shown.about}]({path.name})"
+    if not body:
+        return []
+    about = [shown.about] if shown.about else []
+    return [*about, body, f"<sub>[{path.name}]({path.name}), {numbered.behind(path)}</sub>"]
 
 
 def files(folder: Path, shown: Table | Picture) -> list[Path]:

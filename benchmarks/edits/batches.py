@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ...developer.console import Trouble
 from ...pocket.scene import Scene
 from ..hosts import in_hosts
-from .tasks import EDITS, Edit
+from .tasks import Edit
 
 BATCH = 8
 Batch = tuple[Edit, tuple[Scene, ...]]
@@ -26,7 +26,9 @@ Outputs = dict[Edit, dict[str, Tensor]]
 """edit -> method -> the edited pictures [scenes, H, W, 3]"""
 
 
-def run_methods(comfyui: Path, number: int, only: Sequence[str], editor: Path | None, workers: int) -> Outputs:
+def run_methods(
+    comfyui: Path, edits: Sequence[Edit], number: int, only: Sequence[str], editor: Path | None, workers: int
+) -> Outputs:
     """The outputs of every method on the first `number` scenes of each edit, or of those whose names are in `only`.
 
     editor: a distilled editor, which is then a method of PLAIN_TO_STRIPED too. workers: 0 is chosen by the machine.
@@ -35,13 +37,13 @@ def run_methods(comfyui: Path, number: int, only: Sequence[str], editor: Path | 
     """
     batches = [
         (edit, tuple(scenes[first : first + BATCH]))
-        for edit in EDITS
+        for edit in edits
         for scenes in [edit.scenes(number)]
         for first in range(0, number, BATCH)
     ]
     parts = in_hosts(comfyui, partial(_run_batch, only=tuple(only), editor=editor), batches, workers)
     outputs: Outputs = {}
-    for edit in EDITS:
+    for edit in edits:
         of_edit = [part for (of, _), part in zip(batches, parts, strict=True) if of == edit]
         outputs[edit] = {
             name: torch.from_numpy(np.concatenate([part[name] for part in of_edit])) for name in of_edit[0]

@@ -24,7 +24,7 @@ LIT = 0.85
 """Of a coat's colour in the light of the pocket world, on the mean over a body."""
 
 
-def measure(edit: Edit, scenes: Sequence[Scene], outputs: Tensor, judge: Judge) -> dict[str, list[float]]:
+def measure(edit: Edit, scenes: Sequence[Scene], outputs: Tensor, judge: Judge | None) -> dict[str, list[float]]:
     """Values by measure, one per scene, for the edited pictures [B, H, W, 3].
 
     success: 1 where the judge reads the target off the output (of a colour: `body_colours`), else 0.
@@ -32,6 +32,8 @@ def measure(edit: Edit, scenes: Sequence[Scene], outputs: Tensor, judge: Judge) 
         changes the species cannot have 1; what the renderer itself has stands in the row of the perfect answer.
     background_psnr: in dB against the picture, EDGE away from where it or the perfect answer has the animal.
     body_colour_error, of edits of the colour: 0 is the perfect answer's mean colour of the body, 1 is the picture's.
+
+    judge: None will do for an edit that needs none.
     """
     before, answer = (render(some, SIZE) for some in (scenes, [edit.answer(scene) for scene in scenes]))
     outside = F.max_pool2d(before.mask + answer.mask, 2 * EDGE + 1, stride=1, padding=EDGE) == 0
@@ -43,7 +45,7 @@ def measure(edit: Edit, scenes: Sequence[Scene], outputs: Tensor, judge: Judge) 
             for output, image, where in zip(outputs, before.image, outside, strict=True)
         ],
     }
-    if edit.trait == "colour":
+    if not edit.needs_judge:
         values["body_colour_error"] = [
             relative_part_colour_error(outputs[i], before.image[i], body, answer.image[i], body).item()
             for i, body in enumerate(before.parts * (before.parts == BODY))
@@ -51,9 +53,13 @@ def measure(edit: Edit, scenes: Sequence[Scene], outputs: Tensor, judge: Judge) 
     return values
 
 
-def read(edit: Edit, outputs: Tensor, truth: Rendering, judge: Judge) -> list[str]:
-    """Which word each output shows for the trait that is edited."""
-    return body_colours(outputs, truth.parts) if edit.trait == "colour" else judge.verdicts(outputs)[edit.trait]
+def read(edit: Edit, outputs: Tensor, truth: Rendering, judge: Judge | None) -> list[str]:
+    """Which word each output shows for the trait that is edited. Raises ValueError where a judge is needed."""
+    if not edit.needs_judge:
+        return body_colours(outputs, truth.parts)
+    if judge is None:
+        raise ValueError(f"{edit.name} needs a judge of the {edit.trait}")
+    return judge.verdicts(outputs)[edit.trait]
 
 
 def body_colours(outputs: Tensor, parts: Tensor) -> list[str]:

@@ -31,6 +31,11 @@ class Edit:
         """E.g. "horse to cow"."""
         return f"{self.source} to {self.target}"
 
+    @property
+    def needs_judge(self) -> bool:
+        """Whether it takes a trained eye to see the trait; a colour can be measured."""
+        return self.trait != "colour"
+
     def bank(self, word: str) -> list[str]:
         """Every full caption of the pocket world that has `word` for the trait; surroundings in the same order."""
         choices = TRAITS | {self.trait: (word,)}

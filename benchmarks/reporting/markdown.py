@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .section import Table
@@ -13,9 +13,11 @@ EMPTY = "-"
 
 
 def table(path: Path, shown: Table) -> str:
-    """A CSV file as a table: a row per method and a column per metric where it has that form, else as it is."""
-    with path.open(newline="", encoding="utf-8") as file:
-        columns, *lines = csv.reader(file)
+    """A CSV file as a table: a row per method and a column per metric where it has that form, else as it is.
+
+    Without rows to show: nothing.
+    """
+    columns, lines = read_rows(path)
     if tuple(columns) != COLUMNS:
         return _drawn(columns, [[number(cell) for cell in line] for line in lines])
     rows = [line for line in lines if not shown.methods or line[0].startswith(shown.methods)]
@@ -55,6 +57,13 @@ def number(cell: str) -> str:
     return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 1000 else 0}f}"
 
 
-def _drawn(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [columns, ["---"] * len(columns), *lines]
+def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The columns of a CSV file, and its lines."""
+    with path.open(newline="", encoding="utf-8") as file:
+        columns, *lines = csv.reader(file)
+    return columns, lines
+
+
+def _drawn(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [columns, ["---"] * len(columns), *lines] if lines else []
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)

@@ -90,4 +90,3 @@ def rendered(pairs: list[Pair], size: int) -> RenderedPairs:
 def prompt(noun: str) -> str:
     """The prompt that a picture is inverted with, as in the demo."""
     return f"a photo of a {noun}"
-

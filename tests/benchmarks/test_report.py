@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from appearance_transfer.benchmarks.report import paragraphs, report
-from appearance_transfer.benchmarks.reporting.contents import CONTENTS
+from appearance_transfer.benchmarks.reporting.claims import Cell, Claim, Count, stated
+from appearance_transfer.benchmarks.reporting.contents import CLAIMS, CONTENTS
 from appearance_transfer.benchmarks.reporting.curves import Panel, write_curves
 from appearance_transfer.benchmarks.reporting.markdown import by_method, interval, number
 from appearance_transfer.benchmarks.reporting.origin import FILE, benchmarks_run, here_and_now, origins
+from appearance_transfer.benchmarks.reporting.runs import Runs
 from appearance_transfer.benchmarks.reporting.section import Picture, Section, Table
 from appearance_transfer.benchmarks.reporting.table import write_rows, write_table
 from appearance_transfer.developer.places import ROOT
@@ -41,25 +43,60 @@ def test_the_head_names_machine_and_versions(tmp_path: Path) -> None:
     assert "cores" in here.machine
 
 
-def test_a_table_has_intervals_and_its_origin(tmp_path: Path) -> None:
+def test_a_table_has_intervals_and_its_run(tmp_path: Path) -> None:
     write_table(tmp_path / "sample.csv", VALUES)
-    text = "\n".join(paragraphs(tmp_path, SECTION, {}, quick=False))
+    runs = Runs()
+    text = "\n".join(paragraphs(tmp_path, SECTION, {}, runs, quick=False))
     mean, low, high, _ = mean_interval(VALUES["ours"]["error"])
     assert low < mean < high
     assert f"| ours | {mean:.2f} [{low:.2f}, {high:.2f}] | 0.50 | 3, 2 |" in text
+    assert "[sample.csv](sample.csv), run [1](#run-1)" in text
     (origin,) = origins(tmp_path / "sample.csv")
-    assert str(origin) in text
+    assert runs.listed() == f'1. <a id="run-1"></a>{origin}'
+
+
+def test_files_of_one_run_have_one_number(tmp_path: Path) -> None:
+    write_table(tmp_path / "first.csv", VALUES)
+    write_table(tmp_path / "second.csv", VALUES)
+    runs = Runs()
+    assert runs.behind(tmp_path / "first.csv") == runs.behind(tmp_path / "second.csv") == "run [1](#run-1)"
+
+
+def test_a_table_without_rows_to_show_is_left_out(tmp_path: Path) -> None:
+    write_table(tmp_path / "sample.csv", VALUES)
+    empty = Section("", "", (Table("sample.csv", "Nobody:", methods=("theirs",)),), full=())
+    assert "Nobody" not in "\n".join(paragraphs(tmp_path, empty, {}, Runs(), quick=False))
+
+
+class TestClaims:
+    def test_numbers_are_read_out_of_the_files(self, tmp_path: Path) -> None:
+        write_table(tmp_path / "sample.csv", VALUES)
+        write_rows(tmp_path / "plain.csv", ("size", "way", "value"), [("1", "grid", "7"), ("1", "single", "9")])
+        numbers = (
+            Cell("sample.csv", ("identity",), "error"), Cell("plain.csv", ("1", "single"), "value"),
+            Count("plain.csv"), Count("plain.csv", "way", "grid"),
+        )  # fmt: skip
+        assert stated(tmp_path, [Claim("{}, {}, {}, {}", numbers)]) == ["1, 9, 2, 1"]
+
+    def test_without_a_number_there_is_no_sentence(self, tmp_path: Path) -> None:
+        write_table(tmp_path / "sample.csv", VALUES)
+        missing = (Cell("none.csv", (), "error"), Cell("sample.csv", ("theirs",), "error"), Count("none.csv"))
+        assert not stated(tmp_path, [Claim("{}", (number,)) for number in missing])
+
+    def test_every_claim_of_the_report_is_in_it(self) -> None:
+        """A row that was renamed would take its sentence out of the report unnoticed."""
+        assert len(stated(ROOT / "benchmarks" / "results", CLAIMS)) == len(CLAIMS)
 
 
 def test_a_run_that_failed_is_a_sentence(tmp_path: Path) -> None:
-    text = "\n".join(paragraphs(tmp_path, SECTION, {("sample", "--all"): "there is no weather"}, quick=False))
+    text = "\n".join(paragraphs(tmp_path, SECTION, {("sample", "--all"): "there is no weather"}, Runs(), quick=False))
     assert "`python dev.py bench sample --all` did not finish: there is no weather" in text
 
 
 def test_only_what_is_asked_for_is_shown(tmp_path: Path) -> None:
     write_table(tmp_path / "sample.csv", VALUES)
     shown = Section("", "", (Table("sample.csv", metrics=("overlap",), methods=("ours",)),), full=())
-    text = "\n".join(paragraphs(tmp_path, shown, {}, quick=False))
+    text = "\n".join(paragraphs(tmp_path, shown, {}, Runs(), quick=False))
     assert "| method | overlap | n |" in text
     assert "identity" not in text
 
@@ -67,14 +104,14 @@ def test_only_what_is_asked_for_is_shown(tmp_path: Path) -> None:
 def test_pictures_are_found_by_their_pattern(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "some_b.png")
     shown = Section("", "", (Picture("some_*.png", "Look"),), full=())
-    text = "\n".join(paragraphs(tmp_path, shown, {}, quick=False))
+    text = "\n".join(paragraphs(tmp_path, shown, {}, Runs(), quick=False))
     assert "![Look](some_b.png)" in text
-    assert "nobody noted" in text
+    assert "nobody noted which command" in text
 
 
 def test_another_form_of_table_is_shown_as_it_is(tmp_path: Path) -> None:
     write_rows(tmp_path / "sample.csv", ("pair", "value"), [("cows", "0.01234"), ("fruit", "")])
-    assert "| cows | 0.012 |\n| fruit | - |" in "\n".join(paragraphs(tmp_path, SECTION, {}, quick=False))
+    assert "| cows | 0.012 |\n| fruit | - |" in "\n".join(paragraphs(tmp_path, SECTION, {}, Runs(), quick=False))
 
 
 @pytest.mark.parametrize(
