@@ -26,7 +26,7 @@ from ..splice.vit import load_vit
 from .photographs import PICTURES, WILLOW, square
 from .photographs.distortions import DISTORTIONS
 from .photographs.matching import measured, sources
-from .photographs.measures import Measure, measures, real_networks
+from .photographs.measures import Measure, foreground_boxes, masks_in_boxes, measures, real_networks
 from .photographs.orders import orders
 from .photographs.willow import classes
 from .real_weights import dino, lpips, u2net
@@ -105,9 +105,15 @@ def _line(values: Results, name: str, measure: str) -> list[tuple[float, float]]
 
 
 def draw_photographs(path: Path, photographs: Tensor, values: Results) -> None:
-    """Each photograph, what U2-Net-P takes for its foreground, and the photograph at each second amount."""
-    columns = {"photograph": photographs, "foreground": u2net.foreground(photographs)[:, None].expand(-1, 3, -1, -1)}
-    below: list[list[str]] = [["mean over photographs:"], []]
+    """Each photograph, what U2-Net-P takes for its foreground, what MobileSAM finds in the box around that, and the
+    photograph at each second amount.
+    """
+    masks = {
+        "foreground": u2net.foreground(photographs),
+        "SAM mask": masks_in_boxes(photographs, foreground_boxes(photographs)).float(),
+    }
+    columns = {"photograph": photographs} | {name: mask[:, None].expand(-1, 3, -1, -1) for name, mask in masks.items()}
+    below: list[list[str]] = [["mean over photographs:"], [], []]
     for name, distortion in DISTORTIONS.items():
         for amount in distortion.amounts[1::2]:
             row = _row(name, amount)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,11 +17,11 @@ from ...evaluation.structural_similarity import ssim
 from ...evaluation.structure_distance import structure_distance
 from ...inversion.quality import psnr
 from ...splice.vit import VisionTransformer, load_vit
-from ..real_weights import dino, lpips, u2net
+from ..real_weights import dino, lpips, mobile_sam, u2net
 
 Measure = Callable[[Tensor, Tensor], Tensor]
 """(pictures [B, 3, H, W] in 0..1, another [1, 3, H, W] or as many) -> a number for each picture [B]."""
-LIKENESS = ("PSNR", "SSIM", "IoU of the foreground")
+LIKENESS = ("PSNR", "SSIM", "IoU of the foreground", "IoU of SAM masks")
 """Measures that are greatest where two pictures are the same; the others are then 0."""
 
 
@@ -36,6 +36,7 @@ class Networks:
 def real_networks() -> Networks:
     """Fetched where they are not there yet. Raises Trouble where they cannot be had."""
     u2net.network()
+    mobile_sam.network()
     return Networks(load_lpips(load_file(lpips.weights())), load_vit(load_file(dino.weights())))
 
 
@@ -49,6 +50,7 @@ def measures(networks: Networks) -> dict[str, Measure]:
         "PSNR": lambda found, true: psnr(found, true.expand_as(found)),
         "SSIM": lambda found, true: ssim(found, true.expand_as(found)),
         "IoU of the foreground": overlap,
+        "IoU of SAM masks": overlap_in_box,
     }
 
 
@@ -62,3 +64,24 @@ def overlap(found: Tensor, true: Tensor) -> Tensor:
     """Of what U2-Net-P takes for the foreground."""
     ours, wanted = (u2net.foreground(pictures) > 0.5 for pictures in (found, true))
     return intersection_over_union(ours, wanted.expand_as(ours))
+
+
+def overlap_in_box(found: Tensor, true: Tensor) -> Tensor:
+    """Of what MobileSAM finds in one box in both pictures: the box around the foreground of the true one.
+
+    With a box of its own, a spoilt picture would be measured by what U2-Net-P still finds in it.
+    """
+    boxes = foreground_boxes(true)
+    ours, wanted = masks_in_boxes(found, boxes * (len(found) // len(boxes))), masks_in_boxes(true, boxes)
+    return intersection_over_union(ours, wanted.expand_as(ours))
+
+
+def foreground_boxes(pictures: Tensor) -> list[mobile_sam.Box]:
+    """Around what U2-Net-P takes for the foreground of each picture [B, 3, H, W]."""
+    return [mobile_sam.box_around(mask) for mask in u2net.foreground(pictures) > 0.5]
+
+
+def masks_in_boxes(pictures: Tensor, boxes: Sequence[mobile_sam.Box]) -> Tensor:
+    """What MobileSAM finds in the box of each picture [B, 3, H, W]: bool [B, H, W]."""
+    seen = map(mobile_sam.look, pictures.split(1))
+    return torch.stack([one.in_box(box) > 0 for one, box in zip(seen, boxes, strict=True)])

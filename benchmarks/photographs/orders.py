@@ -58,6 +58,7 @@ def orders(measures: dict[str, Measure]) -> Iterator[Order]:
         ("recoloured, or another of its kind", "structure distance", lambda own, other: (_other_hues(own), other)),
         ("recoloured, or another of its kind", "IoU of the foreground", lambda own, other: (_other_hues(own), other)),
         ("blurred by 1 px, or another of its kind", "LPIPS", lambda own, other: (blurred(own, 1), other)),
+        ("recoloured, or another of its kind", "IoU of SAM masks", lambda own, other: (_other_hues(own), other)),
         (
             "blurred by 1 px, or other hues",
             "colour histogram distance",

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torchvision.ops import masks_to_boxes
 
 from ...correspondence.points import Point
 from ...developer.registry import SourceDistribution
@@ -44,6 +45,14 @@ RENAMED = (  # in the encoder: from the names of MobileSAM's authors to those of
 CLASSIFIER = ("image_encoder.norm_head.", "image_encoder.head.")
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) in pixels, from the edge of the picture."""
+
+
+def box_around(mask: Tensor) -> Box:
+    """The smallest box around a bool mask [H, W]. Raises ValueError where nothing is in the mask."""
+    if not mask.any():
+        raise ValueError("The mask is empty, so no box goes around it; take a mask of what is in the picture.")
+    left, top, right, bottom = masks_to_boxes(mask[None])[0].tolist()
+    return left, top, right + 1, bottom + 1
 
 
 class Sight:

@@ -7,7 +7,7 @@ from appearance_transfer.benchmarks.photographs.distortions import DISTORTIONS
 from appearance_transfer.benchmarks.photographs.measures import LIKENESS, measures
 from appearance_transfer.benchmarks.photographs.orders import Order, orders
 
-PERFECT = {"PSNR": torch.inf, "SSIM": 1.0, "IoU of the foreground": 1.0}
+PERFECT = {"PSNR": torch.inf, "SSIM": 1.0, "IoU of the foreground": 1.0, "IoU of SAM masks": 1.0}
 GROWS = {  # measure -> the distortions that it must follow, step by step
     "LPIPS": ("blur", "noise", "shift", "hue"),
     "Gram distance": ("blur", "noise"),
@@ -16,6 +16,7 @@ GROWS = {  # measure -> the distortions that it must follow, step by step
     "PSNR": ("blur", "noise", "shift", "hue"),
     "SSIM": ("blur", "noise", "shift"),
     "IoU of the foreground": ("shift",),
+    "IoU of SAM masks": ("blur", "noise", "shift"),
 }
 STRIPES_THAT_LEAN = 1
 """Gram matrices know directions: one crop of the zebra is nearer to other things than to its upright stripes."""
@@ -60,6 +61,6 @@ def test_what_a_measure_is_blind_to_by_design(values) -> None:
 
 
 def test_the_nearer_picture_is_the_nearer_number(found) -> None:
-    assert len(found) == 6
+    assert len(found) == 7
     wrong = {(order.measure, case) for order in found for case, right in enumerate(order.right) if not right}
     assert wrong == {("Gram distance", STRIPES_THAT_LEAN)}
