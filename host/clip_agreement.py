@@ -8,12 +8,17 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from safetensors import safe_open
 from torch import Tensor
 
 from ..evaluation.masked_crop import masked_crop
 from ..evaluation.masks import mask_per_picture
 from ..evaluation.measured import Measured, check_count
+from .files import SUFFIX
 from .pictures import one_by_one
+
+PROJECTIONS = "text_projection", "text_projection.weight"
+"""Ends of the names under which files of CLIP keep it: as the authors write it, and as Hugging Face does."""
 
 
 @dataclass(frozen=True)
@@ -112,14 +117,19 @@ def meaning_of_pictures(vision: Any, image: Tensor) -> Tensor:
 
 
 def meaning_of_text(clip: Any, text: str) -> Tensor:
-    """A text in the shared space, [1, C]. Raises ValueError where the CLIP does not bring it there."""
-    _, pooled = clip.encode_from_tokens(clip.tokenize(text), return_pooled=True)
-    if pooled is None or not _projects(clip, pooled.shape[1]):
+    """A text in the shared space, [1, C]. Raises ValueError where the CLIP does not bring it there.
+
+    It is projected here: of a CLIP-L alone the host hands out the embedding from before, which is in no shared space.
+    """
+    _, pooled = clip.encode_from_tokens(clip.tokenize(text), return_pooled="unprojected")
+    projection = None if pooled is None else _projection(clip, pooled.shape[1])
+    if projection is None:
         raise ValueError(
-            "This CLIP does not bring texts into the space of pictures: its file has no text projection, as those "
-            "of SD1.5 checkpoints. Load clip_l.safetensors of the original CLIP ViT-L/14 with Load CLIP."
+            "This CLIP does not bring texts into the space of pictures: its file has no text projection, as those of "
+            "SD1.5 checkpoints and clip_l.safetensors. Load model.safetensors of openai/clip-vit-large-patch14, which "
+            "holds both halves, with Load CLIP and Load CLIP Vision."
         )
-    return pooled.float().cpu()
+    return pooled.float().cpu() @ projection.mT
 
 
 def _meaning_of(clip: Any, text: str) -> Tensor:
@@ -137,11 +147,32 @@ def _meaning_of_objects(vision: Any, image: Tensor, mask: Tensor | None) -> Tens
     return torch.cat([meaning_of_pictures(vision, crop[None]) for crop in crops])
 
 
-def _projects(clip: Any, width: int) -> bool:
-    """Whether there is a projection to `width` numbers; the host puts the identity where a file has none."""
-    weights = [
-        weight
-        for name, weight in clip.cond_stage_model.state_dict().items()
-        if name.endswith("text_projection.weight") and weight.shape == (width, width)
-    ]
-    return any(not torch.equal(weight.float().cpu(), torch.eye(width)) for weight in weights)
+def _projection(clip: Any, width: int) -> Tensor | None:
+    """The matrix [width, width] that brings pooled embeddings into the shared space, in fp32, or None without one.
+
+    Where a file has none the host makes one all the same: zeros, or whatever the memory held.
+    """
+    if _file_lacks_projection(clip):
+        return None
+    for name, weight in clip.cond_stage_model.state_dict().items():
+        if name.endswith("text_projection.weight") and weight.shape == (width, width):
+            matrix = weight.float().cpu()
+            means_something = torch.isfinite(matrix).all() and matrix.any(1).all()
+            return matrix if means_something and not torch.equal(matrix, torch.eye(width)) else None
+    return None
+
+
+def _file_lacks_projection(clip: Any) -> bool:
+    """Whether this CLIP is known to be from .safetensors files, by a loader of the host, none of which has it."""
+    loaded = getattr(getattr(clip, "patcher", None), "cached_patcher_init", None)  # (loader, arguments), files first
+    if loaded is None:
+        return False
+    paths = [loaded[1][0]] if isinstance(loaded[1][0], str) else loaded[1][0]
+    if not all(str(path).endswith(SUFFIX) for path in paths):
+        return False
+    return not any(name.endswith(PROJECTIONS) for path in paths for name in _names_in(path))
+
+
+def _names_in(path: str) -> list[str]:
+    with safe_open(path, framework="pt") as file:
+        return list(file.keys())
