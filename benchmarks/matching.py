@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.nn.functional import interpolate
 from tqdm import tqdm
 
 from ..correspondence.correspondence import Correspondence
 from ..correspondence.features import Features
 from ..correspondence.match import match
+from ..correspondence.mirroring import likeness
 from ..developer.console import Trouble, say
 from ..developer.in_process import Host
 from ..developer.installation import Installation
@@ -80,7 +80,7 @@ def measure(models: Any, source: Any, truth: RenderedPairs, keypoints: Keypoints
     mirrored = replace(mirrored, values=mirrored.values.flip(-1))
     plain, turned = (_inside_masks(structure, other, truth) for other in (appearance, mirrored))
     found, found_turned = shares_found(plain, keypoints), shares_found(turned, keypoints)
-    aligned = torch.where(_likeness(turned) > _likeness(plain), found_turned, found)
+    aligned = torch.where(likeness(turned) > likeness(plain), found_turned, found)
     free = shares_found(match(structure, appearance), keypoints)
     return {PCK: found.tolist(), ALIGNED: aligned.tolist(), FREE: free.tolist()}
 
@@ -93,12 +93,6 @@ def _finer(features: Features) -> Features:
 def _inside_masks(structure: Features, appearance: Features, truth: RenderedPairs) -> Correspondence:
     masks = {"structure_mask": truth.structure.mask, "appearance_mask": truth.appearance.mask}
     return match(structure, appearance, **masks)
-
-
-def _likeness(correspondence: Correspondence) -> Tensor:
-    """[pairs]: the mean cosine of the matches."""
-    matched = correspondence.best >= 0
-    return (correspondence.cosine * matched).sum((1, 2)) / matched.sum((1, 2))
 
 
 def _in_groups(pairs: list[Pair], measures: dict[str, list[float]]) -> Iterator[tuple[str, list[float]]]:

@@ -111,6 +111,70 @@ class MatchFeatures(io.ComfyNode):
         return io.NodeOutput(matches, confidence_mask(matches), ui=view)
 
 
+class MirrorToMatch(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_MirrorToMatch",
+            display_name="Mirror to Match",
+            category=FAMILY,
+            description="Mirrors the appearance where its mirror image matches the structure better.",
+            search_aliases=["flip", "pose alignment", "facing", "left right", "orientation"],
+            inputs=[
+                io.Model.Input("model", tooltip="SD1.x, SD2.x or SDXL; its features decide."),
+                io.Vae.Input("vae", tooltip="Encodes the pictures."),
+                io.Conditioning.Input(
+                    "positive", tooltip="What both pictures show, for example 'a photo of an animal'; or an empty text."
+                ),
+                io.Image.Input("structure", tooltip="The picture that stays as it is."),
+                io.Image.Input("appearance", tooltip="The picture that is mirrored where that fits better."),
+                io.Combo.Input(
+                    "preset", options=["semantic", "geometric", "pocket"], default="semantic",
+                    tooltip="As in DIFT Features: semantic for parts of objects, pocket for the pocket checkpoint.",
+                ),
+                io.Int.Input(
+                    # False: else the page draws a new seed, and so looks anew, at every queue
+                    "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
+                    tooltip="Seed of the noise of the looks.",
+                ),
+                io.Int.Input(
+                    "ensemble", default=2, min=1, max=64, advanced=True,
+                    tooltip="Noisy looks at each picture whose mean is taken; more are surer and take longer.",
+                ),
+                io.Mask.Input(
+                    "structure_mask", optional=True,
+                    tooltip="Where the object is in the structure; the whole picture without a mask.",
+                ),
+                io.Mask.Input(
+                    "appearance_mask", optional=True,
+                    tooltip="Where the object is in the appearance; the whole picture without a mask.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("turned", display_name="appearance", tooltip="Mirrored, or as it was."),
+                io.Mask.Output(
+                    "turned_mask", display_name="appearance mask",
+                    tooltip="The appearance_mask, mirrored likewise; 1 everywhere without one.",
+                ),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, model, vae, positive, structure, appearance, preset, seed, ensemble,
+        structure_mask=None, appearance_mask=None,
+    ) -> io.NodeOutput:  # fmt: skip
+        from ..correspondence.dift import PRESETS, DiftSettings
+        from ..host.mirroring import mirror_to_match
+
+        settings = DiftSettings(**PRESETS[preset], ensemble=ensemble, seed=seed)
+        pictures, mask = mirror_to_match(
+            model, vae, positive, structure, appearance, settings,
+            structure_mask=structure_mask, appearance_mask=appearance_mask,
+        )  # fmt: skip
+        return io.NodeOutput(pictures, mask, ui=ui.PreviewImage(pictures[..., :3], cls=cls))
+
+
 class DrawMatches(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -246,4 +310,4 @@ class PCK(io.ComfyNode):
         return io.NodeOutput(per_image, per_point, report, ui=ui.PreviewText(report))
 
 
-NODES = [MatchFeatures, DrawMatches, WarpByMatches, PCK]
+NODES = [MirrorToMatch, MatchFeatures, DrawMatches, WarpByMatches, PCK]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from ...host.null_text_inverting import invert_with_null_text
 from ...host.schedules import schedule_of
 from ...inversion.null_text import NullTextSettings
 from ...inversion.record import Inversion
-from .inverted import TRUE, InvertedPairs, Models
+from .inverted import TRUE, InvertedPairs, Models, mirrored_to_match
 from .sampled import sample
 
 STEPS = 50
@@ -30,14 +31,16 @@ GUIDANCE = 3.5
 
 @dataclass(frozen=True)
 class Deviation:
-    """A transfer by latent deviation inside the true masks."""
+    """A transfer by latent deviation inside the true masks. mirrored: the appearance is mirrored to match."""
 
     name: str
     settings: DeviationSettings = DeviationSettings()
+    mirrored: bool = False
 
 
 DEVIATIONS = (
     Deviation("fine-grained"),
+    Deviation("fine-grained, mirrored to match", mirrored=True),
     Deviation("fine-grained, initial matching", DeviationSettings(matching="initial")),
     Deviation("fine-grained, no matching", DeviationSettings(matching="none")),
     Deviation("fine-grained, no deviation", DeviationSettings(mixing=Mixing(delta=0.0))),
@@ -46,7 +49,9 @@ DEVIATIONS = (
 
 def deviate(models: Models, pairs: InvertedPairs, variant: Deviation) -> Tensor:
     """The output pictures [B, H, W, 3] of one variant."""
-    structure, appearance = _inversions(models, pairs)
+    if variant.mirrored:
+        pairs = mirrored_to_match(models, pairs)
+    structure, appearance = _structure(models, pairs.structure), _appearance(models, pairs.appearance)
     masks = pairs.masks[TRUE]
     sampler = DeviationSampler(
         structure, appearance, variant.settings, mask=masks.structure, appearance_mask=masks.appearance
@@ -55,15 +60,19 @@ def deviate(models: Models, pairs: InvertedPairs, variant: Deviation) -> Tensor:
     return sample(models, structure, guider, sampler)
 
 
-@lru_cache(maxsize=1)  # all variants of a batch share them
-def _inversions(models: Models, pairs: InvertedPairs) -> tuple[Inversion, Inversion]:
-    """Structure (null text) and appearance (DDIM), each under its own prompt."""
-    schedule = schedule_of(models.model, steps=STEPS)
-    latent_format = models.model.get_model_object("latent_format")
-    sides = []
-    for inversion in (pairs.structure, pairs.appearance):
-        prompts = (unpack(inversion.conditioning, side) for side in ("positive", "negative"))
-        sides.append((models.model, latent_format.process_out(inversion.x0), *prompts, schedule))
+@lru_cache(maxsize=1)  # all variants of a batch share it
+def _structure(models: Models, inversion: Inversion) -> Inversion:
     with torch.inference_mode(False):
-        structure = invert_with_null_text(*sides[0], NullTextSettings(guidance=GUIDANCE))
-    return structure, invert_with_ddim(*sides[1])
+        return invert_with_null_text(*_to_invert(models, inversion), NullTextSettings(guidance=GUIDANCE))
+
+
+@lru_cache(maxsize=2)  # as it is, and mirrored
+def _appearance(models: Models, inversion: Inversion) -> Inversion:
+    return invert_with_ddim(*_to_invert(models, inversion))
+
+
+def _to_invert(models: Models, inversion: Inversion) -> tuple[Any, ...]:
+    """What both inversions begin with: model, latent, its own prompts, the schedule of this method."""
+    latent = models.model.get_model_object("latent_format").process_out(inversion.x0)
+    prompts = (unpack(inversion.conditioning, side) for side in ("positive", "negative"))
+    return models.model, latent, *prompts, schedule_of(models.model, steps=STEPS)

@@ -6,13 +6,17 @@ Imports the host's modules, so import it after the host has started.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...correspondence.dift import PRESETS, DiftSettings
+from ...correspondence.mirroring import turn
 from ...host.inverting import invert_with_ddpm
+from ...host.mirroring import mirror_to_match
 from ...host.pocket_checkpoint import load_pocket_checkpoint
 from ...host.schedules import schedule_of
 from ...host.segmenting import segment
@@ -88,6 +92,22 @@ def invert_pairs(models: Models, truth: RenderedPairs, steps: int = STEPS, start
             _segment(models, appearance, truth.appearance_nouns, settings),
         )
     return InvertedPairs(truth, structure, appearance, masks)
+
+
+@lru_cache(maxsize=1)  # all methods of a batch share it
+def mirrored_to_match(models: Models, pairs: InvertedPairs) -> InvertedPairs:
+    """The pairs with every appearance turned as the node Mirror to Match turns it, without masks, under an empty text.
+
+    The other side is the same object, so that what was made of it once can be used again.
+    """
+    structure, appearance = pairs.truth.structure.image, pairs.truth.appearance.image
+    settings = DiftSettings(**PRESETS["pocket"], ensemble=2)
+    nothing = models.conditioning([""])
+    pictures, _ = mirror_to_match(models.model, models.vae, nothing, structure, appearance, settings)
+    turned = (pictures != appearance).flatten(1).any(1)
+    masks = {name: replace(both, appearance=turn(both.appearance, turned)) for name, both in pairs.masks.items()}
+    inverted = invert(models, pictures, pairs.truth.appearance_nouns, pairs.structure.schedule)
+    return replace(pairs, appearance=inverted, masks=masks)
 
 
 def invert(models: Models, pictures: Tensor, nouns: list[str], schedule: Schedule) -> Inversion:

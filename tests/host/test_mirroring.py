@@ -1,0 +1,53 @@
+"""Mirror to Match in a graph, on pictures whose mirror images are known."""
+
+import logging
+
+import pytest
+import torch
+from appearance_transfer.developer.client import GraphError
+
+PACK = "AppearanceTransfer_"
+ACROSS = "y-axis: horizontally"
+SETTINGS = {"preset": "pocket", "seed": 42, "ensemble": 1}
+SCENE = {"seed": 900002, "species": "any", "coat": "any", "view": "any", "size": 128}
+
+
+def graph(**inputs: object) -> dict:
+    """A pocket scene as structure; as appearances the scene and its mirror image, in one batch."""
+    return {
+        "checkpoint": {"class_type": f"{PACK}LoadPocketCheckpoint", "inputs": {"precision": "fp32"}},
+        "scene": {"class_type": f"{PACK}PocketScene", "inputs": SCENE},
+        "text": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["checkpoint", 1], "text": ""}},
+        "mirrored": {"class_type": "ImageFlip", "inputs": {"image": ["scene", 0], "flip_method": ACROSS}},
+        "both": {"class_type": "ImageBatch", "inputs": {"image1": ["scene", 0], "image2": ["mirrored", 0]}},
+        "twice": {"class_type": "ImageBatch", "inputs": {"image1": ["scene", 0], "image2": ["scene", 0]}},
+        "turn": {
+            "class_type": f"{PACK}MirrorToMatch",
+            "inputs": {
+                "model": ["checkpoint", 0], "vae": ["checkpoint", 2], "positive": ["text", 0],
+                "structure": ["twice", 0], "appearance": ["both", 0], **SETTINGS, **inputs,
+            },
+        },
+    }  # fmt: skip
+
+
+def test_a_mirror_image_is_turned_back_and_the_picture_itself_is_left(host, caplog) -> None:
+    with caplog.at_level(logging.INFO, logger="appearance_transfer"):
+        run = host.run(graph(), scene=("twice", 0), turned=("turn", 0), mask=("turn", 1))
+    assert torch.equal(run.turned, run.scene)
+    assert torch.equal(run.mask, torch.ones(2, 128, 128))
+    assert "Picture 0: left as it is." in caplog.text
+    assert "Picture 1: mirrored." in caplog.text
+
+
+def test_one_appearance_is_turned_for_each_structure_and_its_mask_with_it(host) -> None:
+    one = {"structure": ["both", 0], "appearance": ["mirrored", 0]}
+    masks = {"structure_mask": ["scene", 1], "appearance_mask": ["scene", 1]}
+    run = host.run(graph(**one, **masks), both=("both", 0), shape=("scene", 1), turned=("turn", 0), mask=("turn", 1))
+    assert torch.equal(run.turned, run.both)
+    assert torch.equal(run.mask, torch.cat([run.shape.flip(-1), run.shape]))
+
+
+def test_other_numbers_of_pictures_are_refused_before_anything_is_looked_at(host) -> None:
+    with pytest.raises(GraphError, match="There are 2 appearance pictures for 1 structure pictures"):
+        host.run(graph(structure=["scene", 0]), turned=("turn", 0))
