@@ -14,6 +14,7 @@ from torch import Tensor
 from ..attention.windows import APPEARANCE_GUIDANCE, Window
 from ..guidance.appearance import guidance_scale, guide
 from .patching import current_runs
+from .run import Run
 
 
 @dataclass(frozen=True)
@@ -47,23 +48,20 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
     ) -> Tensor:
         positive = self.conds["positive"]
         negative = self.conds.get("negative")
-        scale = self._scale_at(float(timestep.max()), model_options)
-        twin = positive if scale != 1.0 or negative is not None else None
+        run = _open_run(float(timestep.max()), model_options)
+        scale = 1.0 if run is None else self._scale_in(run)
+        twin = positive if run is not None and (scale != 1.0 or negative is not None) else None
         wanted = [positive, negative, twin]  # numbered as the host does, with the twin as a third that no patch edits
         edited, unguided, plain = comfy.samplers.calc_cond_batch(self.inner_model, wanted, x, timestep, model_options)
         plain = edited if twin is None else plain
         denoised = guide(plain, edited, scale, None if negative is None else unguided, self.settings.text_scale)
         return self._post_cfg(denoised, edited, plain, scale, x, timestep, model_options)
 
-    def _scale_at(self, sigma: float, model_options: dict[str, Any]) -> float:
-        """The guidance scale at this noise level; 1 where transfer or guidance is off."""
-        run = next((run for run in current_runs(model_options) if run.is_open(sigma)), None)
-        if run is None:
+    def _scale_in(self, run: Run) -> float:
+        """The guidance scale at the step at which a run stands; 1 where guidance is off."""
+        if not self.settings.window.contains(run.step):
             return 1.0
-        step = run.step_at(sigma)
-        if not self.settings.window.contains(step):
-            return 1.0
-        return guidance_scale(step, run.steps, self.settings.scale, self.settings.end_scale)
+        return guidance_scale(run.step, run.steps, self.settings.scale, self.settings.end_scale)
 
     def _post_cfg(
         self,
@@ -93,3 +91,8 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
                 }
             )
         return denoised
+
+
+def _open_run(sigma: float, model_options: dict[str, Any]) -> Run | None:
+    """A run of a transfer that reads a reference at this noise level; all runs of a chain stand at one step."""
+    return next((run for run in current_runs(model_options) if run.is_open(sigma)), None)

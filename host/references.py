@@ -136,10 +136,13 @@ class ReplayedReference(RecordedReference):
 
 
 def without_patches(model_options: dict[str, Any]) -> dict[str, Any]:
-    """New options for an extra forward inside a run: no patches of anybody."""
+    """New options for an extra forward inside a run: no patches of anybody, and nothing wrapped around the network.
+
+    Wrappers that remember what they see, as those of EasyCache do, would take a reference for the output.
+    """
     kept = {
         key: value
         for key, value in model_options.get("transformer_options", {}).items()
-        if key not in ("patches", "patches_replace")
+        if key not in ("patches", "patches_replace", "wrappers")
     }
     return {"transformer_options": kept}

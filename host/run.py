@@ -86,6 +86,7 @@ class Run(ABC):
         self.guidance = guidance
         self.step = -1
         self.banks: list[Shown] = []
+        self._positive: set[Any] = set()
         kind = ReplayedReference if settings.replayed else RecordedReference
         self.appearances = [kind(appearance.inversion) for appearance in plan.appearances]
         self.structure = kind(plan.structure) if plan.structure is not None else None
@@ -142,6 +143,7 @@ class Run(ABC):
                 "This sampler evaluates between the recorded noise levels; those evaluations are not transferred."
             )
             return
+        self._positive = {cond["uuid"] for cond in guider.conds.get("positive", ())}
         beside = Evaluation(guider, sigma, found, model_options, seed)
         blocks = [block for level in self.open_levels(found) for block in self.levels.blocks_at(level)]
         reading = self._reading(found)
@@ -164,7 +166,23 @@ class Run(ABC):
         offered = next(iter(self.banks[0].bank[key].values()))
         if not tokens.shape[1] == height * width == offered.shape[-2]:
             self.warn_once(
-                "Another node changes the number of tokens of the decoder's self-attention; there the transfer is off."
+                "A conditioning for an area, or another node, changes the number of tokens of the decoder's "
+                "self-attention; there the transfer is off."
+            )
+            return False
+        return self._knows_rows(extra, len(tokens))
+
+    def _knows_rows(self, extra: dict[str, Any], rows: int) -> bool:
+        """Whether the rows of a forward are the whole batch for each prompt, and the first prompt is the positive."""
+        prompts = extra["cond_or_uncond"]
+        if rows != self.batch * len(prompts):
+            self.warn_once("The model is asked about a part of the batch; there the transfer is off.")
+            return False
+        first = {uuid for uuid, prompt in zip(extra["uuids"], prompts, strict=True) if prompt == POSITIVE}
+        if first and self._positive and not first & self._positive:
+            self.warn_once(
+                "This guider does not count the positive prompt as its first, so the transfer is off: it would land in "
+                "another one. Use CFG Guider, Basic Guider or Appearance Guider."
             )
             return False
         return True

@@ -124,16 +124,25 @@ def runs_of(model):
 
 
 def count_evaluations(model) -> SimpleNamespace:
-    """Count the rows that go through the network of this MODEL, from now on and in its clones: `.samples`."""
+    """Count the rows that go through the network while this MODEL samples, from now on and in its clones: `.samples`.
+
+    At the network itself, since references pass no wrapper.
+    """
     import comfy.patcher_extension
 
     counter = SimpleNamespace(samples=0)
 
-    def count(executor, x, *args, **kwargs):
-        counter.samples += x.shape[0]
-        return executor(x, *args, **kwargs)
+    def see(network, inputs):
+        counter.samples += len(inputs[0])
 
-    model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "count", count)
+    def count(executor, *args, **kwargs):
+        hook = model.model.diffusion_model.register_forward_pre_hook(see)
+        try:
+            return executor(*args, **kwargs)
+        finally:
+            hook.remove()
+
+    model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, "count", count)
     return counter
 
 

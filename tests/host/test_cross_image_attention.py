@@ -165,6 +165,19 @@ def test_text_guidance_alone_is_classifier_free_guidance(model, structure) -> No
     assert world.relative(guided, world.sample(model, structure, guider=stock)) < SAME
 
 
+def test_text_guidance_costs_a_pass_more_only_where_a_reference_is_read(host, appearance) -> None:
+    """Elsewhere the pass with the transfer is the one without it: 10 steps of 2 rows, a twin and a reference."""
+    from appearance_transfer.attention.windows import Window
+
+    model = world.small_model()
+    once = attend(model, [appearance], fine=Window(8, 8), coarse=Window(8, 8))
+    counter = world.count_evaluations(once)
+    guided = world.sample(once, appearance, guider=appearance_guider(once, text_scale=3.0))
+    assert counter.samples == 10 * 2 + 2
+    unguided = world.sample(once, appearance, guider=appearance_guider(once, scale=1.0, text_scale=3.0))
+    assert world.relative(guided, unguided) > 1e-4
+
+
 def test_a_stock_sampler_works_on_the_recorded_levels(model, structure, appearance) -> None:
     """Euler on these sigmas is DDIM; it goes through the same levels and reads the same references."""
     import comfy.samplers
@@ -253,6 +266,66 @@ class TestChain:
         transferred = world.sample(patched, structure)
         assert rows
         assert world.relative(transferred, world.sample(attend(model, [appearance], structure), structure)) < SAME
+
+    def test_what_is_wrapped_around_the_network_sees_the_output_only(self, model, structure, appearance) -> None:
+        """A cache of steps (EasyCache) would else compare the output with a reference."""
+        import comfy.patcher_extension
+
+        seen = []
+
+        def remember(executor, x, *args, **kwargs):
+            seen.append(x.shape[0])
+            return executor(x, *args, **kwargs)
+
+        wrapped = attend(model, [appearance], structure)
+        wrapped.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "other", remember)
+        out = world.sample(wrapped, structure)
+        assert len(seen) == structure.steps
+        assert torch.equal(out, world.sample(attend(model, [appearance], structure), structure))
+
+    def test_two_transfers_in_either_order(self, model, structure, appearance) -> None:
+        """Appearance guidance is on wherever one of the two is open, whichever came last."""
+        from appearance_transfer.attention.windows import Window
+
+        early, late = ({"fine": window, "coarse": window} for window in (Window(1, 3), Window(7, 99)))
+
+        def guided(*windows):
+            patched = model
+            for window in windows:
+                patched = attend(patched, [appearance], **window)
+            return world.sample(patched, structure, guider=appearance_guider(patched))
+
+        both = guided(early, late)
+        assert world.relative(guided(late, early), both) < SAME
+        assert world.relative(guided(late), both) > 1e-3
+        assert world.relative(guided(early), both) > 1e-3
+
+    def test_a_part_of_the_batch_is_left_alone(self, model, appearance, caplog) -> None:
+        import comfy.samplers
+
+        class OneByOne(comfy.samplers.CFGGuider):
+            def predict_noise(self, x, timestep, model_options={}, seed=None):  # noqa: B006
+                rows = zip(x.split(1), timestep.split(1), strict=True)
+                return torch.cat([super(OneByOne, self).predict_noise(*row, model_options, seed) for row in rows])
+
+        def sampled(patched):
+            guider = OneByOne(patched)
+            guider.set_conds(world.prompt(1), world.prompt(1))
+            guider.set_cfg(1.0)
+            return world.sample(patched, both, guider=guider)
+
+        both = world.invert(model, world.latents(5, 2))
+        assert torch.equal(sampled(attend(model, [appearance])), sampled(model))
+        assert "asked about a part of the batch" in caplog.text
+
+    def test_a_guider_with_another_first_prompt_is_left_alone(self, host, model, structure, appearance, caplog) -> None:
+        def sampled(patched):
+            node = host.nodes["DualCFGGuider"]
+            guider = node.execute(patched, world.prompt(1), world.prompt(3), world.prompt(2), 2.0, 3.0, "regular")
+            return world.sample(patched, structure, guider=guider.args[0])
+
+        assert torch.equal(sampled(attend(model, [appearance])), sampled(model))
+        assert "does not count the positive prompt as its first" in caplog.text
 
     def test_freeu_before_and_after(self, host, model, structure, appearance) -> None:
         freeu = host.nodes["FreeU"]
