@@ -18,7 +18,7 @@ from ..correspondence.warp import warp
 from ..guidance.deviation import Mixing, deviate
 from ..inversion.record import Inversion
 from .dift import dift_of_x0
-from .latent_operations import mask_at
+from .latent_operations import mask_at, per_output
 from .patching import check_inversions
 from .references import Evaluation, RecordedReference
 from .run import check_fits
@@ -137,8 +137,8 @@ class _Run:
         self.seed = extra_args["seed"]
         self.structure = RecordedReference(sampler.inversion)
         self.appearance = RecordedReference(sampler.appearance)
-        self.mask = _per_output(mask_at(sampler.mask, latent), latent)
-        self.offered = _per_output(sampler.appearance_mask, latent)
+        self.mask = per_output(mask_at(sampler.mask, latent), latent)
+        self.offered = per_output(sampler.appearance_mask, latent)
         self.matches = sampler.correspondence
         self.matched_again = self.matches is None and self.settings.matching == PROGRESSIVE
 
@@ -179,8 +179,3 @@ class _Run:
         model = self.guider.inner_model
         features = dift_of_x0(model, x0, prompt, self.settings.dift, self.model_options)
         return interpolate(features, size=x0.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def _per_output(mask: Tensor | None, latent: Tensor) -> Tensor | None:
-    """[b, h, w] -> one for each output; one for all stays one."""
-    return mask if mask is None or len(mask) == 1 else mask.repeat(len(latent) // len(mask), 1, 1)

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..attention.windows import Window
 from ..guidance.adain import adain
 from ..inversion.record import Inversion
+from ..inversion.schedule import Schedule
 from .fingerprint import latent_format_of
+from .run import check_goes_along
 
 
 class AdaINOperation:
@@ -19,6 +22,14 @@ class AdaINOperation:
     """
 
     def __init__(self, appearance: Inversion, content_mask: Tensor | None, style_mask: Tensor | None, window: Window):
+        """content_mask: [b, H, W] in 0..1 of the output, style_mask: [b, H, W] of the appearance; one for all, or one
+        for each. Raises ValueError for another number of style masks.
+        """
+        if style_mask is not None and len(style_mask) not in (1, appearance.pictures):
+            raise ValueError(
+                f"The style_mask holds {len(style_mask)} masks and the appearance {appearance.pictures} picture(s). "
+                "Connect one mask for all, or one for each."
+            )
         self.appearance = appearance
         self.content_mask = content_mask
         self.style_mask = style_mask
@@ -33,14 +44,30 @@ class AdaINOperation:
         **about_the_step: object,
     ) -> Tensor:
         if step is None or latent_of is None:
+            self._check_numbers(len(latent))
             style = self.latent_format.process_out(self.appearance.x0)
         elif self.window.contains(step):
             style = latent_of(self.appearance)
         else:
             return latent
-        style = style.to(latent).repeat(latent.shape[0] // style.shape[0], 1, 1, 1)
+        style = style.to(latent)
+        parts = style, mask_at(self.content_mask, latent), mask_at(self.style_mask, style)
         warn = step is None or step == max(self.window.first, 0)  # once per run, not once per step
-        return adain(latent, style, mask_at(self.content_mask, latent), mask_at(self.style_mask, style), warn=warn)
+        return adain(latent, *(per_output(part, latent) for part in parts), warn=warn)
+
+    def check_fits(self, schedule: Schedule, outputs: int) -> None:
+        """Raises ValueError, before the first step, where it cannot act between the steps of a run."""
+        self._check_numbers(outputs)
+        check_goes_along(self.appearance, schedule.sigmas, outputs)
+
+    def _check_numbers(self, outputs: int) -> None:
+        masks = 1 if self.content_mask is None else len(self.content_mask)
+        for name, count in (("appearance", self.appearance.pictures), ("content_mask", masks)):
+            if outputs % count:
+                raise ValueError(
+                    f"AdaIN's {name} holds {count} pictures and the batch {outputs}. Connect one for all, or as many "
+                    "as there are outputs."
+                )
 
 
 def mask_at(mask: Tensor | None, latent: Tensor) -> Tensor | None:
@@ -49,3 +76,10 @@ def mask_at(mask: Tensor | None, latent: Tensor) -> Tensor | None:
         return None
     resized = interpolate(mask[:, None].to(latent), size=latent.shape[-2:], mode="bilinear", align_corners=False)
     return resized[:, 0]
+
+
+def per_output(pictures: Tensor | None, latent: Tensor) -> Tensor | None:
+    """[b, ...] -> one for each output of the batch, [B, ...]; one for all stays one, and None stays None."""
+    if pictures is None or len(pictures) == 1:
+        return pictures
+    return pictures[torch.arange(len(latent)) % len(pictures)]

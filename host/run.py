@@ -259,16 +259,21 @@ class Run(ABC):
         )
 
 
-def check_fits(inversion: Inversion, sigmas: list[float], shape: Sequence[int]) -> None:
-    """Raise before anything expensive if an inversion cannot stand beside this run."""
+def check_fits(inversion: Inversion, sigmas: Sequence[float], shape: Sequence[int]) -> None:
+    """Raise before anything expensive if an inversion cannot stand beside this run, place by place."""
     if tuple(shape[-2:]) != tuple(inversion.size):
         raise ValueError(
             f"The latent to sample is {shape[-1]}x{shape[-2]} and an inversion is {inversion.extent} (latent pixels). "
             "Resize the pictures to one size before VAE Encode."
         )
-    if shape[0] % inversion.pictures:
+    check_goes_along(inversion, sigmas, shape[0])
+
+
+def check_goes_along(inversion: Inversion, sigmas: Sequence[float], outputs: int) -> None:
+    """Raise before anything expensive if an inversion has other noise levels than this run, or too many pictures."""
+    if outputs % inversion.pictures:
         raise ValueError(
-            f"An inversion holds {inversion.pictures} pictures and the batch to sample {shape[0]}: "
+            f"An inversion holds {inversion.pictures} pictures and the batch to sample {outputs}: "
             "use one reference picture for all outputs, or as many as there are outputs."
         )
     recorded = inversion.schedule.sigmas
@@ -276,6 +281,6 @@ def check_fits(inversion: Inversion, sigmas: list[float], shape: Sequence[int]) 
     if len(run) != len(recorded) - 1 or any(abs(a - b) > SAME_LEVEL * b for a, b in zip(run, recorded, strict=False)):
         raise ValueError(
             f"The run has {len(run)} steps from sigma {run[0] if run else 0:.3f}, the inversion was recorded for "
-            f"{len(recorded) - 1} steps from sigma {recorded[0]:.3f}. Use the SIGMAS of Resume from Inversion, or "
-            "invert with the SIGMAS of this sampler."
+            f"{len(recorded) - 1} steps from sigma {recorded[0]:.3f}. Invert all pictures with the same steps and "
+            "start_at, and use the SIGMAS of Resume from Inversion; or invert with the SIGMAS of this sampler."
         )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..inversion.record import Inversion
 from ..inversion.replay import replay
+from .latent_operations import AdaINOperation
 from .patching import current_runs
 from .schedules import sigmas_tensor
 
@@ -36,6 +37,8 @@ class NoiseMapSampler(comfy.samplers.Sampler):
     ):
         inversion = self.inversion
         self._check(sigmas, latent_image)
+        if isinstance(self.between_steps, AdaINOperation):
+            self.between_steps.check_fits(inversion.schedule, outputs=len(latent_image))
         model_options = extra_args["model_options"]
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
@@ -98,9 +101,4 @@ def _latent_of(inversion: Inversion, level: int, model_options: dict[str, Any]) 
         replayed = run.latent_of(inversion, level)
         if replayed is not None:
             return replayed
-    if level >= len(inversion.trajectory):
-        raise ValueError(
-            f"An inversion used between the steps has {inversion.schedule.steps} steps and this run goes on longer. "
-            "Invert both pictures with the same steps and start_at."
-        )
     return inversion.trajectory[level]

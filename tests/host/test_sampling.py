@@ -105,9 +105,44 @@ def test_a_latent_of_another_size_is_refused(model, structure) -> None:
         world.sample(model, structure, latent=torch.zeros(1, 4, 8, 8))
 
 
-def test_an_appearance_with_fewer_steps_is_refused_with_a_sentence(model, structure) -> None:
+@pytest.mark.parametrize(("steps", "start"), [(5, 0), (20, 10)], ids=["fewer", "as many from another level"])
+def test_an_appearance_of_other_levels_is_refused_before_the_first_step(model, structure, steps, start) -> None:
     from appearance_transfer.host.schedules import schedule_of
 
-    shorter = world.invert(model, world.latents(2), schedule=schedule_of(model, steps=5))
+    other = world.invert(model, world.latents(2), schedule=schedule_of(model, steps=steps, start_at=start))
+    counted = model.clone()
+    counter = world.count_evaluations(counted)
     with pytest.raises(ValueError, match="same steps and start_at"):
-        world.sample(model, structure, between_steps=adain(shorter))
+        world.sample(counted, structure, between_steps=adain(other))
+    assert counter.samples == 0
+
+
+class TestAdaINOfABatch:
+    """A picture or mask for all, or one for each."""
+
+    def test_it_is_its_pictures(self, model) -> None:
+        both, looks = world.invert(model, world.latents(1, 2)), world.invert(model, world.latents(2, 2))
+        content, style = torch.zeros(2, 2, 32, 32)
+        content[0, :16], content[1, 16:], style[0, :, 16:], style[1] = 1, 1, 1, 1
+        twice = model.get_model_object("latent_format").process_out(both.start).repeat(2, 1, 1, 1)
+        out = world.sample(model, both, latent=twice, between_steps=adain(looks, content=content, style=style))
+        for i in range(4):
+            one = i % 2
+            operation = adain(looks.picture(one), content=content[one : one + 1], style=style[one : one + 1])
+            alone = world.sample(model, both.picture(one), between_steps=operation)
+            assert world.relative(out[i : i + 1], alone) < 1e-4
+
+    def test_another_number_is_refused_before_the_first_step(self, model, appearance) -> None:
+        both = world.invert(model, world.latents(1, 2))
+        three, masks = world.invert(model, world.latents(2, 3)), torch.ones(3, 16, 16)
+        counted = model.clone()
+        counter = world.count_evaluations(counted)
+        with pytest.raises(ValueError, match="appearance holds 3 pictures and the batch 2"):
+            world.sample(counted, both, between_steps=adain(three))
+        with pytest.raises(ValueError, match="content_mask holds 3 pictures and the batch 2"):
+            world.sample(counted, both, between_steps=adain(appearance, content=masks))
+        with pytest.raises(ValueError, match="style_mask holds 3 masks and the appearance 1"):
+            adain(appearance, style=masks)
+        with pytest.raises(ValueError, match="appearance holds 3 pictures and the batch 2"):
+            adain(three)(latent=world.latents(1, 2))
+        assert counter.samples == 0
