@@ -23,6 +23,9 @@ from .telling import mebibytes
 
 log = logging.getLogger("appearance_transfer")
 
+HANGS_ON_LEVEL = {"start_percent", "end_percent", "control", "hooks"}
+"""What an entry of a CONDITIONING may hold that the host turns on and off by noise level."""
+
 
 def invert_with_ddpm(
     model: ModelPatcher,
@@ -37,7 +40,16 @@ def invert_with_ddpm(
     keep_last_noise: bool = False,
     levels_per_forward: int = 1,
 ) -> Inversion:
-    """Edit-friendly DDPM inversion of a batch of pictures. latent: [B, C, h, w], the samples of a LATENT."""
+    """Edit-friendly DDPM inversion of a batch of pictures. latent: [B, C, h, w], the samples of a LATENT.
+
+    levels_per_forward: at most; 1 where a text hangs on the level, which the host asks of a whole forward.
+
+    Raises ValueError, before the model runs, for latents and texts that an inversion cannot keep; and for a model that
+    answers with NaN.
+    """
+    texts = _kept_texts(latent, positive, negative)
+    if any(HANGS_ON_LEVEL & extras.keys() for _, extras in (*positive, *negative)):
+        levels_per_forward = 1
     _say_cost(latent, schedule.steps, guidance, latents_kept=2 * schedule.steps + 1)
     on_step = preview_callback(model, schedule.steps)
 
@@ -57,16 +69,18 @@ def invert_with_ddpm(
         sigmas=sigmas_tensor(schedule),
         seed=seed,
     )
-    return Inversion(
-        trajectory=to_intermediate(trajectory),
-        noise_maps=to_intermediate(noise_maps),
-        schedule=schedule,
-        eta=eta,
-        guidance=guidance,
-        seed=seed,
-        method="ddpm",
-        fingerprint=fingerprint(model),
-        conditioning=pack(positive, negative),
+    return _finite(
+        Inversion(
+            trajectory=to_intermediate(trajectory),
+            noise_maps=to_intermediate(noise_maps),
+            schedule=schedule,
+            eta=eta,
+            guidance=guidance,
+            seed=seed,
+            method="ddpm",
+            fingerprint=fingerprint(model),
+            conditioning=texts,
+        )
     )
 
 
@@ -84,7 +98,10 @@ def invert_with_ddim(
     """DDIM inversion of a batch of pictures: the latents alone, without noise maps.
 
     timesteps: "consistent" visits every level that sampling will; "reference" is pix2pix-zero's released code.
+
+    Raises ValueError as `invert_with_ddpm`, and for a schedule that does not go with the timesteps.
     """
+    texts = _kept_texts(latent, positive, negative)
     walk = invert_ddim
     if timesteps == "reference":
         walk = partial(invert_ddim_reference, standing=sigmas_one_timestep_below(model, schedule))
@@ -99,17 +116,56 @@ def invert_with_ddim(
     trajectory = run_inside(
         model, latent, body, positive=positive, negative=negative, guidance=guidance, sigmas=sigmas_tensor(schedule)
     )
-    return Inversion(
-        trajectory=to_intermediate(trajectory),
-        noise_maps=trajectory.new_zeros(0, device="cpu"),
-        schedule=schedule,
-        eta=0.0,
-        guidance=guidance,
-        seed=0 if regularisation is None else regularisation.seed,
-        method="ddim",
-        fingerprint=fingerprint(model),
-        conditioning=pack(positive, negative),
+    return _finite(
+        Inversion(
+            trajectory=to_intermediate(trajectory),
+            noise_maps=trajectory.new_zeros(0, device="cpu"),
+            schedule=schedule,
+            eta=0.0,
+            guidance=guidance,
+            seed=0 if regularisation is None else regularisation.seed,
+            method="ddim",
+            fingerprint=fingerprint(model),
+            conditioning=texts,
+        )
     )
+
+
+def _kept_texts(latent: Tensor, positive: list, negative: list) -> dict[str, Tensor]:
+    """The texts as an inversion of latents [B, C, h, w] keeps them.
+
+    Raises ValueError for latents of videos, and for texts that are not one for all pictures or one for each.
+    """
+    if latent.ndim != 4:
+        raise ValueError(
+            f"The latent has the shape {list(latent.shape)}; only those of pictures [B, C, h, w] can be inverted, not "
+            "of videos. Use a checkpoint of a picture model and its VAE."
+        )
+    for side, conditioning in (("positive", positive), ("negative", negative)):
+        if len(conditioning) > 1:
+            log.warning(
+                "The %s CONDITIONING holds %d texts. The inversion is made under all of them, but keeps the first: "
+                "where it is a reference, that one alone is used.",
+                side,
+                len(conditioning),
+            )
+    texts = pack(positive, negative)
+    for name, text in texts.items():
+        if len(text) not in (1, len(latent)):
+            raise ValueError(
+                f"The {name.partition('.')[0]} CONDITIONING holds {len(text)} texts for {len(latent)} pictures. "
+                "Connect one for all, or one for each."
+            )
+    return texts
+
+
+def _finite(inversion: Inversion) -> Inversion:
+    if not inversion.is_finite():
+        raise ValueError(
+            "The inversion holds NaN or infinite numbers: the model overflowed, or what it was given is no picture. "
+            "Look at the picture and the text, or load the checkpoint in a higher precision."
+        )
+    return inversion
 
 
 def _say_cost(latent: Tensor, steps: int, guidance: float, latents_kept: int) -> None:

@@ -69,6 +69,28 @@ def test_levels_and_pictures_share_forwards_without_changing_anything(model) -> 
     assert world.relative(first.noise_maps[:, 0], one_by_one.noise_maps[:, 0]) < 1e-3
 
 
+def test_levels_share_no_forward_where_the_text_hangs_on_the_level(model) -> None:
+    """The host takes all rows of a forward for one level when it asks which texts are on."""
+    early, late = world.prompt(1)[0][0], world.prompt(3)[0][0]
+    halves = [[early, {"start_percent": 0.0, "end_percent": 0.5}], [late, {"start_percent": 0.5, "end_percent": 1.0}]]
+    one_by_one, together = (invert_under(model, halves, levels_per_forward=levels) for levels in (1, 3))
+    assert world.relative(together.noise_maps, one_by_one.noise_maps) < 1e-3
+
+
+def test_several_texts_are_told_of(model, caplog) -> None:
+    invert_under(model, world.prompt(1) + world.prompt(3))
+    assert "The positive CONDITIONING holds 2 texts" in caplog.text
+
+
+def invert_under(model, positive, latent=None, **options):
+    from appearance_transfer.host.inverting import invert_with_ddpm
+
+    latent = world.latents(3) if latent is None else latent
+    with torch.inference_mode():
+        schedule = schedule_of(model, steps=8)
+        return invert_with_ddpm(model, latent, positive, positive, schedule, guidance=1.0, **options)
+
+
 def test_ddim_comes_back_nearer_with_more_steps(model) -> None:
     from appearance_transfer.host.inverting import invert_with_ddim
 
@@ -124,6 +146,20 @@ class TestRefusals:
 
         with pytest.raises(ValueError, match="positive CONDITIONING is empty"):
             pack([[None, {}]], world.prompt(1))
+
+    def test_what_an_inversion_cannot_keep_is_refused_before_the_model_runs(self, model) -> None:
+        counted = model.clone()
+        counter = world.count_evaluations(counted)
+        two = [[torch.cat([world.prompt(1)[0][0], world.prompt(3)[0][0]]), {}]]
+        with pytest.raises(ValueError, match="2 texts for 3 pictures"):
+            invert_under(counted, two, world.latents(3, 3))
+        with pytest.raises(ValueError, match=r"\[1, 4, 1, 16, 16\].* videos"):
+            invert_under(counted, world.prompt(1), world.latents(3)[:, :, None])
+        assert counter.samples == 0
+
+    def test_a_model_that_overflows(self, model) -> None:
+        with pytest.raises(ValueError, match="holds NaN or infinite numbers"):
+            invert_under(model, [[torch.full((1, 77, 16), torch.inf), {}]])
 
     def test_a_model_without_noise_levels_we_know(self, model) -> None:
         stranger = model.clone()
