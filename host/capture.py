@@ -14,7 +14,7 @@ from .container import Denoise, run_inside
 from .families import decoder_levels, text_blocks
 from .fingerprint import same_model
 from .schedules import sigmas_tensor
-from .self_attention import plain_attention, split_heads
+from .self_attention import plain_attention, replacement_keys, split_heads
 
 Grid = tuple[int, int]
 
@@ -103,7 +103,8 @@ def capture_tokens(model: ModelPatcher, inversion: Inversion, step: int) -> Capt
         return plain_attention(q, k, v, extra)
 
     clone = model.clone()
-    clone.set_model_attn1_replace(record, "output", max(levels.blocks_at(levels.fine)))
+    for key in replacement_keys(clone, "attn1", "output", max(levels.blocks_at(levels.fine))):
+        clone.set_model_attn1_replace(record, *key)
     _evaluate(clone, inversion, [step])
     return taken[-1]
 
@@ -142,4 +143,5 @@ def _watch(clone: ModelPatcher, kind: str, side: str, number: int, take: Callabl
         take(total.cpu() / heads, tuple(extra["activations_shape"][-2:]))
         return torch.cat(outputs, -1)
 
-    setter(explicit, side, number)
+    for key in replacement_keys(clone, kind, side, number):
+        setter(explicit, *key)

@@ -22,16 +22,21 @@ def paint_with_matches(
 ) -> tuple[Tensor, Tensor]:
     """Fill every place of the structure with the piece of the appearance that it looks at most.
 
-    picture: [B, H, W, 3], the appearance in 0..1. step: executed step at which both are looked at.
+    picture: [B or 1, H, W, 3], the appearance in 0..1. step: executed step at which both are looked at.
 
     Returns IMAGE [B, H, W, 3] and MASK [B, h, w], how decided each place is: 0 looks everywhere, 1 at one place only.
-    Raises ValueError where the inversions differ in size or in number of pictures.
+    Raises ValueError where the inversions differ in size or in number of pictures, and for another number of pictures.
     """
     if structure.size != appearance.size or appearance.pictures not in (1, structure.pictures):
         raise ValueError(
             f"The structure holds {structure.pictures} picture(s) of {structure.extent} and the appearance "
             f"{appearance.pictures} of {appearance.extent} (in latent pixels). "
             "Invert pictures of one size, in equal number."
+        )
+    if len(picture) not in (1, structure.pictures):
+        raise ValueError(
+            f"There are {len(picture)} appearance pictures for {structure.pictures} structure(s). Connect one picture, "
+            "or one for each: those that the appearance is the inversion of."
         )
     asking = capture_tokens(model, structure, step)
     offering = capture_tokens(model, appearance, step)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from comfy.ldm.modules.attention import optimized_attention
+from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 POSITIVE, NEGATIVE = 0, 1  # how the host numbers the prompts of a forward
@@ -12,6 +13,16 @@ POSITIVE, NEGATIVE = 0, 1  # how the host numbers the prompts of a forward
 def layer_of(extra: dict[str, Any]) -> tuple[int, int]:
     """Which self-attention of the decoder is being computed: (output block, transformer inside it)."""
     return extra["block"][1], extra.get("block_index", 0)
+
+
+def replacement_keys(model: ModelPatcher, kind: str, side: str, number: int) -> list[tuple]:
+    """Where a replacement of a block's attention has to be set so that nobody else's stands before it: for the block,
+    and for each of its transformers that a node before has set one for.
+
+    kind: "attn1" or "attn2". side, number: the block, such as "output", 5. Returns (side, number[, transformer]).
+    """
+    set_before = model.model_options["transformer_options"].get("patches_replace", {}).get(kind, {})
+    return [(side, number), *(key for key in set_before if key[:2] == (side, number) and len(key) == 3)]
 
 
 def in_decoder(extra: dict[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from ..inversion.record import Inversion
 from .patching import Transfer
 from .references import FeatureBank
 from .run import Appearance, Run, RunSettings
-from .self_attention import join_heads, layer_of, plain_attention, split_heads, split_rows
+from .self_attention import join_heads, layer_of, plain_attention, replacement_keys, split_heads, split_rows
 
 log = logging.getLogger("appearance_transfer")
 
@@ -56,7 +56,7 @@ class CrossImageTransfer(Transfer):
         before = clone.model_options["transformer_options"].get("patches_replace", {}).get("attn1", {})
         levels = self.plan.levels
         for block in levels.blocks_at(levels.fine) + levels.blocks_at(levels.coarse):
-            for key in [("output", block), *(key for key in before if key[:2] == ("output", block) and len(key) == 3)]:
+            for key in replacement_keys(clone, "attn1", "output", block):
                 previous = before.get(key, before.get(key[:2]))
                 clone.set_model_attn1_replace(self._replacement(previous), *key)
 

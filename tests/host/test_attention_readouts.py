@@ -43,6 +43,25 @@ def test_matches_are_those_of_the_full_attention_map(model) -> None:
     assert world.relative(maps.cross_attention.sum(-1), torch.ones(2, 64)) < 1e-5
 
 
+def test_replacements_of_single_transformers_do_not_stand_before_ours(model) -> None:
+    """The host asks for those first; nodes for SDXL set them, IPAdapter among them."""
+    from appearance_transfer.host.capture import capture_maps, capture_text_maps, capture_tokens
+    from appearance_transfer.host.self_attention import plain_attention
+
+    inversion = world.invert(model, world.latents(1))
+    patched = model.clone()
+    for block in range(6):
+        patched.set_model_attn1_replace(plain_attention, "output", block, 0)
+        patched.set_model_attn2_replace(plain_attention, "output", block, 0)
+    with torch.inference_mode():
+        alone, found = (capture_maps(of, inversion, 3) for of in (model, patched))
+        assert torch.equal(found.self_attention, alone.self_attention)
+        assert torch.equal(found.cross_attention, alone.cross_attention)
+        words, _ = capture_text_maps(patched, inversion, [3], 2)
+        assert torch.equal(words, capture_text_maps(model, inversion, [3], 2)[0])
+        assert torch.equal(capture_tokens(patched, inversion, 3).q, capture_tokens(model, inversion, 3).q)
+
+
 def test_pictures_of_other_sizes_are_refused(model) -> None:
     from appearance_transfer.host.matching import paint_with_matches
 
@@ -50,3 +69,5 @@ def test_pictures_of_other_sizes_are_refused(model) -> None:
     narrow = world.invert(model, world.latents(2)[..., :8])
     with pytest.raises(ValueError, match="Invert pictures of one size"):
         paint_with_matches(model, structure, narrow, torch.zeros(1, 8, 8, 3), step=3)
+    with pytest.raises(ValueError, match="3 appearance pictures for 1 structure"):
+        paint_with_matches(model, structure, structure, torch.zeros(3, 16, 16, 3), step=3)
