@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, cycle
 
 import numpy as np
@@ -23,19 +23,27 @@ GRID = "#dddddd"
 SMALLEST = 1e-9
 """Below, a loss is drawn as if it were this."""
 
+Point = tuple[int, float]
+"""A step and a loss."""
+
 
 def loss_plot(reports: Sequence[Report]) -> Tensor:
     """[1, H, W, 3] in 0..1: the whole loss in black, its unweighted terms in colours, each named above."""
-    lines = {"loss": [(report.step, report.loss) for report in reports]}
+    lines: dict[str, list[Point]] = {"loss": [(report.step, report.loss) for report in reports]}
     for report in reports:
         for name, value in report.terms.items():
             lines.setdefault(name, []).append((report.step, value))
+    return plot(lines, chain((INK,), cycle(COLOURS)))
+
+
+def plot(lines: Mapping[str, Sequence[Point]], colours: Iterable[str]) -> Tensor:
+    """[1, H, W, 3] in 0..1: losses over the steps. lines: their points, in the order of the steps, by name."""
     canvas = Image.new("RGB", SIZE, "white")
     pen = ImageDraw.Draw(canvas)
     axes = _Axes(lines)
     _draw_grid(pen, axes)
     x = LEFT
-    for (name, points), colour in zip(lines.items(), chain((INK,), cycle(COLOURS)), strict=False):
+    for (name, points), colour in zip(lines.items(), colours, strict=False):
         _draw_line(pen, [axes.place(*point) for point in points], colour)
         pen.text((x, TOP // 2), name, colour, anchor="lm", font_size=FONT)
         x += round(pen.textlength(name, font_size=FONT)) + 2 * FONT
@@ -45,7 +53,7 @@ def loss_plot(reports: Sequence[Report]) -> Tensor:
 class _Axes:
     """Where a step and a loss lie on the canvas."""
 
-    def __init__(self, lines: dict[str, list[tuple[int, float]]]) -> None:
+    def __init__(self, lines: Mapping[str, Sequence[Point]]) -> None:
         steps = [step for points in lines.values() for step, _ in points] or [0]
         heights = [_decade(value) for points in lines.values() for _, value in points] or [0.0]
         self.first, self.last = min(steps), max(max(steps), min(steps) + 1)

@@ -189,7 +189,7 @@ class TestLossCurve:
     @pytest.mark.parametrize("losses", [LOSSES, LOSSES[:1], torch.zeros(1, 2, 1), LOSSES.expand(-1, 3, -1)])
     def test_drawn(self, losses) -> None:
         picture = draw_losses(losses)
-        assert picture.shape == (1, 300, 480, 3)
+        assert picture.shape == (1, 432, 768, 3)
         assert 0 <= float(picture.min()) < 0.5 < float(picture.max()) <= 1
 
     def test_a_lower_loss_is_drawn_lower(self) -> None:
