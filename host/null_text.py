@@ -9,6 +9,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ..inversion.record import Inversion
+from ..inversion.schedule import nearest_level
 from .conditioning import unpack
 from .fingerprint import same_model
 
@@ -63,9 +64,7 @@ class NullTextGuider(comfy.samplers.CFGGuider):
 
     def embedding_at(self, sigma: float) -> Tensor:
         """The unconditional embedding [B or 1, T, C] of the step whose noise level is nearest."""
-        sigmas = self.inversion.schedule.sigmas[:-1]
-        nearest = min(range(len(sigmas)), key=lambda i: abs(sigmas[i] - sigma))
-        return self.inversion.null_text[nearest]
+        return self.inversion.null_text[nearest_level(self.inversion.schedule.sigmas[:-1], sigma)]
 
 
 def with_embedding(conds: list[dict[str, Any]], embedding: Tensor) -> list[dict[str, Any]]:

@@ -15,14 +15,13 @@ from ..attention.cross_image import shares
 from ..attention.windows import LEVEL_1, LEVEL_2, Window, reads_structure
 from ..correspondence.correspondence import Correspondence
 from ..inversion.record import Inversion
+from ..inversion.schedule import SAME_LEVEL, level_at
 from .families import DecoderLevels
 from .references import Evaluation, FeatureBank, RecordedReference, ReplayedReference, Shown
 from .self_attention import POSITIVE, layer_of
 from .telling import mebibytes
 
 log = logging.getLogger("appearance_transfer")
-
-SAME_LEVEL = 1e-3  # relative distance of two sigmas that count as one level
 
 
 @dataclass(frozen=True)
@@ -123,9 +122,8 @@ class Run(ABC):
         return step is not None and bool(self.open_levels(step))
 
     def step_at(self, sigma: float) -> int | None:
-        """The executed step whose level is `sigma`; None between levels."""
-        nearest = min(range(self.steps), key=lambda i: abs(self.sigmas[i] - sigma))
-        return nearest if abs(self.sigmas[nearest] - sigma) <= SAME_LEVEL * self.sigmas[nearest] else None
+        """The executed step that starts at `sigma`; None between levels, and at the picture's own."""
+        return level_at(self.sigmas[:-1], sigma)
 
     def is_structural(self, step: int) -> bool:
         """Whether executed step `step` reads the structure instead of the appearances."""

@@ -8,10 +8,14 @@ with alpha_bar = 1 / (1 + sigma^2); every step formula used here is the same in 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+SAME_LEVEL = 1e-3
+"""Relative distance of two sigmas that are one level: more than single precision moves them, less than a step."""
 
 SMALLEST_SD_SIGMA = math.sqrt(0.00085 / 0.99915)
 """Sigma of timestep 0 of Stable Diffusion 1.x, 2.x and XL: alpha_bar[0] = 1 - 0.00085."""
@@ -96,10 +100,20 @@ class Schedule:
             )
         return Schedule(self.sigmas[start:], self.flow, self.finest)
 
-    def index_of(self, sigma: float, tolerance: float = 1e-3) -> int | None:
-        """The level whose sigma is nearest to this one, or None when none lies within the relative tolerance."""
-        nearest = min(range(len(self.sigmas)), key=lambda i: abs(self.sigmas[i] - sigma))
-        return nearest if abs(self.sigmas[nearest] - sigma) <= tolerance * abs(sigma) else None
+    def index_of(self, sigma: float) -> int | None:
+        """Which level this sigma is, the picture's own included, or None between levels."""
+        return level_at(self.sigmas, sigma)
+
+
+def level_at(sigmas: Sequence[float], sigma: float) -> int | None:
+    """Which of these levels a sigma is, or None between them."""
+    level = nearest_level(sigmas, sigma)
+    return level if abs(sigmas[level] - sigma) <= SAME_LEVEL * abs(sigma) else None
+
+
+def nearest_level(sigmas: Sequence[float], sigma: float) -> int:
+    """Which of these levels is nearest to a sigma."""
+    return min(range(len(sigmas)), key=lambda i: abs(sigmas[i] - sigma))
 
 
 def leading_timesteps(steps: int, training_steps: int = 1000, offset: int = 1) -> list[int]:
