@@ -41,6 +41,7 @@ from .schedules import schedule_of
 log = logging.getLogger("appearance_transfer")
 
 PROMPTS = (CONDITIONAL, NEGATIVE)  # as the host numbers them
+ONLY_PARTLY = {"area", "start_percent", "end_percent"}  # what says of a text that it is not on everywhere and always
 ON_ITS_WAY = 1e-3  # relative distance from where a plain step ends; rounding makes about 1e-6
 
 
@@ -236,11 +237,11 @@ def _as(maps: dict[int, Maps], device: torch.device, dtype: torch.dtype) -> dict
 
 def _check_texts(positive: list, edited: list, negative: list) -> None:
     for name, conditioning in (("positive", positive), ("edited", edited), ("negative", negative)):
-        if len(conditioning) != 1 or conditioning[0][0] is None or "area" in conditioning[0][1]:
+        if len(conditioning) != 1 or conditioning[0][0] is None or ONLY_PARTLY & conditioning[0][1].keys():
             raise ValueError(
-                f"The {name} CONDITIONING holds {len(conditioning)} entries, or no text, or one for an area, but "
-                "cross-attention is compared text by text. Connect one CLIP Text Encode, moved or not by Apply Edit "
-                "Direction."
+                f"The {name} CONDITIONING holds {len(conditioning)} entries, or no text, or one for an area or for a "
+                "part of the steps, but cross-attention is compared text by text everywhere. Connect one CLIP Text "
+                "Encode, moved or not by Apply Edit Direction."
             )
     tokens = {name: text[0][0].shape[1] for name, text in (("positive", positive), ("edited", edited))}
     if tokens["positive"] != tokens["edited"]:

@@ -397,6 +397,10 @@ class TestRefusals:
         [
             ({"edited": world.prompt(3) + world.prompt(4)}, "edited CONDITIONING holds 2 entries"),
             ({"negative": [[world.prompt(2)[0][0], {"area": (8, 8, 0, 0)}]]}, "negative CONDITIONING .* for an area"),
+            (
+                {"edited": [[world.prompt(3)[0][0], {"start_percent": 0.5}]]},
+                "edited CONDITIONING .* a part of the steps",
+            ),
             ({"positive": []}, "positive CONDITIONING holds 0 entries"),
             ({"edited": [[world.prompt(3)[0][0].repeat(1, 2, 1), {}]]}, "has 154 tokens and the positive one 77"),
         ],
