@@ -1,5 +1,6 @@
-"""What /object_info tells of the nodes, taken from the host in this process."""
+"""What /object_info tells of the nodes, taken from the host in this process; and files in the page's form."""
 
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,12 @@ def info(host) -> dict[str, dict[str, Any]]:
 def ours(info) -> dict[str, dict[str, Any]]:
     """The same for the nodes of this pack."""
     return {name: told for name, told in info.items() if name.startswith("AppearanceTransfer_")}
+
+
+@pytest.fixture
+def workflow(name, request) -> dict[str, Any]:
+    """What the page opens as `name`, from the FOLDER of the module of the test."""
+    return json.loads((request.module.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def about(name: str, node: type) -> dict[str, Any]:

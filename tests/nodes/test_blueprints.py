@@ -1,7 +1,5 @@
 """The blueprints: the graph they were made from, and whole in the page's form."""
 
-import json
-
 import pytest
 from appearance_transfer.developer.gallery import blueprints
 from appearance_transfer.developer.gallery.blueprint import INLET_ID, OUTLET_ID, Inlet, flat_graph
@@ -15,11 +13,6 @@ NAMES = sorted(blueprints())
 @pytest.fixture(params=NAMES)
 def name(request) -> str:
     return request.param
-
-
-@pytest.fixture
-def workflow(name) -> dict:
-    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

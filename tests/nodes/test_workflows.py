@@ -1,6 +1,5 @@
 """The workflows that come with the pack: current, complete, and the same graph in both forms."""
 
-import json
 import re
 from pathlib import Path
 
@@ -22,11 +21,6 @@ LOADS_OUR_FILES = {
 @pytest.fixture(params=NAMES)
 def name(request) -> str:
     return request.param
-
-
-@pytest.fixture
-def workflow(name) -> dict:
-    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def test_every_file_is_in_the_gallery() -> None:
