@@ -32,16 +32,23 @@ def adain(
     content_mask: [B or 1, h, w] in 0..1; style_mask: [B or 1, h', w']. Statistics are taken where a mask is 1, with
         the unbiased variance + 1e-5; where the content mask is 0, x stays as it is.
 
-    A mask with fewer than two full pixels has no statistics: one warning, and those of the whole map are used. A
-    content mask that is 0 everywhere counts as no mask. warn: False where the same masks have been warned about before.
+    A mask with fewer than two full pixels has no statistics: one warning, and the whole map is measured, as without
+    masks (a content mask that is 0 everywhere does not blend either). Where only one of two masks has statistics, x
+    stays as it is: an object with the colours of a whole picture is worse than an object with its own.
+    warn: False where the same masks have been warned about before.
     """
-    mean_x, std_x = _statistics(x, content_mask, "content", warn)
-    mean_s, std_s = _statistics(style, style_mask, "style", warn)
+    mean_x, std_x = _statistics(x, content_mask)
+    mean_s, std_s = _statistics(style, style_mask)
+    if warn:
+        _warn(content_mask, style_mask)
     moved = ((x - mean_x) / std_x * std_s + mean_s).to(x.dtype)
     if content_mask is None:
         return moved
     blend = content_mask[:, None].to(x)
     blend = torch.where(blend.amax(dim=(-1, -2), keepdim=True) > 0, blend, 1.0)
+    if style_mask is not None:
+        alone = has_statistics(content_mask) != has_statistics(style_mask)
+        blend = torch.where(alone[:, None, None, None], 0.0, blend)
     return torch.lerp(x, moved, blend)
 
 
@@ -50,17 +57,30 @@ def has_statistics(mask: Tensor) -> Tensor:
     return (mask > FULL).sum(dim=(-1, -2)) >= 2
 
 
-def _statistics(x: Tensor, mask: Tensor | None, name: str, warn: bool) -> tuple[Tensor, Tensor]:
+def _statistics(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each channel of x [B, C, h, w] where the mask is full, each [B, C, 1, 1]."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))  # sums over a large map overflow in half precision
     if mask is None:
         inside = torch.ones_like(x[:1, :1])
     else:
-        usable = has_statistics(mask)
-        if warn and not usable.all():
-            logger.warning("AdaIN: the %s mask has no full pixels, so the whole picture is measured instead.", name)
-        inside = ((mask > FULL) | ~usable[:, None, None])[:, None].to(x)
+        inside = ((mask > FULL) | ~has_statistics(mask)[:, None, None])[:, None].to(x)
     count = inside.sum(dim=(-1, -2), keepdim=True)
     mean = (x * inside).sum(dim=(-1, -2), keepdim=True) / count
     variance = ((x - mean).square() * inside).sum(dim=(-1, -2), keepdim=True) / (count - 1)
     return mean, (variance + EPSILON).sqrt()
+
+
+def _warn(content_mask: Tensor | None, style_mask: Tensor | None) -> None:
+    """Say of the masks without statistics what becomes of their pictures."""
+    masks = {"content": content_mask, "style": style_mask}
+    usable = {name: has_statistics(mask) for name, mask in masks.items() if mask is not None}
+    for name, found in usable.items():
+        others = [other for key, other in usable.items() if key != name]
+        alone = ~found & others[0] if others else torch.zeros_like(found)
+        if alone.any():
+            logger.warning(
+                "AdaIN: the %s mask has no full pixels, the other mask has some, so the colours stay as they are. "
+                "Look at the masks.", name,
+            )  # fmt: skip
+        if (~found & ~alone).any():
+            logger.warning("AdaIN: the %s mask has no full pixels, so the whole picture is measured instead.", name)

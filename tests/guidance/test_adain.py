@@ -98,6 +98,30 @@ def test_a_mask_without_statistics_warns_once_and_measures_everything(caplog, wh
     torch.testing.assert_close(out, expected)
 
 
+@pytest.mark.parametrize("empty", ["content", "style"])
+def test_where_only_one_mask_has_statistics_the_picture_stays(caplog, empty):
+    """An object with the colours of a whole picture: worse than doing nothing, and the warning says so."""
+    x, style = randn(2, 4, 8, 8), randn(2, 4, 8, 8, seed=1)
+    good = (randn(2, 8, 8, seed=2) > 0).float()
+    poor = good.clone()
+    poor[0] = 0
+    masks = {"content_mask": good, "style_mask": good, f"{empty}_mask": poor}
+    with caplog.at_level(logging.WARNING):
+        out = adain(x, style, **masks)
+    (record,) = caplog.records
+    assert WARNINGS in record.message and empty in record.message and "stay as they are" in record.message
+    assert torch.equal(out[0], x[0])
+    torch.testing.assert_close(out[1], adain(x[1:], style[1:], good[1:], good[1:])[0])
+
+
+def test_one_good_mask_for_a_batch_of_which_one_has_none(caplog):
+    x, style, good = randn(2, 4, 8, 8), randn(1, 4, 8, 8, seed=1), (randn(1, 8, 8, seed=2) > 0).float()
+    content = torch.cat([good, torch.zeros(1, 8, 8)])
+    out = adain(x, style, content, good)
+    assert torch.equal(out[1], x[1])
+    torch.testing.assert_close(out[:1], adain(x[:1], style, good, good))
+
+
 def test_a_mask_warned_about_before_is_not_warned_about_again(caplog):
     x, style, mask = randn(1, 4, 8, 8), randn(1, 4, 8, 8, seed=1), torch.full((1, 8, 8), 0.5)
     with caplog.at_level(logging.WARNING):
