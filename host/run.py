@@ -280,5 +280,5 @@ def check_goes_along(inversion: Inversion, sigmas: Sequence[float], outputs: int
         raise ValueError(
             f"The run has {len(run)} steps from sigma {run[0] if run else 0:.3f}, the inversion was recorded for "
             f"{len(recorded) - 1} steps from sigma {recorded[0]:.3f}. Invert all pictures with the same steps and "
-            "start_at, and use the SIGMAS of Resume from Inversion; or invert with the SIGMAS of this sampler."
+            "start_at. Use the SIGMAS of Resume from Inversion, or invert with the SIGMAS of this sampler."
         )
