@@ -34,6 +34,16 @@ FORCED = """async ([modules, table, pairs, radius, asked]) => {
         nearest: asked.map((point) => matches.nearest(point, pairs, radius)),
     };
 }"""
+ALONE = """async ([modules, table]) => {
+    const { Matches } = await import(`${modules}/matches.js`);
+    const { PointPairs } = await import(`${modules}/view.js`);
+    const pointPairs = new PointPairs(() => {});
+    pointPairs.element.style = "position: fixed; inset: 0; z-index: 10000";
+    document.body.append(pointPairs.element);
+    window.runEnds = () => pointPairs.show(new Matches(table), { structure: "", appearance: "" });
+    window.takeAway = () => pointPairs.element.remove();
+    window.runEnds();
+}"""
 PARSED = """async ([modules, text]) => {
     const { parsePoints, pointsText } = await import(`${modules}/points_text.js`);
     try {
@@ -107,6 +117,21 @@ def test_the_page_reads_points_as_the_node_does(person, text) -> None:
     else:
         assert [tuple(point) for point in seen[0]] == points
         assert parse_points(seen[1]) == points
+
+
+def test_a_run_may_end_while_a_hand_holds_the_probe(person, complaints) -> None:
+    page = person.page
+    page.evaluate(ALONE, [MODULES, match_table(random_matches(0))])
+    try:
+        box = page.locator("body > .at-point-pairs").get_by_test_id("point-pairs-structure").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.evaluate("() => window.runEnds()")
+        page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4, steps=4)
+        page.mouse.up()
+    finally:
+        page.evaluate("() => window.takeAway()")
+    assert not complaints
 
 
 def pocket_graph() -> dict[str, Any]:

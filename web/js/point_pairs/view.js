@@ -53,6 +53,7 @@ export class PointPairs {
   show(matches, addresses) {
     this.#editor.matches = matches;
     this.#editor.dismiss();
+    if (this.#drag?.handle.pair === PROBE) this.#drag = null; // what was held is gone
     for (const side of SIDES) {
       const { width, height } = matches.size(side);
       this.#pictures[side].setAttribute("viewBox", `0 0 ${width} ${height}`);
