@@ -149,6 +149,27 @@ def test_a_batch_is_its_pictures(model, appearance) -> None:
         assert world.relative(alone, pairs[i : i + 1]) < 1e-4
 
 
+def test_prompts_apart_are_prompts_together(model, structure, appearance, monkeypatch) -> None:
+    """Where memory is short the host runs one prompt after the other."""
+    import comfy.model_patcher
+
+    def guided():
+        transferred = attend(model, [appearance], structure)
+        return world.sample(transferred, structure, guider=appearance_guider(transferred, text_scale=3.0))
+
+    together = guided()
+    monkeypatch.setattr(comfy.model_patcher.ModelPatcher, "get_free_memory", lambda self, device: 0)
+    assert world.relative(guided(), together) < 1e-4
+
+
+def test_sides_that_do_not_halve(model) -> None:
+    """13 x 11 places, 7 x 6 on the coarser level: a picture as its own appearance comes back, another one does not."""
+    structure, other = (world.invert(model, world.latents(seed)[..., :13, :11]) for seed in (1, 2))
+    plain = world.sample(model, structure)
+    assert world.relative(world.sample(attend(model, [structure], contrast=1.0), structure), plain) < 1e-4
+    assert world.relative(world.sample(attend(model, [other]), structure), plain) > 0.05
+
+
 def test_stock_guidance_is_appearance_guidance(model, structure, appearance) -> None:
     """CFG with the same text on both sides is eq. 4 of the paper, since only positive rows look at references."""
     transferred = attend(model, [appearance], structure)
