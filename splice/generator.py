@@ -91,7 +91,8 @@ def _convolution(
 
 
 def initialise(generator: SkipGenerator, seed: int) -> None:
-    """The initial weights of Splice, in place: an almost flat grey picture whatever the input.
+    """The initial weights of Splice, in place, of a generator on the CPU: an almost flat grey picture whatever the
+    input.
 
     Kernels Xavier-normal with gain 0.02, their biases 0; scales of the norms N(1, 0.02), their biases 0.
     """

@@ -52,12 +52,13 @@ class Training:
         check_side(appearance, "appearance picture")
         self.eye, self.structure, self.settings = eye, structure, settings or Settings()
         self.crops = crops or Crops(structure, appearance, self.settings.seed)
-        self.generator = SkipGenerator().to(structure)
+        network = SkipGenerator()
+        if start is None:
+            initialise(network, self.settings.seed)  # before it moves: a seed means the same start on every device
+        self.generator = network.to(structure)
         self.optimizer = torch.optim.Adam(self.generator.parameters(), self.settings.learning_rate, BETAS)
         self.steps = 0
-        if start is None:
-            initialise(self.generator, self.settings.seed)
-        else:
+        if start is not None:
             self._restore(start)
         self.sound = self.snapshot()
         with torch.no_grad():
