@@ -176,7 +176,8 @@ class Run(ABC):
         if rows != self.batch * len(prompts):
             self.warn_once("The model is asked about a part of the batch; there the transfer is off.")
             return False
-        first = {uuid for uuid, prompt in zip(extra["uuids"], prompts, strict=True) if prompt == POSITIVE}
+        named = zip(extra.get("uuids", ()), prompts, strict=False)  # who asks the network by himself names none
+        first = {uuid for uuid, prompt in named if prompt == POSITIVE}
         if first and self._positive and not first & self._positive:
             self.warn_once(
                 "This guider does not count the positive prompt as its first, so the transfer is off: it would land in "
