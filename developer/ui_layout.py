@@ -17,6 +17,7 @@ SAYS_ITS_COST = {  # in a text that the page adds below everything else once the
     "AppearanceTransfer_InversionReport",
     "AppearanceTransfer_InvertImageDDIM",
     "AppearanceTransfer_InvertImageDDPM",
+    "AppearanceTransfer_MirrorToMatch",
     "AppearanceTransfer_NullTextInversion",
 }
 SHOWS_A_PICTURE = {
@@ -31,6 +32,7 @@ SHOWS_A_PICTURE = {
     "AppearanceTransfer_NullTextInversion",
     "AppearanceTransfer_DrawMatches",
     "AppearanceTransfer_MatchFeatures",
+    "AppearanceTransfer_MirrorToMatch",
     "AppearanceTransfer_TrainSplice",
     "AppearanceTransfer_InvertViTFeature",
     "AppearanceTransfer_ShowKeySelfSimilarity",

@@ -32,6 +32,7 @@ def gallery() -> dict[str, Showpiece]:
         "17_train_distilled_editor": editing.train_distilled_editor(),
         "18_measure_a_transfer": evaluation.measure_a_transfer(),
         "19_transfer_grid": grid.transfer_grid(),
+        "20_mirror_to_match": matching.mirror_to_match(),
     }
 
 

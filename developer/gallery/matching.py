@@ -3,32 +3,26 @@
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, Graph, Link, Transfer, transfer_graph
 from ..ui_layout import Group
-from .keypoints import as_text, true_keypoints
-from .parts import POCKET_NOTE, node, pocket_picture
+from .keypoints import Point, as_text, true_keypoints
+from .parts import POCKET_NOTE, node, pocket_picture, relinked
 from .showpiece import Showpiece
 
 MATCHES: Link = ["match", 0]
+OTHER_WAY_SEED = 25  # a striped giraffe that faces the other way
+SIZE = 128
 
 
 def dift_matching() -> Showpiece:
-    transfer = Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED))
-    keypoints = true_keypoints(STRUCTURE_SEED, APPEARANCE_SEED, transfer.size)
-    ours, theirs = (as_text([getattr(point, role) for point in keypoints]) for role in ("structure", "appearance"))
-    made = transfer_graph(transfer)
-    kept = ("checkpoint", "structure", "appearance", "text_structure", "text_appearance")
-    graph = {name: made[name] for name in kept}
+    graph, ours, theirs = _pictures(APPEARANCE_SEED)
     add_features(graph)
     graph["match"] = match_features()
     graph["draw"] = draw_matches(lines=12)
-    graph["draw_points"] = draw_matches(lines=0, points=ours)
+    graph["draw_points"] = draw_matches(lines=0, points=as_text(ours))
     graph["confidence"] = node("MaskToImage", mask=["match", 1])
     graph["show_confidence"] = node("PreviewImage", images=["confidence", 0])
     graph["warp"] = node(OURS + "WarpByMatches", values=["appearance", 0], matches=MATCHES, fallback=["structure", 0])
     graph["save"] = node("SaveImage", images=["warp", 0], filename_prefix="warped")
-    graph["pck"] = node(
-        OURS + "PCK", matches=MATCHES, structure_points=ours, appearance_points=theirs, alpha=0.1, reference="bbox",
-        appearance_mask=["appearance", 1],
-    )  # fmt: skip
+    graph["pck"] = _pck(ours, theirs)
     groups = [
         Group(
             "1. Checkpoint and pictures",
@@ -48,6 +42,51 @@ def dift_matching() -> Showpiece:
         "*Warp by Matches* lays the appearance's pieces on the structure; *PCK* counts how many of some known points "
         "are found (here the renderer knows them: one per part).\n\n"
         "On SD1.5 and others set the preset of *DIFT Features* to semantic. " + POCKET_NOTE
+    )
+    return Showpiece(graph, groups, note)
+
+
+def mirror_to_match() -> Showpiece:
+    graph, ours, theirs = _pictures(OTHER_WAY_SEED)
+    graph["text_both"] = node("CLIPTextEncode", text="a photo of an animal", clip=["checkpoint", 1])
+    graph["turned"] = node(
+        OURS + "MirrorToMatch", model=["checkpoint", 0], vae=["checkpoint", 2], positive=["text_both", 0],
+        structure=["structure", 0], appearance=["appearance", 0], preset="pocket", seed=42, ensemble=2,
+        structure_mask=["structure", 1], appearance_mask=["appearance", 1],
+    )  # fmt: skip
+    add_features(graph)
+    graph["match"] = match_features()
+    graph["draw"] = draw_matches(lines=0, points=as_text(ours))
+    graph["pck"] = _pck(ours, theirs)
+    turned = {"appearance": "turned"} | {name: f"{name}_turned" for name in ("features_appearance", "match")}
+    for name in ("features_appearance", "match", "draw", "pck"):
+        graph[f"{name}_turned"] = relinked(graph[name], turned)
+    graph["pck_turned"]["inputs"]["appearance_points"] = as_text([(SIZE - 1 - x, y) for x, y in theirs])
+    graph["save"] = node("SaveImage", images=["draw_turned", 0], filename_prefix="mirrored_to_match")
+    groups = [
+        Group(
+            "1. Checkpoint and pictures",
+            [["checkpoint", "structure", "appearance"], ["text_structure", "text_appearance", "text_both"]],
+        ),
+        Group("2. Which way round?", [["turned"]]),
+        Group(
+            "3. What the model knows of every place",
+            [["features_structure", "features_appearance", "features_appearance_turned"]],
+        ),
+        Group("4. Match as it is", [["match"], ["draw", "pck"]]),
+        Group("5. Match mirrored", [["match_turned"], ["draw_turned", "save"], ["pck_turned"]]),
+    ]
+    note = (
+        "# Two animals that face opposite ways\n"
+        "The features also know where in the picture a place is, so a head on the left finds what is on the left of "
+        "the other picture. *Mirror to Match* matches the structure with the appearance and with its mirror image, and "
+        "hands on the one whose matches are more alike; it says on the node which. Here both are matched to the end: "
+        "compare the lines, and the share of known points that *PCK* finds.\n\n"
+        "**In any other workflow** put it in front of the *VAE Encode* of the appearance: both pictures, checkpoint "
+        "and VAE into *Mirror to Match*, a text for what both show, and its *appearance* into *VAE Encode* (and into "
+        "whatever else takes the appearance picture). A mask of the appearance goes through it as well, so that it is "
+        "mirrored with the picture.\n\n"
+        "On SD1.5 and others set the presets to semantic. " + POCKET_NOTE
     )
     return Showpiece(graph, groups, note)
 
@@ -77,3 +116,21 @@ def draw_matches(matches: Link = MATCHES, lines: int = 12, points: str = "") -> 
     """Both pictures with what matches."""
     pictures = {role: [role, 0] for role in ("structure", "appearance")}
     return node(OURS + "DrawMatches", **pictures, matches=matches, lines=lines, points=points, height=512)
+
+
+def _pictures(appearance_seed: int) -> tuple[Graph, list[Point], list[Point]]:
+    """Checkpoint, pictures and their texts, and points (x, y) that are known to match: in the structure and in the
+    appearance.
+    """
+    made = transfer_graph(Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(appearance_seed), size=SIZE))
+    kept = ("checkpoint", "structure", "appearance", "text_structure", "text_appearance")
+    points = true_keypoints(STRUCTURE_SEED, appearance_seed, SIZE)
+    return {name: made[name] for name in kept}, [p.structure for p in points], [p.appearance for p in points]
+
+
+def _pck(structure_points: list[Point], appearance_points: list[Point]) -> dict:
+    """How many of some known points the matches find."""
+    return node(
+        OURS + "PCK", matches=MATCHES, structure_points=as_text(structure_points),
+        appearance_points=as_text(appearance_points), alpha=0.1, reference="bbox", appearance_mask=["appearance", 1],
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """What several workflows are made of: pocket pictures, groups of nodes that stand alike, a note on the pocket."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...pocket.scene import random_scene
@@ -51,3 +51,12 @@ def without(graph: Graph, *endings: str) -> Graph:
 
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:
     return {"class_type": class_type, "inputs": inputs}
+
+
+def relinked(about: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The node with its links to some nodes turned to others."""
+    inputs = {
+        key: [names.get(value[0], value[0]), value[1]] if isinstance(value, list) else value
+        for key, value in about["inputs"].items()
+    }
+    return node(about["class_type"], **inputs)

@@ -5,7 +5,7 @@ from ..transfer_graph import OURS, Graph, Link, Transfer, transfer_graph
 from ..ui_layout import Group
 from .keypoints import as_text
 from .matching import add_features, draw_matches, match_features
-from .parts import MASK_PICTURES, POCKET_NOTE, inverting, node, pocket_picture, sampling_groups, without
+from .parts import MASK_PICTURES, POCKET_NOTE, inverting, node, pocket_picture, relinked, sampling_groups, without
 from .showpiece import Showpiece
 
 RIGHT_STRUCTURE_SEED, RIGHT_APPEARANCE_SEED = 12, 7
@@ -100,7 +100,7 @@ def corrected_match() -> Showpiece:
         graph[f"weigh_{name}"] = _weigh("structure", "appearance", mask_output=1, correspondence=[matches, 0])
     second = ("attention", "guider", "sample", "decode")
     for name in second:
-        graph[f"{name}_found"] = _renamed(graph[name], {other: f"{other}_found" for other in second})
+        graph[f"{name}_found"] = relinked(graph[name], {other: f"{other}_found" for other in second})
     graph["attention_found"]["inputs"]["appearances.appearance0"] = ["weigh_found", 0]
     graph["attention"]["inputs"]["appearances.appearance0"] = ["weigh_corrected", 0]
     graph["show_found"] = node("PreviewImage", images=["decode_found", 0])
@@ -159,12 +159,3 @@ def _weigh(mask: str, appearance_mask: str, mask_output: int = 0, correspondence
         OURS + "WeighAppearance", inversion=["invert_appearance", 0], weight=1.0, mask=[mask, mask_output],
         appearance_mask=[appearance_mask, mask_output], **matches,
     )  # fmt: skip
-
-
-def _renamed(about: dict, names: dict[str, str]) -> dict:
-    """The node with its links to some nodes turned to others."""
-    inputs = {
-        key: [names.get(value[0], value[0]), value[1]] if isinstance(value, list) else value
-        for key, value in about["inputs"].items()
-    }
-    return {"class_type": about["class_type"], "inputs": inputs}

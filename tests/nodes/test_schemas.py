@@ -42,6 +42,7 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_LoadSpliceGenerator",
     "AppearanceTransfer_MaskIoU",
     "AppearanceTransfer_MatchFeatures",
+    "AppearanceTransfer_MirrorToMatch",
     "AppearanceTransfer_NullTextGuider",
     "AppearanceTransfer_NullTextInversion",
     "AppearanceTransfer_PCK",
