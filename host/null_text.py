@@ -56,7 +56,10 @@ class NullTextGuider(comfy.samplers.CFGGuider):
         model_options: dict[str, Any] = {},  # noqa: B006 (the host's signature)
         seed: Any = None,
     ) -> Tensor:
-        negative = with_embedding(self.conds["negative"], self.embedding_at(float(timestep.max())).to(x))
+        # Where the other prompt is: the host runs both in one forward only if their texts are on one device.
+        beside = self.conds["positive"][0]["model_conds"].get(CROSS_ATTENTION)
+        embedding = self.embedding_at(float(timestep.max()))
+        negative = with_embedding(self.conds["negative"], embedding if beside is None else embedding.to(beside.cond))
         return comfy.samplers.sampling_function(
             self.inner_model, x, timestep, negative, self.conds["positive"], self.cfg,
             model_options=model_options, seed=seed,
