@@ -23,7 +23,7 @@ FOLDER = ROOT / "web" / "docs" / "pictures"
 MAIN, INVERSIONS, MATCHING, EDITING = (
     "01_cross_image_attention_pocket", "04_save_and_load_inversion", "05_dift_matching", "14_pix2pix_zero_real",
 )  # fmt: skip
-SPLICE, SIMILARITY = "10_splice", "13_key_self_similarity"
+SPLICE, SIMILARITY, FACING = "10_splice", "13_key_self_similarity", "20_mirror_to_match"
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ PICTURES: dict[str, Sequence[Panel]] = {
     ],
     "InversionReport": [Panel(INVERSIONS, node) for node in ("structure", "report_ddpm", "report_ddim")],
     "DrawMatches": [Panel(MATCHING, "draw")],
+    "MirrorToMatch": [*_both(FACING), Panel(FACING, "turned")],
     "WarpByMatches": [*_both(MATCHING), Panel(MATCHING, "warp")],
     "CrossAttentionGuider": [
         Panel(EDITING, "structure"),
