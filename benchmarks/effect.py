@@ -24,6 +24,9 @@ from .transfers.measures import measure
 from .transfers.pairs import SIZE, Pair, held_out_pairs, rendered
 
 SHOWN = 8
+MIRRORED, GAINED = ", mirrored to match", "gained by mirroring"
+BETTER = {"part_colour_error": -1, "silhouette_iou": 1}
+"""The measures in which a gain is given: whether more is better (1) or worse."""
 
 
 def main(installation: Installation, arguments: list[str]) -> int:
@@ -54,6 +57,22 @@ def by_side(pairs: list[Pair], values: Cases, method: str = "ours") -> Cases:
     return split
 
 
+def gained(values: Cases) -> Cases:
+    """What mirroring to match gains over the same method without it, on the pairs that both have: above 0 is better."""
+    gains: Cases = {}
+    for name, with_it in values.items():
+        plain = name.replace(MIRRORED, "", 1)
+        if MIRRORED in name and plain in values:
+            gains[f"{GAINED}: {plain}"] = {
+                metric: [
+                    sign * (after - before)
+                    for before, after in zip(values[plain][metric], with_it[metric], strict=False)
+                ]
+                for metric, sign in BETTER.items()
+            }
+    return gains
+
+
 def write_results(folder: Path, pairs: list[Pair], values: Cases, outputs: dict[str, Tensor], sheet: str) -> Cases:
     """The values with those of earlier runs, the table of them all, which is returned, and the first pictures."""
     path = folder / "effect_pairs.csv"
@@ -62,7 +81,7 @@ def write_results(folder: Path, pairs: list[Pair], values: Cases, outputs: dict[
     pairs = held_out_pairs(max(len(cases) for metrics in every.values() for cases in metrics.values()))
     columns = ("pair", "structure_seed", "appearance_seed", "structure", "appearance", "same_side")
     write_cases(path, columns, (_facts(row, pair) for row, pair in enumerate(pairs)), every)
-    table = every | by_side(pairs, every)
+    table = every | by_side(pairs, every) | gained(every)
     write_table(folder / "effect.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
     truth = rendered(pairs[:SHOWN], SIZE)
     shown = {"structure": truth.structure.image, "appearance": truth.appearance.image}
