@@ -18,6 +18,7 @@ PACKAGE = "appearance_transfer"
 TIERS = {  # of tests by folder; others: tier0
     "nodes": "tier1",
     "host": "tier2",
+    "pretended_gpu": "tier2",
     "server": "tier3",
     "page": "tier4",
     "effect": "tier5",
