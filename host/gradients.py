@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 KEY = "appearance_transfer_gradients"
 ROOM = 8  # activations kept for the backward pass, in forwards' worth of memory
 PLAIN = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+PLAIN_TENSORS = {Tensor}  # quantised weights are of a subclass, which claims the dtype that they were made from
 
 
 def differentiable(model: ModelPatcher) -> ModelPatcher:
@@ -33,12 +34,16 @@ def differentiable(model: ModelPatcher) -> ModelPatcher:
     """
     unet = model.get_model_object("diffusion_model")
     for name, parameter in unet.named_parameters():
-        # The host's quantised tensors are a subclass that claims the dtype it was made from.
-        if parameter.dtype not in PLAIN or type(parameter.data) is not Tensor:
+        if parameter.dtype not in PLAIN or type(parameter.data) not in PLAIN_TENSORS:
             raise ValueError(
                 f"The weights of this MODEL are quantised ({name}: {parameter.dtype}), and no gradients go through "
                 "them. Load the checkpoint in fp32, fp16 or bf16."
             )
+    if comfy.model_management.vram_state == comfy.model_management.VRAMState.NO_VRAM:
+        raise ValueError(
+            "ComfyUI was started with --novram, which streams the weights of every MODEL, and gradients need them "
+            "loaded whole. Start it with --lowvram, or without either."
+        )
     if model.is_dynamic() and model.cached_patcher_init is None:
         raise ValueError(
             "This MODEL streams its weights and its loader cannot load them whole, which gradients need. "
