@@ -7,10 +7,11 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 GAP = 4
 HEADING = 40
+"""Height above the pictures, where no name needs more."""
 FONT, LINE = 13, 18
 BAR = "|"
 TABLE = ("picture", "measure", "value")
@@ -57,22 +58,24 @@ def comparison_sheet(
 ) -> Image.Image:
     """columns: name -> pictures, as many in each. tile: width and height that each is fitted into, its shape kept.
 
-    below: lines under each column.
+    below: lines under each column. Names break at commas, and between words where they are wider than a tile.
     """
     width, height = tile[0] + GAP, tile[1] + GAP
     rows = max(map(len, columns.values()))
-    foot = HEADING + rows * height
+    names = [_in_lines(name, tile[0]) for name in columns]
+    heading = max(HEADING, GAP + LINE * max(map(len, names)))
+    foot = heading + rows * height
     sheet = Image.new("RGB", (width * len(columns), foot + LINE * max(map(len, below), default=0)), "white")
     pen = ImageDraw.Draw(sheet)
-    for column, (name, pictures) in enumerate(columns.items()):
+    for column, (lines, pictures) in enumerate(zip(names, columns.values(), strict=True)):
         left, middle = column * width, column * width + tile[0] // 2
         pen.multiline_text(
-            (middle, HEADING // 2), name.replace(", ", ",\n"), "black", anchor="mm", align="center", font_size=FONT
+            (middle, heading // 2), "\n".join(lines), "black", anchor="mm", align="center", font_size=FONT
         )
         for row, picture in enumerate(pictures):
             fitted = _fitted(picture, tile)
             x, y = (tile[0] - fitted.width) // 2, (tile[1] - fitted.height) // 2
-            sheet.paste(fitted, (left + x, HEADING + row * height + y))
+            sheet.paste(fitted, (left + x, heading + row * height + y))
     for column, lines in enumerate(below):
         for number, line in enumerate(lines):
             place = (column * width + tile[0] // 2, foot + LINE * number + LINE // 2)
@@ -87,6 +90,22 @@ def as_table(captions: Sequence[Caption]) -> str:
     writer.writerow(TABLE)
     writer.writerows((about.name, measure, value) for about in captions for measure, value in about.numbers.items())
     return table.getvalue()
+
+
+def _in_lines(name: str, width: int) -> list[str]:
+    """A name in lines that are no wider than `width` pixels, as far as its words allow."""
+    font = ImageFont.load_default(FONT)
+    lines = []
+    for part in name.replace(", ", ",\n").split("\n"):
+        line = ""
+        for word in part.split():
+            longer = f"{line} {word}".strip()
+            if line and font.getlength(longer) > width:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
+    return lines
 
 
 def _fitted(picture: Image.Image, tile: tuple[int, int]) -> Image.Image:

@@ -1,8 +1,10 @@
 """The appearance the way round in which a model's features find more of the structure in it."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
+import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
@@ -28,7 +30,7 @@ def mirror_to_match(
 ) -> tuple[Tensor, Tensor]:
     """The appearance and what of it is meant, mirrored for every structure that its mirror image resembles more.
 
-    structure: [B, H, W, 3 or 4] in 0..1. appearance: [B or 1, H', W', 3 or 4]. positive: a text for all of them.
+    structure: [B, H, W, 3 or 4] in 0..1. appearance: [B or 1, H', W', 3 or 4]. positive: one text for all of them.
 
     Returns IMAGE [B, H', W', C] and MASK [B, H', W'], 1 everywhere without an appearance_mask. Says on the node what
     was found. Raises ValueError for numbers of pictures that do not go together, and as `dift_features` and `match` do.
@@ -43,10 +45,12 @@ def mirror_to_match(
         pixels = pictures[..., :3]
         return dift_features(model, vae.encode(pixels), positive, settings, (pixels.shape[1], pixels.shape[2]))
 
+    both = look(torch.cat([appearance, appearance.flip(2)]))
+    as_it_is, mirrored = (replace(both, values=values) for values in both.values.chunk(2))
     found = facing(
         look(structure),
-        look(appearance),
-        look(appearance.flip(2)),
+        as_it_is,
+        mirrored,
         structure_mask=structure_mask,
         appearance_mask=appearance_mask,
         matcher=match_features,

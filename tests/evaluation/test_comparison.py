@@ -40,6 +40,20 @@ def test_names_stand_above_and_numbers_below() -> None:
     assert sheet.crop((0, HEADING, 64, sheet.height)).getextrema() == (255, 255)
 
 
+def test_a_long_name_stays_over_its_own_picture_and_is_not_cut_off() -> None:
+    """Five lines on a tile of 64 pixels; nothing is drawn beside the tile, or on the picture."""
+    name = "an elephant that was painted, with the pattern of a zebra"
+    grey, other = Image.new("RGB", (64, 64), (128, 128, 128)), Image.new("RGB", (64, 64), WHITE)
+    sheet = comparison_sheet({"": [other], name: [grey], " ": [other]}, (64, 64)).convert("L")
+    heading = sheet.height - 64 - GAP
+    assert heading > HEADING
+    dark = sheet.crop((0, 0, sheet.width, heading)).point(lambda value: 255 * (value < 200)).getbbox()
+    left, top, right, bottom = dark
+    assert 64 + GAP <= left < right <= 128 + GAP
+    assert 0 < top < LINE and heading - LINE < bottom < heading
+    assert sheet.crop((64 + GAP, heading, 128 + GAP, sheet.height - GAP)).getextrema() == (128, 128)
+
+
 def test_captions_name_the_numbers_in_their_order() -> None:
     captions = read_captions(CAPTIONS, 2, [23.456789, 0.5])
     assert captions == [Caption("structure"), Caption("output", {"PSNR dB": 23.456789, "IoU": 0.5})]
