@@ -200,7 +200,8 @@ CONTENTS = (
         "Every test that reads tensors of the official implementations. *difference*: the largest one of the "
         "test's comparisons, over the largest value. Where the full set of tensors is not beside the repository, only "
         "those committed under tests/golden are compared. A test without a difference compares exactly, or in a way of "
-        "its own; *antialiasing is off* compares a difference that is small itself. What each limit is and why: "
+        "its own; *antialiasing is off* compares a difference that is small itself, *sampling with the embeddings* "
+        "also looks for one that is large, to the picture without them. What each limit is and why: "
         "docs/parity.md.",
         (Table("parity.csv"),),
         full=(("parity",),),
