@@ -26,9 +26,7 @@ class Machines:
 
     def forget(self) -> None:
         """Drop what the host has cached, and what it has loaded."""
-        import comfy.model_management
-
-        comfy.model_management.unload_all_models()
+        self._unload()
         self.host.forget()
 
     def same(self, graph: Graph, within: float = SAME) -> Found:
@@ -55,9 +53,7 @@ class Machines:
                 if isinstance(value, Tensor) and kind in PLAIN_FLOATS:
                     assert value.dtype == torch.float32, path
                 found[path] = value
-        import comfy.model_management
-
-        comfy.model_management.unload_all_models()
+        self._unload()
         assert not on_gpu(), f"left on the GPU: {on_gpu()}"
         return found
 
@@ -79,6 +75,12 @@ class Machines:
         finally:
             self.forget()
             management.cpu_state, management.vram_state = before
+
+    def _unload(self) -> None:
+        import comfy.model_management
+
+        comfy.model_management.unload_all_models()
+        comfy.model_management.reset_cast_buffers()  # through which it streams weights, and which it keeps
 
     def _run(self, graph: Graph) -> dict[tuple[str, str], Any]:
         """Every output of every node, by its name and its type."""

@@ -1,0 +1,57 @@
+"""Settings that no workflow has, and measures whose networks no workflow has at hand, on the pretended GPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from appearance_transfer.tests.host.clips import small_vision
+from appearance_transfer.tests.pretended_gpu.test_workflows import ROUNDED, workflow
+
+TRANSFER, REARRANGED = "01_cross_image_attention_pocket", "06_eye_for_an_eye"
+GUIDED, DEVIATED = "14_pix2pix_zero_real", "09_fine_grained_transfer"
+
+
+@pytest.mark.parametrize(
+    ("name", "node", "settings"),
+    [
+        (TRANSFER, "attention", {"references": "replayed", "contrast_rule": "paper", "strength": 0.5}),
+        (REARRANGED, "attention", {"match_source": "dift", "structure_rule": "both", "inject": "v"}),
+    ],
+)
+def test_of_transfers(machines, name: str, node: str, settings: dict) -> None:
+    graph = workflow(name)
+    assert graph[node]["inputs"].keys() >= settings.keys()
+    graph[node]["inputs"] |= settings
+    machines.same(graph)
+
+
+@pytest.mark.parametrize(
+    ("name", "node", "settings"),
+    [
+        # little of it, since stored maps are in fp16, where a number may fall to either side
+        (GUIDED, "guider", {"reference_maps": "store", "carry": "mean", "amount": 0.1}),
+        (DEVIATED, "deviate", {"matching": "initial"}),
+    ],
+)
+def test_of_what_needs_gradients(machines, name: str, node: str, settings: dict) -> None:
+    graph = workflow(name)
+    assert graph[node]["inputs"].keys() >= settings.keys()
+    graph[node]["inputs"] |= settings
+    machines.same(graph, ROUNDED)
+
+
+def test_clip_sees_what_it_sees_on_the_cpu(machines) -> None:
+    from appearance_transfer.host.clip_agreement import agreement_with_pictures
+
+    random = torch.Generator().manual_seed(0)
+    one, other = (torch.rand(2, 40, 40, 3, generator=random) for _ in range(2))
+    mask = torch.zeros(1, 40, 40)
+    mask[:, 8:30, 8:30] = 1
+
+    def measured() -> list[float]:
+        with torch.inference_mode():
+            return list(agreement_with_pictures(small_vision(), one, other, mask, mask).values)
+
+    there = measured()
+    with machines.cpu():
+        assert there == pytest.approx(measured(), abs=1e-6)
