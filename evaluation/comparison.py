@@ -67,10 +67,10 @@ def comparison_sheet(
     foot = heading + rows * height
     sheet = Image.new("RGB", (width * len(columns), foot + LINE * max(map(len, below), default=0)), "white")
     pen = ImageDraw.Draw(sheet)
-    for column, (lines, pictures) in enumerate(zip(names, columns.values(), strict=True)):
+    for column, (name, pictures) in enumerate(zip(names, columns.values(), strict=True)):
         left, middle = column * width, column * width + tile[0] // 2
         pen.multiline_text(
-            (middle, heading // 2), "\n".join(lines), "black", anchor="mm", align="center", font_size=FONT
+            (middle, heading // 2), "\n".join(name), "black", anchor="mm", align="center", font_size=FONT
         )
         for row, picture in enumerate(pictures):
             fitted = _fitted(picture, tile)
