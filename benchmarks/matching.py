@@ -31,6 +31,7 @@ from .reporting.table import as_text, write_table
 from .transfers.pairs import FIRST_SEED, SIZE, Pair, RenderedPairs, held_out_pairs, rendered
 
 PCK, ALIGNED, FREE = "PCK@0.1", "PCK@0.1, mirrored as fits", "PCK@0.1, without masks"
+SIDE = "mirrored where it should be"
 GRID = 32
 """Places per side at which pictures of 128 px are compared: finer than any of the features are."""
 Results = dict[str, dict[str, list[float]]]
@@ -69,7 +70,8 @@ def measured(truth: RenderedPairs, only: list[str]) -> Results:
 
 def measure(models: Any, source: Any, truth: RenderedPairs, keypoints: Keypoints) -> dict[str, list[float]]:
     """The share of keypoints that one source finds, for each pair: inside the animals' true masks, without masks, and
-    inside the masks with the appearance mirrored where its features then are more like the structure's.
+    inside the masks with the appearance mirrored where its features then are more like the structure's; and whether
+    that was right (1), because the two face opposite ways, or not (0).
 
     (Choosing between the picture and its mirror image by similarity is the pose alignment of Zhang et al., CVPR 2024,
     arXiv 2311.17034.)
@@ -80,9 +82,11 @@ def measure(models: Any, source: Any, truth: RenderedPairs, keypoints: Keypoints
     mirrored = replace(mirrored, values=mirrored.values.flip(-1))
     plain, turned = (_inside_masks(structure, other, truth) for other in (appearance, mirrored))
     found, found_turned = shares_found(plain, keypoints), shares_found(turned, keypoints)
-    aligned = torch.where(likeness(turned) > likeness(plain), found_turned, found)
+    mirroring = likeness(turned) > likeness(plain)
+    aligned = torch.where(mirroring, found_turned, found)
     free = shares_found(match(structure, appearance), keypoints)
-    return {PCK: found.tolist(), ALIGNED: aligned.tolist(), FREE: free.tolist()}
+    right = [float(done != pair.same_side) for done, pair in zip(mirroring.tolist(), truth.pairs, strict=True)]
+    return {PCK: found.tolist(), ALIGNED: aligned.tolist(), FREE: free.tolist(), SIDE: right}
 
 
 def _finer(features: Features) -> Features:
