@@ -69,8 +69,8 @@ CLAIMS = (
         ),
     ),
     Claim(
-        "Which way round the appearance fits, DIFT's features say rightly of {} of the pocket pairs; PCK@0.1 is then {} "
-        "in place of {}.",
+        "Which way round the appearance fits, DIFT's features say rightly of {} of the pocket pairs; PCK@0.1 is then "
+        "{} in place of {}.",
         tuple(
             Cell("matching.csv", ("DIFT, pocket preset",), metric)
             for metric in ("mirrored where it should be", "PCK@0.1, mirrored as fits", "PCK@0.1")
