@@ -84,7 +84,7 @@ def columns(outputs: Outputs) -> dict[str, Tensor]:
     names = dict.fromkeys(name for of_edit in outputs.values() for name in of_edit)
     below: dict[str, list[Tensor]] = {name: [] for name in ("picture", *names)}
     for edit, of_edit in outputs.items():
-        pictures = render(edit.scenes(SHOWN), SIZE).image
+        pictures = render(edit.scenes(min(SHOWN, *map(len, of_edit.values()))), SIZE).image
         below["picture"].append(pictures)
         for name in names:
             below[name].append(of_edit[name][:SHOWN] if name in of_edit else torch.ones_like(pictures))
