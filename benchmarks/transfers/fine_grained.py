@@ -21,7 +21,7 @@ from ...host.null_text_inverting import invert_with_null_text
 from ...host.schedules import schedule_of
 from ...inversion.null_text import NullTextSettings
 from ...inversion.record import Inversion
-from .inverted import TRUE, InvertedPairs, Models, mirrored_to_match
+from .inverted import TRUE, InvertedPairs, Models
 from .sampled import sample
 
 STEPS = 50
@@ -31,16 +31,14 @@ GUIDANCE = 3.5
 
 @dataclass(frozen=True)
 class Deviation:
-    """A transfer by latent deviation inside the true masks. mirrored: the appearance is mirrored to match."""
+    """A transfer by latent deviation inside the true masks."""
 
     name: str
     settings: DeviationSettings = DeviationSettings()
-    mirrored: bool = False
 
 
 DEVIATIONS = (
     Deviation("fine-grained"),
-    Deviation("fine-grained, mirrored to match", mirrored=True),
     Deviation("fine-grained, initial matching", DeviationSettings(matching="initial")),
     Deviation("fine-grained, no matching", DeviationSettings(matching="none")),
     Deviation("fine-grained, no deviation", DeviationSettings(mixing=Mixing(delta=0.0))),
@@ -49,8 +47,6 @@ DEVIATIONS = (
 
 def deviate(models: Models, pairs: InvertedPairs, variant: Deviation) -> Tensor:
     """The output pictures [B, H, W, 3] of one variant."""
-    if variant.mirrored:
-        pairs = mirrored_to_match(models, pairs)
     structure, appearance = _structure(models, pairs.structure), _appearance(models, pairs.appearance)
     masks = pairs.masks[TRUE]
     sampler = DeviationSampler(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .baselines import colour_transfer, image_to_image, sdedit
 from .fine_grained import DEVIATIONS, deviate
-from .inverted import InvertedPairs, Models
+from .inverted import InvertedPairs, Models, mirrored_to_match
 from .rearranged import REARRANGEMENTS, rearrange
 from .variants import VARIANTS, transfer
 
@@ -36,6 +36,10 @@ def _answer_through_autoencoder(models: Models, pairs: InvertedPairs) -> Tensor:
     return models.decode(models.encode(pairs.truth.answer.image))
 
 
+def _mirrored(models: Models, pairs: InvertedPairs, method: Method) -> Tensor:
+    return method(models, mirrored_to_match(models, pairs))
+
+
 METHODS: dict[str, Method] = {
     "identity": _identity,
     "identity, autoencoder": _autoencoder,
@@ -48,4 +52,14 @@ METHODS: dict[str, Method] = {
     **{variant.name: partial(transfer, variant=variant) for variant in VARIANTS},
     **{variant.name: partial(rearrange, variant=variant) for variant in REARRANGEMENTS},
     **{variant.name: partial(deviate, variant=variant) for variant in DEVIATIONS},
+}
+METHODS |= {
+    name: partial(_mirrored, method=METHODS[name.replace(", mirrored to match", "")])
+    for name in (
+        "ours, mirrored to match",
+        "ours, mirrored to match, true masks",
+        "eye-for-an-eye, mirrored to match, true masks",
+        "eye-for-an-eye, mirrored to match, DIFT matches, true masks",
+        "fine-grained, mirrored to match",
+    )
 }

@@ -18,7 +18,7 @@ from ...host.latent_operations import AdaINOperation
 from ...host.rearrangement import RearrangementSettings, rearrange_appearance
 from ...host.run import Appearance
 from ...pocket.truth import true_correspondence
-from .inverted import FOUND, TRUE, InvertedPairs, Models, mirrored_to_match
+from .inverted import FOUND, TRUE, InvertedPairs, Models
 from .pairs import RenderedPairs
 from .sampled import resume
 
@@ -31,7 +31,6 @@ class Rearrangement:
     """A transfer by rearranged features. masks: by name (see `SEGMENTATIONS`), those that bind AdaIN to the animal.
 
     inside: matches are sought and painted within these masks only. true_matches: the matches are the renderer's.
-    mirrored: the appearance is mirrored to match.
     """
 
     name: str
@@ -39,25 +38,20 @@ class Rearrangement:
     masks: str = TRUE
     inside: bool = True
     true_matches: bool = False
-    mirrored: bool = False
 
 
 DIFT = RearrangementSettings(match_source="dift")
 REARRANGEMENTS = (
     Rearrangement("eye-for-an-eye", masks=FOUND, inside=False),
     Rearrangement("eye-for-an-eye, true masks"),
-    Rearrangement("eye-for-an-eye, mirrored to match, true masks", mirrored=True),
     Rearrangement("eye-for-an-eye, DIFT matches", DIFT, masks=FOUND, inside=False),
     Rearrangement("eye-for-an-eye, DIFT matches, true masks", DIFT),
-    Rearrangement("eye-for-an-eye, mirrored to match, DIFT matches, true masks", DIFT, mirrored=True),
     Rearrangement("eye-for-an-eye, true matches, true masks", true_matches=True),
 )
 
 
 def rearrange(models: Models, pairs: InvertedPairs, variant: Rearrangement) -> Tensor:
     """The output pictures [B, H, W, 3] of one variant."""
-    if variant.mirrored:
-        pairs = mirrored_to_match(models, pairs)
     masks = pairs.masks[variant.masks]
     appearance = Appearance(
         pairs.appearance,

@@ -14,7 +14,7 @@ from ...host.conditioning import unpack
 from ...host.guider import AppearanceGuider, GuidanceSettings
 from ...host.latent_operations import AdaINOperation
 from ...host.transfer import Appearance, Settings, transfer_appearance
-from .inverted import FOUND, THREE_SEGMENTS, TRUE, InvertedPairs, Models, mirrored_to_match
+from .inverted import FOUND, THREE_SEGMENTS, TRUE, InvertedPairs, Models
 from .sampled import resume
 
 NO_GUIDANCE = GuidanceSettings(scale=1.0, end_scale=1.0)
@@ -23,7 +23,7 @@ NO_GUIDANCE = GuidanceSettings(scale=1.0, end_scale=1.0)
 @dataclass(frozen=True)
 class Variant:
     """A transfer. masks: those that bind AdaIN to the animal, by name (see `SEGMENTATIONS`); None is no AdaIN at all.
-    inside: the appearance paints only where the structure's mask is. mirrored: the appearance is mirrored to match.
+    inside: the appearance paints only where the structure's mask is.
     """
 
     name: str
@@ -31,7 +31,6 @@ class Variant:
     guidance: GuidanceSettings = GuidanceSettings()
     masks: str | None = FOUND
     inside: bool = False
-    mirrored: bool = False
 
 
 VARIANTS = (
@@ -44,8 +43,6 @@ VARIANTS = (
     Variant("ours, true masks", masks=TRUE),
     Variant("ours, masks of three segments", masks=THREE_SEGMENTS),
     Variant("ours, masks of three segments, inside", masks=THREE_SEGMENTS, inside=True),
-    Variant("ours, mirrored to match", mirrored=True),
-    Variant("ours, mirrored to match, true masks", masks=TRUE, mirrored=True),
     Variant("AdaIN only", settings=Settings(strength=0.0)),
     Variant("replay only", settings=Settings(strength=0.0), masks=None),
 )
@@ -53,8 +50,6 @@ VARIANTS = (
 
 def transfer(models: Models, pairs: InvertedPairs, variant: Variant) -> Tensor:
     """The output pictures [B, H, W, 3] of one variant."""
-    if variant.mirrored:
-        pairs = mirrored_to_match(models, pairs)
     masks = pairs.masks[variant.masks] if variant.masks else None
     appearance = Appearance(pairs.appearance, mask=masks.structure if masks and variant.inside else None)
     patched = transfer_appearance(models.model, [appearance], pairs.structure, variant.settings)
