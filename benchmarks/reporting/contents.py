@@ -263,6 +263,14 @@ CONTENTS = (
         quick=(("grid", "--largest", "2", "--steps", "10"),),
     ),
     Section(
+        "Reliability: damaged files, wrong inputs, killed and interrupted runs",
+        "Seeded cases, drawn anew with every seed; a failure is a wrong result, an error that is not a sentence, a "
+        "hang, memory out of proportion, or something left behind.",
+        (Table("reliability.csv"),),
+        full=(("reliability",),),
+        quick=(("reliability", "--count", "100"),),
+    ),
+    Section(
         "Real networks, real photographs",
         "Networks that packages of the registry carry, on the photographs and keypoints of the shared data.",
         (
