@@ -25,6 +25,7 @@ class PocketSD(comfy.supported_models.SD15):
     """Stable Diffusion 1.x in all but its size: eps prediction, scaled-linear schedule, latents times 0.18215."""
 
     unet_config: dict = {}
+    unet_extra_config: dict = {}  # __init__ writes these over its arguments; SD1.5's 8 heads would replace ours
     memory_usage_factor = 0.3
 
 
@@ -47,10 +48,8 @@ def load_pocket_model(path: Path, precision: str, disable_dynamic: bool = False)
         raise ValueError(f"The precision is {precision!r}; choose one of {', '.join(PRECISIONS)}.")
     checkpoint = read_checkpoint(path)
     dtype = PRECISIONS[precision]
-    arguments = dict(checkpoint.unet_config.host_arguments())
     device, offload = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
-    config = PocketSD(arguments)
-    config.unet_extra_config = {key: arguments[key] for key in ("num_heads", "num_head_channels")}
+    config = PocketSD(checkpoint.unet_config.host_arguments())
     cast = comfy.model_management.unet_manual_cast(dtype, device, config.supported_inference_dtypes)
     config.set_inference_dtype(dtype, cast)
     state = {name: tensor.to(dtype) for name, tensor in checkpoint.tensors.items() if name.startswith(UNET)}

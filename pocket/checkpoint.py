@@ -48,9 +48,13 @@ class PocketCheckpoint:
         return TextConfig(**self.facts["text"])
 
     def host_state(self) -> dict[str, Tensor]:
-        """The tensors with the token table of full CLIP height: a checkpoint as stock loaders read it."""
+        """The tensors with the token table of full CLIP height: a checkpoint as stock loaders read it.
+
+        The scale of latents is the exact one: the file's half precision is off by 1e-4 of it.
+        """
         table = expand_vocabulary(self.tensors[_TOKENS], tuple(self.facts["tokens"]))
-        return {**self.tensors, _TOKENS: table}
+        scale = {_VAE + name: value for name, value in host_tensors({}).items()}
+        return {**self.tensors, **scale, _TOKENS: table}
 
     def models(self) -> tuple[UNet, TextEncoder, Autoencoder]:
         """The three networks without the host, in fp32, frozen."""

@@ -6,7 +6,9 @@ import pytest
 import torch
 from appearance_transfer.pocket.autoencoder import Autoencoder, host_tensors
 from appearance_transfer.pocket.captions import caption
+from appearance_transfer.pocket.checkpoint import read_checkpoint
 from appearance_transfer.pocket.diffusion import alpha_bars
+from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
 from appearance_transfer.pocket.text import TextConfig, TextEncoder, expand_vocabulary, tokenize
 from appearance_transfer.pocket.unet import UNet, UNetConfig
@@ -97,6 +99,56 @@ def test_noise_schedule(host):
     sampling = comfy.model_sampling.ModelSamplingDiscrete()
     bars = alpha_bars()
     assert torch.allclose(sampling.sigmas.double(), ((1 - bars) / bars).sqrt(), rtol=1e-5)
+
+
+class TestTheCheckpointAsLoaded:
+    """What the loader hands to every node, built from ComfyUI's configuration, is the network that was trained.
+
+    The tests above build ComfyUI's modules from our own arguments; only these see what a configuration makes of them.
+    """
+
+    @pytest.fixture(scope="class", params=["fp32", "fp16"])
+    def loaded(self, host, request):
+        from appearance_transfer.host.pocket_checkpoint import load_pocket_checkpoint
+
+        return load_pocket_checkpoint(request.param)
+
+    @pytest.fixture(scope="class")
+    def trained(self):
+        return read_checkpoint().models()
+
+    @pytest.mark.parametrize("time", [1, 101, 501, 981])
+    def test_unet(self, loaded, trained, time):
+        import comfy.model_management
+
+        model, unet = loaded[0], trained[0]
+        torch.manual_seed(time)
+        latent, context = torch.randn(2, 4, 16, 16), torch.randn(2, 77, unet.config.context_dim)
+        sigma = model.model.model_sampling.sigma(torch.tensor(float(time))).expand(2)
+        noisy = latent * (1 + sigma[0] ** 2).sqrt()  # ComfyUI scales it to unit variance
+        comfy.model_management.load_models_gpu([model])
+        with torch.no_grad():
+            expected = unet(latent, torch.tensor([time, time]), context)
+            denoised = model.model.apply_model(noisy, sigma, c_crossattn=context)
+        found = (noisy - denoised) / sigma[0]
+        rounding = 2e-6 * noisy.abs().max() / sigma[0]  # of the difference above
+        assert (found - expected).abs().max() <= TOLERANCE * expected.abs().max() + rounding
+
+    def test_text_encoder(self, loaded, trained):
+        texts = [caption(random_scene(seed)) for seed in range(3)] + [""]
+        with torch.no_grad():
+            for text in texts:
+                found = loaded[1].encode_from_tokens_scheduled(loaded[1].tokenize(text))[0][0]
+                expected = trained[1](tokenize([text]))
+                assert (found - expected).abs().max() <= TOLERANCE * expected.abs().max()
+
+    def test_encoding_and_decoding(self, loaded, trained):
+        images = render([random_scene(seed) for seed in range(2)], 128).image
+        with torch.no_grad():
+            latents = trained[2].encode(images.permute(0, 3, 1, 2))
+            decoded = trained[2].decode(latents).clamp(0.0, 1.0).permute(0, 2, 3, 1)
+        assert (loaded[2].encode(images) * 0.18215 - latents).abs().max() <= 1e-4 * latents.abs().max()
+        assert (loaded[2].decode(latents / 0.18215) - decoded).abs().max() <= 1e-4
 
 
 def _flat(value):
