@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .conditioning import is_same_for, join_images, kind_of, tensors_of
 from .record import Inversion
 
 ALIKE: dict[str, Callable[[Inversion], Any]] = {  # what an inversion keeps once for all its pictures
@@ -23,7 +24,8 @@ ALIKE: dict[str, Callable[[Inversion], Any]] = {  # what an inversion keeps once
     "guidance": lambda inversion: inversion.guidance,
     "eta": lambda inversion: inversion.eta,
     "model": lambda inversion: inversion.fingerprint,
-    "length of the text (tokens)": lambda inversion: {n: tuple(t.shape[1:]) for n, t in inversion.conditioning.items()},
+    "length of the text (tokens)": lambda inversion: _kinds(inversion, of_tensors=True),
+    "settings of the text": lambda inversion: _kinds(inversion, of_tensors=False),
     "null text (steps, updates)": lambda inversion: _optimised(inversion.null_text_losses),
 }
 
@@ -87,7 +89,10 @@ def joined(inversions: Sequence[Inversion]) -> Inversion:
         first,
         trajectory=together([i.trajectory for i in inversions], 1),
         noise_maps=together([i.noise_maps for i in inversions], 1) if first.method == "ddpm" else first.noise_maps,
-        conditioning={name: together([i.conditioning[name] for i in inversions], 0) for name in first.conditioning},
+        conditioning={
+            name: join_images([i.conditioning[name] for i in inversions], [i.pictures for i in inversions])
+            for name in first.conditioning
+        },
         null_text=together(null_texts, 1) if null_texts else None,
         null_text_losses=together(losses, 1) if losses else None,
     )
@@ -111,10 +116,15 @@ def without_repeats(inversion: Inversion) -> tuple[Inversion, list[int]]:
 def _is_repeated(inversion: Inversion, one: int, other: int) -> bool:
     if not torch.equal(inversion.start[one], inversion.start[other]):  # tells most pictures apart at once
         return False
-    tensors = [inversion.trajectory.movedim(1, 0), *inversion.conditioning.values()]
+    of_images = [inversion.trajectory.movedim(1, 0), *inversion.conditioning.values()]
     if inversion.method == "ddpm":
-        tensors.append(inversion.noise_maps.movedim(1, 0))
-    return all(len(tensor) == 1 or torch.equal(tensor[one], tensor[other]) for tensor in tensors)
+        of_images.append(inversion.noise_maps.movedim(1, 0))
+    return all(is_same_for(entry, one, other) for entry in of_images)
+
+
+def _kinds(inversion: Inversion, *, of_tensors: bool) -> dict[str, Any]:
+    entries = inversion.conditioning.items()
+    return {name: kind_of(entry) for name, entry in entries if bool(tensors_of(entry)) == of_tensors}
 
 
 def _optimised(losses: Tensor | None) -> tuple[int, int] | None:

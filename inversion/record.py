@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import torch
 from torch import Tensor
 
+from . import conditioning as prompts
+from .conditioning import Entry
 from .schedule import Schedule
 
 
@@ -22,7 +23,7 @@ class Inversion:
     schedule: the noise levels and the kind of model.
     eta: 1 for DDPM, 0 for DDIM. guidance: the text guidance that it was made with. seed: of the drawn noise.
     fingerprint: the model's identity, keys "architecture" and "weights".
-    conditioning: the embeddings that it was made under, [B or 1, ...], such as "cross_attn" and "pooled".
+    conditioning: the texts that it was made under, every entry by its name and kind (conditioning.py).
     null_text: [N, B or 1, T, C], the optimised unconditional embedding of every step, step 0 first (null_text.py); N is
         S, or less where the optimisation was interrupted. Then `guidance` is what the embeddings were found for.
     null_text_losses: [N, B or 1, updates], the loss before every update; NaN after the early stop.
@@ -38,7 +39,7 @@ class Inversion:
     seed: int
     method: Literal["ddpm", "ddim"]
     fingerprint: dict[str, str] = field(default_factory=dict)
-    conditioning: dict[str, Tensor] = field(default_factory=dict)
+    conditioning: dict[str, Entry] = field(default_factory=dict)
     null_text: Tensor | None = None
     null_text_losses: Tensor | None = None
 
@@ -68,12 +69,8 @@ class Inversion:
                 f"The noise maps of this {self.method.upper()} inversion should have the shape {wanted}, but have "
                 f"{list(self.noise_maps.shape)}; invert the image again."
             )
-        for name, tensor in self.conditioning.items():
-            if tensor.ndim == 0 or tensor.shape[0] not in (1, shape[1]):
-                raise ValueError(
-                    f"The embedding {name!r} should have 1 or {shape[1]} rows (one per picture), but has the shape "
-                    f"{list(tensor.shape)}; invert the image again."
-                )
+        for name, entry in self.conditioning.items():
+            prompts.check_entry(name, entry, shape[1])
         if self.null_text is not None or self.null_text_losses is not None:
             self._check_null_text(self.null_text, self.null_text_losses)
 
@@ -138,7 +135,7 @@ class Inversion:
         """The inversion of some of the pictures, in this order; one that is named again is there again."""
         picked = list(rows)
         noise_maps = self.noise_maps[:, picked] if self.method == "ddpm" else self.noise_maps
-        conditioning = {name: t[picked] if t.shape[0] > 1 else t for name, t in self.conditioning.items()}
+        conditioning = {name: prompts.select_images(entry, picked) for name, entry in self.conditioning.items()}
         null_text, losses = (
             t[:, picked] if t is not None and t.shape[1] > 1 else t for t in (self.null_text, self.null_text_losses)
         )
@@ -153,10 +150,17 @@ class Inversion:
 
     def is_finite(self) -> bool:
         """False when any number of it is NaN or infinite (the losses aside, where NaN means "not needed any more")."""
-        tensors = [self.trajectory, self.noise_maps, *self.conditioning.values()]
+        tensors = [self.trajectory, self.noise_maps]
         if self.null_text is not None:
             tensors.append(self.null_text)
-        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+        return all(map(prompts.is_finite, [*tensors, *self.conditioning.values()]))
+
+    def embedding(self, side: Literal["positive", "negative"]) -> Tensor:
+        """The embedding of one of its texts, [B or 1, T, C]. Raises ValueError where it has none."""
+        embedding = self.conditioning.get(side)
+        if not isinstance(embedding, Tensor):
+            raise ValueError(f"This inversion lacks the {side} text that it was made under; invert the image again.")
+        return embedding
 
     def __repr__(self) -> str:
         height, width = self.size

@@ -9,11 +9,13 @@ from typing import Any, Literal, TypedDict
 from torch import Tensor
 
 from ..storage import tensor_file
+from ..storage.fit import named
 from ..storage.tensor_file import Kind, damage_told, misfit_told
+from .conditioning import Entry, from_file, to_file
 from .record import Inversion
 from .schedule import Schedule
 
-KIND = Kind("inversion", "Save Inversion", "appearance_transfer.inversion", version=1)
+KIND = Kind("inversion", "Save Inversion", "appearance_transfer.inversion", version=2)
 CONDITIONING = "conditioning."
 
 
@@ -28,10 +30,11 @@ def save(inversion: Inversion, path: str | os.PathLike[str]) -> None:
             "(with the model in fp32 if it happens again)."
         )
     tensors = {"trajectory": inversion.trajectory, "noise_maps": inversion.noise_maps}
-    tensors |= {CONDITIONING + name: tensor for name, tensor in inversion.conditioning.items()}
+    texts, others = to_file(inversion.conditioning)
+    tensors |= {CONDITIONING + name: tensor for name, tensor in texts.items()}
     if inversion.null_text is not None and inversion.null_text_losses is not None:
         tensors |= {"null_text": inversion.null_text, "null_text_losses": inversion.null_text_losses}
-    tensor_file.write(path, KIND, _header(inversion), tensors)
+    tensor_file.write(path, KIND, _header(inversion, others), tensors)
 
 
 def load(path: str | os.PathLike[str]) -> Inversion:
@@ -43,11 +46,12 @@ def load(path: str | os.PathLike[str]) -> Inversion:
     found, tensors = tensor_file.read(path, KIND)
     with damage_told(name, KIND):
         header = _parse(found)
+        conditioning = from_file(named(tensors, CONDITIONING), header["conditioning"])
     for part in ("trajectory", "noise_maps"):
         if part not in tensors:
             raise ValueError(f"{name!r} lacks the {part} of an inversion; save the inversion again.")
     with misfit_told(name, KIND):
-        inversion = _assemble(header, tensors)
+        inversion = _assemble(header, tensors, conditioning)
     if not inversion.is_finite():
         raise ValueError(f"{name!r} holds NaN or infinite numbers; invert the image again and save it anew.")
     return inversion
@@ -64,9 +68,12 @@ class Header(TypedDict):
     guidance: float
     seed: int
     fingerprint: dict[str, str]
+    conditioning: dict[str, Any]
+    """Entries of the texts that are no tensors: numbers, texts, booleans, null, lists of these; and for an entry that
+    is a list of tensors their number, {"tensors": 2}."""
 
 
-def _header(inversion: Inversion) -> Header:
+def _header(inversion: Inversion, conditioning: dict[str, Any]) -> Header:
     return {
         "method": inversion.method,
         "sigmas": list(inversion.schedule.sigmas),
@@ -76,6 +83,7 @@ def _header(inversion: Inversion) -> Header:
         "guidance": inversion.guidance,
         "seed": inversion.seed,
         "fingerprint": dict(inversion.fingerprint),
+        "conditioning": conditioning,
     }
 
 
@@ -90,13 +98,11 @@ def _parse(found: dict[str, Any]) -> Header:
         "guidance": float(found["guidance"]),
         "seed": int(found["seed"]),
         "fingerprint": {str(key): str(value) for key, value in dict(found["fingerprint"]).items()},
+        "conditioning": dict(found["conditioning"]),
     }
 
 
-def _assemble(header: Header, tensors: dict[str, Tensor]) -> Inversion:
-    conditioning = {
-        key.removeprefix(CONDITIONING): tensor for key, tensor in tensors.items() if key.startswith(CONDITIONING)
-    }
+def _assemble(header: Header, tensors: dict[str, Tensor], conditioning: dict[str, Entry]) -> Inversion:
     return Inversion(
         trajectory=tensors["trajectory"],
         noise_maps=tensors["noise_maps"],

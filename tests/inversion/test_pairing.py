@@ -49,6 +49,24 @@ def test_every_picture_brings_its_own_text_and_noise() -> None:
     assert joined([one]) is one
 
 
+def test_every_entry_of_a_text_goes_along() -> None:
+    """A tensor has a row for each picture; what is one for all has to be equal."""
+
+    def under(seed: int, width: int, pictures: int = 1, ids: int = 4) -> Inversion:
+        text = {"positive": torch.full((1, 7, 8), float(seed)), "positive.width": width}
+        lists = {"positive.ids": torch.tensor([ids, 5]), "positive.refs": (torch.full((1, 3, 2), float(seed)),)}
+        return inverted(seed, pictures, conditioning=text | lists)
+
+    both = joined([under(1, 512, pictures=2), under(2, 512)]).conditioning
+    assert both["positive"][:, 0, 0].tolist() == both["positive.refs"][0][:, 0, 0].tolist() == [1.0, 1.0, 2.0]
+    assert both["positive.width"] == 512
+    assert both["positive.ids"].tolist() == [4, 5]
+    with pytest.raises(ValueError, match="settings of the text"):
+        joined([under(1, 512), under(2, 1024)])
+    with pytest.raises(ValueError, match="text"):
+        joined([under(1, 512), under(2, 512, ids=6)])
+
+
 def test_null_text_goes_along() -> None:
     both = joined([with_null_text(1), with_null_text(2)])
     assert both.null_text[0, :, 0, 0].tolist() == [1.0, 2.0]

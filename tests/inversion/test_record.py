@@ -48,6 +48,18 @@ def test_one_picture_of_several(inversion):
             inversion.picture(index)
 
 
+def test_entries_of_the_text_follow_their_picture_or_stay(inversion):
+    ids, one, size = torch.tensor([5, 6]), torch.ones(1, 4, 3, 3), 1024
+    each = torch.arange(8.0).reshape(2, 4)
+    given = {"positive": each, "positive.ids": ids, "positive.refs": (one, each), "positive.width": size}
+    second = dataclasses.replace(inversion, conditioning=given).picture(1).conditioning
+    assert torch.equal(second["positive"], each[1:])
+    assert torch.equal(second["positive.ids"], ids)
+    assert torch.equal(second["positive.refs"][0], one)
+    assert torch.equal(second["positive.refs"][1], each[1:])
+    assert second["positive.width"] == size
+
+
 def test_ddim_has_no_noise_maps(inversion):
     ddim = dataclasses.replace(inversion, method="ddim", eta=0.0, noise_maps=torch.empty(0))
     assert ddim.picture(0).noise_maps.shape == (0,)
@@ -114,6 +126,10 @@ def test_null_text_that_does_not_fit(null_text, changes):
         ({"noise_maps": torch.zeros(3, 2, 4, 6, 4)}, "noise maps"),
         ({"conditioning": {"pooled": torch.zeros(3, 8)}}, "pooled"),
         ({"conditioning": {"pooled": torch.zeros(())}}, "pooled"),
+        ({"conditioning": {"refs": (torch.zeros(1, 8), torch.zeros(3, 8))}}, "refs"),
+        ({"conditioning": {"mixed": (torch.zeros(1, 8), 3)}}, "mixed"),
+        ({"conditioning": {"hooks": object()}}, "hooks"),
+        ({"conditioning": {"nested": ((1,),)}}, "nested"),
     ],
 )
 def test_parts_that_do_not_fit_are_named(inversion, changes, sentence):
@@ -128,6 +144,16 @@ def test_it_knows_when_it_is_broken(inversion, part, value):
     tensor = inversion.conditioning["cross_attn"] if part == "cross_attn" else getattr(inversion, part)
     tensor.view(-1)[7] = value
     assert not inversion.is_finite()
+
+
+@pytest.mark.parametrize("entry", [torch.inf, (1.0, torch.nan), (torch.ones(1, 2), torch.full((1, 2), torch.nan))])
+def test_it_knows_when_an_entry_of_its_text_is_broken(inversion, entry):
+    assert not dataclasses.replace(inversion, conditioning={"positive.x": entry}).is_finite()
+
+
+def test_a_text_that_is_not_there_has_its_sentence(inversion):
+    with pytest.raises(ValueError, match="lacks the positive text"):
+        inversion.embedding("positive")
 
 
 def test_psnr_of_known_errors():

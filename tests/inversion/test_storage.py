@@ -42,9 +42,47 @@ def assert_same(a: Inversion, b: Inversion) -> None:
         assert getattr(a, name).dtype == getattr(b, name).dtype
         assert torch.equal(getattr(a, name), getattr(b, name))
     assert a.conditioning.keys() == b.conditioning.keys()
-    assert all(torch.equal(a.conditioning[key], b.conditioning[key]) for key in a.conditioning)
+    for key, entry in a.conditioning.items():
+        assert_same_entry(entry, b.conditioning[key])
     for name in ("schedule", "eta", "guidance", "seed", "method", "fingerprint"):
         assert getattr(a, name) == getattr(b, name)
+
+
+def assert_same_entry(a, b) -> None:
+    assert type(a) is type(b)
+    if isinstance(a, torch.Tensor):
+        assert a.dtype == b.dtype
+        assert torch.equal(a, b)
+    elif isinstance(a, tuple):
+        assert len(a) == len(b)
+        for one, other in zip(a, b, strict=True):
+            assert_same_entry(one, other)
+    else:
+        assert a == b
+
+
+EVERY_KIND = {
+    "positive": torch.randn(2, 7, 8),
+    "positive.pooled_output": torch.randn(1, 8),
+    "positive.attention_mask": torch.tensor([[1, 1, 0]]),
+    "positive.t5xxl_ids": torch.tensor([3, 5, 7, 1]),
+    "positive.width": 1024,
+    "positive.aesthetic_score": 6.0,
+    "positive.guidance": None,
+    "positive.reference_latents_method": "offset",
+    "positive.some_switch": True,
+    "positive.reference_latents": (torch.randn(1, 4, 6, 5), torch.randn(1, 4, 9, 2)),
+    "positive.shape": (27, 27),
+    "positive.nothing": (),
+    "negative": torch.randn(1, 7, 8),
+    "negative.width": 512,
+}
+
+
+def test_every_kind_of_entry_comes_back_as_it_was(path):
+    inversion = dataclasses.replace(make(), conditioning=EVERY_KIND)
+    storage.save(inversion, path)
+    assert_same(storage.load(path), inversion)
 
 
 @pytest.mark.parametrize("method", ["ddpm", "ddim"])
@@ -142,6 +180,10 @@ def rewrite(path, change_header=None, change_tensors=None, metadata=None):
     save_file(tensors, path, {storage.KIND.key: json.dumps(header)} if metadata is None else metadata)
 
 
+def entries(path, values) -> None:
+    rewrite(path, lambda header: header["conditioning"].update(values))
+
+
 DEFECTS = {
     "missing": (lambda path: None, "no inversion file"),
     "empty": (lambda path: path.write_bytes(b""), "damaged"),
@@ -151,7 +193,8 @@ DEFECTS = {
     "foreign": (lambda path: save_file({"weight": torch.zeros(2)}, path), "holds no inversion"),
     "header no JSON": (lambda path: rewrite(path, metadata={storage.KIND.key: "{"}), "header"),
     "header no object": (lambda path: rewrite(path, metadata={storage.KIND.key: "[1]"}), "header"),
-    "newer": (lambda path: rewrite(path, lambda h: h.update(version=2)), "version 2"),
+    "older": (lambda path: rewrite(path, lambda h: h.update(version=1)), "version 1"),
+    "newer": (lambda path: rewrite(path, lambda h: h.update(version=3)), "version 3"),
     "no seed": (lambda path: rewrite(path, lambda h: h.pop("seed")), "lacks 'seed'"),
     "no sigmas": (lambda path: rewrite(path, lambda h: h.pop("sigmas")), "lacks 'sigmas'"),
     "sigmas not numbers": (lambda path: rewrite(path, lambda h: h.update(sigmas=["a", None])), "header"),
@@ -162,6 +205,12 @@ DEFECTS = {
     "eta not a number": (lambda path: rewrite(path, lambda h: h.update(eta=float("nan"))), "eta"),
     "foreign method": (lambda path: rewrite(path, lambda h: h.update(method="magic")), "magic"),
     "fingerprint no object": (lambda path: rewrite(path, lambda h: h.update(fingerprint=7)), "header"),
+    "no conditioning": (lambda path: rewrite(path, lambda h: h.pop("conditioning")), "lacks 'conditioning'"),
+    "an entry of no kind": (lambda path: entries(path, {"positive.x": [[1]]}), "'positive.x'"),
+    "an entry that is not a number": (lambda path: entries(path, {"positive.x": float("nan")}), "NaN"),
+    "an object as an entry": (lambda path: entries(path, {"positive.x": {"a": 1}}), "lacks 'tensors'"),
+    "a list without its tensors": (lambda path: entries(path, {"positive.x": {"tensors": 10**12}}), "positive.x.0"),
+    "a list of no number": (lambda path: entries(path, {"positive.x": {"tensors": "a"}}), "header"),
     "no trajectory": (lambda path: rewrite(path, None, lambda t: t.pop("trajectory")), "lacks the trajectory"),
     "noise maps of another size": (
         lambda path: rewrite(path, None, lambda t: t.update(noise_maps=torch.zeros(2, 2, 4, 6, 6))),
