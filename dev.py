@@ -35,11 +35,12 @@ def import_pack() -> None:
 import_pack()
 
 from appearance_transfer.developer.comfyui import version  # noqa: E402
-from appearance_transfer.developer.console import Trouble, say  # noqa: E402
+from appearance_transfer.developer.console import Trouble, full_disk, say  # noqa: E402
 from appearance_transfer.developer.installation import setup  # noqa: E402
 from appearance_transfer.developer.places import contained_environment, inside_venv, venv_python  # noqa: E402
 
 PASSES_ARGUMENTS_ON = ("serve", "test", "bench")
+ENDINGS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]  # the second: the terminal closes
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -63,7 +64,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     add_grid(commands)
     commands.add_parser("nodes", help="list what the running host has registered of ours: id, label, category")
     commands.add_parser("generate", help="write what follows from the nodes: workflows, blueprints, the English locale")
-    commands.add_parser("serve", help="run ComfyUI with the pack; further arguments go to ComfyUI")
+    commands.add_parser("serve", help="run ComfyUI with the pack, on port 8188 or the next free; more arguments go to ComfyUI")
     commands.add_parser("test", help="run the tests: all, a tier (0..5), --real, a folder, or pytest arguments")
     commands.add_parser("bench", help="measure all into one report (--quick); or run benchmarks/NAME.py (--list)")
 
@@ -112,11 +113,27 @@ def main(words: list[str]) -> int:
     return commands.COMMANDS[options.command](options, installation)
 
 
+def leave(number: int, _: object) -> None:
+    """End in order, so that a ComfyUI that we started is stopped, and let no further signal come between.
+
+    A terminal that closes often says so twice: the system to its processes, and the shell to its jobs.
+    """
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a host that we started is stopped
+    for ending in ENDINGS:
+        if signal.getsignal(ending) != signal.SIG_IGN:  # nohup has asked to outlive the terminal
+            signal.signal(ending, leave)
     try:
         sys.exit(main(sys.argv[1:]))
     except Trouble as trouble:
         sys.exit(f"dev.py: {trouble}")
+    except OSError as error:
+        if (told := full_disk(error)) is None:
+            raise
+        sys.exit(f"dev.py: {told}")
     except KeyboardInterrupt:
         sys.exit(130)

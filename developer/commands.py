@@ -11,7 +11,8 @@ from .client import Client
 from .console import Trouble, say
 from .installation import Installation
 from .places import ROOT, contained_environment
-from .server import OWN_GROUP, PACK, free_port, host_command, host_environment, running, stop, temporary_home
+from .ports import port_to_serve
+from .server import OWN_GROUP, PACK, host_command, host_environment, running, stop, temporary_home
 
 PREFIX = "AppearanceTransfer_"
 TIERS = "012345"
@@ -48,7 +49,7 @@ def generate(options: argparse.Namespace, installation: Installation) -> int:
 def serve(options: argparse.Namespace, installation: Installation) -> int:
     """ComfyUI with the pack, in the foreground, until Ctrl-C. What a person makes there stays in out/comfyui."""
     words = options.rest
-    port = int(words[words.index("--port") + 1]) if "--port" in words[:-1] else free_port()
+    port = port_to_serve(words)
     home = ROOT / "out" / "comfyui"
     command = host_command(installation.host, home, PACK, port, words)
     say(f"Serving at http://127.0.0.1:{port} (pictures and workflows are kept in {home}). Ctrl-C stops it.")

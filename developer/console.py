@@ -1,9 +1,12 @@
 """What a person at the terminal sees: steps with their time, and trouble said in one sentence."""
 
+import errno
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class Trouble(Exception):
@@ -13,6 +16,23 @@ class Trouble(Exception):
 def say(text: str) -> None:
     """One line to the terminal, at once (also when the output is a pipe)."""
     print(text, flush=True)
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """A full disk, or a place where nothing may be written, is trouble that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise Trouble(f"{file} cannot be written: {error.strerror or error}.") from None
+
+
+def full_disk(error: OSError) -> str | None:
+    """One sentence where the disk, or what of it is allowed, is used up; None for any other error."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return None
+    file = f" ({error.filename})" if error.filename else ""
+    return f"{os.strerror(error.errno)}{file}: free some space, then run the same command again."
 
 
 @contextmanager

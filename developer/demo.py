@@ -13,13 +13,15 @@ from typing import Any
 from PIL import Image
 
 from ..pocket.scene import random_scene
+from ..storage.whole_file import write_whole
 from . import comfyui
 from .client import Client, Graph, GraphError, Outcome
-from .console import Trouble, say, step
+from .console import Trouble, say, step, writing
 from .demo_results import PANELS, effect, evaluations, grid, seconds
+from .image_files import read_image
 from .installation import Installation
 from .places import ROOT
-from .server import PACK, checkpoint_options, running, temporary_home
+from .server import PACK, lend_checkpoint, running, temporary_home
 from .step_bars import StepBars
 from .transfer_graph import Picture, Transfer, transfer_graph
 
@@ -32,7 +34,8 @@ POCKET_SIZE, CHECKPOINT_SIZE = 128, 512  # pixels; what each kind of checkpoint 
 def run(options: argparse.Namespace, installation: Installation) -> int:
     """Queue the transfer and write transfer.png, grid.png and demo.json. Raises `Trouble` when something is missing."""
     out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     with temporary_home() as home:
         transfer = plan(options, home)
         with _host(installation, home, options.checkpoint) as address:
@@ -40,15 +43,13 @@ def run(options: argparse.Namespace, installation: Installation) -> int:
             outcome = follow(client, graph)
             pictures = collect(client, outcome)
             versions = _versions(client)
-    pictures["output"].save(out / "transfer.png")
-    grid(pictures).save(out / "grid.png")
     measures = {
         "versions": versions,
         "seconds": seconds(outcome),
         **evaluations(outcome),
         **effect(transfer, pictures["output"]),
     }
-    (out / "demo.json").write_text(json.dumps(measures, indent=2) + "\n", encoding="utf-8")
+    keep(out, pictures, measures)
     report(measures, out)
     return 0
 
@@ -86,6 +87,18 @@ def collect(client: Client, outcome: Outcome) -> dict[str, Image.Image]:
     return {panel: Image.open(io.BytesIO(client.image(outcome, node))).convert("RGB") for panel, node in nodes.items()}
 
 
+def keep(out: Path, pictures: Mapping[str, Image.Image], measures: Mapping[str, Any]) -> None:
+    """Write transfer.png, grid.png and demo.json, each whole or not at all."""
+    files = {
+        "transfer.png": _png(pictures["output"]),
+        "grid.png": _png(grid(pictures)),
+        "demo.json": (json.dumps(measures, indent=2) + "\n").encode(),
+    }
+    for name, data in files.items():
+        with writing(out / name):
+            write_whole(out / name, data)
+
+
 def report(measures: Mapping[str, Any], out: Path) -> None:
     """The measures in words, and where everything lies."""
     say(f"U-Net evaluations: {measures['unet_evaluations']} samples; {measures['seconds']['all']:.0f} s in the host.")
@@ -101,21 +114,27 @@ def _picture(options: argparse.Namespace, role: str, seed: int, home: Path) -> P
     if file is None:
         return Picture(options.noun or random_scene(seed).species, seed=seed)
     path = Path(file)
-    if not path.is_file():
-        raise Trouble(f"There is no picture {file}.")
-    (home / "input").mkdir(exist_ok=True)
+    read_image(path)
     name = f"{role}{path.suffix.lower()}"
-    shutil.copyfile(path, home / "input" / name)
+    with writing(home / "input" / name):
+        (home / "input").mkdir(exist_ok=True)
+        shutil.copyfile(path, home / "input" / name)
     return Picture(options.noun or OWN_NOUN, file=name)
+
+
+def _png(image: Image.Image) -> bytes:
+    encoded = io.BytesIO()
+    image.save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 @contextmanager
 def _host(installation: Installation, home: Path, checkpoint: str | None) -> Iterator[str]:
     """The host with the pack and the counter."""
-    options = checkpoint_options(home, checkpoint)
+    lend_checkpoint(home, checkpoint)
     with ExitStack() as stack:
         with step(f"Starting ComfyUI {comfyui.version(installation.host)}"):
-            address = stack.enter_context(running(installation.host, home, PACK | COUNTER, options))
+            address = stack.enter_context(running(installation.host, home, PACK | COUNTER))
         yield address
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,8 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .console import Trouble
+from .console import Trouble, writing
 from .places import CACHE, PACK_NAME, ROOT, contained_environment, venv_python
+from .ports import free_port
 
 PACK = {PACK_NAME: ROOT}
 STARTS_WITHIN = 600  # seconds; 15 are usual, but the disk may be cold and the processor busy
@@ -86,13 +86,22 @@ def host_command(
     return [*command, *options]
 
 
-def checkpoint_options(home: Path, checkpoint: str | None) -> list[str]:
-    """Options by which the host finds a person's checkpoint where it lies."""
+def lend_checkpoint(home: Path, checkpoint: str | None) -> None:
+    """Show the user's checkpoint, and no other file of its folder, in the checkpoints of a home.
+
+    ComfyUI walks all that is below a folder of models, and follows links: given the file's own folder it may come
+    upon this home, and never return.
+    """
     if not checkpoint:
-        return []
-    folders = home / "checkpoint.yaml"
-    folders.write_text(json.dumps({"own": {"checkpoints": str(Path(checkpoint).resolve().parent)}}), "utf-8")
-    return ["--extra-model-paths-config", str(folders)]
+        return
+    file = Path(checkpoint).resolve()
+    folder = home / "models" / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder / file.name):
+        try:
+            (folder / file.name).symlink_to(file)
+        except OSError:  # Windows keeps links from users without the privilege
+            os.link(file, folder / file.name)
 
 
 def host_environment(comfyui: Path) -> dict[str, str]:
@@ -114,12 +123,6 @@ def has_accelerator() -> bool:
     ]
     answer = subprocess.run(question, capture_output=True, text=True, env=contained_environment())
     return answer.stdout.strip() == "True"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def stop(process: subprocess.Popen) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..client import Client
-from ..console import Trouble, say, step
+from ..console import Trouble, say, step, writing
 from ..installation import Installation
 from .cluster import workers
 from .manifest import Manifest
@@ -31,7 +31,8 @@ def run(options: argparse.Namespace, installation: Installation) -> int:
         say(f"{len(pairs)} pairs, {len(missing)} of them to make.")
         make(missing, workflow, servers[: len(missing)], manifest, len(pairs))
         results = [next(iter(manifest.files(pair)), None) for pair in pairs]
-        write_overview(Path(options.out) / "grid.png", structures, appearances, results)
+        with writing(Path(options.out) / "grid.png"):
+            write_overview(Path(options.out) / "grid.png", structures, appearances, results)
     failed = manifest.failed(pairs)
     for name, told in failed.items():
         say(f"{name} failed: {told}")

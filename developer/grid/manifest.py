@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...storage.whole_file import write_whole
-from ..console import Trouble
+from ..console import Trouble, writing
 from .pairs import Pair
 from .worker import Answer
 
@@ -41,11 +41,13 @@ class Manifest:
 
     def record(self, pair: Pair, answer: Answer) -> None:
         """Keep the pictures of a pair, or why there are none."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         endings = ["", *(f"_{number}" for number in range(2, len(answer.pictures) + 1))][: len(answer.pictures)]
         files = [f"{pair.name}{ending}.png" for ending in endings]
         for file, picture in zip(files, answer.pictures, strict=True):
-            write_whole(self.folder / file, picture)
+            with writing(self.folder / file):
+                write_whole(self.folder / file, picture)
         self._content["pairs"][pair.name] = {
             "state": FAILED if answer.told else DONE,
             "structure": pair.structure.path.name,
@@ -55,7 +57,8 @@ class Manifest:
             "seconds": round(answer.seconds, 2),
             "told": answer.told,
         }
-        write_whole(self.path, (json.dumps(self._content, indent=1) + "\n").encode())
+        with writing(self.path):
+            write_whole(self.path, (json.dumps(self._content, indent=1) + "\n").encode())
 
     def files(self, pair: Pair) -> list[Path]:
         """The results of a pair, none where it is not done."""

@@ -65,4 +65,7 @@ def next_pair(waiting: Sequence[Pair], last: Picture | None, taken: Collection[P
 
 
 def _picture(path: Path, name: str) -> Picture:
-    return Picture(path, name, hashlib.sha256(path.read_bytes()).hexdigest())
+    try:
+        return Picture(path, name, hashlib.sha256(path.read_bytes()).hexdigest())
+    except OSError as error:
+        raise Trouble(f"{path} cannot be read: {error.strerror or error}.") from None

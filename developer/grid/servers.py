@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ..client import Client, GraphError
 from ..console import Trouble
-from ..server import checkpoint_options, running, temporary_home
+from ..server import lend_checkpoint, running, temporary_home
 
 log = logging.getLogger("appearance_transfer")
 
@@ -39,8 +39,8 @@ class OwnServer:
 
     def start(self) -> None:
         home = self._stack.enter_context(temporary_home())
-        options = [*checkpoint_options(home, self._checkpoint), *KEPT]
-        self.address = self._stack.enter_context(running(self._comfyui, home, options=options))
+        lend_checkpoint(home, self._checkpoint)
+        self.address = self._stack.enter_context(running(self._comfyui, home, options=KEPT))
 
     def stop(self) -> None:
         self._stack.close()

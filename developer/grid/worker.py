@@ -3,8 +3,11 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..client import Client, Graph, GraphError
+from ..console import Trouble
+from ..image_files import read_image
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,15 @@ class Worker:
             pictures = self._make(Client(address), job)
         except GraphError as error:
             return Answer([], time.monotonic() - begun, str(error), error.kind == "lost")
-        except OSError as error:
-            return Answer([], time.monotonic() - begun, f"A picture cannot be read: {error}.")
+        except (Trouble, OSError) as error:
+            return Answer([], time.monotonic() - begun, str(error))
         return Answer(pictures, time.monotonic() - begun)
 
     def _make(self, client: Client, job: Job) -> list[bytes]:
         for name, path in job.pictures.items():
             if (client.address, name) not in self._sent:
-                with open(path, "rb") as file:
-                    client.upload(name, file.read())
+                read_image(Path(path))
+                client.upload(name, Path(path).read_bytes())
                 self._sent.add((client.address, name))
         outcome = client.queue(job.graph)
         saved = [node for node, about in job.graph.items() if about["class_type"] == "SaveImage"]

@@ -1,10 +1,17 @@
 """dev.py as a person calls it: every mistake is one sentence, and nothing but Python is needed to be told so."""
 
+import errno
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
+from appearance_transfer.developer.console import full_disk
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,7 +31,12 @@ def test_help_names_every_command() -> None:
         (("setup", "--comfyui", "nowhere"), "is no ComfyUI folder"),
         (("bench", "nothing"), "There is no benchmark 'nothing'"),
         (("demo", "--structure", "missing.png"), "both --structure and --appearance"),
-        (("demo", "--structure", "missing.png", "--appearance", "missing.png"), "There is no picture missing.png"),
+        (("demo", "--structure", "missing.png", "--appearance", "missing.png"), "There is no image missing.png"),
+        (("demo", "--structure", "dev.py", "--appearance", "dev.py"), "dev.py is no image that can be read"),
+        (("demo", "--out", "dev.py"), "dev.py cannot be written"),
+        (("serve", "--port", "abc"), "--port abc is no port"),
+        (("serve", "--port"), "is no port"),
+        (("serve", "--port=70000"), "--port 70000 is no port"),
         (("grid", "missing", "missing"), "There is no folder missing"),
         (("demo", "--checkpoint", "missing.safetensors"), "There is no checkpoint missing.safetensors"),
     ],
@@ -35,6 +47,59 @@ def test_a_mistake_is_one_sentence(words: tuple[str, ...], sentence: str) -> Non
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_full_disk_is_one_sentence_with_the_file_s_name(tmp_path: Path) -> None:
+    """No file may grow beyond a few bytes, as on a disk with no more room."""
+    resource = pytest.importorskip("resource")  # POSIX
+    image = tmp_path / "horse.png"
+    Image.effect_noise((64, 64), 80).save(image)
+    done = subprocess.run(
+        [sys.executable, ROOT / "dev.py", "demo", "--structure", image, "--appearance", image, "--out", tmp_path],
+        cwd=ROOT, capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert re.fullmatch(r"dev.py: \S+structure.png cannot be written: File too large.", done.stderr.strip())
+
+
+def test_what_fills_the_disk_without_a_name_is_told_as_well() -> None:
+    assert full_disk(OSError(errno.ENOSPC, "x")).startswith("No space left on device: free some space")
+    assert "(out/grid.png)" in full_disk(OSError(errno.EDQUOT, "x", "out/grid.png"))
+    assert full_disk(FileNotFoundError(errno.ENOENT, "x", "y")) is None
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows ends what belongs to a terminal itself.")
+@pytest.mark.parametrize("ending", ["SIGHUP", "SIGTERM"])
+def test_a_terminal_that_closes_ends_comfyui(comfyui: Path, ending: str) -> None:
+    number = getattr(signal, ending)
+    served = subprocess.Popen(
+        [sys.executable, ROOT / "dev.py", "serve"], cwd=ROOT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        comfyuis = _comfyuis_below(served.pid)
+        for _ in range(2):  # the system says so, and the shell says it again
+            served.send_signal(number)
+        assert served.wait(60) == 128 + number
+        psutil.wait_procs(comfyuis, 30)
+        assert not [process for process in comfyuis if process.is_running()]
+    finally:
+        served.kill()
+
+
+def _comfyuis_below(pid: int) -> list[psutil.Process]:
+    """The ComfyUIs that a process has started, as soon as there is one."""
+    for _ in range(600):
+        found = [
+            process
+            for process in psutil.Process(pid).children(recursive=True)
+            if any(word.endswith("main.py") for word in process.cmdline())
+        ]
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("There is no ComfyUI.")
 
 
 def test_setup_needs_only_the_standard_library() -> None:

@@ -1,13 +1,18 @@
 """What the demo makes of its options and of what the host reports; the host itself is not needed."""
 
+import errno
 import json
+import os
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from appearance_transfer.developer.client import Outcome, rejection
-from appearance_transfer.developer.demo import plan
+from appearance_transfer.developer.console import Trouble
+from appearance_transfer.developer.demo import keep, plan
 from appearance_transfer.developer.demo_results import PANELS, effect, evaluations, grid, seconds
+from appearance_transfer.developer.image_files import read_image
+from appearance_transfer.developer.server import lend_checkpoint
 from appearance_transfer.developer.transfer_graph import Picture, Transfer, transfer_graph
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
@@ -42,6 +47,52 @@ def test_own_pictures_and_checkpoint_are_put_where_the_host_finds_them(tmp_path:
         512,
         "a photo of a zebra",
     )
+
+
+def test_only_the_checkpoint_itself_is_shown_to_comfyui(tmp_path: Path) -> None:
+    """It follows links below its folders of models, so nothing else of the file's folder may be there."""
+    checkpoint, home = tmp_path / "my model.safetensors", tmp_path / "home"
+    checkpoint.write_bytes(b"weights")
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    lend_checkpoint(home, str(checkpoint))
+    shown = [Path(folder) / file for folder, _, files in os.walk(home, followlinks=True) for file in files]
+    assert shown == [home / "models" / "checkpoints" / "my model.safetensors"]
+    assert shown[0].read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n torn", b"GIF89a"])
+def test_a_bad_image_is_named_as_the_user_named_it(tmp_path: Path, content: bytes) -> None:
+    image = tmp_path / "my horse.png"
+    image.write_bytes(content)
+    with pytest.raises(Trouble, match="my horse.png is no image that can be read"):
+        plan(options(structure=str(image), appearance=str(image)), tmp_path / "home")
+
+
+def test_an_image_that_ends_early_or_is_too_large_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = tmp_path / "horse.png"
+    Image.effect_noise((64, 64), 80).save(image)
+    whole = image.read_bytes()
+    image.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Trouble, match="horse.png is no image that can be read, or it is damaged"):
+        read_image(image)
+    image.write_bytes(whole)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(Trouble, match="horse.png has more pixels"):
+        read_image(image)
+
+
+def test_results_are_whole_or_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    panels = {panel: Image.new("RGB", (16, 16)) for panel in PANELS}
+    keep(tmp_path, panels, {"seconds": 1})
+    assert {path.name for path in tmp_path.iterdir()} == {"transfer.png", "grid.png", "demo.json"}
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(Trouble, match="transfer.png cannot be written: No space left on device"):
+        keep(tmp_path, panels, {"seconds": 2})
+    assert json.loads((tmp_path / "demo.json").read_text()) == {"seconds": 1}
 
 
 @pytest.mark.parametrize("counted", [False, True])
