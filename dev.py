@@ -64,7 +64,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     add_grid(commands)
     commands.add_parser("nodes", help="list what the running host has registered of ours: id, label, category")
     commands.add_parser("generate", help="write what follows from the nodes: workflows, blueprints, the English locale")
-    commands.add_parser("serve", help="run ComfyUI with the pack, on port 8188 or the next free; more arguments go to ComfyUI")
+    commands.add_parser("serve", help="run ComfyUI with the pack, on port 8188 or the next free; all words go to it")
     commands.add_parser("test", help="run the tests: all, a tier (0..5), --real, a folder, or pytest arguments")
     commands.add_parser("bench", help="measure all into one report (--quick); or run benchmarks/NAME.py (--list)")
 
