@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+CANCELLED = 1e-3  # of a guidance, less is none; divided by less, rounding would show
+
 
 def guidance_scale(i: int, steps: int, start: float = 3.5, end: float | None = None) -> float:
     """The scale at executed step i of `steps`: linear from `start` to `end`, by default max(start/2, 1)."""
@@ -30,3 +32,25 @@ def guide(
     if unguided is None:
         raise ValueError(f"Text guidance of {text_scale} needs a negative conditioning; connect one, or set it to 1.")
     return guided + (text_scale - 1) * (plain - unguided)
+
+
+def as_one_guidance(
+    plain: Tensor,
+    edited: Tensor,
+    scale: float,
+    unguided: Tensor | None = None,
+    text_scale: float = 1.0,
+) -> tuple[Tensor, Tensor, float]:
+    """`guide` as classifier-free guidance: (cond, uncond, cfg), and uncond + cfg * (cond - uncond) is what it gives.
+
+    cond is `edited`, cfg - 1 the sum of scale - 1 and text_scale - 1, and uncond what both move away from: `plain` or
+    `unguided` where only one of the two guides, else as far off as both together. Where they cancel out (scale 0.5 and
+    text_scale 1.5) there is no such uncond: then cond and uncond are what `guide` gives, and cfg is 1.
+    """
+    cfg = scale + text_scale - 1
+    if text_scale == 1:
+        return edited, plain, cfg
+    if abs(cfg - 1) < CANCELLED:
+        guided = guide(plain, edited, scale, unguided, text_scale)
+        return guided, guided, 1.0
+    return edited, edited + (edited - guide(plain, edited, scale, unguided, text_scale)) / (cfg - 1), cfg

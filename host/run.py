@@ -5,7 +5,8 @@ This is what all transfers share. What a reference shows, and what becomes of it
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -154,6 +155,15 @@ class Run(ABC):
                 self.banks.append(Shown(bank, reference.beside(self.batch)))
             elif reference.evaluates_every_step:
                 reference.run(beside, (), {}, self.guidance)
+
+    @contextmanager
+    def references_hidden(self) -> Iterator[None]:
+        """For an unpatched pass beside the transferred one: within it no layer reads a reference."""
+        shown, self.banks = self.banks, []
+        try:
+            yield
+        finally:
+            self.banks = shown
 
     def reads(self, extra: dict[str, Any], tokens: Tensor) -> bool:
         """Whether the decoder layer that these tokens [rows, N, C] are in, now, is one that looks at the references."""

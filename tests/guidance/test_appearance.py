@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from appearance_transfer.guidance.appearance import guidance_scale, guide
+from appearance_transfer.guidance.appearance import as_one_guidance, guidance_scale, guide
 from appearance_transfer.tests.golden.reference import golden
 
 PLAIN, EDITED, UNGUIDED = torch.randn(3, 2, 4, 5, 5, generator=torch.Generator().manual_seed(0)).unbind()
@@ -50,3 +50,21 @@ def test_without_an_edit_it_is_classifier_free_guidance():
 def test_text_guidance_needs_a_negative():
     with pytest.raises(ValueError, match="negative conditioning"):
         guide(PLAIN, EDITED, 2.0, None, 7.5)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.5])
+@pytest.mark.parametrize("text_scale", [0.0, 1.0, 1.5, 7.5])
+def test_as_one_guidance_it_is_the_same(scale, text_scale):
+    cond, uncond, cfg = as_one_guidance(PLAIN, EDITED, scale, UNGUIDED, text_scale)
+    torch.testing.assert_close(uncond + cfg * (cond - uncond), guide(PLAIN, EDITED, scale, UNGUIDED, text_scale))
+
+
+def test_one_guidance_alone_moves_away_from_its_own_prediction():
+    cond, uncond, cfg = as_one_guidance(PLAIN, EDITED, 3.5)
+    assert cond is EDITED
+    assert uncond is PLAIN
+    assert cfg == 3.5
+    cond, uncond, cfg = as_one_guidance(PLAIN, PLAIN, 1.0, UNGUIDED, 7.5)
+    assert cond is PLAIN
+    torch.testing.assert_close(uncond, UNGUIDED)
+    assert cfg == 7.5
