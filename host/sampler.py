@@ -51,7 +51,8 @@ class NoiseMapSampler(comfy.samplers.Sampler):
                     latent=x, step=i, level=level, latent_of=lambda other: _latent_of(other, level, model_options)
                 )
             if denoise_mask is not None:
-                x = x * denoise_mask + batched(inversion.trajectory[level], x) * (1 - denoise_mask)
+                mask = _mask_of_step(denoise_mask, guider, sigmas, i, model_options)
+                x = x * mask + batched(inversion.trajectory[level], x) * (1 - mask)
             return x
 
         def on_step(i: int, total: int, denoised: Tensor) -> None:
@@ -88,6 +89,14 @@ class NoiseMapSampler(comfy.samplers.Sampler):
                 f"{inversion.extent}. "
                 "Connect the LATENT output of the same Resume from Inversion node."
             )
+
+
+def _mask_of_step(mask: Tensor, guider: Any, sigmas: Tensor, i: int, model_options: dict[str, Any]) -> Tensor:
+    """The noise mask [B, C, h, w] as a node before says it is for step i (Differential Diffusion)."""
+    change = model_options.get("denoise_mask_function")
+    if change is None:
+        return mask
+    return change(sigmas[i].expand(len(mask)), mask, extra_options={"model": guider, "sigmas": sigmas})
 
 
 def batched(pictures: Tensor, like: Tensor) -> Tensor:

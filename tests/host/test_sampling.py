@@ -1,5 +1,7 @@
 """Resume from Inversion, AdaIN between the steps and on a finished LATENT, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from appearance_transfer.tests.host import small_world as world
@@ -93,6 +95,30 @@ def test_a_noise_mask_keeps_the_picture_outside(model, structure) -> None:
     picture = world.latents(1)
     assert world.relative(out[..., 9:], picture[..., 9:]) < 1e-5
     assert world.relative(out[..., :7], picture[..., :7]) > 1e-2
+
+
+def test_differential_diffusion_frees_a_place_at_the_step_that_its_mask_says(host, model, structure) -> None:
+    """A noise_mask of 0.6: the inverted picture up to the level at 0.6 of the timesteps, another text from there."""
+    gradual = host.nodes["DifferentialDiffusion"].execute(model, 1.0)[0]
+    mask = torch.full((1, 1, 128, 128), 0.6)
+
+    def sampled(patched, inversion, **options):
+        guider = world.stock_guider(patched, positive=world.prompt(3), negative=world.prompt(3))
+        return world.sample(patched, inversion, guider=guider, **options)
+
+    out = sampled(gradual, structure, noise_mask=mask)
+    assert world.relative(out, sampled(model, structure, noise_mask=mask)) > 1e-2
+    sampling = model.get_model_object("model_sampling")
+    times = [float(sampling.timestep(torch.tensor(sigma))) for sigma in structure.schedule.sigmas[:-1]]
+    free = next(i for i, time in enumerate(times) if (time - times[-1]) / (times[0] - times[-1]) <= 0.6)
+    assert 0 < free < structure.steps - 1
+    rest = replace(
+        structure,
+        schedule=structure.schedule.tail(free),
+        trajectory=structure.trajectory[free:],
+        noise_maps=structure.noise_maps[free:],
+    )
+    assert world.relative(out, sampled(model, rest)) < 1e-5
 
 
 def test_sigmas_of_another_schedule_are_refused(model, structure) -> None:
