@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import reprlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,8 +19,8 @@ Point = tuple[float, float]
 FORMS = 'Write one "x, y" per line, in pixels, or [{"x": 10, "y": 20}, ...] as point editors do.'
 
 
-def parse_points(text: str) -> list[Point]:
-    """The points (x, y) in pixels that a text lists, in order; none for an empty text.
+def parse_points(text: str, name: str = "points") -> list[Point]:
+    """The points (x, y) in pixels that a text lists, in order; none for an empty text. name: of the input.
 
     Reads lines "x, y" (also with a space, or several on a line with semicolons between), and the JSON of point
     editors: [{"x": 10, "y": 20}, ...] or [[10, 20], ...]. Raises ValueError with the entry that is no point.
@@ -28,17 +29,17 @@ def parse_points(text: str) -> list[Point]:
     if text.startswith(("[", "{")):
         try:
             entries = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"The list of points is no valid JSON ({error}). {FORMS}") from error
+        except (ValueError, RecursionError) as error:  # also for whole numbers of thousands of digits
+            raise ValueError(f"{name} is no valid JSON ({error}). {FORMS}") from error
         entries = [entries] if isinstance(entries, dict) else entries
     else:
         entries = [re.split(r"[,\s]+", entry.strip(" \t(),")) for entry in re.split(r"[;\n]", text) if entry.strip()]
-    return [_point(entry) for entry in entries]
+    return [_point(entry, name) for entry in entries]
 
 
-def parse_point_lists(text: str) -> list[list[Point]]:
+def parse_point_lists(text: str, name: str = "points") -> list[list[Point]]:
     """Several lists of points, one after the other with an empty line between; see `parse_points`."""
-    return [parse_points(block) for block in re.split(r"\n\s*\n", text.strip())]
+    return [parse_points(block, name) for block in re.split(r"\n\s*\n", text.strip())]
 
 
 def force_pairs(
@@ -135,13 +136,13 @@ def _spacing(picture: tuple[int, int], grid: tuple[int, int]) -> Tensor:
     return torch.tensor(picture, dtype=torch.float64) / torch.tensor(grid, dtype=torch.float64)
 
 
-def _point(entry: Any) -> Point:
+def _point(entry: Any, name: str) -> Point:
     if isinstance(entry, dict):
         entry = [entry.get("x"), entry.get("y")]
     try:
         x, y = (float(number) for number in entry)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{entry!r} is no point. {FORMS}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: {reprlib.repr(entry)} is no point. {FORMS}") from error
     if not (math.isfinite(x) and math.isfinite(y)):
-        raise ValueError(f"{entry!r} is no point: its numbers must be finite. {FORMS}")
+        raise ValueError(f"{name}: {reprlib.repr(entry)} is no point, its numbers must be finite. {FORMS}")
     return x, y

@@ -26,13 +26,14 @@ class GraphError(Exception):
     """The host did not finish a graph. The text is what the user would read in the browser.
 
     kind: "rejected" (at once, nothing ran), "failed" (a node raised), "interrupted", or "lost" (ComfyUI is gone).
-    node: the id of the node at fault, where there is one.
+    node: the id of the node at fault, where there is one. exception: what a node raised, as "ValueError".
     """
 
-    def __init__(self, text: str, kind: str, node: str | None = None) -> None:
+    def __init__(self, text: str, kind: str, node: str | None = None, exception: str | None = None) -> None:
         super().__init__(text)
         self.kind = kind
         self.node = node
+        self.exception = exception
 
 
 @dataclass
@@ -135,7 +136,7 @@ async def _follow(
         elif kind == "execution_cached":
             outcome.cached = data["nodes"]
         elif kind == "execution_error":
-            raise GraphError(data["exception_message"].strip(), "failed", data["node_id"])
+            raise GraphError(data["exception_message"].strip(), "failed", data["node_id"], data["exception_type"])
         elif kind == "execution_interrupted":
             raise GraphError("The run was interrupted.", "interrupted", data["node_id"])
 

@@ -66,7 +66,8 @@ class Host:
         events = dict(self._executor.status_messages)
         if "execution_error" in events:
             failure = events["execution_error"]
-            raise GraphError(failure["exception_message"].strip(), "failed", failure["node_id"])
+            text, kind = failure["exception_message"].strip(), failure["exception_type"]
+            raise GraphError(text, "failed", failure["node_id"], kind)
         if "execution_interrupted" in events:
             raise GraphError("The run was interrupted.", "interrupted", events["execution_interrupted"]["node_id"])
         outcome = Outcome(self._executor.history_result["outputs"], cached=events["execution_cached"]["nodes"])

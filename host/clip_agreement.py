@@ -16,6 +16,7 @@ from ..evaluation.masks import mask_per_picture
 from ..evaluation.measured import Measured, check_count
 from .files import SUFFIX
 from .pictures import one_by_one
+from .quoting import quoted
 
 PROJECTIONS = "text_projection", "text_projection.weight"
 """Ends of the names under which files of CLIP keep it: as the authors write it, and as Hugging Face does."""
@@ -66,7 +67,7 @@ def agreement_with_text(
     """Cosines of IMAGEs, or of what a MASK shows of them, with a text."""
     seen = _meaning_of_objects(vision, output, output_mask)
     return Measured(
-        agreement(seen, _meaning_of(clip, text)).tolist(), f"cosine to CLIP of pictures and {text.strip()!r}"
+        agreement(seen, _meaning_of(clip, text)).tolist(), f"cosine to CLIP of pictures and {quoted(text.strip())}"
     )
 
 
@@ -94,7 +95,7 @@ def clip_accuracy(vision: Any, clip: Any, output: Tensor, source_text: str, targ
     to_source, to_target = agreement(seen, source), agreement(seen, target)
     cosines = zip(to_target.tolist(), to_source.tolist(), strict=True)
     remarks = [f"target {b:.4f}, source {a:.4f}" for b, a in cosines]
-    how = f"nearer to {target_text.strip()!r} than to {source_text.strip()!r}, to CLIP"
+    how = f"nearer to {quoted(target_text.strip())} than to {quoted(source_text.strip())}, to CLIP"
     return Measured((to_target > to_source).float().tolist(), how, remarks)
 
 

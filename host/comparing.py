@@ -14,6 +14,9 @@ from ..evaluation.grid_sheet import grid_sheet
 from ..splice.augmentation import to_pillow
 from ..storage.whole_file import write_whole
 from .pictures import as_pictures
+from .quoting import quoted
+
+MOST_CHARACTERS = 100  # of a name; the number and the ending come on top
 
 
 def as_sheet(images: Sequence[Tensor], captions: Sequence[Caption], tile: int) -> Tensor:
@@ -46,6 +49,17 @@ def _drawn(image: Tensor) -> list[Image.Image]:
 
 def _as_image(sheet: Image.Image) -> Tensor:
     return torch.from_numpy(np.asarray(sheet, np.float32) / 255)[None]
+
+
+def check_prefix(prefix: str) -> None:
+    """Raise ValueError for a filename_prefix that is no name in the output folder, or in a folder of it."""
+    parts = prefix.replace("\\", "/").split("/")
+    if all(part.strip(". ") and part.isprintable() and len(part) <= MOST_CHARACTERS for part in parts):
+        return
+    raise ValueError(
+        f"filename_prefix is {quoted(prefix)}, which is no name in the output folder. Use a name such as 'comparison', "
+        "or 'folder/comparison' for a folder in it."
+    )
 
 
 def write_beside(saved: Mapping[str, str], table: str) -> Path:

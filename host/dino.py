@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..splice.vit import VisionTransformer, load_vit
 from .pictures import as_pictures
+from .quoting import quoted
 
 FOLDER = "dino"
 SAFE, PICKLED = ".safetensors", ".pth"
@@ -58,8 +59,8 @@ def dino_path(name: str) -> Path:
     """The file called `name`. Raises ValueError where there is none."""
     if name not in dino_files():
         raise ValueError(
-            f"There is no file {name!r} in the folder models/{FOLDER}. Put the backbone of DINO or DINOv2 there, such "
-            "as dino_vitbase8_pretrain.pth, and reload the page."
+            f"There is no file {quoted(name)} in the folder models/{FOLDER}. Put the backbone of DINO or DINOv2 there, "
+            "such as dino_vitbase8_pretrain.pth, and reload the page."
         )
     return Path(folder_paths.get_full_path_or_raise(FOLDER, name))
 

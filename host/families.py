@@ -13,6 +13,8 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, UNetModel
 from comfy.model_patcher import ModelPatcher
 from torch.nn import Module
 
+from .quoting import quoted
+
 SUPPORTED = "SD1.x, SD2.x, SDXL and other models with the Stable Diffusion U-Net"
 
 
@@ -90,7 +92,7 @@ def parse_levels(text: str) -> tuple[int, ...] | None:
         return None
     parts = text.replace(",", " ").split()
     if not parts or not all(part.isdecimal() for part in parts):
-        raise ValueError(f"levels is {text!r}; write 'all', or some of 1, 2, 4, 8 with commas between them.")
+        raise ValueError(f"levels is {quoted(text)}; write 'all', or some of 1, 2, 4, 8 with commas between them.")
     return tuple(int(part) for part in parts)
 
 

@@ -16,6 +16,7 @@ from ..editing import storage as direction_storage
 from ..inversion import storage as inversion_storage
 from ..splice import storage as generator_storage
 from ..storage.tensor_file import Kind
+from .quoting import quoted
 
 SUFFIX = ".safetensors"
 
@@ -50,7 +51,7 @@ class Shelf:
         path = self.folder / f"{_checked(name.removesuffix(SUFFIX))}{SUFFIX}"
         if not path.is_file():
             raise ValueError(
-                f"There is no {self.kind.noun} {name!r} in the output folder {self.name!r}. "
+                f"There is no {self.kind.noun} {quoted(name)} in the output folder {self.name!r}. "
                 f"Save one with {self.kind.writer} first."
             )
         return path
@@ -66,8 +67,8 @@ def _checked(stem: str) -> str:
     """A file name without folders: letters, digits, space and . _ - only."""
     if not re.fullmatch(r"[^\W_][\w .\-]{0,99}", stem) or ".." in stem:
         raise ValueError(
-            f"The name {stem!r} cannot be used. Use letters, digits, spaces and . _ - only, beginning with a letter or "
-            "digit, no folders."
+            f"The name {quoted(stem)} cannot be used. Use letters, digits, spaces and . _ - only, beginning with a "
+            "letter or digit, no folders."
         )
     return stem
 
@@ -92,7 +93,7 @@ def path_of_text(name: str) -> Path:
     """The file of the input folder called `name`. Raises ValueError where there is none."""
     path = Path(folder_paths.get_input_directory()) / f"{_checked(name.removesuffix('.txt'))}.txt"
     if not path.is_file():
-        raise ValueError(f"There is no text {name!r} in the input folder. Put a .txt file there and choose it.")
+        raise ValueError(f"There is no text {quoted(name)} in the input folder. Put a .txt file there and choose it.")
     return path
 
 

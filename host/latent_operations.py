@@ -1,6 +1,6 @@
 """AdaIN as a LATENT_OPERATION: between our sampler's steps, or on a finished LATENT with Apply Latent Operation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from ..guidance.adain import adain
 from ..inversion.record import Inversion
 from ..inversion.schedule import Schedule
 from .fingerprint import latent_format_of
+from .input_fits import check_output_mask
 from .run import check_goes_along
 
 
@@ -55,10 +56,14 @@ class AdaINOperation:
         warn = step is None or step == max(self.window.first, 0)  # once per run, not once per step
         return adain(latent, *(per_output(part, latent) for part in parts), warn=warn)
 
-    def check_fits(self, schedule: Schedule, outputs: int) -> None:
-        """Raises ValueError, before the first step, where it cannot act between the steps of a run."""
-        self._check_numbers(outputs)
-        check_goes_along(self.appearance, schedule.sigmas, outputs)
+    def check_fits(self, schedule: Schedule, shape: Sequence[int]) -> None:
+        """Raises ValueError, before the first step, where it cannot act between the steps of a run.
+
+        shape: of the latents to sample, [B, C, h, w].
+        """
+        self._check_numbers(shape[0])
+        check_output_mask(self.content_mask, shape, "content_mask of AdaIN")
+        check_goes_along(self.appearance, schedule.sigmas, shape[0])
 
     def _check_numbers(self, outputs: int) -> None:
         masks = 1 if self.content_mask is None else len(self.content_mask)

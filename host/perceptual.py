@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..evaluation.backbone import Backbone, load_backbone
 from ..evaluation.perceptual import PerceptualDistance, has_heads, load_lpips
 from .files import SUFFIX
+from .quoting import quoted
 
 FOLDER = "lpips"
 Network = TypeVar("Network", bound=nn.Module)
@@ -32,7 +33,9 @@ def lpips_files() -> list[str]:
 def lpips_path(name: str) -> Path:
     """The file called `name`. Raises ValueError where there is none."""
     if name not in lpips_files():
-        raise ValueError(f"There is no file {name!r} in the folder models/{FOLDER}; put it there, or choose another.")
+        raise ValueError(
+            f"There is no file {quoted(name)} in the folder models/{FOLDER}; put it there, or choose another."
+        )
     return Path(folder_paths.get_full_path_or_raise(FOLDER, name))
 
 

@@ -18,6 +18,7 @@ from ..correspondence.correspondence import Correspondence
 from ..inversion.record import Inversion
 from ..inversion.schedule import SAME_LEVEL, level_at
 from .families import DecoderLevels
+from .input_fits import check_output_mask
 from .references import Evaluation, FeatureBank, RecordedReference, ReplayedReference, Shown
 from .self_attention import POSITIVE, layer_of
 from .telling import mebibytes
@@ -96,6 +97,8 @@ class Run(ABC):
         self._warned: set[str] = set()
         for reference in self._references():
             check_fits(reference.inversion, sigmas, shape)
+        for mask in self.masks:
+            check_output_mask(mask, shape, "mask of an appearance")
         self._say_what_will_happen(shape[-2] * shape[-1])
 
     @abstractmethod

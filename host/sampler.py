@@ -38,7 +38,7 @@ class NoiseMapSampler(comfy.samplers.Sampler):
         inversion = self.inversion
         self._check(sigmas, latent_image)
         if isinstance(self.between_steps, AdaINOperation):
-            self.between_steps.check_fits(inversion.schedule, outputs=len(latent_image))
+            self.between_steps.check_fits(inversion.schedule, latent_image.shape)
         model_options = extra_args["model_options"]
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:

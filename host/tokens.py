@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..inversion.record import Inversion
+from .quoting import quoted
 
 
 def token_columns(clip: Any, prompt: str, word: str) -> list[int]:
@@ -22,7 +23,7 @@ def token_columns(clip: Any, prompt: str, word: str) -> list[int]:
             offset += len(chunk)
     if not columns:
         raise ValueError(
-            f"The noun {word!r} is not in the prompt {prompt!r}. "
+            f"The noun {quoted(word)} is not in the prompt {quoted(prompt)}. "
             "Type a word that stands in the prompt the picture was inverted with."
         )
     return columns
@@ -37,7 +38,7 @@ def columns_in(inversion: Inversion, clip: Any, prompt: str, word: str) -> list[
     tokens = inversion.conditioning["positive"].shape[1]
     if max(columns) >= tokens:
         raise ValueError(
-            f"The prompt {prompt!r} is longer than the text the picture was inverted with ({tokens} tokens). "
+            f"The prompt {quoted(prompt)} is longer than the text the picture was inverted with ({tokens} tokens). "
             "Type the positive text of the inversion."
         )
     return columns

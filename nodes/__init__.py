@@ -24,6 +24,7 @@ from . import (
     splice,
     splice_training,
 )
+from .guard import guarded
 
 
 class AppearanceTransfer(ComfyExtension):
@@ -55,4 +56,4 @@ class AppearanceTransfer(ComfyExtension):
             clip_evaluation,
             comparison,
         )
-        return [node for family in families for node in family.NODES]
+        return [guarded(node) for family in families for node in family.NODES]

@@ -53,8 +53,9 @@ class ComparisonGrid(io.ComfyNode):
     @classmethod
     def execute(cls, pictures, captions, tile, filename_prefix, numbers=None) -> io.NodeOutput:
         from ..evaluation.comparison import as_table, read_captions
-        from ..host.comparing import as_sheet, write_beside
+        from ..host.comparing import as_sheet, check_prefix, write_beside
 
+        check_prefix(filename_prefix)
         images = [image for image in pictures.values() if image is not None]
         given = [number for number in (numbers or {}).values() if number is not None]
         about = read_captions(captions, len(images), given)

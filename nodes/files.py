@@ -17,6 +17,8 @@ class ReadsFile(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, name) -> bool | str:
+        if name is None:  # from a link, which is followed later
+            return True
         try:
             cls.path(name)
         except ValueError as reason:
@@ -24,7 +26,9 @@ class ReadsFile(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, name, **others) -> str:
+    def fingerprint_inputs(cls, name, **others) -> str | float:
         """The host knows the other inputs by their values; of the file it must be told that it is another."""
+        if name is None:  # from a link: never the same, so the file is read each time
+            return float("nan")
         path = cls.path(name)
         return f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}"

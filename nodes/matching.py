@@ -99,7 +99,8 @@ class MatchFeatures(io.ComfyNode):
         from ..host.matching import confidence_mask, match_features
         from ..host.point_pairs import point_pairs_view
 
-        ours, theirs = parse_points(structure_points), parse_points(appearance_points)
+        ours = parse_points(structure_points, "structure_points")
+        theirs = parse_points(appearance_points, "appearance_points")
         regions = paired(structure_regions or {}, appearance_regions or {})
         found = match_features(
             structure, appearance, method=method, structure_mask=structure_mask, appearance_mask=appearance_mask,
@@ -304,7 +305,8 @@ class PCK(io.ComfyNode):
         from ..correspondence.pck import find_keypoints, reference_sizes, summary
         from ..correspondence.points import parse_point_lists
 
-        ours, theirs = parse_point_lists(structure_points), parse_point_lists(appearance_points)
+        ours = parse_point_lists(structure_points, "structure_points")
+        theirs = parse_point_lists(appearance_points, "appearance_points")
         sizes = reference_sizes(matches, theirs, appearance_mask, whole_picture=reference == IMAGE)
         per_image, per_point, report = summary(find_keypoints(matches, ours, theirs, sizes, alpha))
         return io.NodeOutput(per_image, per_point, report, ui=ui.PreviewText(report))

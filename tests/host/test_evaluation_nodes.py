@@ -139,7 +139,7 @@ class TestPerceptual:
         for wrong, sentence in (
             ({"structure": image(32)}, "The output has 64 x 48 pixels and the structure picture 64 x 32"),
             ({"mask": square() * 0 + 1}, "there is no background"),
-            ({"mask": square(3)}, "3 masks for 1 pictures"),
+            ({"mask": square(3)}, "mask holds 3 masks and output 1 image"),
         ):
             with pytest.raises(ValueError, match=sentence):
                 run(host, "BackgroundLPIPS", network, output, **{"structure": structure, "mask": square()} | wrong)

@@ -1,0 +1,44 @@
+"""Nothing reaches a node unchecked: every node of the pack is registered with this guard before its `execute`."""
+
+import functools
+import inspect
+from typing import Any
+
+from comfy_api.latest import io
+
+from .files import ReadsFile
+
+
+def guarded(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
+    """The same node, whose inputs are checked by the types of its sockets before it runs; see host/input_checks.py.
+
+    Raises, when the node is run, ValueError in one sentence that names the input at fault.
+    """
+    execute = node.execute.__func__
+    signature = inspect.signature(execute)
+    checks_names_itself = issubclass(node, ReadsFile)
+
+    @functools.wraps(execute)
+    def checked(cls, *args: Any, **inputs: Any) -> io.NodeOutput:
+        from ..host.input_checks import check_inputs, check_names
+
+        declared = cls.define_schema().inputs  # anew: lists of files change while ComfyUI runs
+        check_names(declared, inputs)
+        given = signature.bind(cls, *args, **inputs).arguments
+        check_inputs(declared, _flat(signature, given), choices_too=not checks_names_itself)
+        return execute(cls, *args, **inputs)
+
+    members = {"execute": classmethod(checked), "__module__": node.__module__, "__doc__": node.__doc__}
+    return type(node.__name__, (node,), members)
+
+
+def _flat(signature: inspect.Signature, given: dict[str, Any]) -> dict[str, Any]:
+    """The bound arguments by name, also those that `execute` takes as **keywords; without the class."""
+    flat: dict[str, Any] = {}
+    for name, value in given.items():
+        if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            flat |= value
+        else:
+            flat[name] = value
+    flat.pop("cls", None)
+    return flat
