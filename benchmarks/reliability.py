@@ -18,7 +18,10 @@ from typing import NamedTuple
 from ..developer.console import say
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
+from .faults.inputs import inputs
+from .faults.interrupts import interrupts
 from .faults.part import Part, Result, Setting
+from .faults.soak import soak
 from .reporting import RESULTS
 from .reporting.table import write_rows
 
@@ -33,7 +36,11 @@ class Planned(NamedTuple):
     count: int
 
 
-PARTS: dict[str, Planned] = {}
+PARTS: dict[str, Planned] = {
+    "inputs": Planned(inputs, 3000),
+    "interrupts": Planned(interrupts, 150),
+    "soak": Planned(soak, 300),
+}
 
 
 def main(installation: Installation, arguments: list[str]) -> int:

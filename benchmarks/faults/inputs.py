@@ -1,0 +1,279 @@
+"""Wrong inputs through /prompt: every node, every input, through the real server.
+
+For each node there is a graph that works. One of its inputs gets something wrong, in the widget or through a wildcard
+socket. Promised is one sentence of ours that names the input and stays readable; a server that lives; and that the
+next good graph gives the same pixels as before.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ...developer.client import Client, Graph, GraphError
+from ...developer.ui_graph import AUTOGROW, MATCHING, inputs_of
+from .part import Result, Setting
+from .served import KEEPS_RESULTS, digest, served, transfer
+
+OURS = "AppearanceTransfer_"
+MOST_CHARACTERS = 500
+GOOD_EVERY = 40  # wrong graphs between two good ones
+
+OBJECTS = ("nothing", "a number", "a text", "an object", "a class", "an empty list", "an empty mapping")
+WRONG_FOR: dict[str, tuple[str, ...]] = {
+    "IMAGE": (
+        "an image with NaN", "an infinite image", "no images", "an image without pixels", "an image without its batch",
+        "an image of whole numbers", "an image of one channel", "a flat tensor",
+    ),
+    "MASK": (
+        "a mask with NaN", "no masks", "a mask without pixels", "a mask of whole numbers", "an image with NaN",
+        "three masks", "a mask of another shape",
+    ),
+    "LATENT": (
+        "a latent with NaN", "no latents", "a latent without pixels", "a latent of 16 channels",
+        "a latent that is none",
+    ),
+    "CONDITIONING": (
+        "a conditioning with NaN", "a conditioning without tokens", "a conditioning of another CLIP",
+        "a conditioning without options",
+    ),
+    "MODEL": ("Flux", "SD3", "Lumina"),
+    "SIGMAS": ("sigmas with NaN", "no sigmas", "one sigma", "rising sigmas", "negative sigmas"),
+    "FLOAT": ("NaN", "infinity", "minus a million", "a huge number"),
+    "INT": ("NaN", "infinity", "minus a million", "a huge number", "a fraction"),
+}  # fmt: skip
+"""The names of the wrong values of each type of socket, besides `OBJECTS`; see wrong_values/values.py."""
+
+MISFITS = {"three masks", "a mask of another shape", "a latent of 16 channels", "a conditioning of another CLIP"}
+"""Sound in themselves: they must be refused where the node has what they do not fit."""
+
+TEXTS = {
+    "structure_points": ("[" * 100_000, '{"x":' * 50_000, "x" * 100_000, "[[1e999, 2]]", "[[" + "9" * 5000 + ", 2]]"),
+    "name": ("../x", "/etc/passwd", "x" * 100_000, "\ud800", "a\x00b", "con/../../x", ""),
+    "noun": ("x" * 100_000, ""),
+    "levels": ("x" * 100_000, "0", "1.5"),
+}
+TEXTS |= {
+    "appearance_points": TEXTS["structure_points"], "points": TEXTS["structure_points"], "word": TEXTS["noun"],
+    "filename_prefix": TEXTS["name"],
+}  # fmt: skip
+"""Texts that an input of this name cannot use."""
+
+QUICK: dict[str, dict[str, Any]] = {
+    "InvertImageDDPM": {"steps": 4, "start_at": 1},
+    "InvertImageDDIM": {"steps": 4},
+    "NullTextInversion": {"steps": 4, "updates": 1},
+    "DIFTFeatures": {"preset": "pocket", "ensemble": 1},
+    "MirrorToMatch": {"preset": "pocket", "ensemble": 1},
+    "LatentDeviation": {"first_step": 1, "last_step": 2, "ensemble": 1},
+    "SelfSegmentation": {"step": 1, "prompt": "a photo of a horse"},
+    "WordAttentionMap": {"step": 1, "prompt": "a photo of a horse"},
+    "ShowAttentionMatches": {"step": 1},
+    "TrainSplice": {"steps": 1, "resolution": 64, "preview_every": 0},
+    "InvertViTFeature": {"steps": 1},
+    "DINOFeatures": {"resolution": 64},
+    "EditDirection": {"count": 5},
+    "TrainDistilledEditor": {"size": "64", "steps": 1, "batch": 1, "width": 0.0625, "preview_every": 0},
+    "PCK": {"structure_points": "64, 64", "appearance_points": "64, 64"},
+    "EditPairCollector": {"overlap": 0.0, "gain": -2.0},
+}
+
+
+def inputs(setting: Setting) -> Iterator[Result]:
+    """The part of the benchmark."""
+    with served(setting.comfyui, setting.home, *KEEPS_RESULTS) as client:
+        yield from try_inputs(client, setting.draw, setting.count)
+
+
+class Case(NamedTuple):
+    """A wrong input. kind: what is wrong. graph: with `node` the one that gets it, at its input `name`."""
+
+    kind: str
+    name: str
+    graph: Graph
+    may_work: bool = False
+
+    def __str__(self) -> str:
+        node = self.graph["node"]
+        given = node["inputs"].get(self.name)
+        wrong = self.graph["wrong"]["inputs"]["kind"] if "wrong" in self.graph else repr(given)[:60]
+        return f"{node['class_type'].removeprefix(OURS)}, {self.name} = {wrong}"
+
+
+def try_inputs(client: Client, draw: random.Random, count: int) -> Iterator[Result]:
+    """`count` wrong inputs, drawn from all that there are, and a good graph now and then."""
+    every = cases(client.get("/object_info"))
+    before = digest(client, transfer())
+    for number, case in enumerate(draw.sample(every, min(count, len(every))), start=1):
+        yield Result(case.kind, _failure(client, case))
+        if number % GOOD_EVERY == 0:
+            yield _still_good(client, before)
+    yield _still_good(client, before)
+
+
+def cases(info: Mapping[str, Any]) -> list[Case]:
+    """Every wrong input of every node of the pack."""
+    found: list[Case] = []
+    for kind, about in sorted(info.items()):
+        if kind.startswith(OURS):
+            base = _working(kind, info)
+            no_file = str(base["node"]["inputs"].get("name", "")).startswith("(")  # then only its name can be wrong
+            for name, types, options, optional in inputs_of(about):
+                if name == "name" or not no_file:
+                    found += _cases_of(base, name, types, options, optional)
+    return found
+
+
+def _cases_of(base: Graph, name: str, types: str, options: Mapping[str, Any], optional: bool) -> Iterator[Case]:
+    if types == AUTOGROW:
+        template = options["template"]
+        ((inner, inner_options),) = [found for section in template["input"].values() for found in section.values()]
+        yield from _cases_of(base, f"{name}.{template['prefix']}0", inner, inner_options, False)
+        link = base["node"]["inputs"].get(f"{name}.{template['prefix']}0")
+        if link:
+            many = {f"{name}.{template['prefix']}{number}": link for number in range(template["max"] + 1)}
+            yield Case("one too many", f"{name}.{template['prefix']}{template['max']}", _with(base, many))
+        return
+    kinds = options["template"]["allowed_types"].split(",") if types == MATCHING else types.split(",")
+    fitting = {"IMAGE": {"a flat tensor"}}
+    for kind in kinds:
+        for value in WRONG_FOR.get(kind, ()):
+            of_another_kind = len(kinds) > 1 and value in ("an image without its batch", *fitting.get(kind, ()))
+            if not of_another_kind:
+                yield Case(_row(kind, value), name, _linked(base, name, value), may_work=value in MISFITS)
+    for value in OBJECTS:
+        fits = {"a number": {"FLOAT", "INT"}, "a text": {"STRING", "COMBO"}}.get(value, set()) & set(kinds)
+        if not fits and not (value == "nothing" and optional):
+            yield Case("foreign objects", name, _linked(base, name, value))
+    if types in ("FLOAT", "INT"):
+        for number in (float("nan"), float("inf"), -1e30, 10**30, None, "seven", {}):
+            yield Case("numbers in a widget", name, _with(base, {name: number}))
+    for text in TEXTS.get(name, ()) if types == "STRING" or name == "name" else ():
+        yield Case("texts", name, _with(base, {name: text}), may_work=text == "" and name != "name")
+    if types == "STRING":
+        for text in ("x" * 100_000, "\ud800", "a\x00b"):
+            yield Case("texts", name, _with(base, {name: text}), may_work=len(text) > 3)
+
+
+def _row(kind: str, value: str) -> str:
+    """The line of the table that a wrong value counts in."""
+    if kind in ("FLOAT", "INT"):
+        return "numbers through a link"
+    return {"MODEL": "transformer models"}.get(kind, f"{kind.lower()}s" if kind != "SIGMAS" else "sigmas")
+
+
+def _linked(base: Graph, name: str, value: str) -> Graph:
+    wrong = {"class_type": "Reliability_WrongValue", "inputs": {"kind": value}}
+    return _with(base, {name: ["wrong", 0]}) | {"wrong": wrong}
+
+
+def _with(base: Graph, changes: Mapping[str, Any]) -> Graph:
+    node = base["node"]
+    return base | {"node": {**node, "inputs": node["inputs"] | dict(changes)}}
+
+
+def _failure(client: Client, case: Case) -> str:
+    """What is not as promised, or nothing."""
+    try:
+        client.queue(case.graph)
+    except GraphError as error:
+        broken = _broken_promise(case, error)
+        return f"{case}: {broken}" if broken else ""
+    return "" if case.may_work else f"{case}: it was taken"
+
+
+def _broken_promise(case: Case, error: GraphError) -> str:
+    text = str(error)
+    if error.kind == "lost":
+        return f"the server is gone ({text[:200]})"
+    if error.node != "node":
+        return f"another node is blamed, {error.node}: {text[:200]}"
+    if error.kind == "failed" and error.exception != "ValueError":
+        return f"{error.exception}: {text[:200]}"
+    if len(text) > MOST_CHARACTERS:
+        return f"{len(text)} characters: {text[:100]} ..."
+    words = re.split(r"[._]", re.sub(r"\d+$", "", case.name))
+    if not any(word.rstrip("s") in text.lower() for word in words):
+        return f"the input is not named: {text[:200]}"
+    return ""
+
+
+def _still_good(client: Client, before: str) -> Result:
+    try:
+        same = digest(client, transfer()) == before
+    except GraphError as error:
+        return Result("good graphs between", f"{error.kind}: {error}")
+    return Result("good graphs between", "" if same else "the same graph gives other pixels")
+
+
+def _working(kind: str, info: Mapping[str, Any]) -> Graph:
+    """A graph in which `node` is a node of this kind with all that it needs, and its first output is shown."""
+    graph = {name: {"class_type": one, "inputs": dict(given)} for name, (one, given) in PROVIDERS.items()}
+    graph["node"] = {"class_type": kind, "inputs": {}}
+    for node in graph.values():
+        node["inputs"] = _defaults(info[node["class_type"]]) | node["inputs"]
+    if not info[kind]["output_node"]:
+        graph["shown"] = {"class_type": "PreviewAny", "inputs": {"source": ["node", 0]}}
+    return _needed(graph, "node" if info[kind]["output_node"] else "shown")
+
+
+def _defaults(about: Mapping[str, Any]) -> dict[str, Any]:
+    """A good value for every input that needs one."""
+    quick = QUICK.get(about["name"].removeprefix(OURS), {})
+    given: dict[str, Any] = {}
+    for name, kind, options, optional in inputs_of(about):
+        if kind == AUTOGROW:
+            template = options["template"]
+            ((inner, _),) = [found for section in template["input"].values() for found in section.values()]
+            if template["min"]:
+                given[f"{name}.{template['prefix']}0"] = _good(inner.split(",")[0])
+        elif name in quick:
+            given[name] = quick[name]
+        elif "default" in options and kind in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"):
+            given[name] = options["default"]
+        elif kind == "COMBO":
+            given[name] = options["options"][0]
+        elif not optional:
+            given[name] = _good("IMAGE" if kind == MATCHING else kind.split(",")[0])
+    return given
+
+
+def _good(kind: str) -> list[Any]:
+    return list(SOURCES[kind]) if kind in SOURCES else [kind, 0]
+
+
+SOURCES = {
+    "MODEL": ("checkpoint", 0), "CLIP": ("checkpoint", 1), "VAE": ("checkpoint", 2), "IMAGE": ("scene", 0),
+    "MASK": ("scene", 1),
+}  # fmt: skip
+PROVIDERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "checkpoint": (OURS + "LoadPocketCheckpoint", {}),
+    "scene": (OURS + "PocketScene", {"species": "horse", "seed": 2}),
+    "LATENT": ("VAEEncode", {"pixels": ["scene", 0], "vae": ["checkpoint", 2]}),
+    "CONDITIONING": ("CLIPTextEncode", {"text": "a photo of a horse", "clip": ["checkpoint", 1]}),
+    "INVERSION": (OURS + "InvertImageDDPM", {}),
+    "APPEARANCE": (OURS + "WeighAppearance", {}),
+    "FEATURES": (OURS + "DIFTFeatures", {"latent": ["LATENT", 0]}),
+    "CORRESPONDENCE": (OURS + "MatchFeatures", {}),
+    "EDIT_DIRECTION": (OURS + "EditDirection", {}),
+    "LATENT_OPERATION": (OURS + "AdaIN", {}),
+    **{
+        kind: ("Reliability_StandIn", {"kind": kind})
+        for kind in ("DINO_VIT", "SPLICE_GENERATOR", "DISTILLED_EDITOR", "PERCEPTUAL_NETWORK", "CLIP_VISION")
+    },
+}
+"""Nodes that give a good value of every type of socket: by the type, or as `SOURCES` says."""
+
+
+def _needed(graph: Graph, output: str) -> Graph:
+    """The output and all that it needs."""
+    wanted: Graph = {}
+    todo = [output]
+    while todo:
+        name = todo.pop()
+        wanted[name] = graph[name]
+        todo += [link[0] for link in graph[name]["inputs"].values() if isinstance(link, list)]
+    return json.loads(json.dumps(wanted))
