@@ -21,6 +21,7 @@ from .demo_results import PANELS, effect, evaluations, grid, seconds
 from .image_files import read_image
 from .installation import Installation
 from .places import ROOT
+from .pocket_advice import advise
 from .server import PACK, lend_checkpoint, running, temporary_home
 from .step_bars import StepBars
 from .transfer_graph import Picture, Transfer, transfer_graph
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace, installation: Installation) -> int:
         out.mkdir(parents=True, exist_ok=True)
     with temporary_home() as home:
         transfer = plan(options, home)
+        if options.structure and not options.checkpoint:
+            advise([Path(options.structure), Path(options.appearance)])
         with _host(installation, home, options.checkpoint) as address:
             client, graph = Client(address), transfer_graph(transfer)
             outcome = follow(client, graph)

@@ -18,6 +18,7 @@ from .conditioning import pack, unpack
 from .container import Denoise, preview_callback, run_guider, run_inside, stock_guider, to_intermediate
 from .fingerprint import fingerprint, same_model
 from .null_text import NullTextGuider
+from .pocket_advice import tell_if_far
 from .schedules import sigmas_one_timestep_below, sigmas_tensor
 from .telling import mebibytes
 
@@ -48,6 +49,7 @@ def invert_with_ddpm(
     answers with NaN.
     """
     texts = _kept_texts(latent, positive, negative)
+    tell_if_far(model, latent)
     if any(HANGS_ON_LEVEL & extras.keys() for _, extras in (*positive, *negative)):
         levels_per_forward = 1
     _say_cost(latent, schedule.steps, guidance, latents_kept=2 * schedule.steps + 1)
@@ -102,6 +104,7 @@ def invert_with_ddim(
     Raises ValueError as `invert_with_ddpm`, and for a schedule that does not go with the timesteps.
     """
     texts = _kept_texts(latent, positive, negative)
+    tell_if_far(model, latent)
     walk = invert_ddim
     if timesteps == "reference":
         walk = partial(invert_ddim_reference, standing=sigmas_one_timestep_below(model, schedule))

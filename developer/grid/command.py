@@ -9,6 +9,7 @@ from tqdm import tqdm
 from ..client import Client
 from ..console import Trouble, say, step, writing
 from ..installation import Installation
+from ..pocket_advice import advise, uses_pocket_checkpoint
 from .cluster import workers
 from .manifest import Manifest
 from .overview import write_overview
@@ -29,6 +30,8 @@ def run(options: argparse.Namespace, installation: Installation) -> int:
     servers = chosen_servers(options, installation)
     if missing:
         say(f"{len(pairs)} pairs, {len(missing)} of them to make.")
+        if uses_pocket_checkpoint(workflow):
+            advise(sorted({picture.path for pair in missing for picture in (pair.structure, pair.appearance)}))
         make(missing, workflow, servers[: len(missing)], manifest, len(pairs))
         results = [next(iter(manifest.files(pair)), None) for pair in pairs]
         with writing(Path(options.out) / "grid.png"):

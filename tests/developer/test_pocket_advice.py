@@ -1,0 +1,46 @@
+"""Before a run on the pocket checkpoint begins, images that it cannot know are named, and what to give instead."""
+
+from pathlib import Path
+
+import pytest
+from appearance_transfer.developer.grid.workflow import own_graph
+from appearance_transfer.developer.pocket_advice import LOADER, advise, uses_pocket_checkpoint
+from appearance_transfer.pocket.render import render
+from appearance_transfer.pocket.scene import random_scene
+from appearance_transfer.tests.pocket.far_images import waves
+from PIL import Image
+from torch import Tensor
+
+
+def saved(image: Tensor, path: Path) -> Path:
+    """[H, W, 3] in 0..1 as a file."""
+    Image.fromarray((image.numpy() * 255).round().astype("uint8")).save(path)
+    return path
+
+
+@pytest.fixture
+def near(tmp_path: Path) -> list[Path]:
+    images = render([random_scene(950_000 + seed) for seed in range(2)], 128).image
+    return [saved(image, tmp_path / f"scene {index}.png") for index, image in enumerate(images)]
+
+
+def test_an_image_that_is_far_is_named_with_what_to_give_instead(tmp_path: Path, near: list[Path], capsys) -> None:
+    advise([*near, saved(waves()[1], tmp_path / "beach.jpg"), saved(waves()[2], tmp_path / "city.png")])
+    told = capsys.readouterr().out
+    assert len(told.splitlines()) == 1
+    assert f"{tmp_path / 'beach.jpg'} is far" in told
+    assert "--checkpoint FILE" in told
+    assert "Splice" in told
+
+
+def test_pocket_scenes_and_files_that_cannot_be_read_are_passed_over(tmp_path: Path, near: list[Path], capsys) -> None:
+    (tmp_path / "torn.png").write_bytes(b"no image")
+    advise([*near, tmp_path / "torn.png"])
+    assert capsys.readouterr().out == ""
+
+
+def test_only_workflows_that_load_the_pocket_checkpoint_ask_for_it() -> None:
+    assert uses_pocket_checkpoint(own_graph("horse", None))
+    assert not uses_pocket_checkpoint(own_graph("horse", "own.safetensors"))
+    assert uses_pocket_checkpoint({"nodes": [{"type": "LoadImage"}, {"type": LOADER}]})
+    assert not uses_pocket_checkpoint({"nodes": [{"type": "LoadImage"}]})
