@@ -20,7 +20,7 @@ from .reporting import RESULTS
 from .reporting.claims import stated
 from .reporting.contents import CLAIMS, CONTENTS
 from .reporting.markdown import table
-from .reporting.origin import benchmarks_run, here_and_now
+from .reporting.origin import benchmarks_run, caveats, here_and_now
 from .reporting.runs import Runs
 from .reporting.section import Picture, Section, Table, Words
 
@@ -79,6 +79,7 @@ def report(folder: Path, failures: Failures, *, quick: bool) -> str:
             "This is the quick report: so few cases that the intervals are wide, or none. It shows that everything "
             "runs; `python dev.py bench` makes the full one, benchmarks/results/report.md."
         )
+    head += [f"**{caveat}** That concerns {', '.join(names)}." for caveat, names in caveats(folder).items()]
     head.append("\n".join(f"{number}. {section.title}" for number, section in enumerate(CONTENTS, 1)))
     if facts := stated(folder, CLAIMS):
         head += ["## In short", "\n".join(f"- {fact}" for fact in facts)]

@@ -22,13 +22,17 @@ GIBIBYTE = 2**30
 
 @dataclass(frozen=True)
 class Origin:
-    """What made a file. commit: of the pack, "-dirty" where files were changed since."""
+    """What made a file. commit: of the pack, "-dirty" where files were changed since.
+
+    caveat: what was found wrong with the run afterwards, in a sentence; it goes when the file is made anew.
+    """
 
     command: str
     date: str
     commit: str
     machine: str
     versions: str
+    caveat: str = ""
 
     def __str__(self) -> str:
         return f"`{self.command}`, {self.date}, commit {self.commit}, {self.machine}, {self.versions}"
@@ -62,6 +66,15 @@ def note(path: Path, *, rows_stay: bool = False) -> None:
 def origins(path: Path) -> Sequence[Origin]:
     """Every run that left something in a file; none where nobody noted it."""
     return [Origin(**one) for one in _read(path.parent).get(path.name, [])]
+
+
+def caveats(folder: Path) -> dict[str, list[str]]:
+    """What is known to be wrong with results of a folder, and with which files."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(_read(folder)):
+        for caveat in sorted({origin.caveat for origin in origins(folder / name)} - {""}):
+            found.setdefault(caveat, []).append(name)
+    return found
 
 
 def benchmarks_run(folder: Path) -> set[str]:

@@ -14,12 +14,15 @@ class Runs:
         self._shown: dict[tuple[str, str], Origin] = {}  # by command and commit: a run writes several files
 
     def behind(self, path: Path) -> str:
-        """`run 3` or `runs 3, 4`, each a link into the list; a sentence where nobody noted what made the file."""
+        """`run 3` or `runs 3, 4`, each a link into the list, and what is wrong with them; a sentence where nobody
+        noted what made the file.
+        """
         numbers = [self._number(origin) for origin in origins(path)]
         if not numbers:
             return "made by nobody noted which command"
         links = ", ".join(f"[{number}](#run-{number})" for number in numbers)
-        return f"run{'s' if len(numbers) > 1 else ''} {links}"
+        wrong = "".join(f". **{caveat}**" for caveat in sorted({one.caveat for one in origins(path)} - {""}))
+        return f"run{'s' if len(numbers) > 1 else ''} {links}{wrong}"
 
     def listed(self) -> str:
         """The list that the links lead to."""

@@ -62,6 +62,19 @@ def test_files_of_one_run_have_one_number(tmp_path: Path) -> None:
     assert runs.behind(tmp_path / "first.csv") == runs.behind(tmp_path / "second.csv") == "run [1](#run-1)"
 
 
+def test_what_is_wrong_with_a_run_stands_beside_its_table_until_it_is_made_anew(tmp_path: Path) -> None:
+    path, wrong = tmp_path / "sample.csv", "Measured with a wrong network."
+    write_table(path, VALUES)
+    known = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
+    known[path.name][0] |= {"caveat": wrong}
+    (tmp_path / FILE).write_text(json.dumps(known), encoding="utf-8")
+    assert "\n".join(paragraphs(tmp_path, SECTION, {}, Runs(), quick=False)).count(f"**{wrong}**") == 1
+    assert f"**{wrong}** That concerns sample.csv." in report(tmp_path, {}, quick=False)
+    write_table(path, VALUES)
+    assert wrong not in "\n".join(paragraphs(tmp_path, SECTION, {}, Runs(), quick=False))
+    assert wrong not in report(tmp_path, {}, quick=False)
+
+
 def test_a_table_without_rows_to_show_is_left_out(tmp_path: Path) -> None:
     write_table(tmp_path / "sample.csv", VALUES)
     empty = Section("", "", (Table("sample.csv", "Nobody:", methods=("theirs",)),), full=())
