@@ -16,7 +16,7 @@ from .nearest import best_places, mutual_places
 from .regions import inside, region_labels
 from .soft import soft_places
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("appearance_transfer")
 
 Found = tuple[Tensor, Tensor, Tensor, Tensor]
 NEAREST, MUTUAL, SOFT = METHODS = ("nearest", "mutual", "soft")

@@ -51,8 +51,9 @@ def force_pairs(
     """Matches in which given points of the structure match given points of the appearance, in every picture.
 
     structure_points, appearance_points: (x, y) in pixels of their pictures, the i-th with the i-th.
-    radius: pixels of the structure; the places around a point within it go along, each to the place that lies as far
-        and in the same direction from the appearance's point (or to the border). 0 moves the place of the point only.
+    radius: a part of the structure's width, from 0; the places around a point within it go along, each to the place
+        that lies as far and in the same direction from the appearance's point (or to the border). 0 moves the place of
+        the point only.
         Of two points whose circles overlap, the nearer has the place; of two in one place, the first.
 
     A forced place has this one match; its confidence and its cosine are 1, for they are told, not measured. Raises
@@ -64,7 +65,7 @@ def force_pairs(
             "Give both lists in the same order and length: the first matches the first, and so on."
         )
     if radius < 0:
-        raise ValueError(f"The radius is {radius:g} pixels; it must not be below 0.")
+        raise ValueError(f"The radius is {radius:g}; it must not be below 0.")
     if not structure_points:
         return correspondence
     here = _in_places(structure_points, correspondence.structure_picture, correspondence.grid, "structure")
@@ -76,7 +77,7 @@ def force_pairs(
     away = places - here.floor()[:, None, None]
     spacing = _spacing(correspondence.structure_picture, correspondence.grid)
     distance, point = (away * spacing).norm(dim=-1).min(dim=0)  # the first of equals
-    forced = distance <= radius
+    forced = distance <= radius * correspondence.structure_picture[1]
 
     ratio = spacing / _spacing(correspondence.appearance_picture, correspondence.appearance_grid)
     moved = there[point] + away.gather(0, point[None, ..., None].expand(-1, -1, -1, 2))[0] * ratio

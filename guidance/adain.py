@@ -11,7 +11,7 @@ import logging
 import torch
 from torch import Tensor
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("appearance_transfer")
 
 EPSILON = 1e-5
 FULL = 1 - 1e-6

@@ -1,13 +1,12 @@
-"""What the page shows of a picture while its node runs, and of a mask afterwards."""
+"""What the page shows of a picture while its node runs, and of a mask or a small image afterwards."""
 
-from einops import repeat
 from PIL import Image
 from torch import Tensor
 
 from ..splice.augmentation import to_pillow
 
 SIDE = 512  # pixels that the page shows at most
-MASK_SIDE = 256  # about as many as a node has room for; the page itself enlarges nothing
+LEAST_SIDE = 256  # about as many as a node has room for; the page itself enlarges nothing
 
 
 def preview_of(picture: Tensor) -> tuple[str, Image.Image, int]:
@@ -15,7 +14,7 @@ def preview_of(picture: Tensor) -> tuple[str, Image.Image, int]:
     return "JPEG", to_pillow(picture), SIDE
 
 
-def enlarged(mask: Tensor) -> Tensor:
-    """[B, h, w] with every place as a square of pixels, [B, H, W], as large as a node can show it."""
-    factor = max(MASK_SIDE // max(mask.shape[1:]), 1)
-    return repeat(mask, "b h w -> b (h y) (w x)", y=factor, x=factor)
+def enlarged(image: Tensor) -> Tensor:
+    """A MASK [B, h, w] or IMAGE [B, h, w, C] with every pixel as a square of pixels, as large as a node can show it."""
+    factor = max(LEAST_SIDE // max(image.shape[1:3]), 1)
+    return image.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)

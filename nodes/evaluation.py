@@ -128,7 +128,9 @@ def told_and_shown(cls, measured, picture) -> io.NodeOutput:
 
 
 def shown(cls, picture, report: str) -> dict:
-    return ui.PreviewImage(picture, cls=cls).as_dict() | ui.PreviewText(report).as_dict()
+    from ..host.previews import enlarged
+
+    return ui.PreviewImage(enlarged(picture), cls=cls).as_dict() | ui.PreviewText(report).as_dict()
 
 
 NODES = [MaskIoU, ColourHistogramDistance, ReconstructionQuality]

@@ -16,7 +16,7 @@ class MatchFeatures(io.ComfyNode):
             mask = io.Mask.Input("region", tooltip=f"A region of the {which}, for the same input of the other picture.")
             return io.Autogrow.Input(
                 f"{which}_regions",
-                template=io.Autogrow.TemplatePrefix(mask, prefix="region", min=0, max=MOST_REGIONS),
+                template=io.Autogrow.TemplatePrefix(mask, prefix=f"{which}_region", min=0, max=MOST_REGIONS),
                 tooltip=f"Regions of the {which} that match only the region of the same number; none are needed.",
             )
 
@@ -65,8 +65,8 @@ class MatchFeatures(io.ComfyNode):
                     tooltip="Where those points belong in the appearance, in the same order; empty for none.",
                 ),
                 io.Float.Input(
-                    "radius", default=0.0, min=0.0, max=4096.0, step=1.0,
-                    tooltip="Pixels around each given point that go along with it; 0 moves its own place only.",
+                    "radius", default=0.05, min=0.0, max=1.0, step=0.01,
+                    tooltip="How far around a given point goes along, as a part of the width; 0: its own place only.",
                 ),
                 regions("structure"),
                 regions("appearance"),
@@ -101,7 +101,9 @@ class MatchFeatures(io.ComfyNode):
 
         ours = parse_points(structure_points, "structure_points")
         theirs = parse_points(appearance_points, "appearance_points")
-        regions = paired(structure_regions or {}, appearance_regions or {})
+        regions = paired(
+            by_number(structure_regions, "structure_region"), by_number(appearance_regions, "appearance_region")
+        )
         found = match_features(
             structure, appearance, method=method, structure_mask=structure_mask, appearance_mask=appearance_mask,
             regions=regions, temperature=temperature, floor=floor, candidates=candidates,
@@ -110,6 +112,11 @@ class MatchFeatures(io.ComfyNode):
         shown = structure_image is not None and appearance_image is not None
         view = point_pairs_view(found, structure_image, appearance_image) if shown else None
         return io.NodeOutput(matches, confidence_mask(matches), ui=view)
+
+
+def by_number(regions: dict | None, prefix: str) -> dict:
+    """The connected regions, called as the error messages and the other side call them: region0, region1, ..."""
+    return {name.replace(prefix, "region"): mask for name, mask in (regions or {}).items()}
 
 
 class MirrorToMatch(io.ComfyNode):

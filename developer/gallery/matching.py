@@ -101,7 +101,7 @@ def add_features(graph: Graph) -> None:
         )  # fmt: skip
 
 
-def match_features(structure_points: str = "", appearance_points: str = "", radius: float = 0.0) -> dict:
+def match_features(structure_points: str = "", appearance_points: str = "", radius: float = 0.05) -> dict:
     """Nearest matches inside the animals, shown on the node, with the pairs of points that must match."""
     return node(
         OURS + "MatchFeatures", structure=["features_structure", 0], appearance=["features_appearance", 0],

@@ -9,7 +9,7 @@ from .parts import MASK_PICTURES, POCKET_NOTE, inverting, node, pocket_picture, 
 from .showpiece import Showpiece
 
 RIGHT_STRUCTURE_SEED, RIGHT_APPEARANCE_SEED = 12, 7
-FLANK, HEAD, RADIUS = (62, 60), (105, 62), 18.0  # a pair that nobody would find: so one sees who decided
+FLANK, HEAD, RADIUS = (62, 60), (105, 62), 0.14  # a pair that nobody would find: so one sees who decided
 SIZE = 128
 TEXT_GUIDANCE, ADAIN_FIRST = 2.5, 49  # of the released code
 
@@ -119,9 +119,9 @@ def corrected_match() -> Showpiece:
     note = (
         "# A corrected match changes the picture\n"
         "The same transfer twice: by the matches as they were found, and with one pair of points forced. *Match "
-        f"Features* (corrected) holds the point in both pictures and a radius of {RADIUS:g} pixels that goes along. "
-        "Here the flank is told to match the head, which no model would find, so that you see who decides: a patch "
-        "of the flank takes the colour of the head.\n\n"
+        f"Features* (corrected) holds the point in both pictures and a radius of {RADIUS:.0%} of the width that goes "
+        "along. Here the flank is told to match the head, which no model would find, so that you see who decides: a "
+        "patch of the flank takes the colour of the head.\n\n"
         "After a run both pictures stand on *Match Features*: click a point to see its match, drag an end to correct "
         "it, drag the pair that is there elsewhere. The pairs are the two texts above. Queue again: "
         "only what depends on them is computed anew.\n\n"

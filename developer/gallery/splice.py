@@ -105,7 +105,7 @@ def key_self_similarity() -> Showpiece:
         )  # fmt: skip
     graph["match"] = node(
         OURS + "MatchFeatures", structure=["features_structure", 0], appearance=["features_appearance", 0],
-        method="mutual", floor=-1.0, structure_points="", appearance_points="", radius=0.0, temperature=0.05,
+        method="mutual", floor=-1.0, structure_points="", appearance_points="", radius=0.05, temperature=0.05,
         candidates=8, structure_image=["structure", 0], appearance_image=["appearance", 0],
     )  # fmt: skip
     graph["draw"] = draw_matches()

@@ -64,12 +64,18 @@ def test_a_soft_match_becomes_one(identity):
 
 
 def test_the_places_around_go_along_and_stop_at_the_border(identity):
-    moved = force_pairs(identity(4, 4), [(12, 12)], [(28, 12)], radius=8.0)
+    moved = force_pairs(identity(4, 4), [(12, 12)], [(28, 12)], radius=8.0 / 32)
     assert moved.best[0].tolist() == [[0, 3, 2, 3], [6, 7, 7, 7], [8, 11, 10, 11], [12, 13, 14, 15]]
 
 
+def test_the_radius_is_a_part_of_the_width(identity):
+    found = identity(20, 40)
+    moved = force_pairs(found, [(160, 80)], [(200, 80)], radius=0.05)
+    assert (moved.best != found.best).sum() == 13  # two places to each side, as the width holds 40
+
+
 def test_the_nearer_of_two_points_has_the_place(identity):
-    moved = force_pairs(identity(1, 5), [(4, 4), (36, 4)], [(36, 4), (4, 4)], radius=8.0 * 4)
+    moved = force_pairs(identity(1, 5), [(4, 4), (36, 4)], [(36, 4), (4, 4)], radius=32 / 40)
     assert moved.best[0].tolist() == [[4, 4, 4, 0, 0]]
 
 

@@ -77,6 +77,19 @@ def test_mask_iou(host) -> None:
         run(host, "MaskIoU", output, square(2))
 
 
+def test_small_masks_are_shown_large(host) -> None:
+    """The page enlarges nothing; what goes on along the wire keeps its size."""
+    import folder_paths
+
+    with torch.inference_mode():
+        output = host.nodes[OURS + "MaskIoU"].execute(torch.ones(1, 16, 16), torch.eye(16)[None])
+    assert output.args[2].shape == (1, 16, 16, 3)
+    (preview,) = output.ui["images"]
+    shown = np.asarray(Image.open(Path(folder_paths.get_temp_directory(), preview["subfolder"], preview["filename"])))
+    assert shown.shape[:2] == (256, 256)
+    assert np.array_equal(shown[::16, ::16], shown[15::16, 15::16])
+
+
 def test_reconstruction_quality(host) -> None:
     from appearance_transfer.evaluation.structural_similarity import ssim
     from appearance_transfer.inversion.quality import psnr

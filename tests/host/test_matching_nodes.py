@@ -99,7 +99,10 @@ def test_points_masks_and_regions_steer_the_matches(host) -> None:
         graph(
             match=matching(
                 appearance="other features", structure_points="4, 4", appearance_points="60, 60",
-                **{"structure_regions.region0": ["left", 0], "appearance_regions.region0": ["right", 0]},
+                **{
+                    "structure_regions.structure_region0": ["left", 0],
+                    "appearance_regions.appearance_region0": ["right", 0],
+                },
             )
         ),
         matches=("match", 0),
@@ -160,7 +163,10 @@ def test_what_does_not_match_shows_the_fallback(host) -> None:
             r"appearance point .64, 4. lies outside",
         ),
         ({"match": matching(**SHOWN | {"appearance_image": ["flat image", 0]})}, "The appearance picture is 64x32"),
-        ({"match": matching(**{"structure_regions.region0": ["left", 0]})}, "region0: connected for one picture only"),
+        (
+            {"match": matching(**{"structure_regions.structure_region0": ["left", 0]})},
+            "region0: connected for one picture only",
+        ),
         (
             {
                 "match": matching(),

@@ -11,13 +11,19 @@ NODE = ("a prompt", "7")
 
 
 class Page:
-    """What a client would be shown, in the order of the messages: (node, text)."""
+    """What a client is sent, in the order of the messages: (client, node, [(kind, text)])."""
+
+    client_id = "the client that queued"
 
     def __init__(self) -> None:
-        self.shown: list[tuple[str, str]] = []
+        self.shown: list[tuple[str, str, list[tuple[str, str]]]] = []
 
-    def send_progress_text(self, text: str, node_id: str) -> None:
-        self.shown.append((node_id, text))
+    def send_sync(self, event: str, data: dict, client: str) -> None:
+        assert event == "appearance_transfer.messages"
+        assert data["prompt_id"]
+        assert data["display_node"] == data["node"]
+        messages = [(message["kind"], message["text"]) for message in data["messages"]]
+        self.shown.append((client, data["node"], messages))
 
 
 @pytest.fixture
@@ -44,14 +50,15 @@ def log(host):
 
 
 class TestOnTheNode:
-    def test_sentences_of_one_execution_stand_below_each_other(self, page, log) -> None:
+    def test_messages_of_one_execution_come_together_and_each_once(self, page, log) -> None:
         from comfy_execution.utils import CurrentNodeContext
 
         with CurrentNodeContext(*NODE):
             log.info("It costs %d.", 3)
             log.warning("It does nothing.")
             log.info("It costs %d.", 3)
-        assert page.shown == [("7", "It costs 3."), ("7", "It costs 3.\nIt does nothing.")]
+        cost, warning = ("note", "It costs 3."), ("warning", "It does nothing.")
+        assert page.shown == [(Page.client_id, "7", [cost]), (Page.client_id, "7", [cost, warning])]
 
     def test_another_execution_begins_anew(self, page, log) -> None:
         from comfy_execution.utils import CurrentNodeContext
@@ -59,7 +66,7 @@ class TestOnTheNode:
         for prompt in ("first", "second"):
             with CurrentNodeContext(prompt, "7"):
                 log.info("It costs 3.")
-        assert page.shown == [("7", "It costs 3.")] * 2
+        assert page.shown == [(Page.client_id, "7", [("note", "It costs 3.")])] * 2
 
     def test_outside_of_an_execution_and_without_a_server_it_is_silent(self, page, log, monkeypatch) -> None:
         from comfy_execution.utils import CurrentNodeContext

@@ -74,6 +74,18 @@ def test_pure_folders_do_not_know_the_host() -> None:
     assert not found
 
 
+def test_one_logger_with_one_literal_name() -> None:
+    """ComfyUI calls a pack's modules by their paths, so what is logged to `__name__` reaches no handler of ours."""
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for folder in (*PURE, "nodes", "host", "developer")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for match in re.finditer(r"getLogger\(.*?\)", path.read_text(encoding="utf-8"))
+        if match[0] != 'getLogger("appearance_transfer")'
+    ]
+    assert not found
+
+
 def test_front_door_is_small() -> None:
     assert len((ROOT / "__init__.py").read_text(encoding="utf-8").splitlines()) <= 40
 

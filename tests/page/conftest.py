@@ -72,6 +72,17 @@ def settled(browser, server, complaints) -> Person:
     return person
 
 
+@pytest.fixture(scope="module", params=["canvas", "vue"])
+def renderer(settled, request) -> Iterator[str]:
+    """What draws the nodes: the canvas, or Vue ("Nodes 2.0")."""
+    setting = "Comfy.VueNodes.Enabled"
+    settled.prefer(setting, request.param == "vue")
+    settled.arrive()
+    yield request.param
+    settled.prefer(setting, False)
+    settled.arrive()
+
+
 @pytest.fixture
 def person(settled, complaints, request) -> Iterator[Person]:
     """The same for one test, which fails when the page complains about us; a screenshot of its end is kept."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from appearance_transfer.developer.places import PACK_NAME
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import ElementHandle, Locator, Page
 
 ARRIVES_WITHIN = 60_000  # milliseconds, as all times here
 RUNS_WITHIN = 240_000  # ten seconds on an idle machine
@@ -34,6 +34,11 @@ ON_SCREEN = f"""([kind, widget]) => {{
     const found = node.widgets?.find(({{ name }}) => name === widget);
     const [x, y] = found ? [node.size[0] / 2, found.y + 10] : [60, -LiteGraph.NODE_TITLE_HEIGHT / 2];
     return [left + (node.pos[0] + x + ds.offset[0]) * ds.scale, top + (node.pos[1] + y + ds.offset[1]) * ds.scale];
+}}"""
+TEXTS = "appearance_transfer_texts"
+WIDGET = f"""(id) => {{
+    const node = id.split(":").reduce((node, part) => (node.subgraph ?? node).getNodeById(part), app.rootGraph);
+    return node?.widgets?.find(({{ name }}) => name === "{TEXTS}")?.element ?? null;
 }}"""
 VALUE = f"([kind, widget]) => {{ {FIND} return node.widgets.find(({{ name }}) => name === widget).value; }}"
 SHOWS = f"([kind, file]) => {{ {FIND} return node.imgs?.some((i) => i.naturalWidth && i.src.includes(file)); }}"
@@ -102,6 +107,13 @@ class Person:
         """Wait until a workflow of this name and so many nodes is the one to be seen."""
         self.page.wait_for_function(OPENED, arg=[name, nodes])
 
+    def choose_tab(self, name: str) -> None:
+        """Click the tab of a workflow that is open."""
+        self.page.locator(".workflow-label", has_text=name).first.click()
+        self.page.wait_for_function(
+            "(name) => app.extensionManager.workflow.activeWorkflow.filename.startsWith(name)", arg=name
+        )
+
     def look_at(self, kind: str, scale: float = 1.0) -> None:
         """Move the canvas until the node is in its middle."""
         self.page.evaluate(LOOK_AT, [kind, scale])
@@ -110,6 +122,20 @@ class Person:
         """Select a node by a click on its title."""
         self.look_at(kind)
         self.page.mouse.click(*self.page.evaluate(ON_SCREEN, [kind, None]))
+
+    def wait_for_texts(self, node: str) -> ElementHandle:
+        """Wait until there are texts of ours on the node of this id."""
+        element = self.page.wait_for_function(WIDGET, arg=node).as_element()
+        assert element
+        element.wait_for_element_state("visible")
+        return element
+
+    def texts(self, node: str) -> list[tuple[str, str]]:
+        """The texts to be read on the node of this id: what kind each is, and what it says with its sign."""
+        element = self.page.evaluate_handle(WIDGET, node).as_element()
+        if element is None or not element.is_visible():
+            return []
+        return [(part.get_attribute("class"), part.inner_text()) for part in element.query_selector_all("p")]
 
     def set_number(self, kind: str, widget: str, number: float) -> None:
         """Click a number on a node and type another."""

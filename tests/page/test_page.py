@@ -24,6 +24,10 @@ FILES = {  # nodes that read a file which only the person has, and are marked un
 TYPES = "(nodes) => nodes.map(({ type }) => type)"
 UNKNOWN = f"() => ({TYPES})(app.graph.nodes.filter(({{ type }}) => !LiteGraph.registered_node_types[type]))"
 MARKED = f"() => ({TYPES})(app.graph.nodes.filter((node) => node.has_errors))"
+TWICE = """() => app.graph.nodes.flatMap(({ type, inputs }) => {
+    const labels = inputs.map(({ label, localized_name, name }) => label ?? localized_name ?? name);
+    return labels.filter((label, index) => labels.indexOf(label) < index).map((label) => [type, label]);
+})"""
 TITLES = "() => Object.fromEntries(app.graph.nodes.map(({ type, title }) => [type, title]))"
 SHOWN = "(image) => image.naturalWidth > 0 && getComputedStyle(image).opacity === '1'"
 BOXES = """() => app.graph.nodes.map(({ type, pos, size }) =>
@@ -82,9 +86,10 @@ def test_the_template_browser_shows_ours_with_thumbnails(person) -> None:
 
 @pytest.mark.parametrize("name", sorted(WORKFLOWS))
 def test_a_template_opens(person, name) -> None:
-    """Every node is known, none covers another, and only those that want a file of the person are marked."""
+    """Every node is known, none covers another or has two inputs of one label; only files of the person are missed."""
     opened(person, name)
     assert not person.page.evaluate(UNKNOWN)
+    assert not person.page.evaluate(TWICE)
     if any(node["type"] == "LoadImage" for node in WORKFLOWS[name]["nodes"]):
         expect(person.page.get_by_test_id("error-overlay")).to_be_visible()
     assert set(person.page.evaluate(MARKED)) <= FILES

@@ -76,7 +76,7 @@ def objects(points) -> list[dict[str, float]]:
 @pytest.mark.parametrize("seed", range(12))
 def test_the_page_forces_pairs_as_the_node_does(person, seed) -> None:
     draw = random.Random(seed)
-    found, radius = random_matches(seed), draw.choice([0, 12, 20.5, 40])
+    found, radius = random_matches(seed), draw.choice([0, 0.05, 0.12, 0.205, 0.4])
     ours = random_points(seed % 4, found.structure_picture, draw)
     theirs = random_points(seed % 4, found.appearance_picture, draw)
     asked = random_points(6, (52, 52), draw)

@@ -38,8 +38,9 @@ export function marks(editor, placed) {
 /** How far each pair takes its surroundings along: circles in the pixels of the picture of one side. */
 export function reaches(editor, side) {
   if (editor.radius <= 0) return [];
+  const r = editor.matches.reach(editor.radius);
   return editor.pairs.map((pair, index) =>
-    svg("circle", { class: "reach", cx: pair[side].x, cy: pair[side].y, r: editor.radius, style: colour(index) }),
+    svg("circle", { class: "reach", cx: pair[side].x, cy: pair[side].y, r, style: colour(index) }),
   );
 }
 

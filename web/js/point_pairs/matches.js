@@ -2,7 +2,8 @@
  * Which place matches which, as the node's last run found it (the table of correspondence/table.py), and what pairs of
  * points make of it: `told` does what `force_pairs` in correspondence/points.py does, in the same order of operations.
  *
- * A point is {x, y} in pixels of its picture; a pair is {structure: point, appearance: point}.
+ * A point is {x, y} in pixels of its picture; a pair is {structure: point, appearance: point}. The radius of pairs is a
+ * part of the structure's width.
  */
 
 export const STRUCTURE = "structure";
@@ -15,6 +16,11 @@ export class Matches {
     this.table = table;
     this.structure = grid(table.grid, table.structure_picture);
     this.appearance = grid(table.appearance_grid, table.appearance_picture);
+  }
+
+  /** How many pixels, of either picture, a radius is: a part of the structure's width. */
+  reach(radius) {
+    return radius * this.structure.width;
   }
 
   /** {width, height} of a picture in pixels. */
@@ -51,10 +57,10 @@ export class Matches {
     return { ...best, appearance: point };
   }
 
-  /** {match, confidence, pair} of a place: as the nearest pair within `radius` pixels tells, else as it was found. */
+  /** {match, confidence, pair} of a place: as the nearest pair within `radius` tells, else as it was found. */
   told(place, pairs, radius) {
     const { match: matches, confidence: sure } = this.table;
-    const found = { match: matches[place], confidence: sure[place], pair: null, away: radius };
+    const found = { match: matches[place], confidence: sure[place], pair: null, away: this.reach(radius) };
     const { match, confidence, pair } = pairs.reduce((nearest, { structure, appearance }, index) => {
       const offset = between(placeOf(structure, this.structure).place, place, this.structure);
       const away = length(offset);

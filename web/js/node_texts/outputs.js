@@ -1,0 +1,38 @@
+/** The texts of a node, as {kind, text}: "warning", "result" or "note". */
+
+import { app } from "../../../../scripts/app.js";
+import { locator } from "./graph.js";
+
+export const MESSAGES = "appearance_transfer_messages";
+const OURS = "AppearanceTransfer_";
+export const WARNING = "warning";
+
+/** Warnings, then what the node found, then notes. */
+export function textsOf(node) {
+  const messages = messagesOf(node);
+  return [...messages.filter(isWarning), ...resultsOf(node), ...messages.filter((message) => !isWarning(message))];
+}
+
+/** Of the outputs of all nodes, by the page's name for each, the texts alone. */
+export function textOutputs(outputs) {
+  const found = Object.entries(outputs).map(([name, { text, [MESSAGES]: messages }]) => [name, { text, [MESSAGES]: messages }]);
+  return Object.fromEntries(found.filter(([, { text, [MESSAGES]: messages }]) => text || messages));
+}
+
+function messagesOf(node) {
+  return outputOf(node)?.[MESSAGES]?.list ?? [];
+}
+
+function resultsOf(node) {
+  if (!node.comfyClass?.startsWith(OURS)) return [];
+  const found = outputOf(node)?.text ?? [];
+  return [found].flat().map((text) => ({ kind: "result", text }));
+}
+
+function outputOf(node) {
+  return app.nodeOutputs?.[locator(node)];
+}
+
+function isWarning({ kind }) {
+  return kind === WARNING;
+}
