@@ -16,7 +16,7 @@ from appearance_transfer.developer.grid.overview import write_overview
 from appearance_transfer.developer.grid.pairs import Pair, Picture, every_pair, next_pair, pictures_in
 from appearance_transfer.developer.grid.servers import GivenServer, OwnServer, started
 from appearance_transfer.developer.grid.sharing import ATTEMPTS, Desk, share_out
-from appearance_transfer.developer.grid.worker import Answer, Job
+from appearance_transfer.developer.grid.worker import Answer, Job, Worker
 from appearance_transfer.developer.grid.workflow import asked_for, digest, job, own_graph, queueable
 from appearance_transfer.developer.installation import Installation
 from PIL import Image
@@ -106,6 +106,21 @@ class TestManifest:
         (tmp_path / "out" / "manifest.json").write_text('{"pairs": 3}')
         with pytest.raises(Trouble, match="no manifest"):
             Manifest(tmp_path / "out", "one")
+
+
+class TestWorker:
+    @pytest.mark.parametrize("content", [b"", b"no image"])
+    def test_a_bad_image_fails_its_pair_by_its_own_name(self, tmp_path, content) -> None:
+        """Nothing is sent: there is no ComfyUI at this address."""
+        image = tmp_path / "my torn horse.png"
+        image.write_bytes(content)
+        answer = Worker().make("http://127.0.0.1:1", Job({}, {"grid_0123.png": str(image)}))
+        assert answer.told.startswith(f"{image} is no image that can be read")
+        assert not answer.lost
+
+    def test_an_image_that_is_gone_fails_its_pair(self, tmp_path) -> None:
+        answer = Worker().make("http://127.0.0.1:1", Job({}, {"grid_0123.png": str(tmp_path / "gone.png")}))
+        assert answer.told == f"There is no image {tmp_path / 'gone.png'}."
 
 
 class TestWorkflow:

@@ -1,9 +1,14 @@
 """Before a run on the pocket checkpoint begins, images that it cannot know are named, and what to give instead."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from appearance_transfer.developer import demo
+from appearance_transfer.developer.console import Trouble
+from appearance_transfer.developer.grid import command
 from appearance_transfer.developer.grid.workflow import own_graph
+from appearance_transfer.developer.installation import Installation
 from appearance_transfer.developer.pocket_advice import LOADER, advise, uses_pocket_checkpoint
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
@@ -31,6 +36,28 @@ def test_an_image_that_is_far_is_named_with_what_to_give_instead(tmp_path: Path,
     assert f"{tmp_path / 'beach.jpg'} is far" in told
     assert "--checkpoint FILE" in told
     assert "Splice" in told
+
+
+def started(*_: object) -> None:
+    raise Trouble("ComfyUI starts.")
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["pocket", "own checkpoint"])
+def test_demo_and_grid_say_it_before_comfyui_starts(tmp_path: Path, monkeypatch, capsys, own: bool) -> None:
+    monkeypatch.setattr(demo, "_host", started)
+    monkeypatch.setattr(command, "make", started)
+    (tmp_path / "images").mkdir()
+    beach = saved(waves()[1], tmp_path / "images" / "beach.png")
+    (tmp_path / "own.safetensors").touch()
+    options = Namespace(
+        structure=str(beach), appearance=str(beach), structures=str(beach.parent), appearances=str(beach.parent),
+        checkpoint=str(tmp_path / "own.safetensors") if own else None, noun=None, workflow=None, servers=None,
+        workers=1, out=str(tmp_path / "out"),
+    )  # fmt: skip
+    for run in (demo.run, command.run):
+        with pytest.raises(Trouble, match="ComfyUI starts"):
+            run(options, Installation(str(tmp_path), None, ""))
+        assert ("beach.png is far" in capsys.readouterr().out) == (not own)
 
 
 def test_pocket_scenes_and_files_that_cannot_be_read_are_passed_over(tmp_path: Path, near: list[Path], capsys) -> None:
