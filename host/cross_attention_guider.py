@@ -31,11 +31,10 @@ from ..guidance.cross_attention import (
 )
 from ..inversion.schedule import Schedule
 from ..inversion.step import step
-from .conditioning import pack
+from .conditioning import same_text
 from .cross_attention_maps import MapRecorder, Maps, with_shifts
 from .families import text_blocks
 from .gradients import autograd_inside, differentiable, transformers_recomputed
-from .references import SIDES
 from .schedules import schedule_of
 
 log = logging.getLogger("appearance_transfer")
@@ -83,8 +82,8 @@ class CrossAttentionGuider(comfy.samplers.CFGGuider):
         _check_texts(positive, edited, negative)
         self.settings = settings
         self.blocks = text_blocks(model, settings.levels)
-        self.guides = settings.amount != 0 and not _same_text(positive, edited)
-        self.one_text = _same_text(positive, negative)
+        self.guides = settings.amount != 0 and not same_text(positive, edited)
+        self.one_text = same_text(positive, negative)
         self._run: _Run | None = None
         super().__init__(differentiable(model) if self.guides else model)
         self.inner_set_conds({"positive": edited, "negative": negative, "original": positive})
@@ -249,9 +248,3 @@ def _check_texts(positive: list, edited: list, negative: list) -> None:
             f"The edited text has {tokens['edited']} tokens and the positive one {tokens['positive']}, so their "
             "attention cannot be compared. Shorten the longer text until both need the same number of chunks of 77."
         )
-
-
-def _same_text(one: list, other: list) -> bool:
-    texts = pack(one, other)
-    sides = [{k.partition(side)[2]: v for k, v in texts.items() if k.startswith(side)} for side in SIDES.values()]
-    return sides[0].keys() == sides[1].keys() and all(torch.equal(sides[0][k], sides[1][k]) for k in sides[0])

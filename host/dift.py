@@ -16,7 +16,7 @@ from torch.nn import Module
 
 from ..correspondence.dift import DiftSettings, ensemble_mean, looks_at_once, sample_per_look, shared_noise
 from ..correspondence.features import Features
-from .conditioning import pack, processed_prompt, unpack
+from .conditioning import first_text, processed_prompt
 from .container import Denoise, run_inside, to_intermediate
 from .families import up_block_ends
 from .fingerprint import fingerprint
@@ -47,7 +47,7 @@ def dift_features(
             f"The latent has the shape {list(latent.shape)}, but this MODEL takes pictures of "
             f"{latent_format.latent_channels} latent channels. Encode the picture with the VAE of this checkpoint."
         )
-    text = unpack(pack(positive, positive), "positive")
+    text = first_text(positive)
     clean = latent_format.process_in(latent)
     sigma = model.get_model_object("model_sampling").sigmas[settings.timestep]
     at_once = min(settings.ensemble, looks_at_once(latent.shape[-4], settings.batch))

@@ -8,13 +8,14 @@ from comfy.model_patcher import ModelPatcher
 from comfy.samplers import CFGGuider
 from torch import Tensor
 
+from ..inversion.conditioning import Entry
 from ..inversion.ddim import invert_ddim, invert_ddim_reference
 from ..inversion.ddpm import invert_ddpm
 from ..inversion.record import Inversion
 from ..inversion.regularise import Regularisation, regulariser
 from ..inversion.replay import replay
 from ..inversion.schedule import Schedule
-from .conditioning import pack, unpack
+from .conditioning import check_packed, pack, unpack
 from .container import Denoise, preview_callback, run_guider, run_inside, stock_guider, to_intermediate
 from .fingerprint import fingerprint, same_model
 from .null_text import NullTextGuider
@@ -23,9 +24,6 @@ from .schedules import sigmas_one_timestep_below, sigmas_tensor
 from .telling import mebibytes
 
 log = logging.getLogger("appearance_transfer")
-
-HANGS_ON_LEVEL = {"start_percent", "end_percent", "control", "hooks"}
-"""What an entry of a CONDITIONING may hold that the host turns on and off by noise level."""
 
 
 def invert_with_ddpm(
@@ -43,15 +41,11 @@ def invert_with_ddpm(
 ) -> Inversion:
     """Edit-friendly DDPM inversion of a batch of pictures. latent: [B, C, h, w], the samples of a LATENT.
 
-    levels_per_forward: at most; 1 where a text hangs on the level, which the host asks of a whole forward.
-
     Raises ValueError, before the model runs, for latents and texts that an inversion cannot keep; and for a model that
     answers with NaN.
     """
     texts = _kept_texts(latent, positive, negative)
     tell_if_far(model, latent)
-    if any(HANGS_ON_LEVEL & extras.keys() for _, extras in (*positive, *negative)):
-        levels_per_forward = 1
     _say_cost(latent, schedule.steps, guidance, latents_kept=2 * schedule.steps + 1)
     on_step = preview_callback(model, schedule.steps)
 
@@ -134,31 +128,18 @@ def invert_with_ddim(
     )
 
 
-def _kept_texts(latent: Tensor, positive: list, negative: list) -> dict[str, Tensor]:
+def _kept_texts(latent: Tensor, positive: list, negative: list) -> dict[str, Entry]:
     """The texts as an inversion of latents [B, C, h, w] keeps them.
 
-    Raises ValueError for latents of videos, and for texts that are not one for all pictures or one for each.
+    Raises ValueError for latents of videos, and for texts that an inversion cannot keep (conditioning.py).
     """
     if latent.ndim != 4:
         raise ValueError(
             f"The latent has the shape {list(latent.shape)}; only those of pictures [B, C, h, w] can be inverted, not "
             "of videos. Use a checkpoint of a picture model and its VAE."
         )
-    for side, conditioning in (("positive", positive), ("negative", negative)):
-        if len(conditioning) > 1:
-            log.warning(
-                "The %s CONDITIONING holds %d texts. The inversion is made under all of them, but keeps the first: "
-                "where it is a reference, that one alone is used.",
-                side,
-                len(conditioning),
-            )
     texts = pack(positive, negative)
-    for name, text in texts.items():
-        if len(text) not in (1, len(latent)):
-            raise ValueError(
-                f"The {name.partition('.')[0]} CONDITIONING holds {len(text)} texts for {len(latent)} pictures. "
-                "Connect one for all, or one for each."
-            )
+    check_packed(texts, len(latent))
     return texts
 
 

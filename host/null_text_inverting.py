@@ -10,6 +10,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ..inversion.conditioning import Entry, tensors_of
 from ..inversion.null_text import NullTextSettings, NullTextStep, check_null_text, null_text_steps
 from ..inversion.record import Inversion
 from ..inversion.schedule import Schedule
@@ -106,7 +107,7 @@ def _optimise(
                 unconditional,
                 _normal(inversion.trajectory, x0),
                 inversion.schedule,
-                _normal(inversion.conditioning["negative"], x0),
+                _normal(inversion.embedding("negative"), x0),
                 settings,
                 found=None if inversion.null_text is None else _normal(inversion.null_text, x0),
             )
@@ -149,7 +150,7 @@ def _check_same_task(
     unfinished: Inversion,
     model: ModelPatcher,
     latent: Tensor,
-    conditioning: dict[str, Tensor],
+    conditioning: dict[str, Entry],
     schedule: Schedule,
     settings: NullTextSettings,
 ) -> None:
@@ -165,7 +166,7 @@ def _check_same_task(
         "model": same_weights,
         "latent": _close(unfinished.x0, x0),
         "text": unfinished.conditioning.keys() == conditioning.keys()
-        and all(_close(unfinished.conditioning[name], conditioning[name]) for name in conditioning),
+        and all(_close_entries(unfinished.conditioning[name], conditioning[name]) for name in conditioning),
         "steps": unfinished.schedule == schedule,
         "guidance": unfinished.guidance == settings.guidance,
         "updates": unfinished.null_text_losses.shape[-1] == settings.updates,
@@ -176,6 +177,14 @@ def _check_same_task(
             f"continue_from was made with another {' and another '.join(other)}. "
             "Connect what it was made with, or leave continue_from open to start anew."
         )
+
+
+def _close_entries(a: Entry, b: Entry) -> bool:
+    """Equal but for the rounding of their tensors."""
+    tensors = tensors_of(a), tensors_of(b)
+    if not any(tensors):
+        return a == b
+    return len(tensors[0]) == len(tensors[1]) and all(map(_close, *tensors))
 
 
 def _close(a: Tensor, b: Tensor) -> bool:

@@ -86,7 +86,9 @@ class RecordedReference:
         known = (of is self.distinct, which)
         if known not in self._prompts:
             conditioning = unpack(of.conditioning, SIDES[which])
-            self._prompts[known] = processed_prompt(guider.inner_model, conditioning, x, seed)
+            self._prompts[known] = processed_prompt(
+                guider.inner_model, conditioning, x, seed, SIDES[which]
+            )
         return self._prompts[known]
 
     def _denoise(self, beside: Evaluation, prompts: Collection[int], patches: dict[str, Any]) -> list[Tensor]:

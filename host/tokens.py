@@ -35,7 +35,7 @@ def columns_in(inversion: Inversion, clip: Any, prompt: str, word: str) -> list[
     Raises ValueError also where the prompt has more tokens than that text.
     """
     columns = token_columns(clip, prompt, word)
-    tokens = inversion.conditioning["positive"].shape[1]
+    tokens = inversion.embedding("positive").shape[1]
     if max(columns) >= tokens:
         raise ValueError(
             f"The prompt {quoted(prompt)} is longer than the text the picture was inverted with ({tokens} tokens). "

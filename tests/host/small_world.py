@@ -35,15 +35,20 @@ def small_model(seed: int = 0, prediction: str = "EPS"):
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
     unet = UNetModel(**CONFIG, dtype=torch.float32, device="cpu", operations=comfy.ops.manual_cast)
+    return model_from(CONFIG, random_state(unet, seed), prediction)
+
+
+def random_state(network: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
+    """Random weights of a network that keep its activations in order."""
     generator = torch.Generator().manual_seed(seed)
     state = {}
-    for name, parameter in unet.state_dict().items():
+    for name, parameter in network.state_dict().items():
         noise = torch.randn(parameter.shape, generator=generator)
         if parameter.ndim == 1:
             state[name] = (name.endswith("weight") * 1.0) + 0.1 * noise
         else:
             state[name] = noise / parameter[0].numel() ** 0.5
-    return model_from(CONFIG, state, prediction)
+    return state
 
 
 def latents(seed: int, pictures: int = 1) -> torch.Tensor:

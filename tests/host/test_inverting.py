@@ -69,19 +69,6 @@ def test_levels_and_pictures_share_forwards_without_changing_anything(model) -> 
     assert world.relative(first.noise_maps[:, 0], one_by_one.noise_maps[:, 0]) < 1e-3
 
 
-def test_levels_share_no_forward_where_the_text_hangs_on_the_level(model) -> None:
-    """The host takes all rows of a forward for one level when it asks which texts are on."""
-    early, late = world.prompt(1)[0][0], world.prompt(3)[0][0]
-    halves = [[early, {"start_percent": 0.0, "end_percent": 0.5}], [late, {"start_percent": 0.5, "end_percent": 1.0}]]
-    one_by_one, together = (invert_under(model, halves, levels_per_forward=levels) for levels in (1, 3))
-    assert world.relative(together.noise_maps, one_by_one.noise_maps) < 1e-3
-
-
-def test_several_texts_are_told_of(model, caplog) -> None:
-    invert_under(model, world.prompt(1) + world.prompt(3))
-    assert "The positive CONDITIONING holds 2 texts" in caplog.text
-
-
 def invert_under(model, positive, latent=None, **options):
     from appearance_transfer.host.inverting import invert_with_ddpm
 
@@ -157,9 +144,58 @@ class TestRefusals:
             invert_under(counted, world.prompt(1), world.latents(3)[:, :, None])
         assert counter.samples == 0
 
-    def test_a_model_that_overflows(self, model) -> None:
-        with pytest.raises(ValueError, match="holds NaN or infinite numbers"):
+    @pytest.mark.parametrize(
+        ("extras", "named"),
+        [
+            ({"control": object(), "control_apply_to_uncond": True}, "a ControlNet"),
+            ({"gligen": ("position", object(), [])}, "GLIGEN"),
+            ({"hooks": object()}, "hooks"),
+            ({"area": (8, 8, 0, 0), "strength": 1.0, "set_area_to_bounds": False}, "an area"),
+            ({"mask": torch.ones(1, 128, 128), "mask_strength": 1.0}, "a mask"),
+            ({"start_percent": 0.0, "end_percent": 0.5}, "a part of the steps"),
+            ({"start_percent": 0.2, "end_percent": 1.0}, "a part of the steps"),
+            ({"clip_vision_output": object()}, "'clip_vision_output'"),
+            ({"unclip_conditioning": [{"strength": 1.0}]}, "'unclip_conditioning'"),
+            ({"mixed": [torch.ones(1, 2), 3]}, "'mixed'"),
+            ({"waves": torch.ones(1, 2, dtype=torch.complex64)}, "'waves'"),
+            ({"a.b": 3}, r"'a\.b'"),
+            ({"pooled_output": torch.full((1, 8), torch.nan)}, "NaN or infinite numbers"),
+            ({"width": float("inf")}, "NaN or infinite numbers"),
+            ({"pooled_output": torch.ones(2, 8)}, "2 texts for 1 pictures"),
+        ],
+    )
+    @pytest.mark.parametrize("side", ["positive", "negative"])
+    def test_what_a_text_may_not_hold_is_named(self, model, side, extras, named) -> None:
+        from appearance_transfer.host.inverting import invert_with_ddim, invert_with_ddpm
+
+        counted = model.clone()
+        counter = world.count_evaluations(counted)
+        texts = {"positive": world.prompt(1), "negative": world.prompt(1)}
+        texts[side] = [[world.prompt(1)[0][0], extras]]
+        for inverting in (invert_with_ddpm, invert_with_ddim):
+            with pytest.raises(ValueError, match=f"{side}.*{named}"):
+                inverting(counted, world.latents(3), schedule=schedule_of(model, steps=8), **texts)
+        assert counter.samples == 0
+
+    def test_several_texts(self, model) -> None:
+        with pytest.raises(ValueError, match="The positive CONDITIONING holds 2 texts"):
+            invert_under(model, world.prompt(1) + world.prompt(3))
+
+    def test_a_text_that_is_on_everywhere_and_always_is_none_of_these(self, model) -> None:
+        whole = {"strength": 0.5, "start_percent": 0.0, "end_percent": 1.0}
+        inversion = invert_under(model, [[world.prompt(1)[0][0], whole]])
+        assert torch.equal(inversion.noise_maps, invert_under(model, world.prompt(1)).noise_maps)
+        assert set(inversion.conditioning) == {"positive", "negative"}
+
+    def test_a_text_that_is_not_a_number(self, model) -> None:
+        with pytest.raises(ValueError, match="The positive CONDITIONING holds NaN or infinite numbers"):
             invert_under(model, [[torch.full((1, 77, 16), torch.inf), {}]])
+
+    def test_a_model_that_overflows(self, model) -> None:
+        broken = model.clone()
+        broken.set_model_sampler_post_cfg_function(lambda args: args["denoised"] * torch.inf)
+        with pytest.raises(ValueError, match="The inversion holds NaN or infinite numbers"):
+            invert_under(broken, world.prompt(1))
 
     def test_a_model_without_noise_levels_we_know(self, model) -> None:
         stranger = model.clone()
