@@ -117,14 +117,21 @@ def nearest_level(sigmas: Sequence[float], sigma: float) -> int:
 
 
 def leading_timesteps(steps: int, training_steps: int = 1000, offset: int = 1) -> list[int]:
-    """Descending timesteps r*(K-1-k) + offset with r = floor(training_steps / K): 991, 981, ..., 1 for K = 100.
+    """K descending timesteps, r*(K-1-k) + offset with r = floor(training_steps / K): 991, 981, ..., 1 for K = 100.
 
-    The "leading" spacing of diffusers, which the papers' code samples with.
+    The "leading" spacing of diffusers, which the papers' code samples with. Where its rounded stride would leave out
+    one stride or more at the noisy end (K = 60, or 501), the stride is not rounded, so that the whole range is covered.
+    For K = training_steps the offset is 0: every timestep is there, and none lies beyond the last.
     """
     if not 1 <= steps <= training_steps:
         raise ValueError(f"The number of steps must lie in 1..{training_steps}, but is {steps}.")
     stride = training_steps // steps
-    return [stride * (steps - 1 - k) + offset for k in range(steps)]
+    if stride * (steps + 1) > training_steps:
+        timesteps = [stride * i for i in range(steps)]
+    else:
+        timesteps = [training_steps * i // steps for i in range(steps)]
+    offset = min(offset, training_steps - 1 - timesteps[-1])
+    return [t + offset for t in reversed(timesteps)]
 
 
 def scaled_linear_alpha_bar(training_steps: int = 1000, first: float = 0.00085, last: float = 0.012) -> Tensor:

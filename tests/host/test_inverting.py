@@ -33,6 +33,22 @@ def test_leading_levels_of_the_paper(model) -> None:
     assert schedule.pair(68)[0] ** 2 == pytest.approx(0.99915, rel=1e-6)
 
 
+@pytest.mark.parametrize("steps", [1000, 999, 501, 334])
+def test_many_steps_begin_in_pure_noise_and_come_back(model, steps) -> None:
+    """One step for every timestep there is, and numbers that do not divide them."""
+    from appearance_transfer.host.inverting import invert_with_ddim
+
+    assert schedule_of(model, steps=steps).sigmas[0] > 0.97 * schedule_of(model, steps=1000).sigmas[0]
+    schedule = schedule_of(model, steps=steps, start_at=steps - 4)
+    latent = world.latents(3)
+    assert world.relative(reconstruct(model, world.invert(model, latent, schedule=schedule)), latent) < 1e-3
+    for timesteps in ("consistent", "reference"):
+        with torch.inference_mode():
+            texts = world.prompt(1), world.prompt(2)
+            found = invert_with_ddim(model, latent, *texts, schedule, timesteps=timesteps)
+        assert found.is_finite()
+
+
 @pytest.mark.parametrize("scheduler", ["leading", "karras", "simple", "ddim_uniform"])
 def test_replay_reconstructs_on_any_schedule(model, scheduler) -> None:
     import comfy.samplers

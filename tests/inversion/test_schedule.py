@@ -25,6 +25,19 @@ def test_leading_timesteps_of_a_count_that_does_not_divide():
     assert leading_timesteps(1) == [1]
 
 
+def test_leading_timesteps_cover_the_whole_range_for_any_count():
+    """Less than one stride is left out at the noisy end, and no timestep lies beyond the last, 999."""
+    for steps in range(1, 1001):
+        timesteps = leading_timesteps(steps)
+        assert len(set(timesteps)) == steps
+        assert timesteps == sorted(timesteps, reverse=True)
+        assert timesteps[-1] in (0, 1)
+        assert 1000 - 2 * 1000 / steps <= timesteps[0] <= 999
+    assert leading_timesteps(1000) == list(range(999, -1, -1))
+    assert leading_timesteps(999)[0] == leading_timesteps(501)[0] == 999
+    assert leading_timesteps(60)[:2] == [984, 967]
+
+
 @pytest.mark.parametrize("steps", [0, 1001])
 def test_leading_timesteps_refuse_impossible_counts(steps):
     with pytest.raises(ValueError, match=r"1\.\.1000"):
