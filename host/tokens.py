@@ -1,25 +1,33 @@
 """Which columns of a cross-attention map belong to a word of the prompt."""
 
+from collections.abc import Hashable
 from typing import Any
+
+from torch import Tensor
 
 from ..inversion.record import Inversion
 from .quoting import quoted
+
+SAME_TOKEN = 0.1
+"""Relative distance of two embeddings that are of one token: encoders in half precision stay below, other words do
+not."""
 
 
 def token_columns(clip: Any, prompt: str, word: str) -> list[int]:
     """Columns of `word` in the encoded `prompt`, all its sub-tokens and all places it stands at.
 
-    clip: the host's CLIP. The word is found by its own token ids, so a word that splits into several tokens and
-    punctuation before it do no harm. Raises ValueError where the prompt does not hold the word.
+    clip: the host's CLIP. The word is found by its own tokens, so a word that splits into several tokens and
+    punctuation before it do no harm; it may also be a textual-inversion embedding. Raises ValueError where the prompt
+    does not hold the word.
     """
-    word_ids = _content(clip, word)
+    wanted = _content(clip, word)
     columns = []
-    if word_ids:
+    if wanted:
         offset = 0
         for chunk in _chunks(clip, prompt):
-            for start in range(len(chunk) - len(word_ids) + 1):
-                if chunk[start : start + len(word_ids)] == word_ids:
-                    columns += range(offset + start, offset + start + len(word_ids))
+            for start in range(len(chunk) - len(wanted) + 1):
+                if chunk[start : start + len(wanted)] == wanted:
+                    columns += range(offset + start, offset + start + len(wanted))
             offset += len(chunk)
     if not columns:
         raise ValueError(
@@ -30,27 +38,42 @@ def token_columns(clip: Any, prompt: str, word: str) -> list[int]:
 
 
 def columns_in(inversion: Inversion, clip: Any, prompt: str, word: str) -> list[int]:
-    """`token_columns` of the positive text an inversion was made under, which `prompt` should be.
+    """`token_columns` of the positive text an inversion was made under, which `prompt` has to be.
 
-    Raises ValueError also where the prompt has more tokens than that text.
+    Raises ValueError also where the prompt is another text, of any picture of the inversion.
     """
     columns = token_columns(clip, prompt, word)
-    tokens = inversion.embedding("positive").shape[1]
-    if max(columns) >= tokens:
+    recorded = inversion.embedding("positive")
+    encoded = clip.encode_from_tokens(clip.tokenize(prompt))
+    if not _same_tokens(encoded, recorded):
         raise ValueError(
-            f"The prompt {quoted(prompt)} is longer than the text the picture was inverted with ({tokens} tokens). "
-            "Type the positive text of the inversion."
+            f"The prompt {quoted(prompt)} is not the text that the picture was inverted with ({recorded.shape[1]} "
+            "tokens), so the word stands elsewhere in it. Type the positive text of the inversion, and connect the "
+            "CLIP that encoded it."
         )
     return columns
 
 
-def _chunks(clip: Any, text: str) -> list[list[int]]:
-    """Token ids of the first text encoder, a list per chunk of 77."""
+def _same_tokens(encoded: Tensor, recorded: Tensor) -> bool:
+    """Whether every token of an embedding [1, T, C] is that of each of the recorded ones [b, T, C]."""
+    if encoded.shape[1:] != recorded.shape[1:]:
+        return False
+    a, b = encoded.to(recorded.device).double(), recorded.double()
+    return bool(((a - b).norm(dim=-1) <= SAME_TOKEN * b.norm(dim=-1)).all())
+
+
+def _chunks(clip: Any, text: str) -> list[list[Hashable]]:
+    """Tokens of the first text encoder, a list per chunk of 77."""
     tokens = clip.tokenize(text)
-    return [[token[0] for token in chunk] for chunk in next(iter(tokens.values()))]
+    return [[_identity(token[0]) for token in chunk] for chunk in next(iter(tokens.values()))]
 
 
-def _content(clip: Any, word: str) -> list[int]:
-    """The ids of a word alone, without the begin, end and padding tokens, which are those of the empty text."""
+def _identity(token: Any) -> Hashable:
+    """What tells one token from another: an id, or the numbers of a textual-inversion embedding in its place."""
+    return token.detach().float().cpu().numpy().tobytes() if isinstance(token, Tensor) else token
+
+
+def _content(clip: Any, word: str) -> list[Hashable]:
+    """The tokens of a word alone, without the begin, end and padding tokens, which are those of the empty text."""
     empty = set(_chunks(clip, "")[0])
     return [token for token in _chunks(clip, word.strip())[0] if token not in empty]

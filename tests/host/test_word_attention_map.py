@@ -11,7 +11,10 @@ COLUMNS = [5, 6]  # of the word in the pretended prompt
 
 
 class PretendedClip:
-    """Tokens of "a photo of a horse": every word is one token, "zebra" two; 77 with begin, end and padding."""
+    """Tokens of "a photo of a horse": every word is one token, "zebra" two; 77 with begin, end and padding.
+
+    The text of the inversions is "a photo of a zebra".
+    """
 
     ids = {"a": [5], "photo": [6], "of": [7], "horse": [8], "zebra": [9, 10], "far": [11]}
 
@@ -19,6 +22,10 @@ class PretendedClip:
         tokens = [1] + [token for word in text.split() for token in self.ids[word]] + [2]
         tokens += [0] * (-len(tokens) % 77)
         return {"l": [[(token, 1.0) for token in tokens]]}
+
+    def encode_from_tokens(self, tokens: dict) -> torch.Tensor:
+        same = tokens == self.tokenize("a photo of a zebra")
+        return world.prompt(1 if same else 3)[0][0].repeat(1, len(tokens["l"][0]) // 77, 1)
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +149,10 @@ def test_a_word_that_is_not_in_the_prompt_is_refused_before_the_model_runs(model
     counter = world.count_evaluations(clone)
     with pytest.raises(ValueError, match="is not in the prompt"):
         mask_of(clone, inversion, word="horse")
-    with pytest.raises(ValueError, match="longer than the text the picture was inverted with"):
+    with pytest.raises(ValueError, match="is not the text that the picture was inverted with"):
         mask_of(clone, inversion, word="far", text="a " * 80 + "far")
+    with pytest.raises(ValueError, match="is not the text that the picture was inverted with"):
+        mask_of(clone, inversion, word="zebra", text="photo of a zebra a")
     with pytest.raises(ValueError, match="no cross-attention at level 8, only at 1, 2, 4"):
         mask_of(clone, inversion, level=8)
     assert counter.samples == 0
