@@ -13,6 +13,7 @@ from .conditioning import unpack
 from .container import Denoise, run_inside
 from .families import decoder_levels, text_blocks
 from .fingerprint import same_model
+from .patching import check_plain
 from .schedules import sigmas_tensor
 from .self_attention import plain_attention, replacement_keys, split_heads
 
@@ -35,6 +36,7 @@ class CapturedMaps:
 
 def capture_maps(model: ModelPatcher, inversion: Inversion, step: int) -> CapturedMaps:
     """The maps Self-Segmentation needs, at the latents recorded for executed step `step`, under the positive prompt."""
+    check_plain(model)
     levels = decoder_levels(model)
     own, text = _Last(), _Last()
     clone = model.clone()
@@ -52,6 +54,7 @@ def capture_text_maps(
     The mean over heads, steps and all layers of encoder, middle and decoder whose grid is `level` times smaller than
     the latent. Raises ValueError where the model has no such layer.
     """
+    check_plain(model)
     mean = _Mean()
     clone = model.clone()
     for side, number in text_blocks(model, [level]):
@@ -93,6 +96,7 @@ class CapturedTokens:
 
 def capture_tokens(model: ModelPatcher, inversion: Inversion, step: int) -> CapturedTokens:
     """What an inverted picture asks (q) and offers (k) at executed step `step`."""
+    check_plain(model)
     levels = decoder_levels(model)
     taken: list[CapturedTokens] = []
 

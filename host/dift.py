@@ -20,6 +20,7 @@ from .conditioning import first_text, processed_prompt
 from .container import Denoise, run_inside, to_intermediate
 from .families import up_block_ends
 from .fingerprint import fingerprint
+from .patching import check_plain
 from .references import without_patches
 
 log = logging.getLogger("appearance_transfer")
@@ -38,8 +39,10 @@ def dift_features(
     positive: a CONDITIONING; only its first text counts (no areas, no ControlNet). picture: (H, W) in pixels; by
         default what the latent stands for.
 
-    Raises ValueError for an unsupported architecture, an up block it does not have, or latents of another kind.
+    Raises ValueError for an unsupported architecture, an up block it does not have, latents of another kind, or a model
+    that carries a transfer.
     """
+    check_plain(model)
     _up_block(model.get_model_object("diffusion_model"), settings.up_block)
     latent_format = model.get_model_object("latent_format")
     if latent.ndim not in (4, 5) or latent.shape[-3] != latent_format.latent_channels:

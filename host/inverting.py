@@ -19,6 +19,7 @@ from .conditioning import check_packed, pack, unpack
 from .container import Denoise, preview_callback, run_guider, run_inside, stock_guider, to_intermediate
 from .fingerprint import fingerprint, same_model
 from .null_text import NullTextGuider
+from .patching import check_plain
 from .pocket_advice import tell_if_far
 from .schedules import sigmas_one_timestep_below, sigmas_tensor
 from .telling import mebibytes
@@ -41,9 +42,10 @@ def invert_with_ddpm(
 ) -> Inversion:
     """Edit-friendly DDPM inversion of a batch of pictures. latent: [B, C, h, w], the samples of a LATENT.
 
-    Raises ValueError, before the model runs, for latents and texts that an inversion cannot keep; and for a model that
-    answers with NaN.
+    Raises ValueError, before the model runs, for latents and texts that an inversion cannot keep and for a model that
+    carries a transfer; and for a model that answers with NaN.
     """
+    check_plain(model)
     texts = _kept_texts(latent, positive, negative)
     tell_if_far(model, latent)
     _say_cost(latent, schedule.steps, guidance, latents_kept=2 * schedule.steps + 1)
@@ -97,6 +99,7 @@ def invert_with_ddim(
 
     Raises ValueError as `invert_with_ddpm`, and for a schedule that does not go with the timesteps.
     """
+    check_plain(model)
     texts = _kept_texts(latent, positive, negative)
     tell_if_far(model, latent)
     walk = invert_ddim
@@ -173,8 +176,10 @@ def reconstruct(model: ModelPatcher, inversion: Inversion) -> Tensor:
     """Replay an inversion under the prompt and guidance it was made with; [B, C, h, w] in the VAE's scale.
 
     A null-text inversion is replayed with its embeddings.
-    How near this comes to the picture is what the inversion is worth.
+    How near this comes to the picture is what the inversion is worth. Raises ValueError for a model of another kind, or
+    one that carries a transfer.
     """
+    check_plain(model)
     same_model(inversion.fingerprint, model)
     evaluations = _evaluations(inversion.pictures, inversion.steps, inversion.guidance)
     log.info("Replayed to see how near it comes to the picture: %d U-Net evaluations.", evaluations)

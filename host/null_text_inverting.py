@@ -20,6 +20,7 @@ from .fingerprint import same_model
 from .gradients import autograd_inside, differentiable
 from .inverting import invert_with_ddim
 from .null_text import with_embedding
+from .patching import check_plain
 from .schedules import sigmas_tensor
 
 log = logging.getLogger("appearance_transfer")
@@ -41,9 +42,11 @@ def invert_with_null_text(
     continue_from: what `keep_unfinished` was given by an interrupted call with the same inputs; its steps are taken
         over. keep_unfinished: called with the finished steps, if any, when the optimisation ends early for any reason.
 
-    Raises ValueError for quantised weights, settings that cannot be optimised, or a continue_from of other inputs.
+    Raises ValueError for quantised weights, a model that carries a transfer, settings that cannot be optimised, or a
+    continue_from of other inputs.
     """
     check_null_text(schedule, settings)
+    check_plain(model)
     trainable = differentiable(model)
     if continue_from is None:
         ddim = invert_with_ddim(trainable, latent, positive, negative, schedule)

@@ -92,6 +92,15 @@ def current_runs(model_options: dict[str, Any]) -> list[Run]:
     return [transfer.run for transfer in transfers if transfer.run is not None]
 
 
+def check_plain(model: ModelPatcher) -> None:
+    """Raises ValueError for a MODEL that carries a transfer, where an image is to be seen as the network sees it."""
+    if model.model_options.get("transformer_options", {}).get(KEY):
+        raise ValueError(
+            "This MODEL comes from Cross-Image Attention or Semantic Rearrangement, which would change the result "
+            "here. Connect to model what goes into that node, such as the MODEL of the checkpoint loader."
+        )
+
+
 def check_inversions(model: ModelPatcher, inversions: Sequence[Inversion]) -> None:
     """Raise where inversions cannot be used with a model or with each other; warn of another checkpoint."""
     for inversion in inversions:

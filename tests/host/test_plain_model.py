@@ -1,0 +1,82 @@
+"""Nodes that look at an image as the network sees it refuse a MODEL with a transfer, and say what to connect."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from appearance_transfer.tests.host import small_world as world
+
+LATENT = {"samples": world.latents(1)}
+IMAGE = torch.zeros(1, 128, 128, 3)
+TEXTS = {"positive": world.prompt(1), "negative": world.prompt(2)}
+
+
+@pytest.fixture(scope="module")
+def model(host):
+    return world.small_model()
+
+
+@pytest.fixture(scope="module")
+def inversion(model):
+    return world.invert(model, world.latents(1))
+
+
+@pytest.fixture(scope="module", params=["Cross-Image Attention", "Semantic Rearrangement"])
+def patched(request, model, inversion):
+    """patched(strength): a clone with the transfer."""
+    from appearance_transfer.host.rearrangement import RearrangementTransfer
+    from appearance_transfer.host.run import Appearance
+    from appearance_transfer.host.transfer import CrossImageTransfer
+
+    def apply(strength: float):
+        if request.param == "Cross-Image Attention":
+            settings = world.transfer_settings(strength=strength)
+            return CrossImageTransfer(model, [Appearance(inversion)], None, settings).applied_to(model)
+        settings = world.rearrangement_settings(strength=strength)
+        return RearrangementTransfer(model, [Appearance(inversion)], inversion, settings).applied_to(model)
+
+    return apply
+
+
+def inputs_of(node: str, inversion) -> dict:
+    """What the node is given beside the MODEL."""
+    steps = {"latent": LATENT, "steps": 4, **TEXTS}
+    ddpm = {"start_at": 0, "seed": 1, "eta": 1.0, "keep_last_noise": False, "levels_per_forward": 1}
+    vae = SimpleNamespace(encode=lambda pixels: world.latents(1), decode=lambda latent: IMAGE)
+    dift = {"positive": TEXTS["positive"], "preset": "semantic", "seed": 1, "ensemble": 1, "vae": vae}
+    noun = {"inversion": inversion, "clip": None, "prompt": "a horse", "step": 1}
+    return {
+        "InvertImageDDPM": steps | ddpm | {"guidance": 1.0},
+        "InvertImageDDIM": steps | {"start_at": 0, "guidance": 1.0},
+        "NullTextInversion": steps | {"guidance": 3.0, "updates": 1, "keep_unfinished": False},
+        "InversionReport": {"inversion": inversion, "vae": vae},
+        "SelfSegmentation": noun | {"noun": "horse", "other_nouns": "", "clusters": 2, "factor": 1.4},
+        "WordAttentionMap": noun | {"word": "horse", "threshold": 0.3, "level": "2", "accumulate": True},
+        "ShowAttentionMatches": {"structure": inversion, "appearance": inversion, "image": IMAGE, "step": 1},
+        "DIFTFeatures": dift | {"timestep": 1, "up_block": 1, "posterior": "mean", "batch": 1, "image": IMAGE},
+        "MirrorToMatch": dift | {"structure": IMAGE, "appearance": IMAGE},
+    }[node]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "InvertImageDDPM", "InvertImageDDIM", "NullTextInversion", "InversionReport", "SelfSegmentation",
+        "WordAttentionMap", "ShowAttentionMatches", "DIFTFeatures", "MirrorToMatch",
+    ],
+)  # fmt: skip
+def test_a_model_with_a_transfer_is_refused_before_it_runs(host, patched, inversion, node, monkeypatch) -> None:
+    from appearance_transfer.host import segmenting
+
+    monkeypatch.setattr(segmenting, "columns_in", lambda *args: [1])
+    carrying = patched(1.0)
+    counter = world.count_evaluations(carrying)
+    inputs = inputs_of(node, inversion)
+    with pytest.raises(ValueError, match="Connect to model what goes into that node"), torch.inference_mode():
+        host.nodes[f"AppearanceTransfer_{node}"].execute(model=carrying, **inputs)
+    assert counter.samples == 0
+
+
+def test_a_transfer_of_no_strength_is_none(patched, model, inversion) -> None:
+    again = world.invert(patched(0.0), world.latents(1))
+    assert torch.equal(again.noise_maps, inversion.noise_maps)
