@@ -243,7 +243,7 @@ class TestWhatMustBeEqual:
     def test_computed_all_the_same_it_is_that_but_for_rounding(self, model, inversion, seen, monkeypatch) -> None:
         from appearance_transfer.host import cross_attention_guider
 
-        monkeypatch.setattr(cross_attention_guider, "_same_text", lambda one, other: False)
+        monkeypatch.setattr(cross_attention_guider, "same_text", lambda one, other: False)
         ours = edit(model, inversion, edited=world.prompt(ORIGINAL), negative=world.prompt(NEGATIVE))
         assert len(seen) == STEPS
         assert not any(found.any() for found in seen[0])

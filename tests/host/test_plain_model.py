@@ -44,7 +44,7 @@ def inputs_of(node: str, inversion) -> dict:
     ddpm = {"start_at": 0, "seed": 1, "eta": 1.0, "keep_last_noise": False, "levels_per_forward": 1}
     vae = SimpleNamespace(encode=lambda pixels: world.latents(1), decode=lambda latent: IMAGE)
     dift = {"positive": TEXTS["positive"], "preset": "semantic", "seed": 1, "ensemble": 1, "vae": vae}
-    noun = {"inversion": inversion, "clip": None, "prompt": "a horse", "step": 1}
+    noun = {"inversion": inversion, "clip": SimpleNamespace(tokenize=str.split), "prompt": "a horse", "step": 1}
     return {
         "InvertImageDDPM": steps | ddpm | {"guidance": 1.0},
         "InvertImageDDIM": steps | {"start_at": 0, "guidance": 1.0},
