@@ -5,19 +5,36 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from ..storage import tensor_file
+from torch import Tensor
+
+from ..storage import fields, tensor_file
 from ..storage.fit import named
-from ..storage.tensor_file import Kind, damage_told, misfit_told
+from ..storage.schema import TensorRule
+from ..storage.tensor_file import Kind
+from ..storage.whole_file import write_whole
 from .architecture import Architecture
 from .record import DistilledEditor
 
-KIND = Kind("distilled editor", "Save Distilled Editor", "appearance_transfer.distilled_editor", version=1)
 WEIGHTS, MEMORY = "weights.", "memory."
+KIND = Kind(
+    "distilled editor",
+    "Save Distilled Editor",
+    "appearance_transfer.distilled_editor",
+    version=1,
+    header={
+        "architecture": fields.record(size=fields.whole(), width=fields.number()),
+        "steps": fields.whole(),
+        "pictures": fields.whole(),
+        "facts": fields.texts,
+    },
+    tensors={WEIGHTS: TensorRule(), MEMORY: TensorRule()},
+)
 
 
-def save(editor: DistilledEditor, path: str | os.PathLike[str], *, resumable: bool = True) -> None:
-    """Write an editor; about four times as much where it is to be trained further (`resumable`).
+def encode(editor: DistilledEditor, *, resumable: bool = True) -> bytes:
+    """An editor as the content of a file; about four times as much where it is to be trained further (`resumable`).
 
     Raises ValueError for an editor with NaN or infinite numbers, which could not be loaded again.
     """
@@ -32,7 +49,12 @@ def save(editor: DistilledEditor, path: str | os.PathLike[str], *, resumable: bo
         "pictures": editor.pictures,
         "facts": editor.facts,
     }
-    tensor_file.write(path, KIND, header, tensors)
+    return tensor_file.encode(KIND, header, tensors)
+
+
+def save(editor: DistilledEditor, path: str | os.PathLike[str], *, resumable: bool = True) -> None:
+    """Write an editor. The file appears complete or not at all. Raises ValueError as `encode`."""
+    write_whole(Path(path), encode(editor, resumable=resumable))
 
 
 def load(path: str | os.PathLike[str]) -> DistilledEditor:
@@ -40,15 +62,15 @@ def load(path: str | os.PathLike[str]) -> DistilledEditor:
 
     Raises ValueError with what was found, what is needed and what to do for a missing, damaged or foreign file.
     """
-    name = Path(path).name
-    header, tensors = tensor_file.read(path, KIND)
-    with damage_told(name, KIND):
-        size, width = int(header["architecture"]["size"]), float(header["architecture"]["width"])
-        steps, pictures = int(header["steps"]), int(header["pictures"])
-        facts = {str(key): str(value) for key, value in dict(header["facts"]).items()}
-    weights, memory = named(tensors, WEIGHTS), named(tensors, MEMORY)
-    with misfit_told(name, KIND):
-        editor = DistilledEditor(Architecture(size, width), weights, steps, pictures, memory, facts)
-    if not editor.is_finite():
-        raise ValueError(f"{name!r} holds NaN or infinite numbers; train the editor again and save it anew.")
-    return editor
+    return tensor_file.load(path, KIND, _assemble)
+
+
+def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> DistilledEditor:
+    return DistilledEditor(
+        Architecture(**header["architecture"]),
+        named(tensors, WEIGHTS),
+        header["steps"],
+        header["pictures"],
+        named(tensors, MEMORY),
+        header["facts"],
+    )

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..storage.fit import are_finite
+
 
 class Encoding(NamedTuple):
     """What text encoders make of n sentences, as a CONDITIONING has it.
@@ -52,7 +54,7 @@ class EditDirection:
                     f"The {name} of an edit direction should have {dimensions} dimensions and one row, but the shape "
                     f"is {list(tensor.shape)}; make the direction again."
                 )
-            if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
+            if not tensor.is_floating_point() or not are_finite({name: tensor}):
                 raise ValueError(
                     f"The {name} of this edit direction holds NaN, infinite or whole numbers; make the direction again "
                     "(with the text encoder in fp32 if it happens again)."

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
-from ..storage import tensor_file
-from ..storage.tensor_file import Kind, damage_told, misfit_told
+from torch import Tensor
+
+from ..storage import fields, tensor_file
+from ..storage.schema import TensorRule
+from ..storage.tensor_file import Kind
+from ..storage.whole_file import write_whole
 from .direction import EditDirection
 
-KIND = Kind("edit direction", "Save Edit Direction", "appearance_transfer.edit_direction", version=1)
+KIND = Kind(
+    "edit direction",
+    "Save Edit Direction",
+    "appearance_transfer.edit_direction",
+    version=1,
+    header={"source": fields.text, "target": fields.text, "encoder": fields.texts},
+    tensors={"tokens": TensorRule(rank=3, needed=True), "pooled": TensorRule(rank=2)},
+)
 
 
-def save(direction: EditDirection, path: str | os.PathLike[str]) -> None:
-    """Write a direction. The file appears complete or not at all."""
+def encode(direction: EditDirection) -> bytes:
+    """A direction as the content of a file."""
     tensors = {"tokens": direction.tokens}
     if direction.pooled is not None:
         tensors["pooled"] = direction.pooled
     header = {"source": direction.source, "target": direction.target, "encoder": direction.encoder}
-    tensor_file.write(path, KIND, header, tensors)
+    return tensor_file.encode(KIND, header, tensors)
+
+
+def save(direction: EditDirection, path: str | os.PathLike[str]) -> None:
+    """Write a direction. The file appears complete or not at all."""
+    write_whole(Path(path), encode(direction))
 
 
 def load(path: str | os.PathLike[str]) -> EditDirection:
@@ -26,12 +43,8 @@ def load(path: str | os.PathLike[str]) -> EditDirection:
 
     Raises ValueError with what was found, what is needed and what to do for a missing, damaged or foreign file.
     """
-    name = Path(path).name
-    header, tensors = tensor_file.read(path, KIND)
-    with damage_told(name, KIND):
-        source, target = str(header["source"]), str(header["target"])
-        encoder = {str(key): str(value) for key, value in dict(header["encoder"]).items()}
-    if "tokens" not in tensors:
-        raise ValueError(f"{name!r} lacks the tokens of an edit direction; save the edit direction again.")
-    with misfit_told(name, KIND):
-        return EditDirection(tensors["tokens"], tensors.get("pooled"), source, target, encoder)
+    return tensor_file.load(path, KIND, _assemble)
+
+
+def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> EditDirection:
+    return EditDirection(tensors["tokens"], tensors.get("pooled"), **header)

@@ -12,9 +12,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from ..storage.fit import are_finite
+from ..storage.tensor_table import FLOATS
+
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """ImageNet's mean and deviation, for pictures in -1..1."""
-CONVOLUTION = re.compile(r"(?:net\.slice\d|features)\.(\d+)\.(weight|bias)")
+CONVOLUTION = re.compile(r"(?:net\.slice\d|features)\.(\d{1,3})\.(weight|bias)", re.ASCII)
 """How `lpips` and torchvision name them, with their place among all layers."""
 
 
@@ -120,24 +123,32 @@ def load_backbone(state: Mapping[str, Tensor]) -> Backbone:
     numbered: dict[int, dict[str, Tensor]] = {}
     for name, tensor in state.items():
         if match := CONVOLUTION.fullmatch(name):
-            numbered.setdefault(int(match[1]), {})[match[2]] = tensor
+            parts = numbered.setdefault(int(match[1]), {})
+            if match[2] in parts:
+                raise unfit(f"the {match[2]} of convolution {match[1]} is there twice")
+            parts[match[2]] = tensor
     known = {architecture.convolutions: architecture for architecture in (VGG16, VGG19, ALEXNET)}
     if len(numbered) not in known:
         raise unfit(f"{len(numbered)} convolutions are no VGG-16, VGG-19 or AlexNet")
     backbone = Backbone(known[len(numbered)])
-    parts = zip(backbone.places, (numbered[number] for number in sorted(numbered)), strict=True)
-    fill(backbone, {f"{place}.{part}": tensor for place, found in parts for part, tensor in found.items()})
+    placed = zip(backbone.places, (numbered[number] for number in sorted(numbered)), strict=True)
+    fill(backbone, {f"{place}.{part}": tensor for place, found in placed for part, tensor in found.items()})
     return backbone
 
 
 def fill(network: nn.Module, found: Mapping[str, Tensor]) -> None:
-    """Give a network its weights. Raises ValueError where one is missing, of another shape or not finite."""
+    """Give a network its weights. Raises ValueError where one is missing, of another shape or type, or not finite.
+
+    Both may live on "meta", to be compared before there are numbers.
+    """
     for name, wanted in network.state_dict().items():
         if name not in found:
             raise unfit(f"{name} is missing")
         if found[name].shape != wanted.shape:
             raise unfit(f"{name} has the shape {list(found[name].shape)} in the place of {list(wanted.shape)}")
-        if not torch.isfinite(found[name]).all():
+        if found[name].dtype not in FLOATS:
+            raise unfit(f"{name} has numbers of the type {found[name].dtype}")
+        if not are_finite({name: found[name]}):
             raise unfit(f"{name} is not finite")
     network.load_state_dict({name: tensor.float() for name, tensor in found.items()})
 

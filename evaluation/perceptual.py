@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from .backbone import Backbone, fill, load_backbone
+from .backbone import CONVOLUTION, Backbone, fill, load_backbone
 
-HEAD = re.compile(r"lin(\d)\.model\.1\.weight")
+HEAD = re.compile(r"lin(\d)\.model\.1\.weight", re.ASCII)
 
 
 class PerceptualDistance(nn.Module):
@@ -56,6 +56,11 @@ def load_lpips(state: Mapping[str, Tensor]) -> PerceptualDistance:
     heads = {f"{match[1]}.weight": tensor for name, tensor in state.items() if (match := HEAD.fullmatch(name))}
     fill(network.heads, heads)
     return network
+
+
+def is_weight(name: str) -> bool:
+    """Whether a tensor of a file is used, by LPIPS or by the network that it looks through."""
+    return bool(HEAD.fullmatch(name) or CONVOLUTION.fullmatch(name))
 
 
 def has_heads(state: Mapping[str, Tensor]) -> bool:

@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from safetensors import safe_open
 from torch import Tensor
 
 from ..evaluation.masked_crop import masked_crop
 from ..evaluation.masks import mask_per_picture
 from ..evaluation.measured import Measured, check_count
+from ..storage.regular_file import open_regular
+from ..storage.safetensors_table import read_table
 from .files import SUFFIX
 from .pictures import one_by_one
 from .quoting import quoted
@@ -171,9 +172,12 @@ def _file_lacks_projection(clip: Any) -> bool:
     paths = [loaded[1][0]] if isinstance(loaded[1][0], str) else loaded[1][0]
     if not all(str(path).endswith(SUFFIX) for path in paths):
         return False
-    return not any(name.endswith(PROJECTIONS) for path in paths for name in _names_in(path))
+    try:
+        return not any(name.endswith(PROJECTIONS) for path in paths for name in _names_in(path))
+    except (ValueError, FileNotFoundError):
+        return False  # replaced by something else since it was loaded: nobody knows
 
 
 def _names_in(path: str) -> list[str]:
-    with safe_open(path, framework="pt") as file:
-        return list(file.keys())
+    with open_regular(path) as file:
+        return list(read_table(file).tensors)

@@ -3,20 +3,24 @@
 import hashlib
 import logging
 import os
-import pickle
-import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import comfy.model_management
 import folder_paths
-import safetensors
 import torch
 from comfy.model_patcher import ModelPatcher
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
-from ..splice.vit import VisionTransformer, load_vit
+from ..splice.vit import VisionTransformer, empty_vit, is_weight, load_vit
+from ..storage.regular_file import open_regular
+from ..storage.safetensors_table import read_table
+from ..storage.torch_archive import read_archive
+from ..storage.whole_file import write_whole
+from .files import path_in_models
 from .pictures import as_pictures
 from .quoting import quoted
 
@@ -62,7 +66,7 @@ def dino_path(name: str) -> Path:
             f"There is no file {quoted(name)} in the folder models/{FOLDER}. Put the backbone of DINO or DINOv2 there, "
             "such as dino_vitbase8_pretrain.pth, and reload the page."
         )
-    return Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+    return path_in_models(FOLDER, name)
 
 
 def load_managed_vit(name: str, precision: str = "fp32") -> ManagedVit:
@@ -75,10 +79,8 @@ def load_managed_vit(name: str, precision: str = "fp32") -> ManagedVit:
     path = dino_path(name)
     with torch.inference_mode(False):  # so that gradients can go through
         state = _read(path)
-        try:
+        with _refused(path):
             vit = load_vit({name: tensor.to(PRECISIONS[precision]) for name, tensor in state.items()})
-        except ValueError as error:
-            raise ValueError(f"{path.name!r} cannot be used. {error}") from error
         if path.suffix == PICKLED:
             _convert(state, path.with_suffix(SAFE))
     # Not the host's dynamic patcher: it streams weights through buffers that autograd would find overwritten.
@@ -88,40 +90,40 @@ def load_managed_vit(name: str, precision: str = "fp32") -> ManagedVit:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file on the CPU, of the .safetensors beside a .pth if there is one."""
+    """The weights of a file on the CPU, of the .safetensors beside a .pth if there is one; judged before it is read."""
     converted = path.with_suffix(SAFE)
-    if converted.is_file():
+    source = converted if converted.is_file() else path
+    with open_regular(source) as file:
         try:
-            return load_file(converted)
-        except safetensors.SafetensorError as error:
+            table = read_table(file) if source.suffix == SAFE else read_archive(file)
+        except ValueError as error:
             raise ValueError(
-                f"{converted.name!r} is damaged, incomplete or no safetensors file ({error}). Download it again."
+                f"{source.name!r} is damaged, incomplete or holds more than weights ({error}). Download the backbone "
+                "file again, or choose another."
             ) from error
+        with _refused(source):
+            shapes = table.on_meta(is_weight)
+            empty_vit(shapes)
+            return table.read(shapes)
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be used."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise ValueError(
-            f"{path.name!r} is damaged, incomplete or holds more than weights. Download the backbone file again."
-        ) from error
-    if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
-        raise ValueError(
-            f"{path.name!r} holds more than the weights of one network. Choose the file with the backbone only."
-        )
-    return found
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path.name!r} cannot be used. {error}") from error
 
 
 def _convert(state: dict[str, Tensor], path: Path) -> None:
     """Write the weights as .safetensors, complete or not at all. Where the folder is not ours to write, leave it be."""
-    if path.is_file():
+    if os.path.lexists(path):
         return
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        beside.write_bytes(save({name: tensor.contiguous() for name, tensor in state.items()}))
-        os.replace(beside, path)
+        write_whole(path, save(state))
     except OSError as error:
-        log.warning("%s could not be written (%s); the .pth will be read again next time.", path.name, error)
-    finally:
-        beside.unlink(missing_ok=True)
+        log.warning("%s The .pth will be read again next time.", error)
 
 
 def _digest(state: dict[str, Tensor]) -> str:

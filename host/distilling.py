@@ -11,7 +11,7 @@ from torch import Tensor
 from ..distillation.pairs import Dataset, PairFolder, as_squares, resized
 from ..distillation.randomness import drawn_from
 from ..distillation.record import DistilledEditor
-from ..distillation.storage import save
+from ..distillation.storage import encode
 from ..distillation.training import Settings, Training
 from ..evaluation.perceptual import load_lpips
 from ..training.report import Report
@@ -63,7 +63,7 @@ def train_editor(
         facts = _facts(name, pairs, settings, lpips)
         keeping = Keeping(
             EDITORS,
-            lambda path: save(_on_cpu(training.snapshot(), facts), path),
+            lambda: encode(_on_cpu(training.snapshot(), facts)),
             "Load Distilled Editor",
             "Train Distilled Editor",
         )

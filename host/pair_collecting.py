@@ -101,8 +101,7 @@ def _fate(
     gain = judge.gains(before[None], after[None]).item() if judge else None
     if refusal := thresholds.refusal(None, gain):
         return refusal
-    folder.add(before, after, overlap, gain)
-    return KEPT
+    return KEPT if folder.add(before, after, overlap, gain) else KNOWN
 
 
 def _overlaps(masks: Masks, pictures: Tensor) -> list[float]:

@@ -10,13 +10,13 @@ import comfy.model_management
 import folder_paths
 import torch
 from comfy.model_patcher import ModelPatcher
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..evaluation.backbone import Backbone, load_backbone
-from ..evaluation.perceptual import PerceptualDistance, has_heads, load_lpips
-from .files import SUFFIX
+from ..evaluation.perceptual import PerceptualDistance, has_heads, is_weight, load_lpips
+from ..storage.regular_file import open_regular
+from ..storage.safetensors_table import read_table
+from .files import SUFFIX, path_in_models
 from .quoting import quoted
 
 FOLDER = "lpips"
@@ -36,15 +36,19 @@ def lpips_path(name: str) -> Path:
         raise ValueError(
             f"There is no file {quoted(name)} in the folder models/{FOLDER}; put it there, or choose another."
         )
-    return Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+    return path_in_models(FOLDER, name)
 
 
 def load_weights(name: str, load: Callable[[Mapping[str, Tensor]], Network]) -> Network:
     """What `load` makes of the tensors of a file. Raises ValueError for a file that is not there, damaged or unfit."""
-    path = lpips_path(name)
     try:
-        return load(load_file(path))
-    except (SafetensorError, ValueError) as error:
+        with open_regular(lpips_path(name)) as file:
+            table = read_table(file)
+            shapes = table.on_meta(is_weight)
+            with torch.device("meta"):
+                load(shapes)  # what does not fit is refused before it is read
+            return load(table.read(shapes))
+    except ValueError as error:
         raise ValueError(f"{name!r} cannot be used. {error}") from error
 
 

@@ -15,7 +15,8 @@ import torch
 from comfy import sd1_clip
 from comfy.supported_models_base import ClipTarget
 
-from ..pocket.checkpoint import CHECKPOINT, PocketCheckpoint, read_checkpoint
+from ..pocket.checkpoint import CHECKPOINT, PocketCheckpoint
+from ..pocket.checkpoint_file import read_checkpoint
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16}
 UNET, TEXT, VAE = "model.diffusion_model.", "cond_stage_model.", "first_stage_model."

@@ -12,7 +12,7 @@ from ..splice.generator import check_side
 from ..splice.preprocess import pillow_resized
 from ..splice.record import TrainedGenerator
 from ..splice.sight import Eye
-from ..splice.storage import save
+from ..splice.storage import encode
 from ..splice.training import Settings, Training
 from ..splice.vit import VisionTransformer
 from ..training.report import Report
@@ -100,7 +100,7 @@ def apply_generator(generator: TrainedGenerator, image: Tensor) -> Tensor:
 def _keeping(training: Training, facts: dict[str, str]) -> Keeping:
     return Keeping(
         GENERATORS,
-        lambda path: save(_on_cpu(training.snapshot(), facts), path),
+        lambda: encode(_on_cpu(training.snapshot(), facts)),
         "Load Splice Generator",
         "Train Splice",
     )

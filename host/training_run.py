@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import comfy.model_management
@@ -35,7 +34,7 @@ class Keeping:
     """Where what an unfinished training has come to is kept, and the nodes that read it and go on from it."""
 
     shelf: Shelf
-    save: Callable[[Path], None]
+    encode: Callable[[], bytes]
     reader: str
     trainer: str
 
@@ -85,13 +84,22 @@ def _kept_if_unfinished(training: Trainee, keeping: Keeping) -> Iterator[None]:
         finished = True
     finally:
         if not finished and training.steps > begun:
-            path = keeping.shelf.path_to_save(UNFINISHED)
-            keeping.save(path)
-            log.warning(
-                "The training stopped at step %d. The %s was saved as %s: %s reads it, and %s goes on from it.",
-                training.steps,
-                keeping.shelf.kind.noun,
-                path,
-                keeping.reader,
-                keeping.trainer,
-            )
+            _keep(training, keeping)
+
+
+def _keep(training: Trainee, keeping: Keeping) -> None:
+    """Save the result, and say where; or why not, so that what ended the training is not hidden by it."""
+    noun = keeping.shelf.kind.noun
+    try:
+        path = keeping.shelf.keep(UNFINISHED, keeping.encode())
+    except (OSError, ValueError) as reason:
+        log.warning("The training stopped at step %d, and its %s is lost: %s", training.steps, noun, reason)
+        return
+    log.warning(
+        "The training stopped at step %d. The %s was saved as %s: %s reads it, and %s goes on from it.",
+        training.steps,
+        noun,
+        path,
+        keeping.reader,
+        keeping.trainer,
+    )

@@ -107,12 +107,21 @@ def to_file(conditioning: Mapping[str, Entry]) -> tuple[dict[str, Tensor], dict[
 
 
 def from_file(tensors: Mapping[str, Tensor], others: Mapping[str, Any]) -> dict[str, Entry]:
-    """The entries that `to_file` wrote. Raises KeyError for a list that lacks a tensor."""
+    """The entries that `to_file` wrote. Raises ValueError for a list that lacks a tensor, and for a name of two entries
+    or of none of the texts.
+    """
     entries: dict[str, Entry] = dict(tensors)
     for name, value in others.items():
+        if name in entries or not name.startswith(("positive.", "negative.")):
+            raise ValueError(f"The text has no place for an entry {name[:80]!r}; invert the image again.")
         if isinstance(value, dict):
-            count = int(value[LIST_OF_TENSORS])
-            entries[name] = tuple(entries.pop(f"{name}.{number}") for number in range(count))  # type: ignore[assignment]
+            parts = []
+            for number in range(value[LIST_OF_TENSORS]):
+                if (part := f"{name}.{number}") not in tensors:
+                    raise ValueError(f"The text lacks {part[:80]!r}; invert the image again.")
+                parts.append(tensors[part])
+                del entries[part]
+            entries[name] = tuple(parts)
         else:
             entries[name] = tuple(value) if isinstance(value, list) else value
     return entries

@@ -4,23 +4,58 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 from torch import Tensor
 
-from ..storage import tensor_file
+from ..storage import fields, tensor_file
 from ..storage.fit import named
-from ..storage.tensor_file import Kind, damage_told, misfit_told
-from .conditioning import Entry, from_file, to_file
+from ..storage.schema import ANY_NUMBERS, TensorRule
+from ..storage.tensor_file import Kind
+from ..storage.whole_file import write_whole
+from .conditioning import LIST_OF_TENSORS, from_file, to_file
 from .record import Inversion
 from .schedule import Schedule
 
-KIND = Kind("inversion", "Save Inversion", "appearance_transfer.inversion", version=2)
+MOST_LEVELS = 10_000
 CONDITIONING = "conditioning."
+KIND = Kind(
+    "inversion",
+    "Save Inversion",
+    "appearance_transfer.inversion",
+    version=2,
+    header={
+        "method": fields.one_of("ddpm", "ddim"),
+        "sigmas": fields.list_of(fields.number(), MOST_LEVELS),
+        "flow": fields.flag,
+        "finest": fields.number(),
+        "eta": fields.number(),
+        "guidance": fields.number(),
+        "seed": fields.whole(),
+        "fingerprint": fields.texts,
+        "conditioning": fields.objects_of(
+            fields.any_of(
+                fields.scalar,
+                fields.list_of(fields.scalar, fields.LONGEST),
+                fields.record(**{LIST_OF_TENSORS: fields.whole(1)}),
+            )
+        ),
+    },
+    tensors={
+        "trajectory": TensorRule(rank=5, needed=True),
+        "noise_maps": TensorRule(needed=True),
+        CONDITIONING + "positive": TensorRule(rank=3, needed=True),
+        CONDITIONING + "negative": TensorRule(rank=3, needed=True),
+        CONDITIONING + "positive.": TensorRule(dtypes=ANY_NUMBERS),
+        CONDITIONING + "negative.": TensorRule(dtypes=ANY_NUMBERS),
+        "null_text": TensorRule(rank=4),
+        "null_text_losses": TensorRule(rank=3, gaps=True),
+    },
+)
 
 
-def save(inversion: Inversion, path: str | os.PathLike[str]) -> None:
-    """Write an inversion. The file appears complete or not at all.
+def encode(inversion: Inversion) -> bytes:
+    """An inversion as the content of a file.
 
     Raises ValueError for an inversion with NaN or infinite numbers, which could not be loaded again.
     """
@@ -34,7 +69,12 @@ def save(inversion: Inversion, path: str | os.PathLike[str]) -> None:
     tensors |= {CONDITIONING + name: tensor for name, tensor in texts.items()}
     if inversion.null_text is not None and inversion.null_text_losses is not None:
         tensors |= {"null_text": inversion.null_text, "null_text_losses": inversion.null_text_losses}
-    tensor_file.write(path, KIND, _header(inversion, others), tensors)
+    return tensor_file.encode(KIND, _header(inversion, others), tensors)
+
+
+def save(inversion: Inversion, path: str | os.PathLike[str]) -> None:
+    """Write an inversion. The file appears complete or not at all. Raises ValueError as `encode`."""
+    write_whole(Path(path), encode(inversion))
 
 
 def load(path: str | os.PathLike[str]) -> Inversion:
@@ -42,38 +82,15 @@ def load(path: str | os.PathLike[str]) -> Inversion:
 
     Raises ValueError with what was found, what is needed and what to do for a missing, damaged or foreign file.
     """
-    name = Path(path).name
-    found, tensors = tensor_file.read(path, KIND)
-    with damage_told(name, KIND):
-        header = _parse(found)
-        conditioning = from_file(named(tensors, CONDITIONING), header["conditioning"])
-    for part in ("trajectory", "noise_maps"):
-        if part not in tensors:
-            raise ValueError(f"{name!r} lacks the {part} of an inversion; save the inversion again.")
-    with misfit_told(name, KIND):
-        inversion = _assemble(header, tensors, conditioning)
-    if not inversion.is_finite():
-        raise ValueError(f"{name!r} holds NaN or infinite numbers; invert the image again and save it anew.")
-    return inversion
+    return tensor_file.load(path, KIND, _assemble)
 
 
-class Header(TypedDict):
-    """Everything of an inversion that is not a tensor."""
+def _header(inversion: Inversion, conditioning: dict[str, Any]) -> dict[str, Any]:
+    """Everything of an inversion that is not a tensor.
 
-    method: Literal["ddpm", "ddim"]
-    sigmas: list[float]
-    flow: bool
-    finest: float
-    eta: float
-    guidance: float
-    seed: int
-    fingerprint: dict[str, str]
-    conditioning: dict[str, Any]
-    """Entries of the texts that are no tensors: numbers, texts, booleans, null, lists of these; and for an entry that
-    is a list of tensors their number, {"tensors": 2}."""
-
-
-def _header(inversion: Inversion, conditioning: dict[str, Any]) -> Header:
+    conditioning: entries of the texts that are no tensors: numbers, texts, booleans, null, lists of these; and for an
+        entry that is a list of tensors their number, {"tensors": 2}.
+    """
     return {
         "method": inversion.method,
         "sigmas": list(inversion.schedule.sigmas),
@@ -87,22 +104,7 @@ def _header(inversion: Inversion, conditioning: dict[str, Any]) -> Header:
     }
 
 
-def _parse(found: dict[str, Any]) -> Header:
-    """The header from its JSON, every value of its kind. Whether the values make sense is for Inversion to say."""
-    return {
-        "method": found["method"],
-        "sigmas": [float(sigma) for sigma in found["sigmas"]],
-        "flow": bool(found["flow"]),
-        "finest": float(found["finest"]),
-        "eta": float(found["eta"]),
-        "guidance": float(found["guidance"]),
-        "seed": int(found["seed"]),
-        "fingerprint": {str(key): str(value) for key, value in dict(found["fingerprint"]).items()},
-        "conditioning": dict(found["conditioning"]),
-    }
-
-
-def _assemble(header: Header, tensors: dict[str, Tensor], conditioning: dict[str, Entry]) -> Inversion:
+def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Inversion:
     return Inversion(
         trajectory=tensors["trajectory"],
         noise_maps=tensors["noise_maps"],
@@ -112,7 +114,7 @@ def _assemble(header: Header, tensors: dict[str, Tensor], conditioning: dict[str
         seed=header["seed"],
         method=header["method"],
         fingerprint=header["fingerprint"],
-        conditioning=conditioning,
+        conditioning=from_file(named(tensors, CONDITIONING), header["conditioning"]),
         null_text=tensors.get("null_text"),
         null_text_losses=tensors.get("null_text_losses"),
     )

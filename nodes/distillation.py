@@ -165,11 +165,10 @@ class SaveDistilledEditor(io.ComfyNode):
 
     @classmethod
     def execute(cls, editor, name, resumable) -> io.NodeOutput:
-        from ..distillation.storage import save
+        from ..distillation.storage import encode
         from ..host.files import EDITORS
 
-        path = EDITORS.path_to_save(name)
-        save(editor, path, resumable=resumable)
+        path = EDITORS.keep(name, encode(editor, resumable=resumable))
         return io.NodeOutput(editor, ui=ui.PreviewText(f"Saved {path.name}"))
 
 

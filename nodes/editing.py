@@ -163,11 +163,10 @@ class SaveEditDirection(io.ComfyNode):
 
     @classmethod
     def execute(cls, direction, name) -> io.NodeOutput:
-        from ..editing.storage import save
+        from ..editing.storage import encode
         from ..host.files import DIRECTIONS
 
-        path = DIRECTIONS.path_to_save(name)
-        save(direction, path)
+        path = DIRECTIONS.keep(name, encode(direction))
         return io.NodeOutput(direction, ui=ui.PreviewText(f"Saved {path.name}"))
 
 

@@ -201,10 +201,9 @@ class SaveInversion(io.ComfyNode):
     @classmethod
     def execute(cls, inversion, name) -> io.NodeOutput:
         from ..host.files import INVERSIONS
-        from ..inversion.storage import save
+        from ..inversion.storage import encode
 
-        path = INVERSIONS.path_to_save(name)
-        save(inversion, path)
+        path = INVERSIONS.keep(name, encode(inversion))
         return io.NodeOutput(inversion, ui=ui.PreviewText(f"Saved {path.name}"))
 
 

@@ -87,10 +87,13 @@ class NullTextInversion(io.ComfyNode):
 
 def _keep(unfinished) -> None:
     from ..host.files import INVERSIONS
-    from ..inversion.storage import save
+    from ..inversion.storage import encode
 
-    path = INVERSIONS.path_to_save("unfinished_null_text")
-    save(unfinished, path)
+    try:
+        path = INVERSIONS.keep("unfinished_null_text", encode(unfinished))
+    except (OSError, ValueError) as reason:  # what ended the optimisation must not be hidden by this
+        log.warning("The finished steps of null-text inversion are lost: %s", reason)
+        return
     log.warning(
         "Null-text inversion ended after %d of %d steps, which are kept in %s: load them and connect continue_from.",
         unfinished.null_text_steps,

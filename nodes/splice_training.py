@@ -158,10 +158,9 @@ class SaveSpliceGenerator(io.ComfyNode):
     @classmethod
     def execute(cls, generator, name, resumable) -> io.NodeOutput:
         from ..host.files import GENERATORS
-        from ..splice.storage import save
+        from ..splice.storage import encode
 
-        path = GENERATORS.path_to_save(name)
-        save(generator, path, resumable=resumable)
+        path = GENERATORS.keep(name, encode(generator, resumable=resumable))
         return io.NodeOutput(generator, ui=ui.PreviewText(f"Saved {path.name}"))
 
 

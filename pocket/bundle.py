@@ -12,7 +12,7 @@ import tarfile
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_LEFT_OUT = {"bundle.py"}
+_LEFT_OUT = {"bundle.py", "checkpoint_file.py"}  # reading it needs the pack's loader of files
 
 
 def write_bundle(path: Path, with_run: bool = False) -> int:

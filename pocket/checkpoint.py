@@ -1,7 +1,7 @@
 """The pocket checkpoint: one small safetensors file in the host's key names, with what made it in its header.
 
 Keys: model.diffusion_model.* (U-Net), cond_stage_model.transformer.text_model.* (text encoder, with only the token
-rows that captions use), first_stage_model.* (autoencoder). Header entry "pocket": JSON, see `read_checkpoint`.
+rows that captions use), first_stage_model.* (autoencoder). Header entry "pocket": JSON, see checkpoint_file.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -22,9 +21,9 @@ from .unet import UNet, UNetConfig
 
 CHECKPOINT = Path(__file__).with_name("pocket.safetensors")
 FORMAT = 1
-_HEADER = "pocket"
-_UNET, _TEXT, _VAE = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."
-_TOKENS = _TEXT + "text_model.embeddings.token_embedding.weight"
+HEADER = "pocket"
+UNET, TEXT, VAE = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."
+TOKENS = TEXT + "text_model.embeddings.token_embedding.weight"
 
 
 @dataclass(frozen=True)
@@ -52,14 +51,14 @@ class PocketCheckpoint:
 
         The scale of latents is the exact one: the file's half precision is off by 1e-4 of it.
         """
-        table = expand_vocabulary(self.tensors[_TOKENS], tuple(self.facts["tokens"]))
-        scale = {_VAE + name: value for name, value in host_tensors({}).items()}
-        return {**self.tensors, **scale, _TOKENS: table}
+        table = expand_vocabulary(self.tensors[TOKENS], tuple(self.facts["tokens"]))
+        scale = {VAE + name: value for name, value in host_tensors({}).items()}
+        return {**self.tensors, **scale, TOKENS: table}
 
     def models(self) -> tuple[UNet, TextEncoder, Autoencoder]:
         """The three networks without the host, in fp32, frozen."""
         built = (UNet(self.unet_config), TextEncoder(self.text_config), Autoencoder())
-        for model, prefix in zip(built, (_UNET, _TEXT, _VAE), strict=True):
+        for model, prefix in zip(built, (UNET, TEXT, VAE), strict=True):
             own = {k.removeprefix(prefix): v.float() for k, v in self.tensors.items() if k.startswith(prefix)}
             model.load_state_dict({k: v for k, v in own.items() if not k.startswith("vae_")})
             model.requires_grad_(False).eval()
@@ -81,8 +80,8 @@ def write_checkpoint(
     tensors = {}
     for name, value in denoiser.items():
         kind, rest = name.split(".", 1)
-        tensors[(_UNET if kind == "unet" else _TEXT) + rest] = value
-    tensors |= {_VAE + name: value for name, value in host_tensors(autoencoder).items()}
+        tensors[(UNET if kind == "unet" else TEXT) + rest] = value
+    tensors |= {VAE + name: value for name, value in host_tensors(autoencoder).items()}
     facts = {
         "format": FORMAT,
         "world": WORLD_VERSION,
@@ -96,27 +95,5 @@ def write_checkpoint(
     }
     unfinished = path.with_suffix(".part")
     halves = {name: value.to(torch.float16).contiguous() for name, value in tensors.items()}
-    save_file(halves, unfinished, metadata={_HEADER: json.dumps(facts)})
+    save_file(halves, unfinished, metadata={HEADER: json.dumps(facts)})
     unfinished.replace(path)
-
-
-def read_checkpoint(path: Path = CHECKPOINT) -> PocketCheckpoint:
-    """Read a pocket checkpoint.
-
-    Raises FileNotFoundError if there is none, ValueError if the file is damaged, is something else, or is of another
-    format.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no pocket checkpoint at {path}.")
-    try:
-        with safe_open(path, "pt") as file:
-            header = (file.metadata() or {}).get(_HEADER)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except SafetensorError as error:
-        raise ValueError(f"{path.name} is damaged or no safetensors file ({error}).") from error
-    if header is None:
-        raise ValueError(f"{path.name} is no pocket checkpoint: its header has no {_HEADER!r} entry.")
-    facts = json.loads(header)
-    if facts.get("format") != FORMAT:
-        raise ValueError(f"{path.name} has pocket format {facts.get('format')!r}; this pack reads format {FORMAT}.")
-    return PocketCheckpoint(facts, tensors)

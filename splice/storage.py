@@ -5,20 +5,32 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from ..storage import tensor_file
+from torch import Tensor
+
+from ..storage import fields, tensor_file
 from ..storage.fit import named
-from ..storage.tensor_file import Kind, damage_told, misfit_told
+from ..storage.schema import TensorRule
+from ..storage.tensor_file import Kind
+from ..storage.whole_file import write_whole
 from .generator import Architecture
 from .record import TrainedGenerator
 
-KIND = Kind("Splice generator", "Save Splice Generator", "appearance_transfer.splice_generator", version=1)
 WEIGHTS, SQUARES = "weights.", "squares."
+KIND = Kind(
+    "Splice generator",
+    "Save Splice Generator",
+    "appearance_transfer.splice_generator",
+    version=1,
+    header={"architecture": fields.texts, "steps": fields.whole(), "facts": fields.texts},
+    tensors={WEIGHTS: TensorRule(), SQUARES: TensorRule()},
+)
 ARCHITECTURE = {name: str(value) for name, value in asdict(Architecture()).items()}
 
 
-def save(generator: TrainedGenerator, path: str | os.PathLike[str], *, resumable: bool = True) -> None:
-    """Write a generator: 4 MB, and as much again where it is to be trained further (`resumable`).
+def encode(generator: TrainedGenerator, *, resumable: bool = True) -> bytes:
+    """A generator as the content of a file: 4 MB, and as much again where it is to be trained further (`resumable`).
 
     Raises ValueError for a generator with NaN or infinite numbers, which could not be loaded again.
     """
@@ -28,7 +40,12 @@ def save(generator: TrainedGenerator, path: str | os.PathLike[str], *, resumable
     if resumable:
         tensors |= {SQUARES + name: tensor for name, tensor in generator.squares.items()}
     header = {"architecture": ARCHITECTURE, "steps": generator.steps, "facts": generator.facts}
-    tensor_file.write(path, KIND, header, tensors)
+    return tensor_file.encode(KIND, header, tensors)
+
+
+def save(generator: TrainedGenerator, path: str | os.PathLike[str], *, resumable: bool = True) -> None:
+    """Write a generator. The file appears complete or not at all. Raises ValueError as `encode`."""
+    write_whole(Path(path), encode(generator, resumable=resumable))
 
 
 def load(path: str | os.PathLike[str]) -> TrainedGenerator:
@@ -36,18 +53,14 @@ def load(path: str | os.PathLike[str]) -> TrainedGenerator:
 
     Raises ValueError with what was found, what is needed and what to do for a missing, damaged or foreign file.
     """
-    name = Path(path).name
-    header, tensors = tensor_file.read(path, KIND)
-    with damage_told(name, KIND):
-        architecture, steps = dict(header["architecture"]), int(header["steps"])
-        facts = {str(key): str(value) for key, value in dict(header["facts"]).items()}
+    return tensor_file.load(path, KIND, _assemble)
+
+
+def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedGenerator:
+    architecture = header["architecture"]
     if architecture != ARCHITECTURE:
         raise ValueError(
-            f"{name!r} holds a Splice generator of another architecture ({architecture}); this pack trains and applies "
-            f"{ARCHITECTURE}. Train the generator again."
+            f"It is of another architecture ({', '.join(map(' '.join, architecture.items()))[:200]}); this pack trains "
+            f"and applies {', '.join(map(' '.join, ARCHITECTURE.items()))}. Train the generator again."
         )
-    with misfit_told(name, KIND):
-        generator = TrainedGenerator(named(tensors, WEIGHTS), steps, named(tensors, SQUARES), facts)
-    if not generator.is_finite():
-        raise ValueError(f"{name!r} holds NaN or infinite numbers; train the generator again and save it anew.")
-    return generator
+    return TrainedGenerator(named(tensors, WEIGHTS), header["steps"], named(tensors, SQUARES), header["facts"])

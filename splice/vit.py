@@ -17,8 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..storage.fit import are_finite
+from ..storage.tensor_table import FLOATS
+
 HEAD_WIDTH = 64
 """Channels of a head, in every published model."""
+DEEPEST, LARGEST_PATCH = 64, 64
+"""Blocks, and pixels along the side of a patch; published are up to 40, and 8 to 16."""
 
 
 @dataclass(frozen=True)
@@ -186,19 +191,30 @@ def load_vit(state_dict: Mapping[str, Tensor], heads: int | None = None) -> Visi
     Raises ValueError saying what was found for weights of another architecture, for incomplete ones and for numbers
     that are not finite.
     """
-    weights = {name: tensor for name, tensor in state_dict.items() if name != "mask_token"}  # for training only
+    weights = {name: tensor for name, tensor in state_dict.items() if is_weight(name)}
+    vit = empty_vit(weights, heads)
+    _expect("hold NaN or infinite numbers in", [name for name, t in weights.items() if not are_finite({name: t})])
+    vit.load_state_dict(weights, assign=True)
+    return vit.requires_grad_(False).eval()
+
+
+def is_weight(name: str) -> bool:
+    """Whether a tensor of the authors' files is used; the others are for training only."""
+    return name != "mask_token"
+
+
+def empty_vit(weights: Mapping[str, Tensor], heads: int | None = None) -> VisionTransformer:
+    """The network, on "meta", that weights are of; they may live there, too. Raises ValueError as `load_vit`."""
     architecture = _architecture(weights, heads)
     with torch.device("meta"):
         vit = VisionTransformer(architecture)
     needed = vit.state_dict()
     _expect("lack", [name for name in needed if name not in weights])
     _expect("also hold", [name for name in weights if name not in needed])
-    fits = {name: t.is_floating_point() and t.shape == needed[name].shape for name, t in weights.items()}
+    fits = {name: t.dtype in FLOATS and t.shape == needed[name].shape for name, t in weights.items()}
     wrong = [f"{name} {list(weights[name].shape)} {weights[name].dtype}" for name in needed if not fits[name]]
     _expect("have another shape or type in", wrong)
-    _expect("hold NaN or infinite numbers in", [name for name in weights if not torch.isfinite(weights[name]).all()])
-    vit.load_state_dict(weights, assign=True)
-    return vit.requires_grad_(False).eval()
+    return vit
 
 
 def _architecture(weights: Mapping[str, Tensor], heads: int | None) -> Architecture:
@@ -209,6 +225,7 @@ def _architecture(weights: Mapping[str, Tensor], heads: int | None) -> Architect
             "Choose DINO ViT-S or ViT-B, or DINOv2 ViT-S, ViT-B or ViT-L."
         )
     landmarks = {"cls_token": 3, "pos_embed": 3, "patch_embed.proj.weight": 4, "blocks.0.attn.qkv.weight": 2}
+    landmarks |= {"register_tokens": 3} if "register_tokens" in weights else {}
     if any(name not in weights or weights[name].ndim != dimensions for name, dimensions in landmarks.items()):
         raise ValueError(
             f"These weights are no DINO ViT: their tensors are {_some(list(weights))}, where cls_token, pos_embed, "
@@ -223,12 +240,18 @@ def _architecture(weights: Mapping[str, Tensor], heads: int | None) -> Architect
     heads = width // HEAD_WIDTH if heads is None else heads
     if heads < 1 or width % heads:
         raise ValueError(f"These weights are no DINO ViT: their width {width} cannot be split into {heads} heads.")
-    numbers = [name.split(".")[1] for name in weights if name.startswith("blocks.")]
+    numbers = {name.split(".")[1] for name in weights if name.startswith("blocks.")}
+    depth, patch = len(numbers), weights["patch_embed.proj.weight"].shape[-1]
+    if numbers != {str(number) for number in range(depth)} or depth > DEEPEST or not 1 <= patch <= LARGEST_PATCH:
+        raise ValueError(
+            f"These weights are no DINO ViT: they have {depth} blocks and patches of {patch} pixels, where blocks "
+            f"numbered from 0, at most {DEEPEST}, and patches of at most {LARGEST_PATCH} pixels are needed."
+        )
     return Architecture(
         width=width,
-        depth=1 + max(int(number) for number in numbers if number.isdecimal()),
+        depth=depth,
         heads=heads,
-        patch=weights["patch_embed.proj.weight"].shape[-1],
+        patch=patch,
         side=side,
         registers=weights["register_tokens"].shape[1] if "register_tokens" in weights else 0,
         layer_scale="blocks.0.ls1.gamma" in weights,
@@ -247,4 +270,4 @@ def _expect(verb: str, names: list[str]) -> None:
 def _some(names: list[str]) -> str:
     """The first few of many names."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return ", ".join(name[:100] for name in names[:3]) + more

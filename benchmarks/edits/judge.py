@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ...developer.places import CACHE
-from ...pocket.checkpoint import read_checkpoint
+from ...pocket.checkpoint_file import read_checkpoint
 from ...pocket.render import render
 from ...pocket.scene import COATS, SPECIES, Scene, random_scene
 

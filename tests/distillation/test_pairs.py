@@ -1,6 +1,10 @@
 """The collection on disk: what was kept stays, what was cut off does no harm, and every defect has its sentence."""
 
 import json
+import multiprocessing
+import os
+import struct
+import zlib
 
 import pytest
 import torch
@@ -88,7 +92,67 @@ def test_an_interrupted_pair_leaves_no_line(place, monkeypatch, survives) -> Non
     assert torch.equal(PairFolder(place).load(again.pairs[2], 64)[0].movedim(0, -1).float() / 255, picture(8))
 
 
-DEFECTS = ["not json", "[1, 2]", '{"number": 1}', '{"number": 1, "colour": "red"}']
+def test_a_last_line_without_its_end_is_a_pair(place) -> None:
+    """A text editor may leave it so."""
+    collect(place, 2)
+    manifest = place / MANIFEST
+    manifest.write_bytes(manifest.read_bytes().rstrip(b"\n"))
+    again = PairFolder(place)
+    assert len(again) == 2
+    again.add(picture(7), picture(8))
+    assert [pair.number for pair in PairFolder(place).pairs] == [1, 2, 3]
+
+
+def test_a_pair_that_is_lost_is_said(place, caplog) -> None:
+    collect(place, 2)
+    manifest = place / MANIFEST
+    manifest.write_bytes(manifest.read_bytes()[:-20])
+    with caplog.at_level("WARNING", logger="appearance_transfer"):
+        PairFolder(place)
+    assert "cut off: its pair is lost" in caplog.text
+
+
+def _collect_many(place, first: int, barrier) -> None:
+    folder = PairFolder(place)
+    barrier.wait()
+    for number in range(first, first + 20):
+        folder.add(picture(number), picture(100 + number))
+
+
+def test_two_processes_that_collect_into_one_folder_mix_nothing_up(place) -> None:
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(2)
+    processes = [context.Process(target=_collect_many, args=(place, first, barrier)) for first in (0, 10)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    folder = PairFolder(place)
+    assert [pair.number for pair in folder.pairs] == list(range(1, 31))  # ten of them belong to both
+    found = set()
+    for pair in folder.pairs:
+        before, after = (half.movedim(0, -1).float() / 255 for half in folder.load(pair, 64))
+        (seed,) = [seed for seed in range(30) if torch.equal(picture(seed), before)]
+        assert torch.equal(picture(100 + seed), after)
+        found.add(seed)
+    assert found == set(range(30))
+
+
+GOOD = {"number": 1, "before": "00001_before.png", "after": "00001_after.png", "source": "0" * 64}
+
+
+def line(**changed) -> str:
+    return json.dumps(GOOD | changed)
+
+
+DEFECTS = [
+    "not json", "[1, 2]", '{"number": 1}', '{"number": 1, "colour": "red"}', "[" * 100_000, '{"number":' * 100_000,
+    line(number="1"), line(number=1.5), line(number=True), line(number=-1), line(before=None), line(before=["a.png"]),
+    line(before="../outside.png"), line(after="/etc/passwd"), line(after="a/b.png"), line(after="pairs.jsonl"),
+    line(source="short"), line(source=7), line(overlap="high"), line(overlap=float("nan")), line(overlap=7),
+    line(gain=float("inf")), line(gain=[0.1]), line(colour="red"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("line", DEFECTS)
@@ -97,8 +161,74 @@ def test_a_damaged_manifest_is_said(place, line) -> None:
     manifest = place / MANIFEST
     first, second = manifest.read_text().splitlines()
     manifest.write_text(f"{first}\n{line}\n{second}\n")
-    with pytest.raises(ValueError, match="Line 2 of pairs.jsonl of the edit pairs 'coats' is damaged"):
+    with pytest.raises(ValueError, match="Line 2 of pairs.jsonl of the edit pairs 'coats' is damaged") as caught:
         PairFolder(place)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_manifest_that_is_none_is_said(place, tmp_path) -> None:
+    collect(tmp_path / "others", 1)
+    place.mkdir()
+    (place / MANIFEST).symlink_to(tmp_path / "others" / MANIFEST)
+    with pytest.raises(ValueError, match="leads out of their folder"):
+        PairFolder(place)
+    (place / MANIFEST).unlink()
+    os.mkfifo(place / MANIFEST)
+    with pytest.raises(ValueError, match="is no file"):
+        PairFolder(place)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    """A picture that says to be of some size."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"".join([b"\x89PNG\r\n\x1a\n", head, *chunks, chunk(b"IDAT", zlib.compress(b"0")), chunk(b"IEND", b"")])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(png(30_000, 30_000), id="900 million pixels"),
+        pytest.param(png(12_000, 12_000), id="144 million pixels"),
+        pytest.param(png(64, 64, b"\x00\x00\x00\x04ab1d1234\x00\x00\x00\x00"), id="a broken chunk"),
+        pytest.param(png(64, 64, chunk(b"PLTE", b"1")), id="a palette of one byte"),
+        pytest.param(png(64, 64, chunk(b"iCCP", b"x")), id="a broken profile"),
+        pytest.param(png(0, 64), id="no width"),
+        pytest.param(b"GIF89a" + bytes(60), id="another form"),
+    ],
+)
+def test_a_picture_that_cannot_be_one_is_said(place, data) -> None:
+    folder = collect(place, 1)
+    (place / folder.pairs[0].before).write_bytes(data)
+    with pytest.raises(ValueError, match="The picture '00001_before.png' of the edit pairs 'coats' is") as caught:
+        folder.load(folder.pairs[0], 64)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_changed_bit_of_a_picture_is_noticed(place) -> None:
+    folder = collect(place, 1)
+    path = place / folder.pairs[0].before
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 16
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="is missing or damaged"):
+        folder.load(folder.pairs[0], 64)
+
+
+@pytest.mark.parametrize("target", ["outside", "pipe"])
+def test_a_link_to_another_place_is_not_followed(place, tmp_path, target) -> None:
+    folder = collect(place, 1)
+    path = place / folder.pairs[0].before
+    os.rename(path, tmp_path / "outside")
+    if target == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / "outside")
+    with pytest.raises(ValueError, match="lies outside of the folder|is a pipe"):
+        folder.load(folder.pairs[0], 64)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "foreign"])

@@ -195,6 +195,9 @@ DEFECTS = {
     "half a memory": (None, lambda t: t.pop("memory.discriminator.first.bias"), "optimiser's numbers"),
     "another shape": (None, lambda t: t.update({FIRST: torch.zeros(4)}), "does not fit"),
     "NaN": (None, lambda t: t[FIRST].fill_(torch.nan), "NaN"),
+    "endless steps": (lambda h: h.update(steps=float("inf")), None, "'steps' is infinite"),
+    "endless width": (lambda h: h["architecture"].update(width=float("inf")), None, "'width' is infinite"),
+    "8-bit floats": (None, lambda t: t.update({FIRST: t[FIRST].to(torch.float8_e4m3fn)}), "8-bit numbers"),
 }
 
 

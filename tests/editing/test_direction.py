@@ -120,6 +120,12 @@ DEFECTS = {
     "several rows": (lambda path: rewrite(path, None, lambda t: t.update(tokens=torch.zeros(2, 7, 6))), "one row"),
     "integers": (lambda path: rewrite(path, None, lambda t: t.update(pooled=t["pooled"].int())), "whole numbers"),
     "NaN": (lambda path: rewrite(path, None, lambda t: t["tokens"].view(-1)[3:4].fill_(torch.nan)), "NaN"),
+    "endless version": (lambda path: rewrite(path, lambda h: h.update(version=float("inf"))), "'version' is infinite"),
+    "source a list": (lambda path: rewrite(path, lambda h: h.update(source=["cat"])), "'source' is a list"),
+    "8-bit floats": (
+        lambda path: rewrite(path, None, lambda t: t.update(tokens=t["tokens"].to(torch.float8_e4m3fn))),
+        "8-bit numbers",
+    ),
 }
 
 

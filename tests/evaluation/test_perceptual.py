@@ -114,6 +114,17 @@ class TestFiles:
         with pytest.raises(ValueError, match="is not finite"):
             load_lpips(state)
 
+    @pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn])
+    def test_what_are_no_weights(self, dtype) -> None:
+        state = random_weights("alexnet")
+        with pytest.raises(ValueError, match="lin2.model.1.weight has numbers of the type"):
+            load_lpips(state | {"lin2.model.1.weight": torch.ones(1, 384, 1, 1).to(dtype)})
+
+    def test_a_weight_that_is_there_twice(self) -> None:
+        state = random_weights("alexnet")
+        with pytest.raises(ValueError, match="the bias of convolution 0 is there twice"):
+            load_lpips(state | {"features.0.bias": torch.zeros(64)})
+
     def test_a_network_without_heads(self) -> None:
         assert has_heads(random_weights("alexnet"))
         state = alexnet().state_dict()

@@ -1,5 +1,6 @@
 """DINO ViTs in the real host: files good and bad, and the nodes that look, compare and invert."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,30 @@ class TestFiles:
             with pytest.raises(ValueError, match=complaint):
                 load(host, name)
         assert not (folder / "full.safetensors").exists()
+
+    def test_what_would_take_for_ever_is_refused_at_once(self, host, folder, tmp_path) -> None:
+        """Links to pipes and devices, a block of a billion, one number that poses as many, a program."""
+        os.mkfifo(tmp_path / "pipe")
+        (folder / "pipe.pth").symlink_to(tmp_path / "pipe")
+        (folder / "pipe.safetensors").symlink_to(tmp_path / "pipe")
+        (folder / "zero.pth").symlink_to("/dev/zero")
+        weights = random_weights()
+        save_file(weights | {"blocks.999999999.ls1.gamma": torch.ones(1)}, folder / "deep.safetensors")
+        torch.save(weights | {"cls_token": torch.ones(1).expand(1, 1, 10**9)}, folder / "wide.pth")
+        torch.save(weights | {"pos_embed": torch.ones(17).as_strided((1, 17, 128), (1, 1, 0))}, folder / "flat.pth")
+        torch.save(weights, folder / "legacy.pth", _use_new_zipfile_serialization=False)
+        for name, complaint in {
+            "pipe.pth": "is no file, or a link to none",
+            "pipe.safetensors": "is no file, or a link to none",
+            "zero.pth": "is no file, or a link to none",
+            "deep.safetensors": "they have 3 blocks",
+            "wide.pth": "reaches beyond its numbers",
+            "flat.pth": "reaches beyond its numbers|not stored one after the other",
+            "legacy.pth": "older than torch 1.6",
+        }.items():
+            with pytest.raises(ValueError, match=complaint) as caught:
+                load(host, name)
+            assert len(str(caught.value)) < 500
 
     def test_it_is_loaded_again_only_when_the_file_is_another(self, host, folder) -> None:
         save_file(random_weights(seed=1), folder / "changing.safetensors")

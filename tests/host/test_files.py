@@ -1,5 +1,8 @@
 """Save Inversion and Load Inversion: bit-identical, never outside their folder, and a sentence for every defect."""
 
+import errno
+import os
+
 import pytest
 import torch
 from appearance_transfer.tests.host import small_world as world
@@ -68,3 +71,81 @@ def test_damaged_and_foreign_files(host, inversion) -> None:
     with pytest.raises(ValueError, match="NaN|finite|infinite"):
         write(replace(inversion, trajectory=holed), folder / "holed.safetensors")
         load(host, "holed.safetensors")
+
+
+def test_links_out_of_the_folder_are_not_followed(host, inversion, tmp_path) -> None:
+    from appearance_transfer.host.files import INVERSIONS, path_of_text
+    from appearance_transfer.inversion.storage import save as write
+
+    write(inversion, tmp_path / "mine.safetensors")
+    (INVERSIONS.folder / "elsewhere.safetensors").symlink_to(tmp_path / "mine.safetensors")
+    (INVERSIONS.folder / "dangling.safetensors").symlink_to(tmp_path / "none")
+    os.mkfifo(INVERSIONS.folder / "pipe.safetensors")
+    with pytest.raises(ValueError, match="a link that leads out of the folder 'inversions'"):
+        load(host, "elsewhere.safetensors")
+    assert not {"dangling.safetensors", "pipe.safetensors"} & set(INVERSIONS.names())
+    with pytest.raises(ValueError, match="There is no inversion 'pipe.safetensors'"):
+        load(host, "pipe.safetensors")
+    import folder_paths
+
+    (tmp_path / "secret.txt").write_text("x")
+    folder = folder_paths.get_input_directory()
+    os.makedirs(folder, exist_ok=True)
+    os.symlink(tmp_path / "secret.txt", os.path.join(folder, "secret.txt"))
+    with pytest.raises(ValueError, match="a link that leads out of the folder 'input'"):
+        path_of_text("secret.txt")
+
+
+def full(monkeypatch) -> None:
+    """From now on the disk is full."""
+    from appearance_transfer.storage import whole_file
+
+    def no_room(descriptor) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(whole_file.os, "fsync", no_room)
+
+
+def test_a_full_disk_is_a_sentence(host, inversion, monkeypatch) -> None:
+    full(monkeypatch)
+    with pytest.raises(OSError, match=r"'zebra.safetensors' could not be saved: the disk is full .*queue again\."):
+        save(host, inversion, "zebra")
+
+
+def test_null_text_that_is_interrupted_on_a_full_disk_ends_as_interrupted(host, monkeypatch, caplog) -> None:
+    """What cannot be kept is said in the log; it is not what ended the run."""
+    import comfy.model_management as management
+    from appearance_transfer.nodes.null_text import _keep
+
+    full(monkeypatch)
+    ddim = world.invert(world.small_model(), world.latents(1))
+    try:
+        raise management.InterruptProcessingException
+    except management.InterruptProcessingException:
+        _keep(ddim)
+    assert "are lost: 'unfinished_null_text.safetensors' could not be saved: the disk is full" in caplog.text
+
+
+def test_a_training_that_is_interrupted_on_a_full_disk_ends_as_interrupted(host, monkeypatch, caplog) -> None:
+    import comfy.model_management as management
+    from appearance_transfer.host.files import GENERATORS
+    from appearance_transfer.host.training_run import Keeping, run_training
+
+    class Interrupted:
+        steps = 0
+
+        def advance(self):
+            self.steps += 1
+            management.interrupt_current_processing(True)
+            return None
+
+        def output(self):
+            raise AssertionError("no previews were asked for")
+
+    full(monkeypatch)
+    try:
+        with pytest.raises(management.InterruptProcessingException):
+            run_training(Interrupted(), 5, 0, Keeping(GENERATORS, lambda: b"weights", "the reader", "the trainer"))
+    finally:
+        management.interrupt_current_processing(False)
+    assert "and its Splice generator is lost: 'unfinished.safetensors' could not be saved" in caplog.text

@@ -6,7 +6,7 @@ import pytest
 import torch
 from appearance_transfer.pocket.autoencoder import Autoencoder, host_tensors
 from appearance_transfer.pocket.captions import caption
-from appearance_transfer.pocket.checkpoint import read_checkpoint
+from appearance_transfer.pocket.checkpoint_file import read_checkpoint
 from appearance_transfer.pocket.diffusion import alpha_bars
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene

@@ -28,7 +28,10 @@ def make(method="ddpm", dtype=torch.float32) -> Inversion:
         seed=2**63 + 5,
         method=method,
         fingerprint={"architecture": "sd15", "weights": "abc"},
-        conditioning={"cross_attn": torch.randn(1, 7, 8, generator=generator).expand(2, -1, -1)},
+        conditioning={
+            "positive": torch.randn(1, 7, 8, generator=generator).expand(2, -1, -1),
+            "negative": torch.randn(1, 7, 8, generator=generator),
+        },
     )
 
 
@@ -94,8 +97,8 @@ def test_what_is_saved_comes_back_bit_by_bit(path, method, dtype):
 
 
 def test_embeddings_may_be_one_tensor(path):
-    shared = torch.ones(2, 3)
-    inversion = dataclasses.replace(make(), conditioning={"cross_attn": shared, "pooled": shared})
+    shared = torch.ones(2, 3, 4)
+    inversion = dataclasses.replace(make(), conditioning={"positive": shared, "negative": shared})
     storage.save(inversion, path)
     assert_same(storage.load(path), inversion)
 
@@ -184,6 +187,13 @@ def entries(path, values) -> None:
     rewrite(path, lambda header: header["conditioning"].update(values))
 
 
+POSITIVE = "conditioning.positive"
+
+
+def nested(depth: int) -> dict:
+    return {"a": nested(depth - 1)} if depth else {}
+
+
 DEFECTS = {
     "missing": (lambda path: None, "no inversion file"),
     "empty": (lambda path: path.write_bytes(b""), "damaged"),
@@ -223,6 +233,31 @@ DEFECTS = {
     "NaN": (lambda path: rewrite(path, None, lambda t: t["trajectory"].view(-1)[3:4].fill_(torch.nan)), "NaN"),
     "infinite": (lambda path: rewrite(path, None, lambda t: t["noise_maps"].view(-1)[3:4].fill_(torch.inf)), "NaN"),
     "integers": (lambda path: rewrite(path, None, lambda t: t.update(trajectory=t["trajectory"].int())), "numbers"),
+    "8-bit floats": (
+        lambda path: rewrite(path, None, lambda t: t.update(trajectory=t["trajectory"].to(torch.float8_e4m3fn))),
+        "8-bit numbers",
+    ),
+    "no text": (lambda path: rewrite(path, None, lambda t: t.pop(POSITIVE)), "lacks the conditioning.positive"),
+    "another name": (
+        lambda path: rewrite(path, None, lambda t: t.update({"conditioning.Positive": t.pop(POSITIVE)})),
+        "lacks the conditioning.positive",
+    ),
+    "a tensor of nothing": (lambda path: rewrite(path, None, lambda t: t.update(x=torch.ones(1))), "also holds 'x'"),
+    "a text of whole numbers": (
+        lambda path: rewrite(path, None, lambda t: t.update({POSITIVE: t[POSITIVE].int()})),
+        "whole numbers",
+    ),
+    "a text of another rank": (
+        lambda path: rewrite(path, None, lambda t: t.update({POSITIVE: t[POSITIVE][0]})),
+        "3 dimensions",
+    ),
+    "endless eta": (lambda path: rewrite(path, lambda h: h.update(eta=float("inf"))), "'eta' is infinite"),
+    "endless seed": (lambda path: rewrite(path, lambda h: h.update(seed=float("inf"))), "'seed' is infinite"),
+    "a seed of a thousand digits": (lambda path: rewrite(path, lambda h: h.update(seed=10**1000)), "a huge number"),
+    "flow a text": (lambda path: rewrite(path, lambda h: h.update(flow="no")), "true or false"),
+    "deep": (lambda path: rewrite(path, lambda h: h.update(fingerprint=nested(40))), "nested more than 16"),
+    "very deep": (lambda path: rewrite(path, metadata={storage.KIND.key: "[" * 100_000}), "nested more than 16"),
+    "a pipe": (lambda path: os.mkfifo(path), "no inversion file"),
 }
 
 

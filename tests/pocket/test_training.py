@@ -7,7 +7,8 @@ import json
 import pytest
 import torch
 from appearance_transfer.pocket.autoencoder import Autoencoder
-from appearance_transfer.pocket.checkpoint import read_checkpoint, write_checkpoint
+from appearance_transfer.pocket.checkpoint import CHECKPOINT, HEADER, write_checkpoint
+from appearance_transfer.pocket.checkpoint_file import read_checkpoint
 from appearance_transfer.pocket.diffusion import add_noise, alpha_bars, loss_weights, sample_ddim
 from appearance_transfer.pocket.latents import LatentPlan
 from appearance_transfer.pocket.render import render
@@ -33,8 +34,10 @@ from appearance_transfer.pocket.training_files import TrainingLog
 from appearance_transfer.pocket.training_state import TrainingState, load_average, saved_counts
 from appearance_transfer.pocket.unet import UNet, UNetConfig
 from appearance_transfer.pocket.workers import Worker
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
+OUT = "model.diffusion_model.out.2.weight"
 SMALL = UNetConfig(model_channels=32, channel_mult=(1, 1), num_heads=2)
 ALONE = Worker(0, 1, torch.device("cpu"))
 
@@ -137,6 +140,39 @@ def test_foreign_and_damaged_files_are_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(ValueError, match="damaged"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda facts, tensors: tensors.pop(next(iter(tensors))), "is missing"),
+        (lambda facts, tensors: tensors.update(x=torch.zeros(1)), "x is nothing of it"),
+        (lambda facts, tensors: tensors.update({OUT: torch.zeros(1)}), "has the shape"),
+        (lambda facts, tensors: tensors.update({OUT: tensors[OUT].int()}), "floating-point numbers are needed"),
+        (lambda facts, tensors: tensors[OUT].fill_(torch.nan), "NaN"),
+        (lambda facts, tensors: facts.pop("tokens"), "lacks 'tokens'"),
+        (lambda facts, tensors: facts["tokens"].reverse(), "other words"),
+        (lambda facts, tensors: facts["unet"].pop("num_heads"), "lacks 'num_heads'"),
+        (lambda facts, tensors: facts["unet"].update(num_heads=7), "into their heads"),
+        (lambda facts, tensors: facts["unet"].update(channel_mult=[1] * 10**6), "list of at most 8"),
+        (lambda facts, tensors: facts["unet"].update(model_channels=float("inf")), "is infinite"),
+        (lambda facts, tensors: facts["unet"].update(model_channels=63, num_heads=1), "that can be used"),
+        (lambda facts, tensors: facts["text"].update(hidden_size=128), "U-Net wants 64"),
+        (lambda facts, tensors: facts.update(prediction="v"), "'prediction' is 'v'"),
+        (lambda facts, tensors: facts.update(format=2), "reads format 1"),
+    ],
+)
+def test_every_defect_of_a_checkpoint_is_named(tmp_path, damage, sentence):
+    path = tmp_path / "pocket.safetensors"
+    with safe_open(CHECKPOINT, "pt") as file:
+        facts = json.loads(file.metadata()[HEADER])
+    tensors = load_file(CHECKPOINT)
+    damage(facts, tensors)
+    save_file(tensors, path, {HEADER: json.dumps(facts)})
+    with pytest.raises(ValueError, match=sentence) as caught:
+        read_checkpoint(path)
+    assert path.name in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_unknown_tokens_look_like_the_average_word():

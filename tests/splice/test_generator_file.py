@@ -91,6 +91,12 @@ DEFECTS = {
     "another shape": (lambda path: change(path, None, lambda t: t.update({FIRST: torch.zeros(4)})), "does not fit"),
     "integers": (lambda path: change(path, None, lambda t: t.update({FIRST: t[FIRST].int()})), "does not fit"),
     "NaN": (lambda path: change(path, None, lambda t: t[FIRST].fill_(torch.nan)), "NaN"),
+    "endless steps": (lambda path: change(path, lambda h: h.update(steps=float("inf"))), "'steps' is infinite"),
+    "steps a text": (lambda path: change(path, lambda h: h.update(steps="12")), "'steps' is '12'"),
+    "8-bit floats": (
+        lambda path: change(path, None, lambda t: t.update({FIRST: t[FIRST].to(torch.float8_e5m2)})),
+        "8-bit numbers",
+    ),
 }
 
 

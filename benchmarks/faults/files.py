@@ -1,0 +1,95 @@
+"""Part *files*: every file that the pack reads, damaged in every way, through its own loader.
+
+As promised is a sentence, or something that can be used. Not as promised: another exception, a wrong result, more than
+25 seconds, memory out of proportion, or a link to elsewhere that was followed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from .judged_load import fault
+from .model_subjects import models, pocket
+from .part import Result, Setting
+from .subjects import Subject, manifest, picture, records
+
+OUTSIDE = "link out of the folder"
+ODD_PLACES = (
+    "pipe", "link to a pipe", "link to a device", "folder", "dangling link", "circle", OUTSIDE, "missing",
+)  # fmt: skip
+SHARE_OF_PLACES = 0.05
+
+
+def files(setting: Setting) -> Iterator[Result]:
+    """Damaged files of every kind, by their shares of `setting.count`."""
+    setting.host()  # loaders ask ComfyUI for folders and devices
+    place = setting.home / "fuzzed"
+    place.mkdir()
+    subjects = [*records(), manifest(place), picture(place), pocket(place), *models()]
+    total = sum(subject.share for subject in subjects)
+    for subject in subjects:
+        cases = max(len(subject.damages), round(setting.count * subject.share / total))
+        yield from _cases(subject, cases, setting)
+
+
+def _cases(subject: Subject, count: int, setting: Setting) -> Iterator[Result]:
+    """The good file first, then damaged ones; each is drawn from a seed of its own, which a failure names."""
+    _put(subject.path, subject.whole)
+    yield Result(subject.name, fault(subject.load, subject.check, len(subject.whole)))
+    for number in range(count - 1):
+        seed = f"{setting.seed} {subject.name} {number}"
+        draw = random.Random(seed)
+        check = subject.check
+        if draw.random() < SHARE_OF_PLACES:
+            told = draw.choice(ODD_PLACES)
+            size = _put_oddly(told, subject, setting.home)
+            if told == OUTSIDE and subject.contained:
+                check = _followed
+        else:
+            damage = draw.choice(subject.damages)
+            data = damage(draw, subject.whole)
+            _put(subject.path, data)
+            told, size = damage.__name__, len(data)
+        wrong = fault(subject.load, check, size)
+        yield Result(subject.name, f"[seed {seed!r}, {told}] {wrong}" if wrong else "")
+    _put(subject.path, subject.whole)
+
+
+def _followed(found: object) -> str:
+    return "a link out of the folder was followed"
+
+
+def _put(path: Path, data: bytes) -> None:
+    _clear(path)
+    path.write_bytes(data)
+
+
+def _put_oddly(odd: str, subject: Subject, home: Path) -> int:
+    """Something that is no file, or lies elsewhere, in the place of a file; gives the bytes that may be read there."""
+    path, outside = subject.path, home / "outside"
+    _clear(path)
+    if odd == "pipe":
+        os.mkfifo(path)
+    elif odd == "folder":
+        path.mkdir()
+    elif odd == "link to a pipe":
+        _clear(outside)
+        os.mkfifo(outside)
+        path.symlink_to(outside)
+    elif odd == OUTSIDE:
+        _put(outside, subject.whole)
+        path.symlink_to(outside)
+    elif odd != "missing":
+        path.symlink_to({"link to a device": Path("/dev/zero"), "dangling link": home / "nothing", "circle": path}[odd])
+    return len(subject.whole)
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
