@@ -18,9 +18,11 @@ from typing import NamedTuple
 from ..developer.console import say
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
+from .faults.files import files
 from .faults.inputs import inputs
 from .faults.interrupts import interrupts
 from .faults.part import Part, Result, Setting
+from .faults.saving import saving
 from .faults.soak import soak
 from .reporting import RESULTS
 from .reporting.table import write_rows
@@ -37,6 +39,8 @@ class Planned(NamedTuple):
 
 
 PARTS: dict[str, Planned] = {
+    "files": Planned(files, 10_000),
+    "saving": Planned(saving, 2_000),
     "inputs": Planned(inputs, 3000),
     "interrupts": Planned(interrupts, 150),
     "soak": Planned(soak, 300),

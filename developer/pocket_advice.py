@@ -24,7 +24,7 @@ def uses_pocket_checkpoint(workflow: Mapping[str, Any]) -> bool:
 
 def advise(files: Sequence[Path]) -> None:
     """Say what to give instead where one of the images is far from the pocket world, with the first such name."""
-    from ..pocket.checkpoint import read_checkpoint
+    from ..pocket.checkpoint_file import read_checkpoint
 
     networks = read_checkpoint().models()
     far = next((file for file in files[:LOOKED_AT] if _is_far(networks, file)), None)

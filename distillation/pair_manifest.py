@@ -60,13 +60,15 @@ class OpenManifest:
     def add(self, pair: Pair) -> None:
         """Add a line, in the place of a torn one, and wait until it is on the disk."""
         line = json.dumps(asdict(pair)).encode("ascii") + b"\n"
-        self.file.truncate(self.whole)
+        rest = line if self.ended else b"\n" + line
+        descriptor = self.file.fileno()  # not through its buffer, which would write again what has failed
+        os.ftruncate(descriptor, self.whole)
         try:
-            self.file.write(line if self.ended else b"\n" + line)
-            self.file.flush()
-            os.fsync(self.file.fileno())
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
         except OSError:
-            os.truncate(self.file.fileno(), self.whole)
+            os.ftruncate(descriptor, self.whole)
             raise
 
 

@@ -3,8 +3,6 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +14,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..splice.vit import VisionTransformer, empty_vit, is_weight, load_vit
-from ..storage.regular_file import open_regular
-from ..storage.safetensors_table import read_table
-from ..storage.torch_archive import read_archive
+from ..storage.weights_file import PICKLED, SAFE, open_weights
 from ..storage.whole_file import write_whole
 from .files import path_in_models
 from .pictures import as_pictures
 from .quoting import quoted
 
 FOLDER = "dino"
-SAFE, PICKLED = ".safetensors", ".pth"
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 log = logging.getLogger("appearance_transfer")
@@ -79,8 +74,7 @@ def load_managed_vit(name: str, precision: str = "fp32") -> ManagedVit:
     path = dino_path(name)
     with torch.inference_mode(False):  # so that gradients can go through
         state = _read(path)
-        with _refused(path):
-            vit = load_vit({name: tensor.to(PRECISIONS[precision]) for name, tensor in state.items()})
+        vit = _network(path, {name: tensor.to(PRECISIONS[precision]) for name, tensor in state.items()})
         if path.suffix == PICKLED:
             _convert(state, path.with_suffix(SAFE))
     # Not the host's dynamic patcher: it streams weights through buffers that autograd would find overwritten.
@@ -93,26 +87,16 @@ def _read(path: Path) -> dict[str, Tensor]:
     """The weights of a file on the CPU, of the .safetensors beside a .pth if there is one; judged before it is read."""
     converted = path.with_suffix(SAFE)
     source = converted if converted.is_file() else path
-    with open_regular(source) as file:
-        try:
-            table = read_table(file) if source.suffix == SAFE else read_archive(file)
-        except ValueError as error:
-            raise ValueError(
-                f"{source.name!r} is damaged, incomplete or holds more than weights ({error}). Download the backbone "
-                "file again, or choose another."
-            ) from error
-        with _refused(source):
-            shapes = table.on_meta(is_weight)
-            empty_vit(shapes)
-            return table.read(shapes)
+    with open_weights(source) as table:
+        shapes = table.on_meta(is_weight)
+        empty_vit(shapes)
+        return table.read(shapes)
 
 
-@contextmanager
-def _refused(path: Path) -> Iterator[None]:
-    """Say which file it is that cannot be used."""
+def _network(path: Path, weights: dict[str, Tensor]) -> VisionTransformer:
     try:
-        yield
-    except ValueError as error:
+        return load_vit(weights)
+    except ValueError as error:  # of their numbers; all else has been judged
         raise ValueError(f"{path.name!r} cannot be used. {error}") from error
 
 

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from ..evaluation.backbone import Backbone, load_backbone
 from ..evaluation.perceptual import PerceptualDistance, has_heads, is_weight, load_lpips
-from ..storage.regular_file import open_regular
-from ..storage.safetensors_table import read_table
+from ..storage.weights_file import open_weights
 from .files import SUFFIX, path_in_models
 from .quoting import quoted
 
@@ -41,15 +40,11 @@ def lpips_path(name: str) -> Path:
 
 def load_weights(name: str, load: Callable[[Mapping[str, Tensor]], Network]) -> Network:
     """What `load` makes of the tensors of a file. Raises ValueError for a file that is not there, damaged or unfit."""
-    try:
-        with open_regular(lpips_path(name)) as file:
-            table = read_table(file)
-            shapes = table.on_meta(is_weight)
-            with torch.device("meta"):
-                load(shapes)  # what does not fit is refused before it is read
-            return load(table.read(shapes))
-    except ValueError as error:
-        raise ValueError(f"{name!r} cannot be used. {error}") from error
+    with open_weights(lpips_path(name)) as table:
+        shapes = table.on_meta(is_weight)
+        with torch.device("meta"):
+            load(shapes)  # what does not fit is refused before it is read
+        return load(table.read(shapes))
 
 
 @dataclass(frozen=True, eq=False)

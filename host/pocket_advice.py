@@ -6,7 +6,8 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ..pocket.autoencoder import CHANNELS
-from ..pocket.checkpoint import CHECKPOINT, read_checkpoint
+from ..pocket.checkpoint import CHECKPOINT
+from ..pocket.checkpoint_file import read_checkpoint
 from ..pocket.familiarity import FAR, strangeness_of_latents
 from .pocket_checkpoint import PocketSD
 

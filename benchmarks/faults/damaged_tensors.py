@@ -140,7 +140,7 @@ def other_program(draw: random.Random, data: bytes) -> bytes:
 
 
 def other_object(draw: random.Random, data: bytes) -> bytes:
-    """What else torch.save writes: more than one network, other objects, views of a few numbers, the form before 1.6."""
+    """What else torch.save writes: several networks, other objects, views of a few numbers, the form before 1.6."""
     state = torch.load(io.BytesIO(data), weights_only=True)
     name = draw.choice(sorted(state))
     tensor = state[name]

@@ -32,8 +32,12 @@ def files(setting: Setting) -> Iterator[Result]:
     subjects = [*records(), manifest(place), picture(place), pocket(place), *models()]
     total = sum(subject.share for subject in subjects)
     for subject in subjects:
+        made = not subject.path.parent.exists()
+        subject.path.parent.mkdir(parents=True, exist_ok=True)
         cases = max(len(subject.damages), round(setting.count * subject.share / total))
         yield from _cases(subject, cases, setting)
+        if made:
+            shutil.rmtree(subject.path.parent)
 
 
 def _cases(subject: Subject, count: int, setting: Setting) -> Iterator[Result]:
@@ -56,7 +60,7 @@ def _cases(subject: Subject, count: int, setting: Setting) -> Iterator[Result]:
             told, size = damage.__name__, len(data)
         wrong = fault(subject.load, check, size)
         yield Result(subject.name, f"[seed {seed!r}, {told}] {wrong}" if wrong else "")
-    _put(subject.path, subject.whole)
+    _clear(subject.path)
 
 
 def _followed(found: object) -> str:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ def models() -> Iterator[Subject]:
     """Files of models, of texts and of ComfyUI's text encoders; ComfyUI runs in this process."""
     import folder_paths
 
-    from ...host.clip_agreement import _names_in
+    from ...host.clip_agreement import _file_lacks_projection
     from ...host.dino import load_managed_vit
     from ...host.files import path_of_text, read_text
     from ...host.perceptual import load_perceptual_network
@@ -36,8 +37,6 @@ def models() -> Iterator[Subject]:
     torch.save(state, pickled)
     folders = {name: Path(folder_paths.models_dir) / name for name in ("dino", "lpips")}
     folders |= {"input": Path(folder_paths.get_input_directory())}
-    for folder in folders.values():
-        folder.mkdir(parents=True, exist_ok=True)
 
     def network(found: Any) -> str:
         return _sound(found.patcher.model)
@@ -54,10 +53,9 @@ def models() -> Iterator[Subject]:
     path, lpips = folders["lpips"] / "fuzzed.safetensors", partial(load_perceptual_network, "fuzzed.safetensors")
     yield Subject("LPIPS", path, save(_lpips()), lpips, network, (*BYTES, *TENSORS * 2), 0.5, contained=False)
     path = folders["input"] / "clip.safetensors"
-    names = partial(_names_in, str(path))
-    yield Subject(
-        "names in a text encoder's file", path, vit, names, lambda found: "", (*BYTES, *TENSORS), 0.5, contained=False
-    )
+    clip = SimpleNamespace(patcher=SimpleNamespace(cached_patcher_init=(None, ([str(path)],))))
+    lacks = partial(_file_lacks_projection, clip)
+    yield Subject("text encoder", path, vit, lacks, lambda found: "", (*BYTES, *TENSORS), 0.5, contained=False)
     path, text = folders["input"] / "fuzzed.txt", "\n".join(f"a photo of a caf\u00e9 {n}" for n in range(50))
     yield Subject(
         "sentences", path, text.encode(), lambda: parse_bank(read_text(path_of_text("fuzzed.txt")), "source"),

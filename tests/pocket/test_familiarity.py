@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from appearance_transfer.pocket.checkpoint import read_checkpoint
+from appearance_transfer.pocket.checkpoint_file import read_checkpoint
 from appearance_transfer.pocket.familiarity import FAR, strangeness, strangeness_of_latents
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
