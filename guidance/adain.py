@@ -34,13 +34,16 @@ def adain(
 
     A mask with fewer than two full pixels has no statistics: one warning, and the whole map is measured, as without
     masks (a content mask that is 0 everywhere does not blend either). Where only one of two masks has statistics, x
-    stays as it is: an object with the colours of a whole picture is worse than an object with its own.
+    stays as it is: an object with the colours of a whole picture is worse than an object with its own. A map of a
+    single pixel has no spread; x then keeps its own and takes the mean alone.
     warn: False where the same masks have been warned about before.
     """
     mean_x, std_x = _statistics(x, content_mask)
     mean_s, std_s = _statistics(style, style_mask)
     if warn:
         _warn(content_mask, style_mask)
+    if min(x.shape[-2:].numel(), style.shape[-2:].numel()) < 2:
+        std_x = std_s = torch.ones_like(std_x)
     moved = ((x - mean_x) / std_x * std_s + mean_s).to(x.dtype)
     if content_mask is None:
         return moved
@@ -66,7 +69,7 @@ def _statistics(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         inside = ((mask > FULL) | ~has_statistics(mask)[:, None, None])[:, None].to(x)
     count = inside.sum(dim=(-1, -2), keepdim=True)
     mean = (x * inside).sum(dim=(-1, -2), keepdim=True) / count
-    variance = ((x - mean).square() * inside).sum(dim=(-1, -2), keepdim=True) / (count - 1)
+    variance = ((x - mean).square() * inside).sum(dim=(-1, -2), keepdim=True) / (count - 1).clamp(min=1)
     return mean, (variance + EPSILON).sqrt()
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+from torch import Tensor
+
 from .input_fits import check_together
 from .quoting import quoted
 from .socket_values import complaint
@@ -51,6 +53,19 @@ def check_inputs(declared: Sequence[Any], given: Mapping[str, Any], choices_too:
         if wrong:
             raise ValueError(f"{name} {wrong}")
     check_together({name: (_kinds(one), value) for name, one, value in arrived if value is not None})
+
+
+def masks_as_batches(declared: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs with every MASK [H, W] as [1, H, W]: a node sees masks in this form alone, [B, H, W]."""
+    kinds = {one.id: _kinds(getattr(getattr(one, "template", None), "input", one)) for one in declared}
+    return {name: _as_batch(value) if kinds.get(name) == ["MASK"] else value for name, value in given.items()}
+
+
+def _as_batch(masks: Any) -> Any:
+    """One MASK, or those of a growing input by their names, with a batch dimension."""
+    if isinstance(masks, Mapping):
+        return {name: _as_batch(mask) for name, mask in masks.items()}
+    return masks[None] if isinstance(masks, Tensor) and masks.ndim == 2 else masks
 
 
 def _arrived(declared: Sequence[Any], given: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

@@ -12,6 +12,8 @@ from .files import ReadsFile
 def guarded(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
     """The same node, whose inputs are checked by the types of its sockets before it runs; see host/input_checks.py.
 
+    Masks reach it with a batch dimension, whether they came with one or not.
+
     Raises, when the node is run, ValueError in one sentence that names the input at fault.
     """
     execute = node.execute.__func__
@@ -20,13 +22,13 @@ def guarded(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
 
     @functools.wraps(execute)
     def checked(cls, *args: Any, **inputs: Any) -> io.NodeOutput:
-        from ..host.input_checks import check_inputs, check_names
+        from ..host.input_checks import check_inputs, check_names, masks_as_batches
 
         declared = cls.define_schema().inputs  # anew: lists of files change while ComfyUI runs
         check_names(declared, inputs)
-        given = signature.bind(cls, *args, **inputs).arguments
-        check_inputs(declared, _flat(signature, given), choices_too=not checks_names_itself)
-        return execute(cls, *args, **inputs)
+        given = _flat(signature, signature.bind(cls, *args, **inputs).arguments)
+        check_inputs(declared, given, choices_too=not checks_names_itself)
+        return execute(cls, **masks_as_batches(declared, given))
 
     members = {"execute": classmethod(checked), "__module__": node.__module__, "__doc__": node.__doc__}
     return type(node.__name__, (node,), members)

@@ -37,6 +37,16 @@ def test_the_output_has_the_statistics_of_the_style():
     torch.testing.assert_close(out.std(dim=(-1, -2)), style.std(dim=(-1, -2)), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("size", "style_size"), [((1, 1), (1, 1)), ((1, 1), (6, 5)), ((6, 5), (1, 1))])
+def test_a_map_of_one_pixel_gives_or_takes_the_mean_alone(size, style_size, masked):
+    x, style = randn(2, 4, *size), randn(1, 4, *style_size, seed=1)
+    masks = (torch.ones(1, *size), torch.ones(1, *style_size)) if masked and size == style_size else ()
+    out = adain(x, style, *masks)
+    expected = x - x.mean(dim=(-1, -2), keepdim=True) + style.mean(dim=(-1, -2), keepdim=True)
+    torch.testing.assert_close(out, expected)
+
+
 def test_the_variance_is_unbiased():
     """Three pixels and two: with n instead of n - 1 the ratio of the spreads would differ."""
     x = torch.tensor([-1.0, 0.0, 1.0]).view(1, 1, 1, 3)
