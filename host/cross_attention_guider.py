@@ -32,7 +32,7 @@ from ..guidance.cross_attention import (
 from ..inversion.schedule import Schedule
 from ..inversion.step import step
 from .conditioning import same_text
-from .cross_attention_maps import MapRecorder, Maps, with_shifts
+from .cross_attention_maps import MapRecorder, Maps, with_shifts, without_control
 from .families import text_blocks
 from .gradients import autograd_inside, differentiable, transformers_recomputed
 from .schedules import schedule_of
@@ -198,7 +198,8 @@ class _Reference:
         guider, x = self.guider, self._x
         recorder = MapRecorder(guider.blocks)
         sigma = x.new_full((len(x),), self.schedule.sigmas[self.level])
-        prompts = [guider.conds["original"], None if guider.one_text else guider.conds["negative"]]
+        prompts = [without_control(guider.conds["original"])]
+        prompts.append(None if guider.one_text else without_control(guider.conds["negative"]))
         options = recorder.options(self.model_options)
         positive, negative = comfy.samplers.calc_cond_batch(guider.inner_model, prompts, x, sigma, options)
         denoised = positive if guider.one_text else negative + guider.cfg * (positive - negative)
@@ -216,7 +217,7 @@ def attention_gradient(
     """
     recorder = MapRecorder(guider.blocks)
     shifts = x.new_zeros((len(PROMPTS), *x.shape), requires_grad=True)
-    prompts = [guider.conds["positive"], guider.conds["negative"]]
+    prompts = [without_control(guider.conds[which]) for which in ("positive", "negative")]
     options = with_shifts(recorder.options(model_options), shifts)
     comfy.samplers.calc_cond_batch(guider.inner_model, prompts, x, sigma, options)
     of_prompts = [

@@ -65,3 +65,11 @@ def with_shifts(model_options: dict[str, Any], shifts: Tensor) -> dict[str, Any]
     options = comfy.model_patcher.create_model_options_clone(model_options)
     comfy.patcher_extension.add_wrapper_with_key(DIFFUSION_MODEL, KEY, shifted, options, is_model_options=True)
     return options
+
+
+def without_control(prompt: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A processed conditioning without its ControlNets, for a forward that records maps.
+
+    The host adds their residuals in place, which autograd cannot follow, and an inverted picture was made without them.
+    """
+    return [{key: value for key, value in cond.items() if key != "control"} for cond in prompt]

@@ -88,6 +88,7 @@ class Run(ABC):
         self.step = -1
         self.banks: list[Shown] = []
         self._positive: set[Any] = set()
+        self._met_at: int | None = None  # the last step at which the positive prompt was the first
         kind = ReplayedReference if settings.replayed else RecordedReference
         self.appearances = [kind(appearance.inversion) for appearance in plan.appearances]
         self.structure = kind(plan.structure) if plan.structure is not None else None
@@ -192,11 +193,14 @@ class Run(ABC):
         named = zip(extra.get("uuids", ()), prompts, strict=False)  # who asks the network by himself names none
         first = {uuid for uuid, prompt in named if prompt == POSITIVE}
         if first and self._positive and not first & self._positive:
-            self.warn_once(
-                "This guider does not count the positive prompt as its first, so the transfer is off: it would land in "
-                "another one. Use CFG Guider, Basic Guider or Appearance Guider."
-            )
+            if self._met_at != self.step:  # else another node looks at a text of its own (Self-Attention Guidance)
+                self.warn_once(
+                    "This guider does not count the positive prompt as its first, so the transfer is off: it would "
+                    "land in another one. Use CFG Guider, Basic Guider or Appearance Guider."
+                )
             return False
+        if first:
+            self._met_at = self.step
         return True
 
     def shares_at(self, grid: tuple[int, int]) -> Tensor:

@@ -283,6 +283,21 @@ class TestWhatMustBeEqual:
         assert world.relative(together[1:], alone) < 1e-3
 
 
+class TestControlNet:
+    def test_it_reaches_the_edit_and_not_the_maps(self, host, model, inversion, seen) -> None:
+        """The host adds what a ControlNet says in place, which gradients do not survive."""
+        from appearance_transfer.tests.host.neighbors import controlled
+
+        plain = edit(model, inversion)
+        with torch.inference_mode():
+            texts = [controlled(host.nodes, world.prompt(number)) for number in (ORIGINAL, EDITED)]
+        steered = edit(model, inversion, positive=texts[0], edited=texts[1])
+        assert world.relative(steered, plain) > 1e-2
+        gradient, losses = seen[0]
+        assert torch.equal(seen[STEPS][0], gradient)
+        assert torch.equal(seen[STEPS][1], losses)
+
+
 class TestResult:
     def test_every_carry_and_every_level_has_a_result_of_its_own(self, model, inversion) -> None:
         results = [edit(model, inversion, carry=carry) for carry in ("negative", "conditional", "mean", "original")]
