@@ -43,6 +43,7 @@ class Outcome:
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each output node reports to the page
     seconds: dict[str, float] = field(default_factory=dict)  # wall time of each node that ran
     cached: list[str] = field(default_factory=list)  # nodes that the host did not run again
+    refused: GraphError | None = None  # what was wrong with other outputs, which the host left out
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Client:
                 receipt = await answer.json()
             if answer.status != 200:
                 raise rejection(receipt.get("error"), receipt.get("node_errors"))
-            outcome = Outcome()
+            errors = receipt.get("node_errors")
+            outcome = Outcome(refused=rejection(None, errors) if errors else None)
             await _follow(socket, receipt["prompt_id"], outcome, watch)
             async with session.get(f"/history/{receipt['prompt_id']}") as answer:
                 history = await answer.json()

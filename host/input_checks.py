@@ -58,7 +58,7 @@ def check_inputs(declared: Sequence[Any], given: Mapping[str, Any], choices_too:
 def masks_as_batches(declared: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs with every MASK [H, W] as [1, H, W]: a node sees masks in this form alone, [B, H, W]."""
     kinds = {one.id: _kinds(getattr(getattr(one, "template", None), "input", one)) for one in declared}
-    return {name: _as_batch(value) if kinds.get(name) == ["MASK"] else value for name, value in given.items()}
+    return {name: _as_batch(value) if "MASK" in kinds.get(name, ()) else value for name, value in given.items()}
 
 
 def _as_batch(masks: Any) -> Any:

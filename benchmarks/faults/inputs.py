@@ -30,7 +30,7 @@ WRONG_FOR: dict[str, tuple[str, ...]] = {
     ),
     "MASK": (
         "a mask with NaN", "no masks", "a mask without pixels", "a mask of whole numbers", "an image with NaN",
-        "three masks", "a mask of another shape",
+        "three masks", "a mask of another shape", "a mask without its batch",
     ),
     "LATENT": (
         "a latent with NaN", "no latents", "a latent without pixels", "a latent of 16 channels",
@@ -47,8 +47,11 @@ WRONG_FOR: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The names of the wrong values of each type of socket, besides `OBJECTS`; see wrong_values/values.py."""
 
-MISFITS = {"three masks", "a mask of another shape", "a latent of 16 channels", "a conditioning of another CLIP"}
-"""Sound in themselves: they must be refused where the node has what they do not fit."""
+MAY_WORK = {
+    "three masks", "a mask of another shape", "a mask without its batch", "a latent of 16 channels",
+    "a conditioning of another CLIP", "rising sigmas", "one sigma",
+}  # fmt: skip
+"""Sound in themselves: they are refused where the node has what they do not fit."""
 
 TEXTS = {
     "structure_points": ("[" * 100_000, '{"x":' * 50_000, "x" * 100_000, "[[1e999, 2]]", "[[" + "9" * 5000 + ", 2]]"),
@@ -66,7 +69,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "InvertImageDDPM": {"steps": 4, "start_at": 1},
     "InvertImageDDIM": {"steps": 4},
     "NullTextInversion": {"steps": 4, "updates": 1},
-    "DIFTFeatures": {"preset": "pocket", "ensemble": 1},
+    "DIFTFeatures": {"preset": "pocket", "ensemble": 1, "latent": ["LATENT", 0]},
+    "CLIPSimilarity": {"appearance": ["scene", 0]},
     "MirrorToMatch": {"preset": "pocket", "ensemble": 1},
     "LatentDeviation": {"first_step": 1, "last_step": 2, "ensemble": 1},
     "SelfSegmentation": {"step": 1, "prompt": "a photo of a horse"},
@@ -77,7 +81,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "DINOFeatures": {"resolution": 64},
     "EditDirection": {"count": 5},
     "TrainDistilledEditor": {"size": "64", "steps": 1, "batch": 1, "width": 0.0625, "preview_every": 0},
-    "PCK": {"structure_points": "64, 64", "appearance_points": "64, 64"},
+    "PCK": {"structure_points": "64, 64", "appearance_points": "64, 64", "reference": "image"},
+    "ComparisonGrid": {"captions": "output"},
     "EditPairCollector": {"overlap": 0.0, "gain": -2.0},
 }
 
@@ -143,19 +148,26 @@ def _cases_of(base: Graph, name: str, types: str, options: Mapping[str, Any], op
         for value in WRONG_FOR.get(kind, ()):
             of_another_kind = len(kinds) > 1 and value in ("an image without its batch", *fitting.get(kind, ()))
             if not of_another_kind:
-                yield Case(_row(kind, value), name, _linked(base, name, value), may_work=value in MISFITS)
+                may_work = value in MAY_WORK or _in_range(value, options)
+                yield Case(_row(kind, value), name, _linked(base, name, value), may_work)
     for value in OBJECTS:
         fits = {"a number": {"FLOAT", "INT"}, "a text": {"STRING", "COMBO"}}.get(value, set()) & set(kinds)
         if not fits and not (value == "nothing" and optional):
             yield Case("foreign objects", name, _linked(base, name, value))
     if types in ("FLOAT", "INT"):
         for number in (float("nan"), float("inf"), -1e30, 10**30, None, "seven", {}):
-            yield Case("numbers in a widget", name, _with(base, {name: number}))
+            yield Case("numbers in a widget", name, _with(base, {name: number}), may_work=_in_range(number, options))
     for text in TEXTS.get(name, ()) if types == "STRING" or name == "name" else ():
         yield Case("texts", name, _with(base, {name: text}), may_work=text == "" and name != "name")
     if types == "STRING":
         for text in ("x" * 100_000, "\ud800", "a\x00b"):
             yield Case("texts", name, _with(base, {name: text}), may_work=len(text) > 3)
+
+
+def _in_range(value: Any, options: Mapping[str, Any]) -> bool:
+    """Whether a number, or a wrong value by its name, is only too large or small for an input that has no limit."""
+    above = value in (10**30, "a huge number") and "max" not in options
+    return above or (value in (-1e30, "minus a million") and "min" not in options)
 
 
 def _row(kind: str, value: str) -> str:
@@ -178,7 +190,9 @@ def _with(base: Graph, changes: Mapping[str, Any]) -> Graph:
 def _failure(client: Client, case: Case) -> str:
     """What is not as promised, or nothing."""
     try:
-        client.queue(case.graph)
+        outcome = client.queue(case.graph)
+        if outcome.refused:  # the node has outputs before it that could still run
+            raise outcome.refused
     except GraphError as error:
         broken = _broken_promise(case, error)
         return f"{case}: {broken}" if broken else ""
@@ -256,7 +270,7 @@ PROVIDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "CONDITIONING": ("CLIPTextEncode", {"text": "a photo of a horse", "clip": ["checkpoint", 1]}),
     "INVERSION": (OURS + "InvertImageDDPM", {}),
     "APPEARANCE": (OURS + "WeighAppearance", {}),
-    "FEATURES": (OURS + "DIFTFeatures", {"latent": ["LATENT", 0]}),
+    "FEATURES": (OURS + "DIFTFeatures", {}),
     "CORRESPONDENCE": (OURS + "MatchFeatures", {}),
     "EDIT_DIRECTION": (OURS + "EditDirection", {}),
     "LATENT_OPERATION": (OURS + "AdaIN", {}),

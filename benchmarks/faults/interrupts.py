@@ -7,12 +7,16 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psutil
+
 from ...developer.client import Client, GraphError
 from .left_behind import left_behind
 from .part import Result, Setting
 from .served import census, digest, served, transfer
 
-WITHIN = 2.0  # seconds from the interrupt to the end of the run
+WITHIN = 2.0
+"""Seconds from the interrupt to the end of the run, on the clock or, where the machine is busy, of the server's own."""
+
 COMPARED_EVERY = 5  # interrupts between two looks at what was left and at the pixels
 
 
@@ -32,7 +36,7 @@ def try_interrupts(client: Client, draw: random.Random, count: int) -> Iterator[
     interrupted = 0
     while interrupted < count:
         delay, strength = draw.uniform(0, takes), draw.uniform(0.1, 1.0)
-        waited = _interrupted(client, delay, strength)
+        waited = _interrupted(client, psutil.Process(counted["process"]), delay, strength)
         if waited is None:  # it had ended by then
             takes *= 0.9
             continue
@@ -45,12 +49,12 @@ def try_interrupts(client: Client, draw: random.Random, count: int) -> Iterator[
             yield from left_behind(counted, census(client), f"interrupt {interrupted}")
 
 
-def _interrupted(client: Client, delay: float, strength: float) -> float | None:
-    """Seconds from the interrupt to the end of the run; None where the run was faster."""
-    asked: list[float] = []
+def _interrupted(client: Client, server: psutil.Process, delay: float, strength: float) -> float | None:
+    """Seconds from the interrupt to the end of the run, see WITHIN; None where the run was faster."""
+    asked: list[tuple[float, float]] = []
 
     def interrupt() -> None:
-        asked.append(time.monotonic())
+        asked.append((time.monotonic(), _computed(server)))
         client.interrupt()
 
     timer = threading.Timer(delay, interrupt)
@@ -66,7 +70,8 @@ def _interrupted(client: Client, delay: float, strength: float) -> float | None:
     except GraphError as error:
         if error.kind != "interrupted":
             raise
-        return time.monotonic() - asked[0]
+        ended = time.monotonic(), _computed(server)
+        return min(after - before for before, after in zip(asked[0], ended, strict=True))
     finally:
         timer.cancel()
         if started.is_set():
@@ -74,3 +79,9 @@ def _interrupted(client: Client, delay: float, strength: float) -> float | None:
     if asked:  # just after the end: it must not meet the next run
         time.sleep(0.2)
     return None
+
+
+def _computed(server: psutil.Process) -> float:
+    """Seconds of processor time that the server has used."""
+    times = server.cpu_times()
+    return times.user + times.system

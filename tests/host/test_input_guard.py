@@ -136,6 +136,23 @@ def test_masks_of_the_output_are_looked_at_before_the_first_step(trying, name, v
     assert (error.value.node, error.value.exception) == ("sample", "ValueError")
 
 
+def test_a_mask_without_its_batch_is_one_mask(trying) -> None:
+    """Some packs hand on [H, W]; where it is one of a growing input, too."""
+    graph = {"scene": SCENE, "wrong": {"class_type": "Reliability_WrongValue", "inputs": {}}}
+    graph["wrong"]["inputs"]["kind"] = "a mask without its batch"
+    given = {"output": ["wrong", 0], "structure": ["scene", 1]}
+    graph["iou"] = {"class_type": OURS + "MaskIoU", "inputs": given}
+    assert trying.run(graph, iou=("iou", 0)).iou > 0
+    node = trying.nodes[OURS + "MatchFeatures"]
+    from appearance_transfer.host.input_checks import masks_as_batches
+
+    regions = {"structure_regions": {"region0": torch.ones(8, 8), "region1": None}, "structure_mask": torch.ones(8, 8)}
+    found = masks_as_batches(node.define_schema().inputs, regions)
+    assert found["structure_regions"]["region0"].shape == found["structure_mask"].shape == (1, 8, 8)
+    warp = trying.nodes[OURS + "WarpByMatches"].define_schema().inputs
+    assert masks_as_batches(warp, {"values": torch.ones(8, 8)})["values"].shape == (1, 8, 8)
+
+
 @pytest.mark.parametrize("prefix", ["../x", "/etc/x", "a/../../x", "", "x" * 300, "a\nb", "a/"])
 def test_a_file_name_that_leads_elsewhere(trying, prefix) -> None:
     inputs = {"pictures.picture0": ["scene", 0], "captions": "a", "tile": 64, "filename_prefix": prefix}

@@ -106,6 +106,7 @@ class Census(io.ComfyNode):
                 path.name.startswith(".") or path.suffix == ".part"
                 for folder in folders for path in Path(folder).rglob("*")
             ),
+            "process": process.pid,
             "memory": process.memory_info().rss,
         }  # fmt: skip
         return io.NodeOutput(ui=ui.PreviewText(json.dumps(counted)))

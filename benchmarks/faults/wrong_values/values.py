@@ -91,6 +91,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "a mask without pixels": lambda: torch.ones(1, SIDE, 0),
     "a mask of whole numbers": lambda: torch.ones(1, SIDE, SIDE, dtype=torch.int64),
     "three masks": lambda: torch.ones(3, SIDE, SIDE),
+    "a mask without its batch": lambda: torch.ones(SIDE, SIDE),
     "a mask of another shape": lambda: torch.ones(1, SIDE, SIDE // 3),
     "a latent with NaN": lambda: {"samples": _with(float("nan"), 1, 4, 16, 16)},
     "no latents": lambda: {"samples": torch.ones(0, 4, 16, 16)},
