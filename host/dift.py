@@ -4,6 +4,7 @@ The forward ends where the feature is found. A hook stands on that layer for the
 by an exception of its own, so the blocks behind it cost nothing and no patch of the model is needed.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -149,7 +150,7 @@ def _source(model: ModelPatcher, settings: DiftSettings) -> dict[str, str]:
     who = fingerprint(model)
     return {
         "kind": "DIFT",
-        "model": f"{who['architecture']} {who['weights']}",
+        "model": f"{who['architecture']} {hashlib.sha256(who['weights'].encode()).hexdigest()[:16]}",
         "timestep": str(settings.timestep),
         "up_block": str(settings.up_block),
         "ensemble": str(settings.ensemble),

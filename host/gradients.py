@@ -110,10 +110,17 @@ def _lift_inference(module: Module) -> None:
     for part in module.modules():
         for name, parameter in list(part.named_parameters(recurse=False)):
             if parameter.is_inference():
+                _unpin(parameter)
                 setattr(part, name, torch.nn.Parameter(parameter.clone(), requires_grad=False))
         for name, buffer in list(part.named_buffers(recurse=False)):
             if buffer.is_inference():
                 setattr(part, name, buffer.clone())
+
+
+def _unpin(parameter: Tensor) -> None:
+    """ComfyUI pins weights that it streams, by address. Loaded whole none are; one that still is must not be freed."""
+    if parameter.device.type == "cpu" and parameter.is_pinned():
+        comfy.model_management.unpin_memory(parameter)
 
 
 def _load_whole(executor: Any, model: ModelPatcher, noise_shape: list[int], conds: Any, **options: Any) -> Any:
