@@ -42,7 +42,9 @@ def read_picture(path: Path) -> Tensor:
         raise ValueError("lies outside of the folder")
     try:
         file = open_regular(path, LARGEST_FILE)
-    except (FileNotFoundError, ValueError) as error:
+    except FileNotFoundError as error:
+        raise ValueError("is missing or damaged: there is no such file") from error
+    except ValueError as error:
         raise ValueError(f"is missing or damaged ({error})") from error
     with file:
         try:

@@ -50,7 +50,7 @@ def read_checkpoint(path: Path = CHECKPOINT) -> PocketCheckpoint:
     format, or does not hold every tensor of the three networks that its header describes.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"There is no pocket checkpoint at {path}.")
+        raise FileNotFoundError(f"There is no pocket checkpoint {path.name!r}; get the pack anew.")
     with open_regular(path) as file:
         try:
             table = read_table(file)
@@ -75,7 +75,7 @@ def _facts(text: str) -> dict[str, Any]:
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         found = facts.get("format") if isinstance(facts, dict) else None
         raise ValueError(f"it has the pocket format {str(found)[:20]!r}, this pack reads format {FORMAT}")
-    fields.record(**_FACTS)(facts)
+    facts |= fields.record(**_FACTS)(facts)
     if tuple(facts["tokens"]) != known_tokens():
         raise ValueError("it knows other words than this pack")
     return facts

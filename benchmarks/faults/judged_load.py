@@ -30,7 +30,7 @@ class TookTooLong(BaseException):
 def fault(load: Callable[[], object], check: Callable[[object], str], size: int) -> str:
     """What was not as promised when something of `size` bytes was loaded; empty where all was.
 
-    check: says what is wrong with what came out. Sentences are ValueErrors and OSErrors of ours.
+    check: says what is wrong with what came out. Sentences are ValueErrors, and FileNotFoundErrors of ours.
     """
     begun = time.monotonic()
     before = _memory_before()
@@ -38,7 +38,7 @@ def fault(load: Callable[[], object], check: Callable[[object], str], size: int)
         with _deadline():
             found = load()
             wrong = check(found)
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         wrong = _judged(str(error))
     except TookTooLong:
         wrong = f"took longer than {SECONDS} s"

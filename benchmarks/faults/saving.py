@@ -94,7 +94,7 @@ def full_disk(draw: random.Random, folder: Path) -> str:
     """The disk is full in the middle of a file: the kernel takes no more than some bytes of it."""
     write_whole(folder / f"kept{SUFFIX}", _content(b"first"))
     write = draw.choice((_replace_once, _number_once, _collect_once))
-    return _in_child(_with_little_room, folder, write, draw.randrange(200)) or _left_as_it_was(folder)
+    return _in_child(_with_little_room, folder, write, draw.randrange(140)) or _left_as_it_was(folder)
 
 
 def failing_disk(draw: random.Random, folder: Path) -> str:
