@@ -4,27 +4,49 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .ui_graph import MUTED, NOTE, Workflow, inputs_of, widgets_of
+from .ui_graph import MUTED, NOTE, Workflow, inputs_of, is_widget, widgets_of
 
 WIDTH, GAP, TITLE = 330, 40, 30  # pixels, as everything here; TITLE stands above a node's position
-SOCKET, WIDGET, TEXT, COST, PICTURE = 20, 26, 70, 62, 250
+SOCKET, PICTURE, LINE = 20, 250, 17
+WIDGET, TEXT = 26, 70  # on the canvas; a text takes this beyond a widget
+FIELD, STRING, AREA, ROW = 28, 36, 68, 26  # in Nodes 2.0; a row has the pack's name, or folds advanced inputs away
 FRAME_TITLE = 50
 NOTE_SIZE = (760, 300)
 FRAME_COLOUR, NOTE_COLOUR = "#3f789e", "#432"
-SAYS_ITS_COST = {  # in a text that the page adds below everything else once the node runs
-    "SamplerCustomAdvanced",
-    "AppearanceTransfer_DIFTFeatures",
-    "AppearanceTransfer_InversionReport",
-    "AppearanceTransfer_InvertImageDDIM",
-    "AppearanceTransfer_InvertImageDDPM",
-    "AppearanceTransfer_MirrorToMatch",
-    "AppearanceTransfer_NullTextInversion",
+LINES = {  # of text that a node shows once it has run: what it costs, what it found
+    "SamplerCustomAdvanced": 4,
+    "AppearanceTransfer_CLIPAcc": 3,
+    "AppearanceTransfer_CLIPSimilarity": 3,
+    "AppearanceTransfer_ColourHistogramDistance": 3,
+    "AppearanceTransfer_BackgroundLPIPS": 3,
+    "AppearanceTransfer_DIFTFeatures": 3,
+    "AppearanceTransfer_EditDirection": 3,
+    "AppearanceTransfer_EditPairCollector": 3,
+    "AppearanceTransfer_GramDistance": 3,
+    "AppearanceTransfer_InversionReport": 7,
+    "AppearanceTransfer_InvertImageDDIM": 3,
+    "AppearanceTransfer_InvertImageDDPM": 3,
+    "AppearanceTransfer_MaskIoU": 3,
+    "AppearanceTransfer_MirrorToMatch": 3,
+    "AppearanceTransfer_NullTextInversion": 5,
+    "AppearanceTransfer_PCK": 8,
+    "AppearanceTransfer_ReconstructionQuality": 6,
+    "AppearanceTransfer_SaveDistilledEditor": 2,
+    "AppearanceTransfer_SaveEditDirection": 2,
+    "AppearanceTransfer_SaveInversion": 2,
+    "AppearanceTransfer_SaveSpliceGenerator": 2,
+    "AppearanceTransfer_StructureDistance": 3,
+    "AppearanceTransfer_TrainDistilledEditor": 4,
+    "AppearanceTransfer_TrainSplice": 4,
 }
-SHOWS_A_PICTURE = {
+SHOWS_A_PICTURE = {  # at its end, or while it runs with live previews on
     "LoadImage",
     "PreviewAny",  # text takes as much
     "PreviewImage",
+    "SamplerCustomAdvanced",
     "SaveImage",
+    "AppearanceTransfer_InvertImageDDIM",
+    "AppearanceTransfer_InvertImageDDPM",
     "AppearanceTransfer_SelfSegmentation",
     "AppearanceTransfer_ShowAttentionMatches",
     "AppearanceTransfer_InversionReport",
@@ -94,11 +116,29 @@ def _place(group: Group, nodes: Mapping[str, dict[str, Any]], left: int, info: M
 
 
 def _height(node: Mapping[str, Any], about: Mapping[str, Any]) -> int:
-    """Nearly what the page gives it: sockets, all widgets, since the canvas folds none away, and what it will show."""
+    """Nearly what the page gives it, on the canvas or in Nodes 2.0: sockets, widgets, and what it will show."""
+    sockets = SOCKET * max(len(node["inputs"]), len(node["outputs"]))
+    lines = LINES.get(node["type"], 0)
+    later = LINE * lines + 20 * (lines > 0) + PICTURE * (node["type"] in SHOWS_A_PICTURE)
+    return 20 + sockets + max(_widgets_on_canvas(about), _widgets_in_vue(about)) + later
+
+
+def _widgets_on_canvas(about: Mapping[str, Any]) -> int:
+    """The canvas folds none away."""
     texts = sum(bool(options.get("multiline")) for _, _, options, _ in inputs_of(about))
-    sockets = max(len(node["inputs"]), len(node["outputs"]))
-    later = COST * (node["type"] in SAYS_ITS_COST) + PICTURE * (node["type"] in SHOWS_A_PICTURE)
-    return 20 + SOCKET * sockets + WIDGET * len(list(widgets_of(about))) + TEXT * texts + later
+    return WIDGET * len(list(widgets_of(about))) + TEXT * texts
+
+
+def _widgets_in_vue(about: Mapping[str, Any]) -> int:
+    """Nodes 2.0 folds advanced widgets away, and shows which pack a node is of."""
+    fields = [(kind, options) for _, kind, options, _ in inputs_of(about) if is_widget(kind, options)]
+    shown = [
+        AREA if options.get("multiline") else STRING if kind == "STRING" else FIELD
+        for kind, options in fields
+        if not options.get("advanced")
+    ]
+    rows = (len(shown) < len(fields)) + about["python_module"].startswith("custom_nodes")
+    return sum(shown) + ROW * rows
 
 
 def _note(number: int, text: str) -> dict[str, Any]:

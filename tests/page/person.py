@@ -35,6 +35,27 @@ ON_SCREEN = f"""([kind, widget]) => {{
     const [x, y] = found ? [node.size[0] / 2, found.y + 10] : [60, -LiteGraph.NODE_TITLE_HEIGHT / 2];
     return [left + (node.pos[0] + x + ds.offset[0]) * ds.scale, top + (node.pos[1] + y + ds.offset[1]) * ds.scale];
 }}"""
+SHOW_ALL = """() => {
+    const sides = app.graph.nodes.map(({ pos, size }) => [...pos, pos[0] + size[0], pos[1] + size[1]]);
+    const [left, top] = [0, 1].map((side) => Math.min(...sides.map((box) => box[side])));
+    const [right, bottom] = [2, 3].map((side) => Math.max(...sides.map((box) => box[side])));
+    const { ds } = app.canvas;
+    ds.scale = Math.min(1300 / (right - left), 780 / (bottom - top + 60));
+    ds.offset = [80 / ds.scale - left, 60 / ds.scale - top + 40];
+    app.canvas.draw(true, true);
+}"""
+BOXES = """() => {
+    const { canvas, ds } = app.canvas;
+    const { left, top } = canvas.getBoundingClientRect();
+    const drawn = (id) => {
+        const box = document.querySelector(`[data-node-id="${id}"]`).getBoundingClientRect();
+        const at = (x, y) => [(x - left) / ds.scale - ds.offset[0], (y - top) / ds.scale - ds.offset[1]];
+        return [...at(box.left, box.top), ...at(box.right, box.bottom)];
+    };
+    const sized = ({ pos: [x, y], size }) => [x, y - LiteGraph.NODE_TITLE_HEIGHT, x + size[0], y + size[1]];
+    return app.graph.nodes.map((node) => [node.type, ...(LiteGraph.vueNodesMode ? drawn(node.id) : sized(node))]);
+}"""
+SETTLED = 500  # milliseconds in which Nodes 2.0 gives every node its size
 TEXTS = "appearance_transfer_texts"
 WIDGET = f"""(id) => {{
     const node = id.split(":").reduce((node, part) => (node.subgraph ?? node).getNodeById(part), app.rootGraph);
@@ -113,6 +134,22 @@ class Person:
         self.page.wait_for_function(
             "(name) => app.extensionManager.workflow.activeWorkflow.filename.startsWith(name)", arg=name
         )
+
+    def show_all(self) -> None:
+        """Move and scale the canvas until every node is to be seen."""
+        self.page.evaluate(SHOW_ALL)
+
+    def overlaps(self) -> list[str]:
+        """Which nodes cover each other, as the page has drawn them."""
+        self.show_all()
+        self.page.wait_for_timeout(SETTLED)
+        boxes = self.page.evaluate(BOXES)
+        return [
+            f"{kind} to {bottom:.0f}, {other} from {box[1]:.0f}"
+            for kind, left, top, right, bottom in boxes
+            for other, *box in boxes
+            if left < box[2] and box[0] < right and top < box[1] < bottom
+        ]
 
     def look_at(self, kind: str, scale: float = 1.0) -> None:
         """Move the canvas until the node is in its middle."""

@@ -9,14 +9,6 @@ from appearance_transfer.tests.server.warned_graph import ADAIN, MATCH, REPORTS,
 from playwright.sync_api import expect
 
 OPEN = "([graph, name]) => app.loadApiJson(graph, name)"
-SHOW_ALL = """() => {
-    const sides = app.graph.nodes.map(({ pos, size }) => [...pos, pos[0] + size[0], pos[1] + size[1]]);
-    const [left, top] = [0, 1].map((side) => Math.min(...sides.map((box) => box[side])));
-    const [right, bottom] = [2, 3].map((side) => Math.max(...sides.map((box) => box[side])));
-    app.canvas.ds.scale = Math.min(1300 / (right - left), 780 / (bottom - top + 60));
-    app.canvas.ds.offset = [80 / app.canvas.ds.scale - left, 60 / app.canvas.ds.scale - top + 40];
-    app.canvas.draw(true, true);
-}"""
 SIGN = "\N{WARNING SIGN}"
 PLACE = """(id) => {
     const node = app.graph.getNodeById(id);
@@ -47,7 +39,7 @@ class Texts:
             graph[scene]["inputs"]["seed"] += number
         self.page.evaluate(OPEN, [graph, self.name])
         self.page.wait_for_function("(count) => app.graph.nodes.length === count", arg=len(graph))
-        self.page.evaluate(SHOW_ALL)
+        self.person.show_all()
 
     def run(self) -> None:
         assert self.person.run()["status"]["status_str"] == "success"
@@ -106,7 +98,7 @@ def test_they_survive_a_change_of_the_tab_and_a_reload(texts) -> None:
     texts.person.choose_tab(texts.name)
     texts.check()
     texts.person.arrive()
-    texts.page.evaluate(SHOW_ALL)
+    texts.person.show_all()
     texts.check()
 
 

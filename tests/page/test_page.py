@@ -30,8 +30,6 @@ TWICE = """() => app.graph.nodes.flatMap(({ type, inputs }) => {
 })"""
 TITLES = "() => Object.fromEntries(app.graph.nodes.map(({ type, title }) => [type, title]))"
 SHOWN = "(image) => image.naturalWidth > 0 && getComputedStyle(image).opacity === '1'"
-BOXES = """() => app.graph.nodes.map(({ type, pos, size }) =>
-    [type, pos[0], pos[1] - LiteGraph.NODE_TITLE_HEIGHT, pos[0] + size[0], pos[1] + size[1]])"""
 
 
 def opened(person, name: str) -> None:
@@ -49,17 +47,6 @@ def saved_picture(person, record: dict) -> tuple[str, bytes]:
 def inputs_in(record: dict, kind: str) -> dict:
     """What was queued for the first node of a type."""
     return next(node["inputs"] for node in record["prompt"][2].values() if node["class_type"] == kind)
-
-
-def overlaps(person) -> list[str]:
-    """Which nodes cover each other, as the page has sized them."""
-    boxes = person.page.evaluate(BOXES)
-    return [
-        f"{kind} to {bottom:.0f}, {other} from {box[1]:.0f}"
-        for kind, left, top, right, bottom in boxes
-        for other, *box in boxes
-        if left < box[2] and box[0] < right and top < box[1] < bottom
-    ]
 
 
 def is_help(shown: Locator, path: str) -> None:
@@ -93,7 +80,7 @@ def test_a_template_opens(person, name) -> None:
     if any(node["type"] == "LoadImage" for node in WORKFLOWS[name]["nodes"]):
         expect(person.page.get_by_test_id("error-overlay")).to_be_visible()
     assert set(person.page.evaluate(MARKED)) <= FILES
-    assert not overlaps(person)
+    assert not person.overlaps()
 
 
 def test_a_missing_checkpoint_is_told_with_where_it_belongs(person) -> None:
@@ -135,7 +122,7 @@ def test_the_first_template_makes_a_picture(person) -> None:
     assert Image.open(io.BytesIO(picture)).size == (128, 128)
     person.look_at(ATTENTION, scale=0.7)
     person.photograph("run")
-    assert not overlaps(person)
+    assert not person.overlaps()
 
 
 def test_work_survives_saving_and_loading_and_comes_back_with_its_picture(person) -> None:
