@@ -275,7 +275,7 @@ def test_pairs_and_pictures_come_back_with_the_undo_of_the_page(sheet) -> None:
 def test_the_workflow_keeps_the_pairs_in_its_texts_and_nothing_of_the_widget(sheet) -> None:
     sheet.write("64, 64", "96, 64")
     kept = sheet.page.evaluate(f"() => {FIND}.serialize().widgets_values")
-    assert kept == ["nearest", -1, "64, 64", "96, 64", 0, 0.05, 8]
+    assert kept == ["nearest", -1, "64, 64", "96, 64", 0.05, 0.05, 8]
     queued = sheet.page.evaluate(f"async () => (await window.app.graphToPrompt()).output[{FIND}.id].inputs")
     assert queued["structure_points"] == "64, 64"
     assert "point_pairs" not in queued
