@@ -73,6 +73,19 @@ def shares(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple
         everywhere. Fewer masks than outputs are repeated, as the host does.
     size: (h, w) of the token grid.
     """
+    maps = _weight_maps(weights, masks, size, batch)
+    return maps / maps.sum(dim=0).clamp_min(1)
+
+
+def union(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple[int, int], batch: int) -> Tensor:
+    """What all references of `shares` have together, [1, batch, N] in 0..1: the share of one that stands for them."""
+    return _weight_maps(weights, masks, size, batch).sum(dim=0, keepdim=True).clamp_max(1)
+
+
+def _weight_maps(
+    weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple[int, int], batch: int
+) -> Tensor:
+    """[R, batch, N] weight times mask, not yet limited where references overlap; raises ValueError as `shares`."""
     if len(weights) != len(masks):
         raise ValueError(f"There are {len(weights)} weights for {len(masks)} masks; give each reference one of both.")
     if any(weight < 0 for weight in weights):
@@ -81,7 +94,7 @@ def shares(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple
     maps = torch.zeros(len(weights), batch, size[0] * size[1], device=device)
     for row, weight, mask in zip(maps, weights, masks, strict=True):
         row += weight if mask is None else weight * _tokens(mask, size, batch).to(device)
-    return maps / maps.sum(dim=0).clamp_min(1)
+    return maps
 
 
 def _tokens(mask: Tensor, size: tuple[int, int], batch: int) -> Tensor:

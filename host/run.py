@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..attention.cross_image import shares
+from ..attention.cross_image import shares, union
 from ..attention.windows import LEVEL_1, LEVEL_2, Window, reads_structure
 from ..correspondence.correspondence import Correspondence
 from ..inversion.record import Inversion
@@ -44,13 +44,18 @@ class Appearance:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The dials that all transfers have; steps are executed steps."""
+    """The dials that all transfers have; steps are executed steps.
+
+    structure_everywhere: structure steps edit every place, also where no appearance paints, as the reference
+        implementations do. Otherwise they edit where the appearances paint.
+    """
 
     strength: float = 1.0
     fine: Window = LEVEL_1
     coarse: Window = LEVEL_2
     structure_every: int = 5
     structure_until: int = 40
+    structure_everywhere: bool = False
     replayed: bool = False
 
     @property
@@ -207,8 +212,11 @@ class Run(ABC):
         """[references this step reads, B, N]: how much of each output place each of them paints."""
         structural = self.is_structural(self.step)
         if (grid, structural) not in self._shares:
-            weights, masks = ([1.0], [None]) if structural else (self.weights, self.masks_at(grid))
-            self._shares[grid, structural] = shares(weights, masks, grid, self.batch) * self.settings.strength
+            weights, masks = self.weights, self.masks_at(grid)
+            if structural and self.settings.structure_everywhere:
+                weights, masks = [1.0], [None]
+            maps = (union if structural else shares)(weights, masks, grid, self.batch)
+            self._shares[grid, structural] = maps * self.settings.strength
         return self._shares[grid, structural]
 
     def latent_of(self, inversion: Inversion, level: int) -> Tensor | None:

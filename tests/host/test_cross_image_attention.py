@@ -38,14 +38,31 @@ def appearance_guider(model, **settings):
     )
 
 
+def first_edited_attention(patched, inversion):
+    """What the first edited layer gives at the first open step of a resumed run, [1, h, w, channels]."""
+    first_open = float(torch.tensor(inversion.schedule.sigmas[1]))
+    seen = []
+
+    def record(out, extra):
+        if extra["block"] == ("output", 2) and float(extra["sigmas"].max()) == first_open:
+            seen.append(out.clone())
+        return out
+
+    listening = patched.clone()
+    listening.set_model_attn1_output_patch(record)
+    world.sample(listening, inversion)
+    return seen[-1].unflatten(1, (8, 8))
+
+
 def test_it_changes_the_picture(model, structure, appearance) -> None:
     plain = world.sample(model, structure)
     transferred = world.sample(attend(model, [appearance], structure), structure)
     assert world.relative(transferred, plain) > 0.05
 
 
+@pytest.mark.parametrize("with_structure", [False, True], ids=["alone", "with a structure"])
 @pytest.mark.parametrize("how", ["strength", "window", "mask", "weight"])
-def test_off_is_bit_identical(model, structure, appearance, how) -> None:
+def test_off_is_bit_identical(model, structure, appearance, how, with_structure) -> None:
     from appearance_transfer.attention.windows import Window
     from appearance_transfer.host.transfer import Appearance
 
@@ -58,8 +75,26 @@ def test_off_is_bit_identical(model, structure, appearance, how) -> None:
         entry = Appearance(appearance, mask=torch.zeros(1, 128, 128))
     else:
         entry = Appearance(appearance, weight=0.0)
-    off = attend(model, [entry], **settings)
+    off = attend(model, [entry], structure if with_structure else None, **settings)
     assert torch.equal(world.sample(off, structure), world.sample(model, structure))
+
+
+def test_structure_steps_edit_where_the_appearances_paint(model, structure, appearance) -> None:
+    """At the first structure step, inside the mask of any appearance and as far as the weights go."""
+    from appearance_transfer.host.transfer import Appearance
+
+    other = world.invert(model, world.latents(4))
+    first, second = torch.zeros(1, 16, 16), torch.zeros(1, 16, 16)
+    first[:, :, :4], second[:, :, 12:] = 1, 1
+    painted = [Appearance(appearance, mask=first), Appearance(appearance, 0.5, mask=second)]
+    plain = first_edited_attention(model, structure)
+    whole = first_edited_attention(attend(model, [appearance], other), structure)
+    edited = first_edited_attention(attend(model, painted, other), structure)
+    assert torch.equal(edited[:, :, 2:6], plain[:, :, 2:6])
+    torch.testing.assert_close(edited[:, :, :2], whole[:, :, :2])
+    torch.testing.assert_close(edited[:, :, 6:], (plain + whole)[:, :, 6:] / 2)
+    everywhere = first_edited_attention(attend(model, painted, other, structure_everywhere=True), structure)
+    torch.testing.assert_close(everywhere, whole)
 
 
 def test_a_full_mask_is_no_mask(model, structure, appearance) -> None:
@@ -73,24 +108,10 @@ def test_half_a_mask_edits_half_the_tokens(model, structure, appearance) -> None
     """At the injection site: the first edited layer of the first open step differs inside the mask only."""
     from appearance_transfer.host.transfer import Appearance
 
-    def first_edited_attention(patched):
-        seen = []
-
-        def record(out, extra):
-            if extra["block"] == ("output", 2) and float(extra["sigmas"].max()) == first_open:
-                seen.append(out.clone())
-            return out
-
-        listening = patched.clone()
-        listening.set_model_attn1_output_patch(record)
-        world.sample(listening, structure)
-        return seen[-1].unflatten(1, (8, 8))
-
-    first_open = float(torch.tensor(structure.schedule.sigmas[1]))
     mask = torch.zeros(1, 16, 16)
     mask[:, :, :8] = 1
-    plain = first_edited_attention(model)
-    half = first_edited_attention(attend(model, [Appearance(appearance, mask=mask)]))
+    plain = first_edited_attention(model, structure)
+    half = first_edited_attention(attend(model, [Appearance(appearance, mask=mask)]), structure)
     assert torch.equal(half[:, :, 4:], plain[:, :, 4:])
     assert (half[:, :, :4] != plain[:, :, :4]).any(-1).all()
 

@@ -51,6 +51,7 @@ def run_loop(model, structure, appearance, *, start=None, first=0, last, masks=(
         fine=Window(defaults.fine.first - first, defaults.fine.last - first),
         coarse=Window(defaults.coarse.first - first, defaults.coarse.last - first),
         structure_until=defaults.structure_until - first,
+        structure_everywhere=True,
         replayed=True,
     )
     painted = Appearance(appearance, mask=masks[0], appearance_mask=masks[1])

@@ -88,8 +88,9 @@ def test_it_changes_the_picture(model, structure, appearance) -> None:
     assert world.relative(sample(rearrange(model, [appearance], structure), structure), sample(model, structure)) > 0.05
 
 
+@pytest.mark.parametrize("rule", [None, "official", "both"], ids=["no structure", "official", "both"])
 @pytest.mark.parametrize("how", ["strength", "window", "mask", "weight"])
-def test_off_is_bit_identical(model, structure, appearance, how) -> None:
+def test_off_is_bit_identical(model, structure, appearance, second, how, rule) -> None:
     from appearance_transfer.attention.windows import Window
 
     entry, settings = appearance, {}
@@ -101,8 +102,23 @@ def test_off_is_bit_identical(model, structure, appearance, how) -> None:
         entry = weigh(appearance, mask=torch.zeros(1, 128, 128))
     else:
         entry = weigh(appearance, weight=0.0)
-    off = rearrange(model, [entry], **settings)
+    if rule is not None:
+        settings["structure_rule"] = rule
+    off = rearrange(model, [entry], None if rule is None else second, **settings)
     assert torch.equal(sample(off, structure, CFG), sample(model, structure, CFG))
+
+
+@pytest.mark.parametrize("rule", ["official", "both"])
+def test_structure_steps_edit_where_the_appearances_paint(model, structure, appearance, second, rule) -> None:
+    def entered(**settings):
+        patched = rearrange(model, [weigh(appearance, mask=left_half())], second, structure_rule=rule, **settings)
+        return entering(patched, structure, cfg=CFG)[0][1].unflatten(1, GRID)
+
+    plain = entering(model, structure, cfg=CFG)[0][1].unflatten(1, GRID)
+    inside, everywhere = entered(), entered(structure_everywhere=True)
+    assert torch.equal(inside[:, :, 4:], plain[:, :, 4:])
+    assert torch.equal(inside[:, :, :4], everywhere[:, :, :4])
+    assert (everywhere != plain).any(-1).all()
 
 
 def test_full_masks_are_no_masks(model, structure, appearance) -> None:
