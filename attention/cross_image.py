@@ -82,9 +82,7 @@ def union(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple[
     return _weight_maps(weights, masks, size, batch).sum(dim=0, keepdim=True).clamp_max(1)
 
 
-def _weight_maps(
-    weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple[int, int], batch: int
-) -> Tensor:
+def _weight_maps(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple[int, int], batch: int) -> Tensor:
     """[R, batch, N] weight times mask, not yet limited where references overlap; raises ValueError as `shares`."""
     if len(weights) != len(masks):
         raise ValueError(f"There are {len(weights)} weights for {len(masks)} masks; give each reference one of both.")

@@ -6,6 +6,7 @@ behind, so that its "10 <= step < 70" is steps 11..70 here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -24,6 +25,13 @@ class Window:
         """The steps of this window that a run of `total` steps executes."""
         first = max(self.first, 0)
         return range(first, max(first, min(self.last + 1, total)))
+
+
+    def over(self, counted: Sequence[int]) -> Window:
+        """This window in the steps of another run. counted: for each step of that run, the step in whose range of noise
+        levels it starts, in the count of this window; rising."""
+        inside = [step for step, number in enumerate(counted) if self.contains(number)]
+        return Window(inside[0], inside[-1]) if inside else Window(0, -1)
 
 
 LEVEL_2 = Window(11, 70)
@@ -46,3 +54,17 @@ def reads_structure(i: int, first: int, every: int = 5, until: int = 40) -> bool
     11, 16, 21, 26, 31, 36 for first = 11. every = 0 means never.
     """
     return every > 0 and first <= i <= until and (i - first) % every == 0
+
+
+def structure_steps(counted: Sequence[int], first: int, every: int = 5, until: int = 40) -> frozenset[int]:
+    """The steps of a run that read the structure, for a run whose steps are `counted` as in `Window.over`.
+
+    first and until are counted on that schedule. Where the run takes its steps one by one, so is `every`; else every
+    `every`-th step of the run itself, from the first one at or behind `first`, so that it remains one in `every`.
+    """
+    steps = range(len(counted))
+    if all(counted[step] == counted[0] + step for step in steps):
+        return frozenset(step for step in steps if reads_structure(counted[step], first, every, until))
+    start = next((step for step in steps if counted[step] >= first), len(counted))
+    until = max((step for step in steps if counted[step] <= until), default=-1)
+    return frozenset(step for step in steps if reads_structure(step, start, every, until))

@@ -21,7 +21,7 @@ from .dift import dift_of_x0
 from .latent_operations import mask_at, per_output
 from .patching import check_inversions
 from .references import Evaluation, RecordedReference
-from .run import check_fits
+from .run_checks import check_number
 from .sampler import BeforeStep, NoiseMapSampler, batched
 
 log = logging.getLogger("appearance_transfer")
@@ -67,7 +67,8 @@ class DeviationSampler(NoiseMapSampler):
         self.mask = mask
         self.appearance_mask = appearance_mask
         self.correspondence = correspondence
-        check_fits(appearance, structure.schedule.sigmas, structure.start.shape)
+        check_number(appearance, structure.pictures)
+        self._check_size()
         self._check_masks()
 
     def before_steps(self, guider: Any, latent: Tensor, extra_args: dict[str, Any]) -> BeforeStep | None:
@@ -110,6 +111,15 @@ class DeviationSampler(NoiseMapSampler):
             )
         return ""
 
+    def _check_size(self) -> None:
+        laid_over = self.settings.matching == NONE and self.correspondence is None
+        if laid_over and self.appearance.size != self.inversion.size:
+            raise ValueError(
+                "matching is none, which lays the appearance over the structure as it is, but their inversions are "
+                f"{self.appearance.extent} and {self.inversion.extent} (latent pixels). Set matching to progressive, "
+                "connect a correspondence, or invert an appearance of the structure's size."
+            )
+
     def _check_masks(self) -> None:
         for name, mask, inversion in (
             ("mask", self.mask, self.inversion),
@@ -147,7 +157,7 @@ class _Run:
         if not self.settings.window.contains(i):
             return x, denoised
         sigma = x.new_full((x.shape[0],), self.schedule.sigmas[i])
-        offered = self.appearance.estimate(Evaluation(self.guider, sigma, i, self.model_options, self.seed))
+        offered = self.appearance.estimate(Evaluation(self.guider, sigma, self.model_options, self.seed))
         carried = self._carried(offered, denoised)
         a, _ = self.schedule.pair(i)
         return deviate(x, denoised, carried, self.mask, a, lambda at: self._guided(at, sigma), self.settings.mixing)

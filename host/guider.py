@@ -16,6 +16,7 @@ Functions after guidance (post-CFG) may run the network again and compare, so th
 text and what was predicted under it: the negative where it was run, else the unpatched pass.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,10 +30,12 @@ from torch import Tensor
 
 from ..attention.windows import APPEARANCE_GUIDANCE, Window
 from ..guidance.appearance import as_one_guidance, guidance_scale
-from .patching import current_runs
+from .patching import KEY, current_runs
 from .run import Run
 
 UNPATCHED = "unpatched"  # the positive prompt once more, to which ComfyUI gives another id
+
+log = logging.getLogger("appearance_transfer")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
 
     def __init__(self, model: ModelPatcher, positive: list, negative: list | None, settings: GuidanceSettings):
         super().__init__(model)
+        if settings.scale != 1.0 and KEY not in model.model_options["transformer_options"]:
+            log.warning(
+                "scale has no effect: the MODEL of Appearance Guider has no transfer. Connect the MODEL output of "
+                "Cross-Image Attention or Semantic Rearrangement to model."
+            )
         self.settings = settings
         self.set_cfg(settings.text_scale)
         conds = {"positive": positive, UNPATCHED: positive}
@@ -84,7 +92,7 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
 
     def _scale_in(self, run: Run) -> float:
         """The guidance scale at the step at which a run stands; 1 where guidance is off."""
-        if not self.settings.window.contains(run.step):
+        if not self.settings.window.contains(run.counted[run.step]):
             return 1.0
         return guidance_scale(run.step, run.steps, self.settings.scale, self.settings.end_scale)
 

@@ -1,5 +1,6 @@
 """AdaIN as a LATENT_OPERATION: between our sampler's steps, or on a finished LATENT with Apply Latent Operation."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,10 +10,10 @@ from torch.nn.functional import interpolate
 from ..attention.windows import Window
 from ..guidance.adain import adain
 from ..inversion.record import Inversion
-from ..inversion.schedule import Schedule
 from .fingerprint import latent_format_of
 from .input_fits import check_output_mask
-from .run import check_goes_along
+
+log = logging.getLogger("appearance_transfer")
 
 
 class AdaINOperation:
@@ -56,14 +57,22 @@ class AdaINOperation:
         warn = step is None or step == max(self.window.first, 0)  # once per run, not once per step
         return adain(latent, *(per_output(part, latent) for part in parts), warn=warn)
 
-    def check_fits(self, schedule: Schedule, shape: Sequence[int]) -> None:
+    def check_fits(self, shape: Sequence[int]) -> None:
         """Raises ValueError, before the first step, where it cannot act between the steps of a run.
 
         shape: of the latents to sample, [B, C, h, w].
         """
         self._check_numbers(shape[0])
         check_output_mask(self.content_mask, shape, "content_mask of AdaIN")
-        check_goes_along(self.appearance, schedule.sigmas, shape[0])
+
+    def warn_if_never(self, steps: int) -> None:
+        """Warn where a run of so many steps has none in the window."""
+        if not self.window.steps_in(steps):
+            log.warning(
+                "AdaIN has no effect: its window is executed steps %d to %d, and this run has %d steps. Lower "
+                "first_step, or run more steps.",
+                self.window.first, self.window.last, steps,
+            )  # fmt: skip
 
     def _check_numbers(self, outputs: int) -> None:
         masks = 1 if self.content_mask is None else len(self.content_mask)

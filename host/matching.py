@@ -25,13 +25,12 @@ def paint_with_matches(
     picture: [B or 1, H, W, 3], the appearance in 0..1. step: executed step at which both are looked at.
 
     Returns IMAGE [B, H, W, 3] and MASK [B, h, w], how decided each place is: 0 looks everywhere, 1 at one place only.
-    Raises ValueError where the inversions differ in size or in number of pictures, and for another number of pictures.
+    Raises ValueError where the inversions differ in number of pictures, and for another number of pictures.
     """
-    if structure.size != appearance.size or appearance.pictures not in (1, structure.pictures):
+    if appearance.pictures not in (1, structure.pictures):
         raise ValueError(
-            f"The structure holds {structure.pictures} picture(s) of {structure.extent} and the appearance "
-            f"{appearance.pictures} of {appearance.extent} (in latent pixels). "
-            "Invert pictures of one size, in equal number."
+            f"The structure holds {structure.pictures} picture(s) and the appearance {appearance.pictures}. "
+            "Invert as many appearances as structures, or one for all."
         )
     if len(picture) not in (1, structure.pictures):
         raise ValueError(
@@ -42,11 +41,15 @@ def paint_with_matches(
     offering = capture_tokens(model, appearance, step)
     index, weight = attended_places(asking.q, offering.k)
     height, width = asking.grid
-    pieces = interpolate(picture.movedim(-1, 1), size=asking.grid, mode="area").flatten(2)
+    pieces = interpolate(picture.movedim(-1, 1), size=offering.grid, mode="area").flatten(2)
     pieces = pieces.expand(len(index), -1, -1)
     painted = pieces.gather(2, index[:, None].expand(-1, pieces.shape[1], -1)).unflatten(2, (height, width))
-    painted = interpolate(painted, size=picture.shape[1:3], mode="nearest-exact").movedim(1, -1)
-    uniform = 1 / (height * width)
+    size = [  # of the structure, in the pixels of the appearance
+        round(pixels * ours / theirs)
+        for pixels, ours, theirs in zip(picture.shape[1:3], structure.size, appearance.size, strict=True)
+    ]
+    painted = interpolate(painted, size=size, mode="nearest-exact").movedim(1, -1)
+    uniform = 1 / (offering.grid[0] * offering.grid[1])
     decided = ((weight - uniform) / (1 - uniform)).clamp(0, 1).unflatten(1, (height, width))
     return painted.contiguous(), decided
 

@@ -17,7 +17,9 @@ from torch import Tensor
 from ..inversion.record import Inversion
 from .families import decoder_levels
 from .fingerprint import same_model
+from .no_effect import warn_of_same_image
 from .run import Appearance, Plan, Run, RunSettings
+from .run_report import tell
 
 log = logging.getLogger("appearance_transfer")
 
@@ -27,7 +29,7 @@ KEY = "appearance_transfer"
 class Transfer(ABC):
     """What one node adds to a model. `run` is None except while its model samples.
 
-    Raises ValueError for an unsupported architecture, no appearance, or inversions of another model or other sizes.
+    Raises ValueError for an unsupported architecture, no appearance, or inversions of another model.
     """
 
     def __init__(
@@ -43,31 +45,40 @@ class Transfer(ABC):
         self.run: Run | None = None
         inversions = [entry.inversion for entry in appearances]
         check_inversions(model, inversions if structure is None else [*inversions, structure])
+        warn_of_same_image(appearances, structure)
 
     @abstractmethod
     def begin(self, guider: Any, sigmas: list[float], shape: Sequence[int]) -> Run:
         """A run of this transfer, under this guider; raises ValueError where it cannot be."""
 
     @abstractmethod
+    def is_in_place(self, transformer_options: dict[str, Any]) -> bool:
+        """Whether the patches that `patch` has set are still there, in the options that a step runs with."""
+
+    @abstractmethod
     def patch(self, clone: ModelPatcher) -> None:
         """Set the patches of the self-attention that read the run's banks."""
 
     def applied_to(self, model: ModelPatcher) -> ModelPatcher:
-        """A clone of `model` with this transfer; strength 0 gives a plain clone."""
+        """A clone of `model` with this transfer; strength 0 gives one without any patch."""
         clone = model.clone()
+        present: tuple[Transfer, ...] = ()
         if self.plan.settings.strength > 0:
+            present = (self,)
             self.patch(clone)
             wrappers = comfy.patcher_extension.WrappersMP
             clone.add_wrapper_with_key(wrappers.OUTER_SAMPLE, KEY, self.outer_sample)
             clone.add_wrapper_with_key(wrappers.PREDICT_NOISE, KEY, self.predict_noise)
-            options = clone.model_options["transformer_options"]
-            options[KEY] = (*options.get(KEY, ()), self)
+        options = clone.model_options["transformer_options"]
+        options[KEY] = (*options.get(KEY, ()), *present)  # also without one: guiders know by it that a node was there
         return clone
 
     def outer_sample(
         self, executor: Any, noise: Tensor, latent: Tensor, sampler: Any, sigmas: Tensor, *args: Any, **kwargs: Any
     ) -> Tensor:
-        self.run = self.begin(executor.class_obj, [float(sigma) for sigma in sigmas], latent.shape)
+        run = self.begin(executor.class_obj, [float(sigma) for sigma in sigmas], latent.shape)
+        tell(run)
+        self.run = run
         try:
             return executor(noise, latent, sampler, sigmas, *args, **kwargs)
         finally:
@@ -81,7 +92,9 @@ class Transfer(ABC):
             return executor(x, timestep, model_options, seed)
         run.fill_banks(executor.class_obj, timestep, model_options, seed)
         try:
-            return executor(x, timestep, model_options, seed)
+            denoised = executor(x, timestep, model_options, seed)
+            run.warn_of_layers_not_asked(self.is_in_place(model_options["transformer_options"]))
+            return denoised
         finally:
             run.banks.clear()
 
@@ -102,14 +115,9 @@ def check_plain(model: ModelPatcher) -> None:
 
 
 def check_inversions(model: ModelPatcher, inversions: Sequence[Inversion]) -> None:
-    """Raise where inversions cannot be used with a model or with each other; warn of another checkpoint."""
+    """Raise where inversions cannot be used with a model; warn of another checkpoint."""
     for inversion in inversions:
         if not same_model(inversion.fingerprint, model):
             log.warning(
                 "An inversion was made with another checkpoint of this family: it will not be replayed exactly."
-            )
-        if inversion.size != inversions[0].size:
-            raise ValueError(
-                f"The inverted pictures differ in size: latents of {inversion.extent} and {inversions[0].extent}. "
-                "Resize all pictures to one size before VAE Encode and invert them again."
             )

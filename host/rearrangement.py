@@ -23,13 +23,14 @@ from ..correspondence.regrid import regrid
 from ..inversion.record import Inversion
 from .dift import dift_of_x0
 from .patching import Transfer
-from .references import Evaluation, FeatureBank, RecordedReference
+from .references import Evaluation, FeatureBank, LayerFeatures, RecordedReference
 from .run import Appearance, Plan, Run, RunSettings
-from .self_attention import NEGATIVE, POSITIVE, in_decoder, layer_of, rows_of
+from .self_attention import NEGATIVE, POSITIVE, grid_of, in_decoder, layer_of, rows_of
 
 DIFT, SELF_ATTENTION = "dift", "self-attention"
 OFFICIAL, BOTH = "official", "both"
 
+Grid = tuple[int, int]  # (h, w)
 Tokens = tuple[Tensor, Tensor, Tensor]  # what the queries, keys and values of a layer are made of, [rows, N, C] each
 
 Inject = Literal["feature", "kv", "v"]
@@ -82,7 +83,9 @@ class RearrangementTransfer(Transfer):
         super().__init__(model, appearances, structure, settings)
         for entry in appearances:
             if entry.correspondence is not None:
-                _check_shape(entry.correspondence, entry.inversion)
+                _check_shape("appearance", entry.correspondence.appearance_picture, entry.inversion.size)
+                if structure is not None:
+                    _check_shape("structure", entry.correspondence.structure_picture, structure.size)
             elif settings.match_source == DIFT and structure is None:
                 raise ValueError(
                     "match_source is dift, which compares the appearance with the structure picture, and no structure "
@@ -98,6 +101,9 @@ class RearrangementTransfer(Transfer):
     def begin(self, guider: Any, sigmas: list[float], shape: Sequence[int]) -> "RearrangementRun":
         guidance = guider.cfg if guider.conds.get("negative") else 1.0
         return RearrangementRun(self.plan, sigmas, shape, guidance)
+
+    def is_in_place(self, transformer_options: dict[str, Any]) -> bool:
+        return self._rearrange in transformer_options.get("patches", {}).get("attn1_patch", ())
 
     def patch(self, clone: ModelPatcher) -> None:
         clone.set_model_attn1_patch(self._rearrange)
@@ -118,10 +124,11 @@ class RearrangementRun(Run):
     def __init__(self, plan: Plan, sigmas: list[float], shape: Sequence[int], guidance: float):
         self.correspondences = [entry.correspondence for entry in plan.appearances]
         self.appearance_masks = [entry.appearance_mask for entry in plan.appearances]
-        self._places: dict[tuple[int, tuple[int, int]], Tensor] = {}
+        self._places: dict[tuple[int, Grid, Grid], Tensor] = {}
         for correspondence in self.correspondences:
             if correspondence is not None:
                 _check_number(correspondence, shape[0])
+                _check_shape("structure", correspondence.structure_picture, shape[-2:])
         super().__init__(plan, sigmas, shape, guidance)
 
     def prompts(self, step: int) -> Sequence[int]:
@@ -135,14 +142,14 @@ class RearrangementRun(Run):
             if in_decoder(extra) and layer_of(extra)[0] in blocks:
                 prompts = extra["cond_or_uncond"]
                 shown = {prompt: n[rows_of(prompt, prompts, len(n))] for prompt in prompts}
-                bank.setdefault(layer_of(extra), {}).update(shown)
+                bank.setdefault(layer_of(extra), LayerFeatures(grid_of(extra), {})).tensors.update(shown)
             return n, context, value
 
         return {"patches": {"attn1_patch": [record]}}
 
     def prepare(self, beside: Evaluation) -> None:
         """Match by DIFT what is not matched yet, once in a run."""
-        if self.settings.match_source != DIFT or self.is_structural(beside.level) or None not in self.correspondences:
+        if self.settings.match_source != DIFT or self.is_structural(self.step) or None not in self.correspondences:
             return
         structure = _dift(self.structure, beside)
         for number, known in enumerate(self.correspondences):
@@ -185,29 +192,32 @@ class RearrangementRun(Run):
 
     def _offers(self, own: Tensor, picture: int, prompt: int, extra: dict[str, Any]) -> list[Offer]:
         """What the references of this step give to one output picture, whose own features are [N, C]."""
-        grid = tuple(extra["activations_shape"][-2:])
+        grid = grid_of(extra)
         offers = []
         for number, (shown, shares) in enumerate(zip(self.banks, self.shares_at(grid), strict=True)):
-            features = shown.bank[layer_of(extra)][prompt][shown.beside[picture]].to(own)
+            layer = shown.bank[layer_of(extra)]
+            features = layer.tensors[prompt][shown.beside[picture]].to(own)
             share = shares[picture].to(own.device)
             if self.is_structural(self.step):
                 matches = torch.arange(len(features), device=own.device)
             elif self.correspondences[number] is not None:
-                places = self._regridded(number, grid)
+                places = self._regridded(number, grid, layer.grid)
                 matches = places[picture % len(places)].to(own.device)
             else:
-                matches = match_features(own, features, share > 0, self._allowed(number, picture, grid, own.device))
+                allowed = self._allowed(number, picture, layer.grid, own.device)
+                matches = match_features(own, features, share > 0, allowed)
             offers.append(Offer(features, matches, share))
         return offers
 
-    def _regridded(self, number: int, grid: tuple[int, int]) -> Tensor:
-        """[pictures, N]: the best matches of an appearance on a layer's token grid."""
-        if (number, grid) not in self._places:
-            self._places[number, grid] = regrid(self.correspondences[number], grid, grid).best.flatten(1)
-        return self._places[number, grid]
+    def _regridded(self, number: int, grid: Grid, appearance_grid: Grid) -> Tensor:
+        """[pictures, N]: the best matches of an appearance between the token grids of a layer."""
+        key = number, grid, appearance_grid
+        if key not in self._places:
+            self._places[key] = regrid(self.correspondences[number], grid, appearance_grid).best.flatten(1)
+        return self._places[key]
 
-    def _allowed(self, number: int, picture: int, grid: tuple[int, int], device: torch.device) -> Tensor | None:
-        """[N] bool: where the matches in an appearance may lie."""
+    def _allowed(self, number: int, picture: int, grid: Grid, device: torch.device) -> Tensor | None:
+        """[N] bool: where the matches in an appearance, whose tokens are of this grid, may lie."""
         mask = self.appearance_masks[number]
         return None if mask is None else touched(mask, grid).flatten(1)[picture % len(mask)].to(device)
 
@@ -232,16 +242,15 @@ def _repeated(pictures: Tensor, times: int) -> Tensor:
     return pictures[torch.arange(times) % len(pictures)]
 
 
-def _check_shape(correspondence: Correspondence, inversion: Inversion) -> None:
-    """Raise where the matches are of pictures of another shape than the inverted ones."""
-    height, width = inversion.size
-    for picture in (correspondence.structure_picture, correspondence.appearance_picture):
-        if abs(picture[1] * height - picture[0] * width) > max(picture):  # more than one latent pixel
-            raise ValueError(
-                f"A correspondence holds the matches of a picture of {picture[1]}x{picture[0]} pixels, and the "
-                f"inverted pictures have another shape ({inversion.extent} latent pixels). Make its features from the "
-                "same pictures, in the size in which they went to VAE Encode."
-            )
+def _check_shape(which: str, picture: Grid, size: Sequence[int]) -> None:
+    """Raise where the matches are of a picture of another shape than the latents (h, w) that they are used on."""
+    height, width = size
+    if abs(picture[1] * height - picture[0] * width) > max(picture):  # more than one latent pixel
+        raise ValueError(
+            f"The correspondence of an appearance was made with a {which} picture of {picture[1]}x{picture[0]} pixels "
+            f"and the latents of the {which} are {width}x{height}, another shape. Make the features of the {which} "
+            "from the same picture, as it went to VAE Encode."
+        )
 
 
 def _check_number(correspondence: Correspondence, batch: int) -> None:

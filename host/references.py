@@ -4,33 +4,44 @@ References never ride in the user's latent batch. At a step that reads one, it r
 own prompt and without the patches of other nodes, but for those that write what it shows into a feature bank.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import comfy.samplers
 import torch
+from comfy.hooks import EnumHookType, HookGroup
 from torch import Tensor
 
+from ..inversion.levels import latent_at
 from ..inversion.pairing import without_repeats
 from ..inversion.record import Inversion
+from ..inversion.schedule import level_at
 from ..inversion.step import step
 from .conditioning import processed_prompt, unpack
 from .self_attention import NEGATIVE, POSITIVE
 
-# (output block number, transformer inside the block) -> what a reference shows there, by name, [..., N, channels]
-FeatureBank = dict[tuple[int, int], dict[Any, Tensor]]
+
+@dataclass(frozen=True)
+class LayerFeatures:
+    """What a reference shows at one layer, by name, [..., N, channels] for the N = h*w tokens of its grid (h, w)."""
+
+    grid: tuple[int, int]
+    tensors: dict[Any, Tensor]
+
+
+# (output block number, transformer inside the block) -> what a reference shows there
+FeatureBank = dict[tuple[int, int], LayerFeatures]
 
 SIDES = {POSITIVE: "positive", NEGATIVE: "negative"}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The evaluation of the output that references are run beside, at noise level `level` of the run."""
+    """The evaluation of the output that references are run beside, at noise level `sigma` [B]."""
 
     guider: Any
     sigma: Tensor
-    level: int
     model_options: dict[str, Any]
     seed: Any
 
@@ -44,7 +55,8 @@ class Shown:
 
 
 class RecordedReference:
-    """A reference at the latents its inversion recorded: the true picture, and free on steps that do not read it."""
+    """A reference at the latents its inversion recorded, and noised anew between them: the true picture at every sigma,
+    and free on steps that do not read it."""
 
     evaluates_every_step = False
 
@@ -54,9 +66,9 @@ class RecordedReference:
         self.distinct, self._which = without_repeats(inversion)
         self._prompts: dict[tuple[bool, int], list[dict[str, Any]]] = {}
 
-    def latent(self, level: int) -> Tensor:
-        """[b, C, h, w] of the distinct pictures at noise level `level` of the run."""
-        return self.distinct.trajectory[level]
+    def latent(self, sigma: float) -> Tensor:
+        """[b, C, h, w] of the distinct pictures at the noise level `sigma`."""
+        return latent_at(self.distinct, sigma)
 
     def beside(self, outputs: int) -> list[int]:
         """Which of the distinct pictures stands beside each of so many outputs."""
@@ -91,14 +103,17 @@ class RecordedReference:
             )
         return self._prompts[known]
 
+    def _hooked_prompt(self, beside: Evaluation, x: Tensor, which: int) -> list[dict[str, Any]]:
+        """The prompt of the distinct pictures, with the LoRAs that hang on the guider's prompt of that side."""
+        prompt = self._prompt(self.distinct, beside.guider, x, beside.seed, which)
+        hooks = weight_hooks(beside.guider.conds.get(SIDES[which], ()))
+        return prompt if hooks is None else [{**cond, "hooks": hooks} for cond in prompt]
+
     def _denoise(self, beside: Evaluation, prompts: Collection[int], patches: dict[str, Any]) -> list[Tensor]:
         """The distinct pictures as predicted under the positive and the negative prompt; zeros where not asked for."""
-        x = self.latent(beside.level).to(device=beside.sigma.device, dtype=torch.float32)
+        x = self.latent(float(beside.sigma.max())).to(device=beside.sigma.device, dtype=torch.float32)
         sigma = beside.sigma.reshape(-1)[:1].expand(x.shape[0])
-        conds = [
-            self._prompt(self.distinct, beside.guider, x, beside.seed, which) if which in prompts else None
-            for which in (POSITIVE, NEGATIVE)
-        ]
+        conds = [self._hooked_prompt(beside, x, which) if which in prompts else None for which in (POSITIVE, NEGATIVE)]
         options = without_patches(beside.model_options)
         options["transformer_options"] |= patches
         return comfy.samplers.calc_cond_batch(beside.guider.inner_model, conds, x, sigma, options)
@@ -117,12 +132,13 @@ class ReplayedReference(RecordedReference):
         self._level = 0
         self._x = self.distinct.start
 
-    def latent(self, level: int) -> Tensor:
-        if level != self._level:
+    def latent(self, sigma: float) -> Tensor:
+        standing = self.distinct.schedule.sigmas[self._level]
+        if level_at((standing,), sigma) is None:
             raise ValueError(
-                "references = replayed needs a sampler that visits every level once and in order (it asked for level "
-                f"{level}, the reference stands at {self._level}). Use the SAMPLER of Resume from Inversion, or "
-                "references = recorded."
+                "references = replayed needs a sampler that visits every level once and in order (it asked for sigma "
+                f"{sigma:.3f}, the reference stands at {standing:.3f}). Set references to recorded, or use the SAMPLER "
+                "of Resume from Inversion."
             )
         return self._x
 
@@ -132,9 +148,24 @@ class ReplayedReference(RecordedReference):
         denoised = positive if guidance == 1.0 else negative + guidance * (positive - negative)
         record = self.distinct
         x = self._x.to(denoised.device)
-        noise_map = record.noise_maps[beside.level].to(denoised.device) if record.eta else None
-        self._x = step(x, denoised, noise_map, record.schedule, beside.level, record.eta)
-        self._level = beside.level + 1
+        noise_map = record.noise_maps[self._level].to(denoised.device) if record.eta else None
+        self._x = step(x, denoised, noise_map, record.schedule, self._level, record.eta)
+        self._level += 1
+
+
+def weight_hooks(prompt: Sequence[dict[str, Any]]) -> HookGroup | None:
+    """The hooks on a guider's prompt that change weights, as those of Create Hook LoRA do; of a combined prompt, the
+    first one's. What hooks do besides belongs to the output."""
+    hooks = next((cond["hooks"] for cond in prompt if cond.get("hooks") is not None), None)
+    if hooks is None:
+        return None
+    weights = hooks.get_type(EnumHookType.Weight)
+    if len(weights) == len(hooks.hooks):
+        return hooks  # the very group that the output has: ComfyUI then leaves the weights as they are in between
+    group = HookGroup()
+    for hook in weights:
+        group.add(hook)
+    return group if weights else None
 
 
 def without_patches(model_options: dict[str, Any]) -> dict[str, Any]:

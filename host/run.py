@@ -13,15 +13,15 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ..attention.cross_image import shares, union
-from ..attention.windows import LEVEL_1, LEVEL_2, Window, reads_structure
+from ..attention.windows import LEVEL_1, LEVEL_2, Window, structure_steps
 from ..correspondence.correspondence import Correspondence
 from ..inversion.record import Inversion
-from ..inversion.schedule import SAME_LEVEL, level_at
+from ..inversion.schedule import Schedule, step_at
 from .families import DecoderLevels
 from .input_fits import check_output_mask
 from .references import Evaluation, FeatureBank, RecordedReference, ReplayedReference, Shown
-from .self_attention import POSITIVE, layer_of
-from .telling import mebibytes
+from .run_checks import check_goes_along, check_number, check_size
+from .self_attention import POSITIVE, grid_of, layer_of
 
 log = logging.getLogger("appearance_transfer")
 
@@ -44,8 +44,9 @@ class Appearance:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The dials that all transfers have; steps are executed steps.
+    """The dials that all transfers have.
 
+    fine, coarse, structure_until: in executed steps of the inversions' schedule, see `counting_schedule`.
     structure_everywhere: structure steps edit every place, also where no appearance paints, as the reference
         implementations do. Otherwise they edit where the appearances paint.
     """
@@ -85,13 +86,14 @@ class Run(ABC):
         settings = plan.settings
         self.settings = settings
         self.levels = plan.levels
-        self.windows = {plan.levels.fine: settings.fine, plan.levels.coarse: settings.coarse}
         self.batch = shape[0]
+        self.size = tuple(shape[-2:])
         self.sigmas = sigmas
         self.steps = len(sigmas) - 1
         self.guidance = guidance
         self.step = -1
         self.banks: list[Shown] = []
+        self._asked: set[tuple[int, int]] = set()
         self._positive: set[Any] = set()
         self._met_at: int | None = None  # the last step at which the positive prompt was the first
         kind = ReplayedReference if settings.replayed else RecordedReference
@@ -101,11 +103,14 @@ class Run(ABC):
         self.masks = [appearance.mask for appearance in plan.appearances]
         self._shares: dict[tuple[tuple[int, ...], bool], Tensor] = {}
         self._warned: set[str] = set()
-        for reference in self._references():
-            check_fits(reference.inversion, sigmas, shape)
-        for mask in self.masks:
-            check_output_mask(mask, shape, "mask of an appearance")
-        self._say_what_will_happen(shape[-2] * shape[-1])
+        self._check(plan, shape)
+        counting = counting_schedule([reference.inversion for reference in self.references()], sigmas)
+        self.counted = [step_at(counting.sigmas[:-1], sigma) for sigma in sigmas[:-1]]
+        self.windows = {level: window.over(self.counted) for level, window in self._counted_windows().items()}
+        self._structural = frozenset[int]()
+        if self.structure is not None:
+            limits = settings.first, settings.structure_every, settings.structure_until
+            self._structural = structure_steps(self.counted, *limits)
 
     @abstractmethod
     def listening(self, bank: FeatureBank, blocks: Collection[int]) -> dict[str, Any]:
@@ -128,39 +133,30 @@ class Run(ABC):
 
     def is_open(self, sigma: float) -> bool:
         """Whether the step at this noise level reads a reference; if not, a pass without transfer is the same."""
-        step = self.step_at(sigma)
-        return step is not None and bool(self.open_levels(step))
+        return bool(self.open_levels(self.step_at(sigma)))
 
-    def step_at(self, sigma: float) -> int | None:
-        """The executed step that starts at `sigma`; None between levels, and at the picture's own."""
-        return level_at(self.sigmas[:-1], sigma)
+    def step_at(self, sigma: float) -> int:
+        """The executed step that an evaluation at `sigma` belongs to."""
+        return step_at(self.sigmas[:-1], sigma)
 
     def is_structural(self, step: int) -> bool:
         """Whether executed step `step` reads the structure instead of the appearances."""
-        settings = self.settings
-        return self.structure is not None and reads_structure(
-            step, settings.first, settings.structure_every, settings.structure_until
-        )
+        return step in self._structural
 
     def fill_banks(self, guider: Any, sigma: Tensor, model_options: dict[str, Any], seed: Any) -> None:
         """Run the references this step reads (all of them where they are replayed)."""
-        found = self.step_at(float(sigma.max()))
-        self.step = -1 if found is None else found
-        if found is None:
-            self.warn_once(
-                "This sampler evaluates between the recorded noise levels; those evaluations are not transferred."
-            )
-            return
+        self.step = self.step_at(float(sigma.max()))
+        self._asked.clear()
         self._positive = {cond["uuid"] for cond in guider.conds.get("positive", ())}
-        beside = Evaluation(guider, sigma, found, model_options, seed)
-        blocks = [block for level in self.open_levels(found) for block in self.levels.blocks_at(level)]
-        reading = self._reading(found)
+        beside = Evaluation(guider, sigma, model_options, seed)
+        blocks = [block for level in self.open_levels(self.step) for block in self.levels.blocks_at(level)]
+        reading = self.reading(self.step)
         if reading:
             self.prepare(beside)
-        for reference in self._references():
+        for reference in self.references():
             if reference in reading:
                 bank: FeatureBank = {}
-                reference.run(beside, self.prompts(found), self.listening(bank, blocks), self.guidance)
+                reference.run(beside, self.prompts(self.step), self.listening(bank, blocks), self.guidance)
                 self.banks.append(Shown(bank, reference.beside(self.batch)))
             elif reference.evaluates_every_step:
                 reference.run(beside, (), {}, self.guidance)
@@ -179,15 +175,35 @@ class Run(ABC):
         key = layer_of(extra)
         if not self.banks or key not in self.banks[0].bank:
             return False
-        height, width = extra["activations_shape"][-2:]
-        offered = next(iter(self.banks[0].bank[key].values()))
-        if not tokens.shape[1] == height * width == offered.shape[-2]:
+        self._asked.add(key)
+        return self._knows_tokens(extra, tokens.shape[1]) and self._knows_rows(extra, len(tokens))
+
+    def warn_of_layers_not_asked(self, in_place: bool) -> None:
+        """After a step: warn where references showed something in layers that did not ask for it.
+
+        in_place: whether our patches are. Where they are and no layer asked, the network did not run (EasyCache).
+        """
+        layers = set(self.banks[0].bank) if self.banks else set()
+        silent = layers - self._asked
+        if silent and not (in_place and silent == layers):
             self.warn_once(
-                "A conditioning for an area, or another node, changes the number of tokens of the decoder's "
-                "self-attention; there the transfer is off."
+                f"Another node replaces the decoder's self-attention after {self.method}, in {len(silent)} of "
+                f"{len(layers)} layers, and there the transfer is off. Put that node first: connect its MODEL to the "
+                f"model input of {self.method}."
             )
-            return False
-        return self._knows_rows(extra, len(tokens))
+
+    def _knows_tokens(self, extra: dict[str, Any], tokens: int) -> bool:
+        """Whether the tokens of a layer are those of the whole output, and on structure steps as many as the
+        structure's."""
+        grid = grid_of(extra)
+        whole = tuple(extra["original_shape"][-2:]) == self.size and tokens == grid[0] * grid[1]
+        if whole and not (self.is_structural(self.step) and self.banks[0].bank[layer_of(extra)].grid != grid):
+            return True
+        self.warn_once(
+            "A conditioning for an area, or another node, changes the number of tokens of the decoder's "
+            "self-attention; there the transfer is off."
+        )
+        return False
 
     def _knows_rows(self, extra: dict[str, Any], rows: int) -> bool:
         """Whether the rows of a forward are the whole batch for each prompt, and the first prompt is the positive."""
@@ -219,11 +235,11 @@ class Run(ABC):
             self._shares[grid, structural] = maps * self.settings.strength
         return self._shares[grid, structural]
 
-    def latent_of(self, inversion: Inversion, level: int) -> Tensor | None:
-        """Where a replayed reference stands at `level`; None for one that is not replayed in this run."""
-        for reference in self._references():
+    def latent_of(self, inversion: Inversion, sigma: float) -> Tensor | None:
+        """Where a replayed reference stands at `sigma`; None for one that is not replayed in this run."""
+        for reference in self.references():
             if reference.inversion is inversion and reference.evaluates_every_step:
-                return reference.for_every_picture(reference.latent(level))
+                return reference.for_every_picture(reference.latent(sigma))
         return None
 
     def warn_once(self, sentence: str) -> None:
@@ -231,80 +247,37 @@ class Run(ABC):
             self._warned.add(sentence)
             log.warning(sentence)
 
-    def _references(self) -> list[RecordedReference]:
+    def _counted_windows(self) -> dict[int, Window]:
+        return {self.levels.fine: self.settings.fine, self.levels.coarse: self.settings.coarse}
+
+    def _check(self, plan: Plan, shape: Sequence[int]) -> None:
+        """Raise before anything expensive where an inversion cannot stand beside this run."""
+        for reference in self.references():
+            check_number(reference.inversion, shape[0])
+            if reference.evaluates_every_step:
+                check_goes_along(reference.inversion, self.sigmas)
+        if plan.structure is not None:
+            check_size(plan.structure, shape)
+        for mask in self.masks:
+            check_output_mask(mask, shape, "mask of an appearance")
+
+    def references(self) -> list[RecordedReference]:
         return self.appearances + ([self.structure] if self.structure is not None else [])
 
-    def _reading(self, step: int) -> list[RecordedReference]:
+    def reading(self, step: int) -> list[RecordedReference]:
         """The references that an executed step looks at."""
         if not self.open_levels(step):
             return []
         return [self.structure] if self.is_structural(step) else self.appearances
 
-    def _say_what_will_happen(self, places: int) -> None:
-        """One line that explains the run and what it costs, and a warning where it can have no effect.
 
-        places: of the latent to sample, h*w.
-        """
-        reading = [step for step in range(self.steps) if self.open_levels(step)]
-        if not reading:
-            self.warn_once(
-                f"{self.method} has no effect: its windows open at executed step {self.settings.first} and "
-                f"this run has {self.steps} steps. Lower the first steps or run more steps."
-            )
-            return
-        if self.settings.replayed:
-            rows = sum(reference.distinct.pictures for reference in self._references())
-            evaluations = self.steps * rows * (1 if self.guidance == 1.0 else 2)
-        else:
-            evaluations = sum(self._rows_read(step) for step in reading)
-        shown = max(self._rows_read(step) * self._values_shown(step, places) for step in reading)
-        log.info(
-            "%s: %d extra U-Net evaluations, about %s. Executed steps %d-%d of %d, levels %s; %d read the structure.",
-            self.method,
-            evaluations,
-            mebibytes(shown),
-            reading[0],
-            reading[-1],
-            self.steps,
-            ", ".join(f"/{level}" for level in self.windows),
-            sum(self.is_structural(step) for step in reading),
-        )
+def counting_schedule(inversions: Sequence[Inversion], sigmas: Sequence[float]) -> Schedule:
+    """The schedule whose executed steps the windows of a run at these sigmas count.
 
-    def _rows_read(self, step: int) -> int:
-        """How many samples go through the network for the references that an executed step looks at."""
-        return sum(reference.distinct.pictures for reference in self._reading(step)) * len(self.prompts(step))
-
-    def _values_shown(self, step: int, places: int) -> int:
-        """About how many numbers one such sample shows: a key and a value per channel and place."""
-        return sum(
-            2 * self.levels.channels[block] * places // level**2
-            for level in self.open_levels(step)
-            for block in self.levels.blocks_at(level)
-        )
-
-
-def check_fits(inversion: Inversion, sigmas: Sequence[float], shape: Sequence[int]) -> None:
-    """Raise before anything expensive if an inversion cannot stand beside this run, place by place."""
-    if tuple(shape[-2:]) != tuple(inversion.size):
-        raise ValueError(
-            f"The latent to sample is {shape[-1]}x{shape[-2]} and an inversion is {inversion.extent} (latent pixels). "
-            "Resize the pictures to one size before VAE Encode."
-        )
-    check_goes_along(inversion, sigmas, shape[0])
-
-
-def check_goes_along(inversion: Inversion, sigmas: Sequence[float], outputs: int) -> None:
-    """Raise before anything expensive if an inversion has other noise levels than this run, or too many pictures."""
-    if outputs % inversion.pictures:
-        raise ValueError(
-            f"An inversion holds {inversion.pictures} pictures and the batch to sample {outputs}: "
-            "use one reference picture for all outputs, or as many as there are outputs."
-        )
-    recorded = inversion.schedule.sigmas
-    run = sigmas[:-1]
-    if len(run) != len(recorded) - 1 or any(abs(a - b) > SAME_LEVEL * b for a, b in zip(run, recorded, strict=False)):
-        raise ValueError(
-            f"The run has {len(run)} steps from sigma {run[0] if run else 0:.3f}, the inversion was recorded for "
-            f"{len(recorded) - 1} steps from sigma {recorded[0]:.3f}. Invert all pictures with the same steps and "
-            "start_at. Use the SIGMAS of Resume from Inversion, or invert with the SIGMAS of this sampler."
-        )
+    Of the inversions' schedules the one that has most of the run's levels: the run's own, where it resumes from one of
+    them. Elsewhere (a KSampler's levels) a window is open at those noise levels at which it would be there.
+    """
+    return max(
+        (inversion.schedule for inversion in inversions),
+        key=lambda schedule: sum(schedule.index_of(sigma) is not None for sigma in sigmas[:-1]),
+    )

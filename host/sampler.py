@@ -7,9 +7,11 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from ..inversion.levels import latent_at
 from ..inversion.record import Inversion
 from ..inversion.replay import replay
 from .latent_operations import AdaINOperation
+from .no_effect import warn_of_resumed
 from .patching import current_runs
 from .schedules import sigmas_tensor
 
@@ -25,7 +27,7 @@ class NoiseMapSampler(comfy.samplers.Sampler):
 
     between_steps, if given, is applied to the latent after each step. It is told `step` (executed steps, from 0),
     `level` (the noise level it stands at now, an index into the inversion's sigmas) and `latent_of`, which finds
-    another inversion's latent at that level.
+    another inversion's latent at that noise level.
     """
 
     def __init__(self, inversion: Inversion, between_steps: LatentOperation | None = None):
@@ -38,17 +40,20 @@ class NoiseMapSampler(comfy.samplers.Sampler):
         inversion = self.inversion
         self._check(sigmas, latent_image)
         if isinstance(self.between_steps, AdaINOperation):
-            self.between_steps.check_fits(inversion.schedule, latent_image.shape)
+            self.between_steps.check_fits(latent_image.shape)
+            self.between_steps.warn_if_never(inversion.steps)
         model_options = extra_args["model_options"]
+        warn_of_resumed(inversion, guider.conds, current_runs(model_options))
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             return guider(x, sigma, model_options=model_options, seed=extra_args["seed"])
 
         def after_step(x: Tensor, i: int) -> Tensor:
             level = i + 1
+            standing = inversion.schedule.sigmas[level]
             if self.between_steps is not None:
                 x = self.between_steps(
-                    latent=x, step=i, level=level, latent_of=lambda other: _latent_of(other, level, model_options)
+                    latent=x, step=i, level=level, latent_of=lambda other: _latent_of(other, standing, model_options)
                 )
             if denoise_mask is not None:
                 mask = _mask_of_step(denoise_mask, guider, sigmas, i, model_options)
@@ -104,10 +109,11 @@ def batched(pictures: Tensor, like: Tensor) -> Tensor:
     return pictures.to(like).repeat(*(1,) * (pictures.ndim - 4), like.shape[0] // pictures.shape[-4], 1, 1, 1)
 
 
-def _latent_of(inversion: Inversion, level: int, model_options: dict[str, Any]) -> Tensor:
-    """An inversion's latent at a level of this run: where its replayed reference stands, else as recorded."""
+def _latent_of(inversion: Inversion, sigma: float, model_options: dict[str, Any]) -> Tensor:
+    """An inversion's latent at a noise level of this run: where its replayed reference stands, else as recorded, or
+    noised anew where it was not recorded."""
     for run in current_runs(model_options):
-        replayed = run.latent_of(inversion, level)
+        replayed = run.latent_of(inversion, sigma)
         if replayed is not None:
             return replayed
-    return inversion.trajectory[level]
+    return latent_at(inversion, sigma)

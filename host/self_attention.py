@@ -15,6 +15,12 @@ def layer_of(extra: dict[str, Any]) -> tuple[int, int]:
     return extra["block"][1], extra.get("block_index", 0)
 
 
+def grid_of(extra: dict[str, Any]) -> tuple[int, int]:
+    """(h, w) of the tokens of the layer that is being computed."""
+    height, width = extra["activations_shape"][-2:]
+    return height, width
+
+
 def replacement_keys(model: ModelPatcher, kind: str, side: str, number: int) -> list[tuple]:
     """Where a replacement of a block's attention has to be set so that nobody else's stands before it: for the block,
     and for each of its transformers that a node before has set one for.

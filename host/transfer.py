@@ -16,9 +16,9 @@ from torch import Tensor
 from ..attention.cross_image import NEGLIGIBLE, cross_image_attention
 from ..inversion.record import Inversion
 from .patching import Transfer
-from .references import FeatureBank
+from .references import FeatureBank, LayerFeatures
 from .run import Appearance, Run, RunSettings
-from .self_attention import join_heads, layer_of, plain_attention, replacement_keys, split_heads, split_rows
+from .self_attention import grid_of, join_heads, layer_of, plain_attention, replacement_keys, split_heads, split_rows
 
 log = logging.getLogger("appearance_transfer")
 
@@ -49,8 +49,18 @@ def transfer_appearance(
 class CrossImageTransfer(Transfer):
     """What one Cross-Image Attention node adds to a model."""
 
+    def __init__(
+        self, model: ModelPatcher, appearances: Sequence[Appearance], structure: Inversion | None, settings: Settings
+    ):
+        super().__init__(model, appearances, structure, settings)
+        self._replacements: list[Callable[..., Tensor]] = []
+
     def begin(self, guider: Any, sigmas: list[float], shape: Sequence[int]) -> "CrossImageRun":
         return CrossImageRun(self.plan, sigmas, shape)
+
+    def is_in_place(self, transformer_options: dict[str, Any]) -> bool:
+        found = transformer_options.get("patches_replace", {}).get("attn1", {}).values()
+        return any(replacement in self._replacements for replacement in found)
 
     def patch(self, clone: ModelPatcher) -> None:
         before = clone.model_options["transformer_options"].get("patches_replace", {}).get("attn1", {})
@@ -58,7 +68,8 @@ class CrossImageTransfer(Transfer):
         for block in levels.blocks_at(levels.fine) + levels.blocks_at(levels.coarse):
             for key in replacement_keys(clone, "attn1", "output", block):
                 previous = before.get(key, before.get(key[:2]))
-                clone.set_model_attn1_replace(self._replacement(previous), *key)
+                self._replacements.append(self._replacement(previous))
+                clone.set_model_attn1_replace(self._replacements[-1], *key)
 
     def _replacement(self, previous: Callable[..., Tensor] | None) -> Callable[..., Tensor]:
         def plain(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
@@ -96,7 +107,8 @@ class CrossImageRun(Run):
     def listening(self, bank: FeatureBank, blocks: Collection[int]) -> dict[str, Any]:
         def record(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
             heads = extra["n_heads"]
-            bank[layer_of(extra)] = {"k": split_heads(k, heads), "v": split_heads(v, heads)}
+            shown = {"k": split_heads(k, heads), "v": split_heads(v, heads)}
+            bank[layer_of(extra)] = LayerFeatures(grid_of(extra), shown)
             return plain_attention(q, k, v, extra)
 
         return {"patches_replace": {"attn1": {("output", block): record for block in blocks}}}
@@ -111,7 +123,7 @@ class CrossImageRun(Run):
         queries = split_heads(q.float() if extra.get("attn_precision") == torch.float32 else q, heads)
         references = []
         for shown, share in zip(self.banks, self._shares_in(extra), strict=True):
-            offered = shown.bank[layer_of(extra)]
+            offered = shown.bank[layer_of(extra)].tensors
             k, v = (_per_output(offered[name].to(queries), shown.beside, q.shape[0]) for name in ("k", "v"))
             references.append((k, v, share.to(q.device).repeat(q.shape[0] // self.batch, 1)))
         out = cross_image_attention(
@@ -124,7 +136,7 @@ class CrossImageRun(Run):
         return join_heads(out).to(q.dtype)
 
     def _shares_in(self, extra: dict[str, Any]) -> Tensor:
-        return self.shares_at(tuple(extra["activations_shape"][-2:]))
+        return self.shares_at(grid_of(extra))
 
 
 def _per_output(pictures: Tensor, beside: list[int], rows: int) -> Tensor:

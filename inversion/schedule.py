@@ -85,12 +85,16 @@ class Schedule:
             raise IndexError(f"level {i} of a schedule with levels 0..{self.steps}")
         sigma = self.sigmas[i]
         if sigma > 0:
-            return (1 - sigma, sigma) if self.flow else (1.0, sigma)
+            return self.mix(sigma)
         s0 = min(self.finest, self.sigmas[i - 1] * math.sqrt(0.5))
         if self.flow:
             return 1 - s0, s0
         norm = math.hypot(1.0, s0)
         return 1 / norm, s0 / norm
+
+    def mix(self, sigma: float) -> tuple[float, float]:
+        """(a, b) of any noise level sigma >= 0 for this kind of model, with x = a*x0 + b*eps."""
+        return (1 - sigma, sigma) if self.flow else (1.0, sigma)
 
     def tail(self, start: int) -> Schedule:
         """The same schedule without its first `start` steps."""
@@ -109,6 +113,14 @@ def level_at(sigmas: Sequence[float], sigma: float) -> int | None:
     """Which of these levels a sigma is, or None between them."""
     level = nearest_level(sigmas, sigma)
     return level if abs(sigmas[level] - sigma) <= SAME_LEVEL * abs(sigma) else None
+
+
+def step_at(sigmas: Sequence[float], sigma: float) -> int:
+    """The step at these noise levels that an evaluation at a sigma belongs to: of the levels at or above it the lowest;
+    the highest for a sigma above all of them."""
+    highest = max(range(len(sigmas)), key=lambda i: sigmas[i])
+    above = [i for i in range(len(sigmas)) if sigmas[i] >= sigma * (1 - SAME_LEVEL)]
+    return min(above, key=lambda i: sigmas[i], default=highest)
 
 
 def nearest_level(sigmas: Sequence[float], sigma: float) -> int:

@@ -51,9 +51,9 @@ class WeighAppearance(io.ComfyNode):
 
     @classmethod
     def execute(cls, inversion, weight, mask=None, appearance_mask=None, correspondence=None) -> io.NodeOutput:
-        from ..host.run import Appearance as WeighedAppearance
+        from ..host.no_effect import weighed
 
-        return io.NodeOutput(WeighedAppearance(inversion, weight, mask, appearance_mask, correspondence))
+        return io.NodeOutput(weighed(inversion, weight, mask, appearance_mask, correspondence))
 
 
 class CrossImageAttention(io.ComfyNode):

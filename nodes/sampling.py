@@ -164,7 +164,7 @@ class LatentDeviation(io.ComfyNode):
                     "structure", tooltip="The inverted structure picture, the same as for Resume from Inversion.",
                 ),
                 Inversion.Input(
-                    "appearance", tooltip="The inverted appearance picture, with the same size, steps and model.",
+                    "appearance", tooltip="The inverted appearance picture, by the same model.",
                 ),
                 io.Combo.Input(
                     "matching", options=["progressive", "initial", "none"],

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from appearance_transfer.attention.windows import ADAIN, APPEARANCE_GUIDANCE, LEVEL_1, LEVEL_2, Window, reads_structure
+from appearance_transfer.attention.windows import (
+    ADAIN,
+    APPEARANCE_GUIDANCE,
+    LEVEL_1,
+    LEVEL_2,
+    Window,
+    reads_structure,
+    structure_steps,
+)
 from appearance_transfer.guidance.appearance import guidance_scale
 from appearance_transfer.tests.golden.reference import golden
 
@@ -51,3 +59,35 @@ def test_structure_steps():
 def test_steps_in_a_run(window, total, steps):
     assert list(window.steps_in(total)) == steps
     assert [i for i in range(total) if window.contains(i)] == steps
+
+
+class TestOtherRuns:
+    """Windows and structure steps of the inversion's count, on runs that take other steps."""
+
+    SECOND_HALF = range(34, 68)
+    TWENTY = (0, 0, 0, 0, 3, 7, 11, 14, 18, 22, 26, 30, 34, 39, 43, 48, 53, 58, 62, 67)  # a KSampler's
+
+    def test_on_its_own_run_a_window_is_itself(self):
+        assert LEVEL_2.over(range(68)) == Window(11, 67)
+        assert Window(5, 4).over(range(68)).steps_in(68) == range(0)
+
+    def test_a_window_is_open_where_it_would_be(self):
+        assert LEVEL_2.over(self.SECOND_HALF) == Window(0, 33)
+        assert LEVEL_2.over(self.TWENTY) == Window(6, 19)
+        assert Window(4, 20).over(self.TWENTY) == Window(5, 8)
+        assert Window(0, 2).over(self.TWENTY) == Window(0, 3)
+        assert Window(70, 90).over(self.TWENTY).steps_in(20) == range(0)
+
+    def test_a_split_run_reads_the_structure_where_the_whole_one_does(self):
+        whole = structure_steps(range(68), 11)
+        assert whole == {11, 16, 21, 26, 31, 36}
+        assert structure_steps(range(34), 11) == {step for step in whole if step < 34}
+        assert {34 + step for step in structure_steps(self.SECOND_HALF, 11)} == {36}
+
+    def test_other_runs_read_it_every_nth_of_their_steps(self):
+        """Not wherever a step of theirs holds one of the inversion's, which are most of them, or none."""
+        assert structure_steps(self.TWENTY, 11) == {6, 11}
+        assert structure_steps(self.TWENTY, 11, every=2, until=30) == {6, 8, 10}
+        assert structure_steps(self.TWENTY, 11, every=0) == set()
+        assert structure_steps(self.TWENTY, 80) == set()
+        assert structure_steps((), 11) == set()

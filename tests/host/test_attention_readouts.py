@@ -62,12 +62,18 @@ def test_replacements_of_single_transformers_do_not_stand_before_ours(model) -> 
         assert torch.equal(capture_tokens(patched, inversion, 3).q, capture_tokens(model, inversion, 3).q)
 
 
-def test_pictures_of_other_sizes_are_refused(model) -> None:
+def test_an_appearance_of_another_size_and_another_number(model) -> None:
+    """Half as wide: the output has the structure's shape, and every piece of it is one of the appearance's 8 x 16."""
     from appearance_transfer.host.matching import paint_with_matches
 
     structure = world.invert(model, world.latents(1))
     narrow = world.invert(model, world.latents(2)[..., :8])
-    with pytest.raises(ValueError, match="Invert pictures of one size"):
-        paint_with_matches(model, structure, narrow, torch.zeros(1, 8, 8, 3), step=3)
+    picture = torch.rand(1, 128, 64, 3, generator=torch.Generator().manual_seed(3))
+    painted, decided = paint_with_matches(model, structure, narrow, picture, step=3)
+    assert painted.shape == (1, 128, 128, 3) and decided.shape == (1, 16, 16)
+    pieces = torch.nn.functional.interpolate(picture.movedim(-1, 1), size=(16, 8), mode="area").flatten(2)[0].T
+    assert (painted[0, ::8, ::8].reshape(-1, 1, 3) - pieces).abs().amax(2).amin(1).max() < 1e-6
+    with pytest.raises(ValueError, match="as many appearances as structures"):
+        paint_with_matches(model, structure, world.invert(model, world.latents(2, 2)), picture, step=3)
     with pytest.raises(ValueError, match="3 appearance pictures for 1 structure"):
         paint_with_matches(model, structure, structure, torch.zeros(3, 16, 16, 3), step=3)

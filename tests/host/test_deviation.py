@@ -307,12 +307,20 @@ def test_an_interrupted_run_leaves_nothing_behind(model, structure, appearance) 
 
 
 def test_inversions_that_do_not_fit_are_refused_at_once(model, structure) -> None:
-    with pytest.raises(ValueError, match="Resize the pictures to one size"):
-        deviating(structure, invert(model, world.latents(2)[..., :8]))
-    with pytest.raises(ValueError, match="was recorded for 5 steps"):
-        deviating(structure, invert(model, world.latents(2), steps=5))
+    narrow = invert(model, world.latents(2)[..., :8])
+    with pytest.raises(ValueError, match="inversions are 8x16 and 16x16 .* Set matching to progressive"):
+        deviating(structure, narrow, matching="none")
     with pytest.raises(ValueError, match="use one reference picture for all outputs"):
         deviating(structure, invert(model, world.latents(2, 2)))
+
+
+@pytest.mark.parametrize("matching", ["progressive", "initial"])
+def test_an_appearance_of_another_size_and_other_steps(model, structure, matching) -> None:
+    narrow = invert(model, world.latents(2)[..., :8], steps=5)
+    out = sample(model, structure, narrow, matching=matching)
+    assert out.shape == (1, *world.SIZE)
+    assert torch.isfinite(out).all()
+    assert world.relative(out, world.sample(model, structure)) > 1e-2
 
 
 def test_masks_of_other_pictures_are_refused_at_once(structure, appearance) -> None:

@@ -248,6 +248,44 @@ class TestMatches:
         assert torch.equal(wired, single)
 
 
+class TestSizes:
+    """An appearance of another size: half as wide, with half the tokens of the output."""
+
+    @pytest.fixture(scope="class")
+    def narrow(self, model):
+        return world.invert(model, world.latents(2)[..., :8], seed=7)
+
+    @pytest.mark.parametrize("source", ["self-attention", "dift"])
+    def test_every_place_takes_one_of_its_features(self, model, structure, narrow, source) -> None:
+        patched = rearrange(model, [narrow], structure, match_source=source, structure_every=0)
+        taken = entering(patched, structure)[0][0][0]
+        offered = entering(model, narrow)[0][0][0]
+        assert taken.shape[0] == 64 and offered.shape[0] == 32
+        assert (taken[:, None] - offered).abs().amax(2).amin(1).max() < 1e-4
+
+    def test_its_mask_is_of_its_own_size(self, model, structure, narrow) -> None:
+        mask = torch.zeros(1, 16, 8)
+        mask[:, :8] = 1
+        taken = entering(rearrange(model, [weigh(narrow, appearance_mask=mask)]), structure)[0][0][0]
+        offered = entering(model, narrow)[0][0][0][:20]  # the upper half of 8 x 4 tokens, and the row that it touches
+        assert (taken[:, None] - offered).abs().amax(2).amin(1).max() < 1e-4
+
+    def test_wired_matches_count_its_own_places(self, model, structure, narrow) -> None:
+        """Every place of 8x8 takes the place of 8x4 in its row and half its column."""
+        from dataclasses import replace
+
+        rows, columns = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
+        index = (rows * 4 + columns // 2)[None, None]
+        halved = replace(identity(appearance_picture=(128, 64)), index=index, appearance_grid=(8, 4))
+        taken = entering(rearrange(model, [weigh(narrow, correspondence=halved)]), structure)[0][0][0]
+        offered = entering(model, narrow)[0][0][0]
+        torch.testing.assert_close(taken, offered[index.flatten()], atol=1e-4, rtol=1e-4)
+
+    def test_a_structure_of_another_size_is_refused(self, model, structure, narrow) -> None:
+        with pytest.raises(ValueError, match="the inversion connected to structure is 8x16"):
+            sample(rearrange(model, [narrow], narrow), structure)
+
+
 class TestRuns:
     def test_requeue_is_bit_identical_and_leaves_nothing(self, model, structure, appearance) -> None:
         patched = rearrange(model, [appearance], structure)
@@ -377,10 +415,15 @@ class TestRefusals:
         with pytest.raises(ValueError, match="No appearance is connected"):
             rearrange(model, [])
 
-    def test_matches_of_another_shape(self, model, appearance) -> None:
+    def test_matches_of_another_shape(self, model, structure, appearance) -> None:
         narrow = identity(structure_picture=(128, 96))
-        with pytest.raises(ValueError, match="picture of 96x128 pixels, and the inverted pictures have another shape"):
-            rearrange(model, [weigh(appearance, correspondence=narrow)])
+        with pytest.raises(ValueError, match="a structure picture of 96x128 pixels, and the latents of the structure"):
+            rearrange(model, [weigh(appearance, correspondence=narrow)], structure)
+        with pytest.raises(ValueError, match="a structure picture of 96x128 pixels, and the latents of the structure"):
+            sample(rearrange(model, [weigh(appearance, correspondence=narrow)]), structure)
+        wide = identity(appearance_picture=(128, 256))
+        with pytest.raises(ValueError, match="an appearance picture of 256x128 pixels"):
+            rearrange(model, [weigh(appearance, correspondence=wide)])
         rearrange(model, [weigh(appearance, correspondence=identity(structure_picture=(1024, 1020)))])
 
     def test_matches_of_another_number_of_pictures(self, model, structure, appearance) -> None:

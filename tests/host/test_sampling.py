@@ -132,15 +132,24 @@ def test_a_latent_of_another_size_is_refused(model, structure) -> None:
 
 
 @pytest.mark.parametrize(("steps", "start"), [(5, 0), (20, 10)], ids=["fewer", "as many from another level"])
-def test_an_appearance_of_other_levels_is_refused_before_the_first_step(model, structure, steps, start) -> None:
+def test_an_appearance_of_other_levels_and_size_is_measured_at_the_level_of_the_run(
+    model, structure, steps, start
+) -> None:
+    """Where it has no such level it is noised; at the end stands the picture itself."""
     from appearance_transfer.host.schedules import schedule_of
 
-    other = world.invert(model, world.latents(2), schedule=schedule_of(model, steps=steps, start_at=start))
-    counted = model.clone()
-    counter = world.count_evaluations(counted)
-    with pytest.raises(ValueError, match="same steps and start_at"):
-        world.sample(counted, structure, between_steps=adain(other))
-    assert counter.samples == 0
+    schedule = schedule_of(model, steps=steps, start_at=start)
+    other = world.invert(model, (world.latents(2) * 2 + 3)[..., :8], schedule=schedule)
+    operation = adain(other)
+
+    def watched(latent, level, **about):
+        out = operation(latent, level=level, **about)
+        assert out.std() > 0.9 * structure.schedule.sigmas[level]
+        return out
+
+    out = world.sample(model, structure, between_steps=watched)
+    wanted = statistics(model.get_model_object("latent_format").process_out(other.x0))
+    assert world.relative(statistics(out), wanted) < 1e-2
 
 
 class TestAdaINOfABatch:

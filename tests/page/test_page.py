@@ -140,9 +140,9 @@ def test_work_survives_saving_and_loading_and_comes_back_with_its_picture(person
     assert person.value(ATTENTION, "strength") == 0.5
 
 
-def test_sizes_that_differ_are_told_in_our_sentence(person) -> None:
+def test_a_mistake_is_told_in_our_sentence(person) -> None:
     opened(person, FIRST)
-    person.set_number(OURS + "PocketScene", "size", 160)
+    person.set_number(OURS + "InvertImageDDPM", "start_at", 100)
     assert person.run()["status"]["status_str"] == "error"
     person.page.get_by_test_id("error-overlay-see-errors").click()
-    expect(person.page.get_by_test_id("runtime-error-panel")).to_contain_text("Invert pictures of one size")
+    expect(person.page.get_by_test_id("runtime-error-panel")).to_contain_text("Set start_at below steps")

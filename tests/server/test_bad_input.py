@@ -40,13 +40,21 @@ def good(server):
 @pytest.mark.parametrize(
     ("changes", "node", "sentence"),
     [
-        ({"appearance": {"size": 160}}, "attention", "Resize all pictures to one size"),
-        ({"invert_appearance": {"start_at": 4}}, "sample", "Use the SIGMAS of Resume from Inversion"),
+        (
+            {"appearance": {"size": 160}, "attention": {"structure": ["invert_appearance", 0]}},
+            "sample",
+            "the inversion connected to structure is 20x20",
+        ),
+        (
+            {"invert_appearance": {"start_at": 4}, "attention": {"references": "replayed"}},
+            "sample",
+            "Set references to recorded",
+        ),
         ({"invert_structure": {"start_at": 16}}, "invert_structure", "Set start_at below steps"),
         ({"mask_structure": {"noun": "teapot"}}, "mask_structure", "'teapot' is not in the prompt"),
         ({"guider": {"text_guidance": 4.0}}, "guider", "Connect one to negative"),
     ],
-    ids=["sizes that differ", "another schedule", "no steps left", "a missing noun", "no negative"],
+    ids=["a structure of another size", "another schedule", "no steps left", "a missing noun", "no negative"],
 )
 def test_one_clear_sentence(server, good, changes, node, sentence) -> None:
     with pytest.raises(GraphError, match=sentence) as error:
