@@ -27,7 +27,7 @@ small network of random weights. *Works* means that the result differs from that
 said about it. Everything else is the sentence that the run ends with or writes to the log and onto the node. Stand-ins
 for packs hook in as these do and pick what they hold for prompt 0 and prompt 1 from a pair.
 
-References are run without all of these, except for a LoRA on the MODEL, whose weights they share. For a guider, the
+References are run without all of these, except for a LoRA, on the MODEL or as hooks of the text. For a guider, the
 one cell says what comes of it. The table is written by tests from what really ran: `python dev.py bench composition`.
 
 """
