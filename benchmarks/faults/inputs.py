@@ -7,7 +7,6 @@ next good graph gives the same pixels as before.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Iterator, Mapping
@@ -17,8 +16,8 @@ from ...developer.client import Client, Graph, GraphError
 from ...developer.ui_graph import AUTOGROW, MATCHING, inputs_of
 from .part import Result, Setting
 from .served import KEEPS_RESULTS, digest, served, transfer
+from .working_graphs import OURS, working_graph
 
-OURS = "AppearanceTransfer_"
 MOST_CHARACTERS = 500
 GOOD_EVERY = 40  # wrong graphs between two good ones
 
@@ -65,27 +64,6 @@ TEXTS |= {
 }  # fmt: skip
 """Texts that an input of this name cannot use."""
 
-QUICK: dict[str, dict[str, Any]] = {
-    "InvertImageDDPM": {"steps": 4, "start_at": 1},
-    "InvertImageDDIM": {"steps": 4},
-    "NullTextInversion": {"steps": 4, "updates": 1},
-    "DIFTFeatures": {"preset": "pocket", "ensemble": 1, "latent": ["LATENT", 0]},
-    "CLIPSimilarity": {"appearance": ["scene", 0]},
-    "MirrorToMatch": {"preset": "pocket", "ensemble": 1},
-    "LatentDeviation": {"first_step": 1, "last_step": 2, "ensemble": 1},
-    "SelfSegmentation": {"step": 1, "prompt": "a photo of a horse"},
-    "WordAttentionMap": {"step": 1, "prompt": "a photo of a horse"},
-    "ShowAttentionMatches": {"step": 1},
-    "TrainSplice": {"steps": 1, "resolution": 64, "preview_every": 0},
-    "InvertViTFeature": {"steps": 1},
-    "DINOFeatures": {"resolution": 64},
-    "EditDirection": {"count": 5},
-    "TrainDistilledEditor": {"size": "64", "steps": 1, "batch": 1, "width": 0.0625, "preview_every": 0},
-    "PCK": {"structure_points": "64, 64", "appearance_points": "64, 64", "reference": "image"},
-    "ComparisonGrid": {"captions": "output"},
-    "EditPairCollector": {"overlap": 0.0, "gain": -2.0},
-}
-
 
 def inputs(setting: Setting) -> Iterator[Result]:
     """The part of the benchmark."""
@@ -124,7 +102,7 @@ def cases(info: Mapping[str, Any]) -> list[Case]:
     found: list[Case] = []
     for kind, about in sorted(info.items()):
         if kind.startswith(OURS):
-            base = _working(kind, info)
+            base = working_graph(kind, info)
             no_file = str(base["node"]["inputs"].get("name", "")).startswith("(")  # then only its name can be wrong
             for name, types, options, optional in inputs_of(about):
                 if name == "name" or not no_file:
@@ -221,73 +199,3 @@ def _still_good(client: Client, before: str) -> Result:
     except GraphError as error:
         return Result("good graphs between", f"{error.kind}: {error}")
     return Result("good graphs between", "" if same else "the same graph gives other pixels")
-
-
-def _working(kind: str, info: Mapping[str, Any]) -> Graph:
-    """A graph in which `node` is a node of this kind with all that it needs, and its first output is shown."""
-    graph = {name: {"class_type": one, "inputs": dict(given)} for name, (one, given) in PROVIDERS.items()}
-    graph["node"] = {"class_type": kind, "inputs": {}}
-    for node in graph.values():
-        node["inputs"] = _defaults(info[node["class_type"]]) | node["inputs"]
-    if not info[kind]["output_node"]:
-        graph["shown"] = {"class_type": "PreviewAny", "inputs": {"source": ["node", 0]}}
-    return _needed(graph, "node" if info[kind]["output_node"] else "shown")
-
-
-def _defaults(about: Mapping[str, Any]) -> dict[str, Any]:
-    """A good value for every input that needs one."""
-    quick = QUICK.get(about["name"].removeprefix(OURS), {})
-    given: dict[str, Any] = {}
-    for name, kind, options, optional in inputs_of(about):
-        if kind == AUTOGROW:
-            template = options["template"]
-            ((inner, _),) = [found for section in template["input"].values() for found in section.values()]
-            if template["min"]:
-                given[f"{name}.{template['prefix']}0"] = _good(inner.split(",")[0])
-        elif name in quick:
-            given[name] = quick[name]
-        elif "default" in options and kind in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"):
-            given[name] = options["default"]
-        elif kind == "COMBO":
-            given[name] = options["options"][0]
-        elif not optional:
-            given[name] = _good("IMAGE" if kind == MATCHING else kind.split(",")[0])
-    return given
-
-
-def _good(kind: str) -> list[Any]:
-    return list(SOURCES[kind]) if kind in SOURCES else [kind, 0]
-
-
-SOURCES = {
-    "MODEL": ("checkpoint", 0), "CLIP": ("checkpoint", 1), "VAE": ("checkpoint", 2), "IMAGE": ("scene", 0),
-    "MASK": ("scene", 1),
-}  # fmt: skip
-PROVIDERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "checkpoint": (OURS + "LoadPocketCheckpoint", {}),
-    "scene": (OURS + "PocketScene", {"species": "horse", "seed": 2}),
-    "LATENT": ("VAEEncode", {"pixels": ["scene", 0], "vae": ["checkpoint", 2]}),
-    "CONDITIONING": ("CLIPTextEncode", {"text": "a photo of a horse", "clip": ["checkpoint", 1]}),
-    "INVERSION": (OURS + "InvertImageDDPM", {}),
-    "APPEARANCE": (OURS + "WeighAppearance", {}),
-    "FEATURES": (OURS + "DIFTFeatures", {}),
-    "CORRESPONDENCE": (OURS + "MatchFeatures", {}),
-    "EDIT_DIRECTION": (OURS + "EditDirection", {}),
-    "LATENT_OPERATION": (OURS + "AdaIN", {}),
-    **{
-        kind: ("Reliability_StandIn", {"kind": kind})
-        for kind in ("DINO_VIT", "SPLICE_GENERATOR", "DISTILLED_EDITOR", "PERCEPTUAL_NETWORK", "CLIP_VISION")
-    },
-}
-"""Nodes that give a good value of every type of socket: by the type, or as `SOURCES` says."""
-
-
-def _needed(graph: Graph, output: str) -> Graph:
-    """The output and all that it needs."""
-    wanted: Graph = {}
-    todo = [output]
-    while todo:
-        name = todo.pop()
-        wanted[name] = graph[name]
-        todo += [link[0] for link in graph[name]["inputs"].values() if isinstance(link, list)]
-    return json.loads(json.dumps(wanted))
