@@ -5,7 +5,7 @@ from appearance_transfer.tests.page.test_page import WORKFLOWS
 
 OPEN = "async (workflow) => { await app.loadGraphData(workflow); }"
 PREVIEWS = "Comfy.Execution.PreviewMethod"
-QUICK = ("01_cross_image_attention_pocket", "05_dift_matching", "18_measure_a_transfer")
+QUICK = ("01_cross_image_attention_pocket", "05_dift_matching", "20_mirror_to_match")
 
 
 def test_no_node_covers_another(renderer, person) -> None:
