@@ -247,7 +247,7 @@ def _check_shape(which: str, picture: Grid, size: Sequence[int]) -> None:
     height, width = size
     if abs(picture[1] * height - picture[0] * width) > max(picture):  # more than one latent pixel
         raise ValueError(
-            f"The correspondence of an appearance was made with a {which} picture of {picture[1]}x{picture[0]} pixels "
+            f"The correspondence of an appearance was made with {picture[1]}x{picture[0]} pixels of the {which} "
             f"and the latents of the {which} are {width}x{height}, another shape. Make the features of the {which} "
             "from the same picture, as it went to VAE Encode."
         )

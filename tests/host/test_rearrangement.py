@@ -417,12 +417,12 @@ class TestRefusals:
 
     def test_matches_of_another_shape(self, model, structure, appearance) -> None:
         narrow = identity(structure_picture=(128, 96))
-        with pytest.raises(ValueError, match="a structure picture of 96x128 pixels, and the latents of the structure"):
+        with pytest.raises(ValueError, match="96x128 pixels of the structure and the latents of the structure"):
             rearrange(model, [weigh(appearance, correspondence=narrow)], structure)
-        with pytest.raises(ValueError, match="a structure picture of 96x128 pixels, and the latents of the structure"):
+        with pytest.raises(ValueError, match="96x128 pixels of the structure and the latents of the structure"):
             sample(rearrange(model, [weigh(appearance, correspondence=narrow)]), structure)
         wide = identity(appearance_picture=(128, 256))
-        with pytest.raises(ValueError, match="an appearance picture of 256x128 pixels"):
+        with pytest.raises(ValueError, match="256x128 pixels of the appearance and"):
             rearrange(model, [weigh(appearance, correspondence=wide)])
         rearrange(model, [weigh(appearance, correspondence=identity(structure_picture=(1024, 1020)))])
 
