@@ -34,10 +34,10 @@ def import_pack() -> None:
 
 import_pack()
 
+from appearance_transfer.developer.cli_output import CliError, echo, full_disk  # noqa: E402
 from appearance_transfer.developer.comfyui import version  # noqa: E402
-from appearance_transfer.developer.console import Trouble, full_disk, say  # noqa: E402
 from appearance_transfer.developer.installation import setup  # noqa: E402
-from appearance_transfer.developer.places import contained_environment, inside_venv, venv_python  # noqa: E402
+from appearance_transfer.developer.paths import contained_environment, inside_venv, venv_python  # noqa: E402
 
 PASSES_ARGUMENTS_ON = ("serve", "test", "bench")
 ENDINGS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]  # the second: the terminal closes
@@ -55,10 +55,10 @@ def arguments(words: list[str]) -> argparse.Namespace:
     make.add_argument("--torch-index", metavar="URL", help="another package index for torch, e.g. for another CUDA")
 
     demo = commands.add_parser("demo", help="transfer an appearance; leaves transfer.png, grid.png and demo.json")
-    demo.add_argument("--structure", metavar="IMG", help="the picture that gives the shape")
-    demo.add_argument("--appearance", metavar="IMG", help="the picture that gives the look")
+    demo.add_argument("--structure", metavar="IMG", help="the image that gives the shape")
+    demo.add_argument("--appearance", metavar="IMG", help="the image that gives the look")
     demo.add_argument("--checkpoint", metavar="FILE", help="an SD1.5 checkpoint instead of the pocket one")
-    demo.add_argument("--noun", metavar="WORD", help="what your pictures show, in one word (default: horse)")
+    demo.add_argument("--noun", metavar="WORD", help="what your images show, in one word (default: horse)")
     demo.add_argument("--out", metavar="DIR", default=str(ROOT / "out"), help="where the results go (default: out)")
 
     add_grid(commands)
@@ -76,14 +76,14 @@ def arguments(words: list[str]) -> argparse.Namespace:
 def add_grid(commands: Any) -> None:
     """The options of `grid`."""
     grid = commands.add_parser("grid", help="transfer every appearance of a folder onto every structure of another")
-    grid.add_argument("structures", metavar="STRUCTURES", help="the folder of the pictures that give the shape")
-    grid.add_argument("appearances", metavar="APPEARANCES", help="the folder of the pictures that give the look")
+    grid.add_argument("structures", metavar="STRUCTURES", help="the folder of the images that give the shape")
+    grid.add_argument("appearances", metavar="APPEARANCES", help="the folder of the images that give the look")
     where = grid.add_mutually_exclusive_group()
     where.add_argument("--workers", metavar="N", type=int, default=1, help="start N ComfyUI servers (default: 1)")
     where.add_argument("--servers", metavar="URL,...", help="use these running ones, which have the pack, instead")
     what = grid.add_mutually_exclusive_group()
     what.add_argument("--workflow", metavar="FILE", help="one that loads structure.png and appearance.png, and saves")
-    what.add_argument("--noun", metavar="WORD", help="what your pictures show, in one word (default: horse)")
+    what.add_argument("--noun", metavar="WORD", help="what your images show, in one word (default: horse)")
     grid.add_argument("--checkpoint", metavar="FILE", help="an SD1.5 checkpoint instead of the pocket one")
     out = str(ROOT / "out" / "grid")
     grid.add_argument("--out", metavar="DIR", default=out, help="where the results go (default: out/grid)")
@@ -103,7 +103,7 @@ def main(words: list[str]) -> int:
     os.environ.update(contained_environment())
     if options.command == "setup":
         ready = setup(options.comfyui, options.comfyui_git, options.torch_index)
-        say(f"Ready: ComfyUI {version(ready.host)} in {ready.host}")
+        echo(f"Ready: ComfyUI {version(ready.host)} in {ready.host}")
         return 0
     installation = setup()
     if not inside_venv():
@@ -129,11 +129,11 @@ if __name__ == "__main__":
             signal.signal(ending, leave)
     try:
         sys.exit(main(sys.argv[1:]))
-    except Trouble as trouble:
+    except CliError as trouble:
         sys.exit(f"dev.py: {trouble}")
     except OSError as error:
-        if (told := full_disk(error)) is None:
+        if (messages := full_disk(error)) is None:
             raise
-        sys.exit(f"dev.py: {told}")
+        sys.exit(f"dev.py: {messages}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -3,7 +3,7 @@
 The attention map A is spread around the mean of each row, (A - mean)*contrast + mean. A softmax row over M keys has
 the mean 1/M exactly, so nothing needs to be averaged: A' = contrast*A - (contrast - 1)/M.
 
-The released code clips A' to 0..1 and does not renormalise it, so that a row may sum to as much as `contrast`; the
+The reference code clips A' to 0..1 and does not renormalize it, so that a row may sum to as much as `contrast`; the
 paper does not mention the clip. Without it, A' @ v = contrast*(A @ v) - (contrast - 1)*mean(v), which needs no map.
 """
 
@@ -34,7 +34,7 @@ def contrasted_attention(
     With the clip, everything in between is in fp32 (or wider), whatever q is.
 
     contrast: 1 is plain attention.
-    clip: True as the released code, False as the paper.
+    clip: True as the reference code, False as the paper.
     scale: of the scores, 1/sqrt(d) if None.
     query_chunk: queries whose rows of the map exist at a time (with the clip only); None keeps the scores of a chunk
         within a fixed number of bytes, so that memory beyond q, k, v and the result does not grow with N.

@@ -1,6 +1,6 @@
 """Cross-image attention (Alaluf et al., arXiv 2311.03335): the output's queries look at reference images.
 
-Every query place takes a share of each reference's attention output and the rest from its own image.
+Every query position takes a share of each reference's attention output and the rest from its own image.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ NEGLIGIBLE = 1e-6
 
 
 class Reference(NamedTuple):
-    """What an image offers to be looked at: k, v [B or 1, H, M, d], and `share` [B or 1, N] in 0..1, its part in the
-    result at each query place."""
+    """What an image offers to be looked at: k, v [B or 1, H, M, d], and `weight` [B or 1, N] in 0..1, its part in the
+    result at each query position."""
 
     k: Tensor
     v: Tensor
-    share: Tensor
+    weight: Tensor
 
 
 def cross_image_attention(
@@ -40,37 +40,37 @@ def cross_image_attention(
     q: [B, H, N, d] of the output.
     own: what its plain self-attention gives, [B, H, N, d], passed in computed, since other patches may have their
         part in it; None is allowed where the shares leave nothing of it.
-    references: `Reference`s, or tuples of the same form; their shares must not exceed 1 in sum (see `shares`).
+    references: `Reference`s, or tuples of the same form; their shares must not exceed 1 in sum (see `weight_maps`).
     contrast, clip: of the references' attention, see `contrasted_attention`.
 
-    Only places with a share are computed: a reference that paints a third of the picture costs a third.
+    Only positions with a share are computed: a reference that paints a third of the image costs a third.
     """
     queries = q.shape[2]
     rest = torch.ones(1, queries, device=q.device)
     out: Tensor | None = None
-    for k, v, share in references:
-        share = share.to(rest).expand(-1, queries)
-        rest = rest - share
-        places = _places(share)
-        if places is None:
+    for k, v, weight in references:
+        weight = weight.to(rest).expand(-1, queries)
+        rest = rest - weight
+        positions = _positions(weight)
+        if positions is None:
             continue
-        part = contrasted_attention(q[:, :, places], k, v, contrast=contrast, clip=clip)
-        out = _add(out, part, share, places, q)
-    places = _places(rest)
-    if places is not None:
+        part = contrasted_attention(q[:, :, positions], k, v, contrast=contrast, clip=clip)
+        out = _add(out, part, weight, positions, q)
+    positions = _positions(rest)
+    if positions is not None:
         if own is None:
             raise ValueError("The shares of the references leave a rest, which needs the output's own attention.")
-        out = _add(out, own[:, :, places], rest, places, q)
+        out = _add(out, own[:, :, positions], rest, positions, q)
     return torch.zeros_like(q) if out is None else out
 
 
-def shares(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple[int, int], batch: int) -> Tensor:
-    """The references' shares [R, batch, N] at the h*w = N places of a token grid, never more than 1 in sum.
+def weight_maps(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple[int, int], batch: int) -> Tensor:
+    """The references' shares [R, batch, N] at the h*w = N positions of a token grid, never more than 1 in sum.
 
     weights: one per reference, 0 or more. Where references overlap it is their relative mix; where they sum to less
         than 1, the rest stays with the output itself. A lone reference of weight 0.7 leaves 0.3.
     masks: one per reference, [H, W] or [b, H, W] in 0..1 at any size (averaged over each token's area), None for
-        everywhere. Fewer masks than outputs are repeated, as the host does.
+        everywhere. Fewer masks than outputs are repeated, as ComfyUI does.
     size: (h, w) of the token grid.
     """
     maps = _weight_maps(weights, masks, size, batch)
@@ -78,12 +78,14 @@ def shares(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple
 
 
 def union(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple[int, int], batch: int) -> Tensor:
-    """What all references of `shares` have together, [1, batch, N] in 0..1: the share of one that stands for them."""
+    """What all references of `weight_maps` have together, [1, batch, N] in 0..1: the share of one that stands for
+    them.
+    """
     return _weight_maps(weights, masks, size, batch).sum(dim=0, keepdim=True).clamp_max(1)
 
 
 def _weight_maps(weights: Sequence[float], masks: Sequence[Tensor | None], size: tuple[int, int], batch: int) -> Tensor:
-    """[R, batch, N] weight times mask, not yet limited where references overlap; raises ValueError as `shares`."""
+    """[R, batch, N] weight times mask, not yet limited where references overlap; raises ValueError as `weight_maps`."""
     if len(weights) != len(masks):
         raise ValueError(f"There are {len(weights)} weights for {len(masks)} masks; give each reference one of both.")
     if any(weight < 0 for weight in weights):
@@ -102,19 +104,19 @@ def _tokens(mask: Tensor, size: tuple[int, int], batch: int) -> Tensor:
     return grid[torch.arange(batch, device=grid.device) % len(grid)]
 
 
-def _places(share: Tensor) -> Tensor | slice | None:
+def _positions(weight: Tensor) -> Tensor | slice | None:
     """Where any output of the batch wants this part: None for nowhere, a slice for everywhere, else indices [n]."""
-    wanted = (share > NEGLIGIBLE).any(dim=0)
-    if not wanted.any():
+    query_mask = (weight > NEGLIGIBLE).any(dim=0)
+    if not query_mask.any():
         return None
-    return slice(None) if wanted.all() else wanted.nonzero().squeeze(1)
+    return slice(None) if query_mask.all() else query_mask.nonzero().squeeze(1)
 
 
-def _add(out: Tensor | None, part: Tensor, share: Tensor, places: Tensor | slice, q: Tensor) -> Tensor:
-    """out + share * part at these places; `out` is not changed where nothing needs to be weighed."""
-    share = share[:, places]
-    if out is None and isinstance(places, slice) and bool((share == 1).all()):
+def _add(out: Tensor | None, part: Tensor, weight: Tensor, positions: Tensor | slice, q: Tensor) -> Tensor:
+    """out + share * part at these positions; `out` is not changed where nothing needs to be weighed."""
+    weight = weight[:, positions]
+    if out is None and isinstance(positions, slice) and bool((weight == 1).all()):
         return part
     out = torch.zeros_like(q) if out is None else out
-    out[:, :, places] += part * share[:, None, :, None].to(part.dtype)
+    out[:, :, positions] += part * weight[:, None, :, None].to(part.dtype)
     return out

@@ -56,7 +56,7 @@ def _squared_distances(rows: Tensor, squares: Tensor, centers: Tensor) -> Tensor
 
 
 def _means(rows: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
-    """The centers [R, k, D] of the labelled rows; an empty cluster keeps the one that it has."""
+    """The centers [R, k, D] of the labeled rows; an empty cluster keeps the one that it has."""
     members = one_hot(labels, centers.shape[1]).to(rows)
     counts = members.sum(dim=1)
     sums = (members.permute(0, 2, 1).flatten(0, 1) @ rows).view(centers.shape)

@@ -1,5 +1,5 @@
-"""Eye-for-an-eye (Go et al., arXiv 2406.07008, section 3.2): every place of the output takes over the feature of the
-appearance's place that matches it.
+"""Eye-for-an-eye (Go et al., arXiv 2406.07008, section 3.2): every position of the output takes over the feature of the
+appearance's position that matches it.
 
 A feature is what enters a self-attention layer: after the norm, before queries, keys and values are made of it. All of
 them then come from the appearance, in the order of the output, and the output goes on looking at itself.
@@ -15,54 +15,54 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..correspondence.correspondence import NO_MATCH
-from ..correspondence.nearest import best_places
+from ..correspondence.nearest import best_positions
 
 
-class Offer(NamedTuple):
-    """What a picture gives to an output: its features [m, C], which of them each of n places takes (`matches` [n],
-    NO_MATCH for none), and how much of it (`share` [n] in 0..1)."""
+class ReferenceFeatures(NamedTuple):
+    """What an image gives to an output: its features [m, C], which of them each of n positions takes (`matches` [n],
+    NO_MATCH for none), and how much of it (`weight` [n] in 0..1)."""
 
     features: Tensor
     matches: Tensor
-    share: Tensor
+    weight: Tensor
 
 
 def match_features(
-    own: Tensor, appearance: Tensor, wanted: Tensor | None = None, allowed: Tensor | None = None
+    own: Tensor, appearance: Tensor, query_mask: Tensor | None = None, key_mask: Tensor | None = None
 ) -> Tensor:
-    """For each place of `own` [n, C] the place of `appearance` [m, C] with the most similar feature: [n] int64.
+    """For each position of `own` [n, C] the position of `appearance` [m, C] with the most similar feature: [n] int64.
 
-    wanted: [n] bool, the places that need a match; all if None. allowed: [m] bool, the places that may be it.
-    NO_MATCH where none is wanted or none is allowed.
+    query_mask: [n] bool, the positions that need a match; all if None. key_mask: [m] bool, the positions that may be
+    it. NO_MATCH where none is wanted or none is allowed.
 
-    The released code multiplies the appearance's features by its mask, so that a masked place has cosine 0 and is taken
-    where all others are negative. Here it never is.
+    The reference code multiplies the appearance's features by its mask, so that a masked position has cosine 0 and is
+    taken where all others are negative. Here it never is.
     """
-    if wanted is None:
-        return best_places(own, appearance, allowed=allowed)[0]
+    if query_mask is None:
+        return best_positions(own, appearance, key_mask=key_mask)[0]
     index = torch.full((len(own),), NO_MATCH, dtype=torch.int64, device=own.device)
-    index[wanted] = best_places(own[wanted], appearance, allowed=allowed)[0]
+    index[query_mask] = best_positions(own[query_mask], appearance, key_mask=key_mask)[0]
     return index
 
 
-def rearranged(own: Tensor, offers: Iterable[Offer]) -> Tensor:
+def rearranged(own: Tensor, offers: Iterable[ReferenceFeatures]) -> Tensor:
     """own [n, C] with the offered features in it: sum of share * features[matches] + (1 - sum of shares) * own.
 
     The shares of all offers must not exceed 1 in sum. Where nothing is matched or shared out, `own` stays bit for bit.
     """
     painted = torch.zeros_like(own)
     rest = torch.ones(len(own), 1, dtype=own.dtype, device=own.device)
-    for features, matches, share in offers:
-        share = torch.where(matches == NO_MATCH, 0.0, share).to(own.dtype)[:, None]
-        painted += share * features[matches.clamp(min=0)]
-        rest -= share
+    for features, matches, weight in offers:
+        weight = torch.where(matches == NO_MATCH, 0.0, weight).to(own.dtype)[:, None]
+        painted += weight * features[matches.clamp(min=0)]
+        rest -= weight
     return painted + rest * own
 
 
 def touched(mask: Tensor, grid: tuple[int, int]) -> Tensor:
-    """[b, h, w] bool: the places of a token grid that a mask [H, W] or [b, H, W] in 0..1 touches.
+    """[b, h, w] bool: the positions of a token grid that a mask [H, W] or [b, H, W] in 0..1 touches.
 
-    As in the released code: reduced bilinearly, and only exact zeros are outside.
+    As in the reference code: reduced bilinearly, and only exact zeros are outside.
     """
     mask = mask.float().reshape(-1, 1, *mask.shape[-2:])
     return interpolate(mask, size=grid, mode="bilinear", align_corners=False)[:, 0] > 0

@@ -37,7 +37,7 @@ def object_mask(
     factor: float = 1.4,
     seed: int = 1,
 ) -> ObjectMask:
-    """The pixels of the clusters that are labelled with one of the objects.
+    """The pixels of the clusters that are labeled with one of the objects.
 
     self_attention: [N, N], mean over heads, N = h*w for size = (h, w); rows sum to 1.
     noun_maps: {noun: [n]}, each noun's cross-attention (see `noun_map`) on a grid of map_size = (h', w'), h'*w' = n;
@@ -49,10 +49,10 @@ def object_mask(
     """
     missing = [noun for noun in objects if noun not in noun_maps]
     if missing or not objects:
-        wanted = ", ".join(map(repr, missing)) if missing else "no noun at all"
+        requested = ", ".join(map(repr, missing)) if missing else "no noun at all"
         raise ValueError(
-            f"The mask is asked for {wanted}, but the prompt's nouns are {', '.join(map(repr, noun_maps)) or 'none'}; "
-            "name a word that stands in the prompt."
+            f"The mask is asked for {requested}, but the prompt's nouns are "
+            "{', '.join(map(repr, noun_maps)) or 'none'}; name a word that stands in the prompt."
         )
     height, width = size
     if tuple(self_attention.shape) != (height * width, height * width):
@@ -91,7 +91,7 @@ def label_clusters(labels: Tensor, noun_maps: Mapping[str, Tensor], factor: floa
 
     labels: [N]. noun_maps: {noun: [N]}, one value per pixel.
 
-    A cluster's score for a noun is the mean there of the noun's map, normalised as (m - |min|) / max; its best noun
+    A cluster's score for a noun is the mean there of the noun's map, normalized as (m - |min|) / max; its best noun
     is its own if that score exceeds `factor` times the mean of the clusters' best scores, the highest left out.
     """
     if not noun_maps:
@@ -113,7 +113,7 @@ def label_clusters(labels: Tensor, noun_maps: Mapping[str, Tensor], factor: floa
 
 
 def _resize(values: Tensor, map_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """A flat map [h'*w'] of one grid, nearest neighbour, as a flat map [h*w] of another."""
+    """A flat map [h'*w'] of one grid, nearest neighbor, as a flat map [h*w] of another."""
     if values.numel() != map_size[0] * map_size[1]:
         raise ValueError(
             f"A noun's map of a {map_size[0]}x{map_size[1]} grid has {map_size[0] * map_size[1]} values, "

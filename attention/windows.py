@@ -1,6 +1,6 @@
 """When an edit is on: windows over the executed sampling steps, counted from 0.
 
-The defaults of Cross-Image Attention in executed steps: the released code compares a counter that lags one step
+The defaults of Cross-Image Attention in executed steps: the reference code compares a counter that lags one step
 behind, so that its "10 <= step < 70" is steps 11..70 here.
 """
 
@@ -25,7 +25,6 @@ class Window:
         """The steps of this window that a run of `total` steps executes."""
         first = max(self.first, 0)
         return range(first, max(first, min(self.last + 1, total)))
-
 
     def over(self, counted: Sequence[int]) -> Window:
         """This window in the steps of another run. counted: for each step of that run, the step in whose range of noise

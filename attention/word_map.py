@@ -18,18 +18,18 @@ def word_mask(
 ) -> Tensor:
     """MASK [B, H, W] of the words in these token columns.
 
-    attention: [B, n, T], cross-attention of each of the n places of `grid` = (h, w) to each of T tokens, mean over
+    attention: [B, n, T], cross-attention of each of the n positions of `grid` = (h, w) to each of T tokens, mean over
         heads, layers and steps.
     columns: the word's tokens; their maps are added up.
-    size: (H, W) of the mask. threshold: share of the strongest place above which a place is 1 and below which it is 0;
-        with threshold 0 the mask is soft, each place's share itself, in 0..1.
+    size: (H, W) of the mask. threshold: share of the strongest position above which a position is 1 and below which it
+        is 0; with threshold 0 the mask is soft, each position's share itself, in 0..1.
 
-    The word's map takes the largest value of its 3 x 3 neighbourhood before it is enlarged (nearest neighbour), so that
+    The word's map takes the largest value of its 3 x 3 neighborhood before it is enlarged (nearest neighbor), so that
     the mask rather holds too much than cuts the object's border.
     """
     word = attention[..., list(columns)].float().sum(dim=-1).unflatten(-1, grid)
     word = max_pool2d(word[:, None], kernel_size=3, stride=1, padding=1)
     word = interpolate(word, size=size, mode="nearest-exact")[:, 0]
     strongest = word.amax(dim=(-1, -2), keepdim=True)
-    share = word / torch.where(strongest > 0, strongest, 1.0)
-    return (share > threshold).float() if threshold > 0 else share
+    weight = word / torch.where(strongest > 0, strongest, 1.0)
+    return (weight > threshold).float() if threshold > 0 else weight

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from ..developer.console import Trouble, say
+from ..developer.cli_output import CliError, echo
 from ..developer.installation import Installation
-from ..developer.places import ROOT
+from ..developer.paths import ROOT
 
 TESTS = ROOT / "tests" / "host" / "test_composition.py"
 DOCUMENT = ROOT / "docs" / "composition.md"
@@ -47,13 +47,13 @@ class Rows:
 def main(installation: Installation, arguments: list[str]) -> int:
     """Run the tests, write the table, say it."""
     if arguments:
-        raise Trouble(f"composition takes no words, but there are: {' '.join(arguments)}.")
+        raise CliError(f"composition takes no words, but there are: {' '.join(arguments)}.")
     rows = Rows()
     pytest.main(["-q", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), str(TESTS)], plugins=[rows])
     if not rows.rows:
-        raise Trouble("No test came to a result.")
+        raise CliError("No test came to a result.")
     DOCUMENT.write_text(document(rows.rows), encoding="utf-8", newline="\n")
-    say("\n".join(rows.rows))
+    echo("\n".join(rows.rows))
     return 0
 
 

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from .measuring.fresh_process import in_fresh_process
 from .measuring.peak_memory import MEBIBYTE, memory_rise
 from .reporting import RESULTS
 from .reporting.table import as_text, write_table
 
-TOKENS = (1024, 4096, 16384)  # the 32x32, 64x64 and 128x128 grids of 256, 512 and 1024 px pictures
+TOKENS = (1024, 4096, 16384)  # the 32x32, 64x64 and 128x128 grids of 256, 512 and 1024 px images
 HEADS, WIDTH = 8, 40  # of SD1.5's decoder layers at the latent's resolution
 METHODS: dict[str, dict[str, Any]] = {
     "plain attention": {"contrast": 1.0},
@@ -42,12 +42,12 @@ def main(installation: object, arguments: Sequence[str]) -> int:
             rises = [in_fresh_process(rise, tokens, options) / MEBIBYTE for _ in range(parsed.repeats)]
             values.setdefault(method, {})[f"peak MiB at N={tokens}"] = rises
     write_table(parsed.out / "contrast_memory.csv", values)
-    say(as_text(values))
+    echo(as_text(values))
     return 0
 
 
 def rise(tokens: int, options: dict[str, Any]) -> int:
-    """How many bytes the peak of this process rises above q, k and v of one picture with that many tokens."""
+    """How many bytes the peak of this process rises above q, k and v of one image with that many tokens."""
     import torch
 
     from ..attention.contrast import contrasted_attention

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..attention.windows import APPEARANCE_GUIDANCE, LEVEL_1, LEVEL_2, reads_structure
-from ..developer.console import say
+from ..developer.cli_output import echo
 
 STEPS, START_AT = 100, 32  # the paper's: 68 executed steps
-OFFICIAL_INVERSION = 2 * STEPS * 2  # two pictures, all steps, with and without text in forwards of their own
-OFFICIAL_TRANSFER = (STEPS - START_AT) * 2 * 3  # two passes over output, appearance and structure
+REFERENCE_INVERSION = 2 * STEPS * 2  # two images, all steps, with and without text in forwards of their own
+REFERENCE_TRANSFER = (STEPS - START_AT) * 2 * 3  # two passes over output, appearance and structure
 LATENT = 4 * 64 * 64 * 4  # bytes of one fp32 latent at 512 px
 HALF = 2  # bytes
 LAYERS = {1: (3, 64 * 64, 320), 2: (3, 32 * 32, 640)}  # SD1.5 at 512 px: level -> layers, tokens, width
@@ -21,8 +21,8 @@ MEGABYTE = 10**6
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One output from already inverted pictures. `appearances` are all read on the same steps."""
+class CostPlan:
+    """One output from already inverted images. `appearances` are all read on the same steps."""
 
     appearances: int = 1
     structure: bool = True
@@ -42,7 +42,7 @@ class Plan:
         return sum(self.structure and reads_structure(step, first) for step in self.reading)
 
     @property
-    def twin(self) -> int:
+    def unpatched(self) -> int:
         """Passes without the transfer, which appearance guidance goes away from."""
         return sum(APPEARANCE_GUIDANCE.contains(step) for step in self.reading) if self.guided else 0
 
@@ -56,49 +56,49 @@ class Plan:
     @property
     def total(self) -> int:
         """Output, twin and references."""
-        return self.executed + self.twin + self.references
+        return self.executed + self.unpatched + self.references
 
 
-def inversion(pictures: int = 1, *, steps: int = STEPS - START_AT, guided: bool = True) -> int:
+def inversion(images: int = 1, *, steps: int = STEPS - START_AT, guided: bool = True) -> int:
     """Evaluations for inverting: with guidance, each step with and without text."""
-    return pictures * steps * (2 if guided else 1)
+    return images * steps * (2 if guided else 1)
 
 
 def grid(structures: int, appearances: int, *, executed: int = STEPS - START_AT) -> int:
     """Evaluations for every appearance on every structure in one batch, inversions included.
 
-    What a picture shows to the others is computed once for all the pairs that it is part of.
+    What an image shows to the others is computed once for all the pairs that it is part of.
     """
-    pair = Plan(executed=executed)
+    pair = CostPlan(executed=executed)
     shown = structures * pair.structural + appearances * (len(pair.reading) - pair.structural)
-    outputs = structures * appearances * (pair.executed + pair.twin)
+    outputs = structures * appearances * (pair.executed + pair.unpatched)
     return inversion(structures + appearances, steps=executed) + outputs + shown
 
 
 def main(installation: object, arguments: Sequence[str]) -> int:
     """Print the tables."""
-    default, official = inversion(2) + Plan().total, OFFICIAL_INVERSION + OFFICIAL_TRANSFER
-    say(f"{'one pair at the defaults':44}{'official':>10}{'ours':>8}{'share':>8}")
+    default, reference = inversion(2) + CostPlan().total, REFERENCE_INVERSION + REFERENCE_TRANSFER
+    echo(f"{'one pair at the defaults':44}{'official':>10}{'ours':>8}{'share':>8}")
     for name, theirs, ours in (
-        ("inverting both pictures", OFFICIAL_INVERSION, inversion(2)),
-        ("transfer", OFFICIAL_TRANSFER, Plan().total),
-        ("both", official, default),
+        ("inverting both images", REFERENCE_INVERSION, inversion(2)),
+        ("transfer", REFERENCE_TRANSFER, CostPlan().total),
+        ("both", reference, default),
     ):
-        say(f"{name:44}{theirs:10}{ours:8}{ours / theirs:8.2f}")
-    say("")
-    say(f"{'one transfer, pictures inverted already':44}{'output':>10}{'twin':>8}{'references':>12}{'all':>8}")
+        echo(f"{name:44}{theirs:10}{ours:8}{ours / theirs:8.2f}")
+    echo("")
+    echo(f"{'one transfer, images inverted already':44}{'output':>10}{'twin':>8}{'references':>12}{'all':>8}")
     for name, plan in (
-        ("defaults", Plan()),
-        ("two appearances", Plan(appearances=2)),
-        ("no appearance guidance (scale 1)", Plan(guided=False)),
-        ("references replayed", Plan(replayed=True)),
+        ("defaults", CostPlan()),
+        ("two appearances", CostPlan(appearances=2)),
+        ("no appearance guidance (scale 1)", CostPlan(guided=False)),
+        ("references replayed", CostPlan(replayed=True)),
     ):
-        say(f"{name:44}{plan.executed:10}{plan.twin:8}{plan.references:12}{plan.total:8}")
-    say("")
+        echo(f"{name:44}{plan.executed:10}{plan.unpatched:8}{plan.references:12}{plan.total:8}")
+    echo("")
     for name, size in (
-        (f"an inversion, {STEPS - START_AT} steps, 512 px, per picture", (2 * (STEPS - START_AT) + 1) * LATENT),
+        (f"an inversion, {STEPS - START_AT} steps, 512 px, per image", (2 * (STEPS - START_AT) + 1) * LATENT),
         ("keys and values of a reference, one step, fp16", sum(2 * n * t * w * HALF for n, t, w in LAYERS.values())),
-        ("one whole attention map, 64 x 64 places, fp32", (64 * 64) ** 2 * 4),
+        ("one whole attention map, 64 x 64 positions, fp32", (64 * 64) ** 2 * 4),
     ):
-        say(f"{name:52}{size / MEGABYTE:8.1f} MB")
+        echo(f"{name:52}{size / MEGABYTE:8.1f} MB")
     return 0

@@ -1,8 +1,8 @@
-"""pix2pix-zero beside its released loop in one run: U-Net evaluations, seconds, peak memory.
+"""pix2pix-zero beside its reference loop in one run: U-Net evaluations, seconds, peak memory.
 
-`python dev.py bench edit_cost [--case NAME ...]` writes results/edit_cost.csv. One picture, from its latent (noise:
-what it shows costs nothing) to the latent of its edit, regularised inversion included, on the pocket checkpoint in
-fp32. The released loop stands in official/edit_loop.py. The sides take turns, each run in a fresh process of its own.
+`python dev.py bench edit_cost [--case NAME ...]` writes results/edit_cost.csv. One image, from its latent (noise:
+what it shows costs nothing) to the latent of its edit, regularized inversion included, on the pocket checkpoint in
+fp32. The reference loop stands in official/edit_loop.py. The sides take turns, each run in a fresh process of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
@@ -21,7 +21,7 @@ from .official_cost import (
     LATENT_CHANNELS,
     LATENT_PIXEL,
     OURS,
-    RELEASED,
+    REFERENCE_CODE,
     Measures,
     by_measure,
     cost_of,
@@ -48,30 +48,30 @@ def main(installation: Installation, arguments: list[str]) -> int:
     options = options_of(arguments, "edit_cost", __doc__ or "", CASES)
     values: dict[str, dict[str, list[float]]] = {}
     for name in options.case or CASES:
-        taken: dict[str, list[Measures]] = {RELEASED: [], OURS: []}
+        taken: dict[str, list[Measures]] = {REFERENCE_CODE: [], OURS: []}
         for _ in range(options.repeats):
             for side, runs in taken.items():
                 runs.append(in_fresh_process(measured, installation.host, side, CASES[name]))
         values |= {f"{side}, {name}": by_measure(runs) for side, runs in taken.items()}
-        values[f"{OURS} / {RELEASED}, {name}"] = shares(taken[OURS], taken[RELEASED])
+        values[f"{OURS} / {REFERENCE_CODE}, {name}"] = shares(taken[OURS], taken[REFERENCE_CODE])
     write_table(options.out / "edit_cost.csv", values)
-    say(as_text(values))
+    echo(as_text(values))
     return 0
 
 
 def measured(comfyui: Path, side: str, case: Case) -> Measures:
-    """What one edit costs. For a fresh process: it starts the host."""
+    """What one edit costs. For a fresh process: it starts ComfyUI."""
     with temporary_home() as home:
         Host(comfyui, home)
         from .official import edit_loop
         from .transfers.inverted import pocket_models
 
         models = pocket_models()
-        way, timesteps = {RELEASED: (edit_loop.released, "reference"), OURS: (edit_loop.ours, "consistent")}[side]
+        way, timesteps = {REFERENCE_CODE: (edit_loop.released, "reference"), OURS: (edit_loop.ours, "consistent")}[side]
         pixels = case.size // LATENT_PIXEL
-        picture = torch.randn(1, LATENT_CHANNELS, pixels, pixels, generator=torch.Generator().manual_seed(0))
+        image = torch.randn(1, LATENT_CHANNELS, pixels, pixels, generator=torch.Generator().manual_seed(0))
         texts = (models.conditioning([prompt(word)]) for word in ("horse", "cow"))
         with torch.inference_mode():
-            task = edit_loop.EditTask(picture, *texts, case.steps, timesteps)
-            rehearsal = replace(task, picture=picture[..., :8, :8], steps=3)
+            task = edit_loop.EditTask(image, *texts, case.steps, timesteps)
+            rehearsal = replace(task, image=image[..., :8, :8], steps=3)
             return cost_of(models.model, way, task, rehearsal)

@@ -2,9 +2,9 @@
 
 `python dev.py bench editing [--scenes N] [--edits NAME ...] [--only NAME ...] [--editor FILE]` turns horses to cows,
 plain coats to striped ones and red coats to blue ones, and writes results/editing_scenes.csv (every value of every
-scene), results/editing.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the pictures. Methods
+scene), results/editing.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the images. Methods
 that are not run keep the values that an earlier run has written. `--speed N --editor FILE` instead measures the time
-per picture (results/editing_speed.csv).
+per image (results/editing_speed.csv).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from ..developer.installation import Installation
 from ..pocket.render import render
 from .edits.batches import Outputs, run_methods
-from .edits.judge import WEIGHTS, judge_facts, load_judge
+from .edits.classifier import WEIGHTS, classifier_metadata, load_classifier
 from .edits.measures import measure
-from .edits.speed import seconds_per_picture
+from .edits.speed import seconds_per_image
 from .edits.tasks import EDITS, SIZE
 from .reporting import RESULTS
 from .reporting.cases import Cases, read_cases, write_cases
@@ -37,38 +37,38 @@ def main(installation: Installation, arguments: list[str]) -> int:
     """Measure every method, write the results, say the table."""
     options = _options(arguments)
     if options.speed:
-        values = seconds_per_picture(installation.host, options.editor, options.speed)
+        values = seconds_per_image(installation.host, options.editor, options.speed)
         write_table(options.out / "editing_speed.csv", values)
-        say(as_text(values))
+        echo(as_text(values))
         return 0
     edits = [edit for edit in EDITS if not options.edits or edit.name in options.edits]
-    if any(edit.needs_judge for edit in edits):
-        load_judge()  # first, since it may take minutes
+    if any(edit.needs_classifier for edit in edits):
+        load_classifier()  # first, since it may take minutes
     outputs = run_methods(installation.host, edits, options.scenes, options.only, options.editor, options.workers)
-    say(as_text(write_results(options.out, measured(outputs), outputs, options.sheet)))
+    echo(as_text(write_results(options.out, measured(outputs), outputs, options.sheet)))
     return 0
 
 
 def measured(outputs: Outputs) -> Cases:
     """Every measure of every method's outputs, by edit and method."""
-    judge = load_judge() if any(edit.needs_judge for edit in outputs) else None
+    classifier = load_classifier() if any(edit.needs_classifier for edit in outputs) else None
     return {
-        f"{edit.name}: {name}": measure(edit, edit.scenes(len(pictures)), pictures, judge)
+        f"{edit.name}: {name}": measure(edit, edit.scenes(len(images)), images, classifier)
         for edit, of_edit in outputs.items()
-        for name, pictures in of_edit.items()
+        for name, images in of_edit.items()
     }
 
 
 def write_results(folder: Path, values: Cases, outputs: Outputs, sheet: str) -> Cases:
-    """The values with those of earlier runs, the table of them all, which is returned, and the first pictures."""
+    """The values with those of earlier runs, the table of them all, which is returned, and the first images."""
     path = folder / "editing_scenes.csv"
     earlier = read_cases(path)
     every = _edit_by_edit(earlier | values)
     number = max(len(cases) for metrics in every.values() for cases in metrics.values())
     seeds = ((scene.seed for scene in edit.scenes(number)) for edit in EDITS)
     write_cases(path, ("scene", *(f"{edit.name} seed" for edit in EDITS)), zip(count(), *seeds), every)
-    facts = judge_facts() if WEIGHTS.is_file() else {}
-    table = every | {f"judge, {kind} pictures": right for kind, right in facts.items()}
+    metadata = classifier_metadata() if WEIGHTS.is_file() else {}
+    table = every | {f"judge, {kind} images": right for kind, right in metadata.items()}
     write_table(folder / "editing.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
     write_sheet(folder / f"{sheet}.png", columns(outputs))
     return table
@@ -80,14 +80,14 @@ def _edit_by_edit(values: Cases) -> Cases:
 
 
 def columns(outputs: Outputs) -> dict[str, Tensor]:
-    """The first pictures of every edit below one another, by method; white where a method is not for an edit."""
+    """The first images of every edit below one another, by method; white where a method is not for an edit."""
     names = dict.fromkeys(name for of_edit in outputs.values() for name in of_edit)
-    below: dict[str, list[Tensor]] = {name: [] for name in ("picture", *names)}
+    below: dict[str, list[Tensor]] = {name: [] for name in ("image", *names)}
     for edit, of_edit in outputs.items():
-        pictures = render(edit.scenes(min(SHOWN, *map(len, of_edit.values()))), SIZE).image
-        below["picture"].append(pictures)
+        images = render(edit.scenes(min(SHOWN, *map(len, of_edit.values()))), SIZE).image
+        below["image"].append(images)
         for name in names:
-            below[name].append(of_edit[name][:SHOWN] if name in of_edit else torch.ones_like(pictures))
+            below[name].append(of_edit[name][:SHOWN] if name in of_edit else torch.ones_like(images))
     return {name: torch.cat(pieces) for name, pieces in below.items()}
 
 
@@ -100,7 +100,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--editor", type=Path, metavar="FILE", help="a distilled editor of `bench distil`, judged too")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; chosen by the machine if 0")
     parser.add_argument("--sheet", default="editing", metavar="NAME", help="name of the sheet (default: editing)")
-    parser.add_argument("--speed", type=int, default=0, metavar="N", help="instead, time N pictures one by one")
+    parser.add_argument("--speed", type=int, default=0, metavar="N", help="instead, time N images one by one")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
     options = parser.parse_args(arguments)
     if options.scenes < 1 or options.workers < 0 or options.speed < 0:

@@ -1,7 +1,7 @@
 """Does the transfer do what it says? Pairs of pocket scenes that no training has seen, against baselines and ablations.
 
 `python dev.py bench effect [--pairs N] [--only NAME ...]` writes results/effect_pairs.csv (every value of every pair),
-results/effect.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the pictures. Methods that are
+results/effect.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the images. Methods that are
 not run keep the values that an earlier run has written.
 """
 
@@ -12,20 +12,20 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from ..developer.installation import Installation
-from ..pocket.segmenter import WEIGHTS, segmenter_facts
+from ..pocket.segmenter import WEIGHTS, segmenter_metadata
 from .reporting import RESULTS
 from .reporting.cases import Cases, read_cases, write_cases
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 from .transfers.batches import run_methods_in_processes
 from .transfers.measures import measure
-from .transfers.pairs import SIZE, Pair, held_out_pairs, rendered
+from .transfers.pairs import SIZE, ScenePair, held_out_pairs, rendered
 
 SHOWN = 8
 MIRRORED, GAINED = ", mirrored to match", "gained by mirroring"
-BETTER = {"part_colour_error": -1, "silhouette_iou": 1}
+BETTER = {"part_color_error": -1, "silhouette_iou": 1}
 """The measures in which a gain is given: whether more is better (1) or worse."""
 
 
@@ -35,18 +35,18 @@ def main(installation: Installation, arguments: list[str]) -> int:
     pairs = held_out_pairs(options.pairs)
     outputs = run_methods_in_processes(installation.host, pairs, options.only, options.workers)
     values = measured(pairs, outputs)
-    say(as_text(write_results(options.out, pairs, values, outputs, options.sheet)))
-    say(_about_the_judge())
+    echo(as_text(write_results(options.out, pairs, values, outputs, options.sheet)))
+    echo(_about_the_classifier())
     return 0
 
 
-def measured(pairs: list[Pair], outputs: dict[str, Tensor]) -> Cases:
+def measured(pairs: list[ScenePair], outputs: dict[str, Tensor]) -> Cases:
     """Every measure of every method's outputs [pairs, H, W, 3]."""
     truth = rendered(pairs, SIZE)
-    return {name: measure(pictures, truth) for name, pictures in outputs.items()}
+    return {name: measure(images, truth) for name, images in outputs.items()}
 
 
-def by_side(pairs: list[Pair], values: Cases, method: str = "ours") -> Cases:
+def by_side(pairs: list[ScenePair], values: Cases, method: str = "ours") -> Cases:
     """The values of one method apart for pairs that face the same way and pairs that do not."""
     split: Cases = {}
     for same, name in ((True, f"{method}, facing the same way"), (False, f"{method}, facing opposite ways")):
@@ -73,35 +73,35 @@ def gained(values: Cases) -> Cases:
     return gains
 
 
-def write_results(folder: Path, pairs: list[Pair], values: Cases, outputs: dict[str, Tensor], sheet: str) -> Cases:
-    """The values with those of earlier runs, the table of them all, which is returned, and the first pictures."""
+def write_results(folder: Path, pairs: list[ScenePair], values: Cases, outputs: dict[str, Tensor], sheet: str) -> Cases:
+    """The values with those of earlier runs, the table of them all, which is returned, and the first images."""
     path = folder / "effect_pairs.csv"
     earlier = read_cases(path)
     every = earlier | values
     pairs = held_out_pairs(max(len(cases) for metrics in every.values() for cases in metrics.values()))
     columns = ("pair", "structure_seed", "appearance_seed", "structure", "appearance", "same_side")
-    write_cases(path, columns, (_facts(row, pair) for row, pair in enumerate(pairs)), every)
+    write_cases(path, columns, (_metadata(row, pair) for row, pair in enumerate(pairs)), every)
     table = every | by_side(pairs, every) | gained(every)
     write_table(folder / "effect.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
     truth = rendered(pairs[:SHOWN], SIZE)
     shown = {"structure": truth.structure.image, "appearance": truth.appearance.image}
-    shown |= {name: pictures[:SHOWN] for name, pictures in outputs.items() if name != "identity"}
+    shown |= {name: images[:SHOWN] for name, images in outputs.items() if name != "identity"}
     write_sheet(folder / f"{sheet}.png", shown)
     return table
 
 
-def _facts(row: int, pair: Pair) -> tuple[object, ...]:
+def _metadata(row: int, pair: ScenePair) -> tuple[object, ...]:
     structure, appearance = pair.structure, pair.appearance
     return row, structure.seed, appearance.seed, structure.species, appearance.species, int(pair.same_side)
 
 
-def _about_the_judge() -> str:
+def _about_the_classifier() -> str:
     if not WEIGHTS.exists():
-        return "There is no trained judge of silhouettes; only the rule by colour was applied."
-    facts = segmenter_facts()
+        return "There is no trained judge of silhouettes; only the rule by color was applied."
+    metadata = segmenter_metadata()
     return (
-        f"The judge of silhouettes (pocket/segmenter.py) is itself right to IoU {facts['silhouette_iou_rendered']} on "
-        f"held-out rendered scenes and {facts['silhouette_iou_decoded']} on the same through the autoencoder."
+        f"The judge of silhouettes (pocket/segmenter.py) is itself right to IoU {metadata['silhouette_iou_rendered']} "
+        f"on held-out rendered scenes and {metadata['silhouette_iou_decoded']} on the same through the autoencoder."
     )
 
 

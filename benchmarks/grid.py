@@ -1,8 +1,8 @@
 """What a grid of N structures and N appearances costs, against its pairs one by one.
 
 `python dev.py bench grid [--largest N] [--steps K]` writes results/grid.csv and grid.png: for 1x1, 2x2, ... pocket
-pictures the U-Net evaluations that were counted at the network, those that are promised (costs.py), the seconds, and
-how far the pictures of the grid lie from those of the pairs. Both ways start from pictures, so inversions are counted,
+images the U-Net evaluations that were counted at the network, those that are promised (costs.py), the seconds, and
+how far the images of the grid lie from those of the pairs. Both ways start from images, so inversions are counted,
 too.
 """
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
@@ -28,7 +28,7 @@ from . import costs
 from .reporting import RESULTS
 from .reporting.curves import Panel, write_curves
 from .reporting.table import write_rows
-from .transfers.pairs import SIZE, Pair, held_out_pairs, rendered
+from .transfers.pairs import SIZE, ScenePair, held_out_pairs, rendered
 
 if TYPE_CHECKING:
     from .transfers.inverted import Models
@@ -39,10 +39,10 @@ COLUMNS = ("size", "way", "pairs", "evaluations", "promised", "seconds", "cpu_se
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Pictures [pairs, H, W, 3], and what they took: U-Net evaluations, seconds, seconds of all processor cores."""
+class GridMeasurement:
+    """Images [pairs, H, W, 3], and what they took: U-Net evaluations, seconds, seconds of all processor cores."""
 
-    pictures: Tensor
+    images: Tensor
     evaluations: int
     seconds: float
     cpu_seconds: float
@@ -60,7 +60,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
         options.out / "grid.png", f"Every structure in every appearance, {options.steps} steps", [panels(lines)]
     )
     for line in lines:
-        say("  ".join(f"{value:>12}" for value in line))
+        echo("  ".join(f"{value:>12}" for value in line))
     return 0
 
 
@@ -72,7 +72,7 @@ def measured_sizes(largest: int, steps: int) -> list[tuple[object, ...]]:
     scenes = held_out_pairs(largest)
     shapes, looks = [pair.structure for pair in scenes], [pair.appearance for pair in scenes]
 
-    def run(some_shapes: list[Scene], some_looks: list[Scene]) -> Measured:
+    def run(some_shapes: list[Scene], some_looks: list[Scene]) -> GridMeasurement:
         return counted(models, lambda: transferred(models, some_shapes, some_looks, steps))
 
     pairs = [(s, a) for s in range(largest) for a in range(largest)]
@@ -81,8 +81,8 @@ def measured_sizes(largest: int, steps: int) -> list[tuple[object, ...]]:
     for n in tqdm(range(1, largest + 1), desc="grids", leave=False):
         grid = run(shapes[:n], looks[:n])
         singles = [alone[s, a] for s, a in pairs if max(s, a) < n]
-        in_turn = Measured(
-            torch.cat([single.pictures for single in singles]),
+        in_turn = GridMeasurement(
+            torch.cat([single.images for single in singles]),
             sum(single.evaluations for single in singles),
             sum(single.seconds for single in singles),
             sum(single.cpu_seconds for single in singles),
@@ -90,7 +90,7 @@ def measured_sizes(largest: int, steps: int) -> list[tuple[object, ...]]:
         executed = steps - _skipped(steps)
         promised = {ONE_BY_ONE: n * n * costs.grid(1, 1, executed=executed), GRID: costs.grid(n, n, executed=executed)}
         for way, found in ((ONE_BY_ONE, in_turn), (GRID, grid)):
-            far = float((found.pictures - in_turn.pictures).abs().max())
+            far = float((found.images - in_turn.images).abs().max())
             counts = n * n, found.evaluations, promised[way]
             lines.append((f"{n}x{n}", way, *counts, f"{found.seconds:.1f}", f"{found.cpu_seconds:.1f}", f"{far:.5f}"))
     return lines
@@ -112,14 +112,14 @@ def panels(lines: list[tuple[object, ...]]) -> list[Panel]:
 def transferred(models: Models, shapes: list[Scene], looks: list[Scene], steps: int) -> Tensor:
     """Every look on every shape by cross-image attention with the nodes' defaults and the true masks, in one batch.
 
-    Each picture is inverted by itself, so that its noise does not depend on the others.
+    Each image is inverted by itself, so that its noise does not depend on the others.
     """
-    from ..host.schedules import schedule_of
+    from ..host.models.schedules import schedule_of
     from ..inversion.pairing import every_pair
     from .transfers.inverted import TRUE, InvertedPairs, Masks, invert
     from .transfers.variants import VARIANTS, transfer
 
-    truth = rendered([Pair(shape, look) for shape in shapes for look in looks], SIZE)
+    truth = rendered([ScenePair(shape, look) for shape in shapes for look in looks], SIZE)
     schedule = schedule_of(models.model, steps=steps, start_at=_skipped(steps))
     down, across = slice(None, None, len(looks)), slice(len(looks))
     structures, appearances = (
@@ -132,16 +132,16 @@ def transferred(models: Models, shapes: list[Scene], looks: list[Scene], steps: 
     return transfer(models, InvertedPairs(truth, pairs.structures, pairs.appearances, masks), ours)
 
 
-def counted(models: Models, work: Callable[[], Tensor]) -> Measured:
+def counted(models: Models, work: Callable[[], Tensor]) -> GridMeasurement:
     """What the network of these models did during `work`."""
     from .evaluation_counter import EvaluationCount
 
     count = EvaluationCount(models.model.model.diffusion_model)
     begun, begun_working = time.perf_counter(), time.process_time()
-    pictures = work()
+    images = work()
     count.close()
     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - begun_working
-    return Measured(pictures, sum(count.by_node.values()), seconds, cpu_seconds)
+    return GridMeasurement(images, sum(count.by_node.values()), seconds, cpu_seconds)
 
 
 def _skipped(steps: int) -> int:

@@ -20,20 +20,20 @@ from tqdm import tqdm
 from ..correspondence.correspondence import Correspondence
 from ..correspondence.features import Features
 from ..correspondence.match import match
-from ..correspondence.mirroring import likeness
-from ..developer.console import Trouble, say
+from ..correspondence.mirroring import mean_cosine
+from ..developer.cli_output import CliError, echo
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
-from .matches.keypoints import Keypoints, keypoints_of, shares_found
+from .matches.keypoints import Keypoints, fractions_found, keypoints_of
 from .reporting import RESULTS
 from .reporting.table import as_text, write_table
-from .transfers.pairs import FIRST_SEED, SIZE, Pair, RenderedPairs, held_out_pairs, rendered
+from .transfers.pairs import FIRST_SEED, SIZE, RenderedPairs, ScenePair, held_out_pairs, rendered
 
 PCK, ALIGNED, FREE = "PCK@0.1", "PCK@0.1, mirrored as fits", "PCK@0.1, without masks"
 SIDE = "mirrored where it should be"
 GRID = 32
-"""Places per side at which pictures of 128 px are compared: finer than any of the features are."""
+"""Positions per side at which images of 128 px are compared: finer than any of the features are."""
 Results = dict[str, dict[str, list[float]]]
 """source -> measure -> a value per pair"""
 
@@ -47,18 +47,18 @@ def main(installation: Installation, arguments: list[str]) -> int:
         values = measured(rendered(pairs, SIZE), options.only)
     table = {name: dict(_in_groups(pairs, measures)) for name, measures in values.items()}
     write_table(options.out / "matching.csv", table)
-    say(as_text({name: dict(list(measures.items())[:5]) for name, measures in table.items()}))
+    echo(as_text({name: dict(list(measures.items())[:5]) for name, measures in table.items()}))
     return 0
 
 
 def measured(truth: RenderedPairs, only: list[str]) -> Results:
-    """Every measure of every source, or of those in `only`. Needs the host. Raises Trouble for an unknown source."""
+    """Every measure of every source, or of those in `only`. Needs ComfyUI. Raises Trouble for an unknown source."""
     from .matches.sources import sources
     from .transfers.inverted import pocket_models
 
     known = dict(sources())
     if unknown := set(only) - known.keys():
-        raise Trouble(f"There is no source {', '.join(sorted(unknown))}; there are: {', '.join(known)}.")
+        raise CliError(f"There is no source {', '.join(sorted(unknown))}; there are: {', '.join(known)}.")
     models, keypoints = pocket_models(), keypoints_of(truth)
     torch.manual_seed(0)  # of chance
     values: Results = {}
@@ -73,24 +73,24 @@ def measure(models: Any, source: Any, truth: RenderedPairs, keypoints: Keypoints
     inside the masks with the appearance mirrored where its features then are more like the structure's; and whether
     that was right (1), because the two face opposite ways, or not (0).
 
-    (Choosing between the picture and its mirror image by similarity is the pose alignment of Zhang et al., CVPR 2024,
+    (Choosing between the image and its mirror image by similarity is the pose alignment of Zhang et al., CVPR 2024,
     arXiv 2311.17034.)
     """
     structure = _finer(source(models, truth.structure.image, truth.structure_nouns))
     appearance = _finer(source(models, truth.appearance.image, truth.appearance_nouns))
     mirrored = _finer(source(models, truth.appearance.image.flip(2), truth.appearance_nouns))
     mirrored = replace(mirrored, values=mirrored.values.flip(-1))
-    plain, turned = (_inside_masks(structure, other, truth) for other in (appearance, mirrored))
-    found, found_turned = shares_found(plain, keypoints), shares_found(turned, keypoints)
-    mirroring = likeness(turned) > likeness(plain)
-    aligned = torch.where(mirroring, found_turned, found)
-    free = shares_found(match(structure, appearance), keypoints)
+    plain, flipped = (_inside_masks(structure, other, truth) for other in (appearance, mirrored))
+    found, found_flipped = fractions_found(plain, keypoints), fractions_found(flipped, keypoints)
+    mirroring = mean_cosine(flipped) > mean_cosine(plain)
+    aligned = torch.where(mirroring, found_flipped, found)
+    free = fractions_found(match(structure, appearance), keypoints)
     right = [float(done != pair.same_side) for done, pair in zip(mirroring.tolist(), truth.pairs, strict=True)]
     return {PCK: found.tolist(), ALIGNED: aligned.tolist(), FREE: free.tolist(), SIDE: right}
 
 
 def _finer(features: Features) -> Features:
-    """On the common grid of all sources; interpolated before it is normalised, as DIFT's evaluation does."""
+    """On the common grid of all sources; interpolated before it is normalized, as DIFT's evaluation does."""
     return replace(features, values=interpolate(features.values.float(), size=(GRID, GRID), mode="bilinear"))
 
 
@@ -99,7 +99,7 @@ def _inside_masks(structure: Features, appearance: Features, truth: RenderedPair
     return match(structure, appearance, **masks)
 
 
-def _in_groups(pairs: list[Pair], measures: dict[str, list[float]]) -> Iterator[tuple[str, list[float]]]:
+def _in_groups(pairs: list[ScenePair], measures: dict[str, list[float]]) -> Iterator[tuple[str, list[float]]]:
     """Every measure over all pairs; PCK also apart for the side that the two face, and for each pair of species."""
     yield from measures.items()
     groups: dict[str, list[float]] = {"facing the same way": [], "facing opposite ways": []}

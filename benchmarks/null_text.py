@@ -1,8 +1,8 @@
-"""Does null-text inversion bring a picture back under guidance? Pocket scenes that no training has seen.
+"""Does null-text inversion bring an image back under guidance? Pocket scenes that no training has seen.
 
 `python dev.py bench null_text [--scenes N] [--steps K]` writes results/null_text.csv: the PSNR in dB, against the
 decoded original, of DDIM inversion sampled back without and with guidance, and of null-text inversion with it; what
-null text gains over DDIM at that guidance, scene by scene; and the seconds that inverting a picture takes on this
+null text gains over DDIM at that guidance, scene by scene; and the seconds that inverting an image takes on this
 machine. Means with 95 % bootstrap intervals over scenes.
 """
 
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
 from ..inversion.null_text import NullTextSettings
 from ..inversion.quality import psnr
-from ..inversion.record import Inversion
+from ..inversion.types import Inversion
 from ..pocket.render import render
 from ..pocket.scene import Scene, random_scene
 from .reporting import RESULTS
@@ -51,7 +51,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
         Host(installation.host, home)
         values = measured(held_out_scenes(options.scenes), options.steps)
     write_table(options.out / "null_text.csv", values)
-    say(as_text(values))
+    echo(as_text(values))
     return 0
 
 
@@ -61,7 +61,7 @@ def held_out_scenes(count: int) -> list[Scene]:
 
 
 def measured(scenes: list[Scene], steps: int = STEPS) -> Results:
-    """Every measure of every scene, one after the other. Needs the host."""
+    """Every measure of every scene, one after the other. Needs ComfyUI."""
     from .transfers.inverted import pocket_models
 
     models = pocket_models()
@@ -84,9 +84,9 @@ def measured(scenes: list[Scene], steps: int = STEPS) -> Results:
 
 def _inverted(models: Models, scene: Scene, steps: int) -> tuple[Inversion, Inversion, tuple[float, float]]:
     """(DDIM inversion, null-text inversion, the seconds of both)."""
-    from ..host.inverting import invert_with_ddim
-    from ..host.null_text_inverting import invert_with_null_text
-    from ..host.schedules import schedule_of
+    from ..host.inversion.ddpm_and_ddim import invert_with_ddim
+    from ..host.inversion.null_text import invert_with_null_text
+    from ..host.models.schedules import schedule_of
 
     latent = models.encode(render([scene], SIZE).image)
     texts = models.conditioning([prompt(scene.species)]), models.conditioning([""])
@@ -102,8 +102,8 @@ def _timed(invert: Callable[[], Inversion]) -> tuple[Inversion, float]:
 
 
 def _came_back(models: Models, inversion: Inversion) -> float:
-    """PSNR of the replayed picture, both decoded."""
-    from ..host.inverting import reconstruct
+    """PSNR of the replayed image, both decoded."""
+    from ..host.inversion.ddpm_and_ddim import reconstruct
 
     latent_format = models.model.get_model_object("latent_format")
     original = models.decode(latent_format.process_out(inversion.x0))

@@ -1,8 +1,8 @@
-"""Ours beside the released loop of Cross-Image Attention in one run: U-Net evaluations, seconds, peak memory.
+"""Ours beside the reference loop of Cross-Image Attention in one run: U-Net evaluations, seconds, peak memory.
 
-`python dev.py bench official_cost [--case NAME ...]` writes results/official_cost.csv. One pair, from encoded pictures
+`python dev.py bench official_cost [--case NAME ...]` writes results/official_cost.csv. One pair, from encoded images
 (noise: what they show costs nothing) to the latent of the output, inversions included, on the pocket checkpoint in
-fp32. The released loop (official/loop.py) makes the forwards of the authors' code and whole attention maps. The sides
+fp32. The reference loop (official/loop.py) makes the forwards of the authors' code and whole attention maps. The sides
 take turns, each run in a fresh process of its own, on a host with torch's fused attention, as on a GPU; shares are of
 two runs next to each other.
 """
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.server import has_accelerator, temporary_home
@@ -35,7 +35,7 @@ from .transfers.pairs import prompt
 if TYPE_CHECKING:
     from .transfers.inverted import Models
 
-RELEASED, OURS, REPLAYED = "released code", "ours", "ours, references replayed"
+REFERENCE_CODE, OURS, REPLAYED = "reference code", "ours", "ours, references replayed"
 EVALUATIONS, SECONDS, CPU_SECONDS, MEMORY = "evaluations", "seconds", "cpu seconds", "peak MiB"
 Measures = dict[str, float]
 LATENT_PIXEL, LATENT_CHANNELS = 8, 4
@@ -65,15 +65,18 @@ def main(installation: Installation, arguments: list[str]) -> int:
     options = options_of(arguments, "official_cost", __doc__ or "", CASES)
     values: dict[str, dict[str, list[float]]] = {}
     for name in options.case or CASES:
-        taken: dict[str, list[Measures]] = {side: [] for side in (RELEASED, OURS, REPLAYED)}
+        taken: dict[str, list[Measures]] = {side: [] for side in (REFERENCE_CODE, OURS, REPLAYED)}
         for _ in range(options.repeats):
             for side, runs in taken.items():
                 runs.append(in_fresh_process(measured, installation.host, side, CASES[name]))
-                say(f"{side}, {name}: {in_words(runs[-1])}")
+                echo(f"{side}, {name}: {in_words(runs[-1])}")
         values |= {f"{side}, {name}": by_measure(runs) for side, runs in taken.items()}
-        values |= {f"{side} / {RELEASED}, {name}": shares(taken[side], taken[RELEASED]) for side in (OURS, REPLAYED)}
+        values |= {
+            f"{side} / {REFERENCE_CODE}, {name}": shares(taken[side], taken[REFERENCE_CODE])
+            for side in (OURS, REPLAYED)
+        }
         write_table(options.out / "official_cost.csv", values)
-    say(as_text(values))
+    echo(as_text(values))
     return 0
 
 
@@ -83,7 +86,7 @@ def in_words(found: Measures) -> str:
 
 
 def measured(comfyui: Path, side: str, case: Case, appearances: int = 1) -> Measures:
-    """What one transfer costs. For a fresh process: it starts the host."""
+    """What one transfer costs. For a fresh process: it starts ComfyUI."""
     with temporary_home() as home:
         compute_attention_as_on_a_gpu(comfyui)
         Host(comfyui, home)
@@ -96,7 +99,7 @@ def measured(comfyui: Path, side: str, case: Case, appearances: int = 1) -> Meas
 
 
 def cost_of(model: Any, work: Callable[[Any, Any], object], task: object, rehearsal: object) -> Measures:
-    """What `work(model, task)` costs, after a rehearsal that loads what is loaded on first use. Needs the host."""
+    """What `work(model, task)` costs, after a rehearsal that loads what is loaded on first use. Needs ComfyUI."""
     from .evaluation_counter import EvaluationCount
 
     work(model, rehearsal)
@@ -109,7 +112,7 @@ def cost_of(model: Any, work: Callable[[Any, Any], object], task: object, rehear
 
 
 def compute_attention_as_on_a_gpu(comfyui: Path) -> None:
-    """Have the host that starts next in this process use torch's fused attention, its own choice on NVIDIA cards.
+    """Have ComfyUI that starts next in this process use torch's fused attention, its own choice on NVIDIA cards.
 
     On a CPU it would build maps in chunks as large as the free memory allows, and the peak would tell of that alone.
     """
@@ -120,14 +123,14 @@ def compute_attention_as_on_a_gpu(comfyui: Path) -> None:
 
 
 def way(side: str) -> Callable[[Any, Task], Tensor]:
-    """(model, task) -> output of one of the sides. Needs the host."""
+    """(model, task) -> output of one of the sides. Needs ComfyUI."""
     from .official import loop, ours
 
-    return {RELEASED: loop.transfer, OURS: ours.transfer, REPLAYED: partial(ours.transfer, replayed=True)}[side]
+    return {REFERENCE_CODE: loop.transfer, OURS: ours.transfer, REPLAYED: partial(ours.transfer, replayed=True)}[side]
 
 
 def noise_task(models: Models, case: Case, appearances: int) -> Task:
-    """Pictures of noise, seed 0, in the VAE's scale."""
+    """Images of noise, seed 0, in the VAE's scale."""
     generator, side = torch.Generator().manual_seed(0), case.size // LATENT_PIXEL
     structure, *looks = torch.randn(1 + appearances, 1, LATENT_CHANNELS, side, side, generator=generator)
     texts = models.conditioning([prompt("horse")]), models.conditioning([""])
@@ -135,8 +138,8 @@ def noise_task(models: Models, case: Case, appearances: int) -> Task:
 
 
 def rehearsal(task: Task) -> Task:
-    """A corner of the pictures in a few steps: loads what is loaded on first use, and takes hardly any memory."""
-    corners = tuple(picture[..., :8, :8] for picture in task.appearances)
+    """A corner of the images in a few steps: loads what is loaded on first use, and takes hardly any memory."""
+    corners = tuple(image[..., :8, :8] for image in task.appearances)
     return replace(task, structure=task.structure[..., :8, :8], appearances=corners, steps=4, start_at=1, first=1)
 
 
@@ -146,7 +149,7 @@ def by_measure(runs: list[Measures]) -> dict[str, list[float]]:
 
 
 def shares(ours: list[Measures], released: list[Measures]) -> dict[str, list[float]]:
-    """By measure, of runs next to each other; without what the released loop does not need any of."""
+    """By measure, of runs next to each other; without what the reference loop does not need any of."""
     measures = [measure for measure in ours[0] if all(run[measure] for run in released)]
     pairs = list(zip(ours, released, strict=True))
     return {measure: [mine[measure] / theirs[measure] for mine, theirs in pairs] for measure in measures}

@@ -1,4 +1,4 @@
-"""How near ours comes to the released code: the tests that compare with golden tensors, and the differences they find.
+"""How near ours comes to the reference code: the tests that compare with golden tensors, and the differences they find.
 
 `python dev.py bench parity [--only NAME ...]` runs the tests and writes results/parity.csv: a line per test with the
 number of its comparisons and the largest difference, over the largest value. docs/parity.md says which limits they hold
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ..developer.console import Trouble, say
+from ..developer.cli_output import CliError, echo
 from ..developer.installation import Installation
-from ..developer.places import ROOT
-from .golden_tests.recorder import Found, Recorder
+from ..developer.paths import ROOT
+from .golden_tests.recorder import Difference, Recorder
 from .reporting import RESULTS
 from .reporting.table import write_rows
 
@@ -25,7 +25,7 @@ SYSTEMS = {  # name -> folders and files of tests
     "Cross-Image Attention": ("tests/host/test_parity_cross_image.py",),
     "Eye-for-an-eye": ("tests/host/test_parity_rearrangement.py",),
     "null-text inversion": ("tests/host/test_null_text.py",),
-    "regularised DDIM inversion": ("tests/host/test_regularised_inversion.py",),
+    "regularized DDIM inversion": ("tests/host/test_regularized_inversion.py",),
     "cross-attention guidance": ("tests/host/test_cross_attention_guider.py",),
     "Splice": ("tests/splice",),
 }
@@ -39,35 +39,35 @@ def main(installation: Installation, arguments: list[str]) -> int:
     systems = options.only or list(SYSTEMS)
     recorder = Recorder()
     with recorder.listening():
-        places = [str(ROOT / place) for system in systems for place in SYSTEMS[system]]
-        pytest.main(["-q", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *places], plugins=[recorder])
+        positions = [str(ROOT / position) for system in systems for position in SYSTEMS[system]]
+        pytest.main(["-q", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *positions], plugins=[recorder])
     rows = table(recorder)
     if not rows:
-        raise Trouble("No test read a golden tensor.")
+        raise CliError("No test read a golden tensor.")
     path = options.out / "parity.csv"
     earlier = [row for row in _earlier(path) if row[0] not in systems]
     write_rows(
         path, COLUMNS, sorted([*earlier, *rows], key=lambda row: list(SYSTEMS).index(row[0])), rows_stay=bool(earlier)
     )
     for row in rows:
-        say("  ".join(row))
+        echo("  ".join(row))
     return 0
 
 
 def table(recorder: Recorder) -> list[Row]:
     """A line per test, by system."""
-    return [(*_words(Path(file), test), *_facts(found)) for (file, test), found in recorder.tests.items()]
+    return [(*_words(Path(file), test), *_metadata(found)) for (file, test), found in recorder.tests.items()]
 
 
 def _words(file: Path, test: str) -> tuple[str, str]:
     """Whose test it is, and what it says."""
-    place = file.resolve().relative_to(ROOT)
-    system = next(name for name, places in SYSTEMS.items() if any(place.is_relative_to(one) for one in places))
-    about, says = (name.removeprefix("test_").replace("_", " ") for name in (place.stem, test))
+    position = file.resolve().relative_to(ROOT)
+    system = next(name for name, positions in SYSTEMS.items() if any(position.is_relative_to(one) for one in positions))
+    about, says = (name.removeprefix("test_").replace("_", " ") for name in (position.stem, test))
     return system, f"{about}: {says}"
 
 
-def _facts(found: Found) -> Row:
+def _metadata(found: Difference) -> Row:
     differences = found.differences
     return str(len(differences)), f"{max(differences):.1e}" if differences else "", found.outcome
 

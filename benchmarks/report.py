@@ -1,4 +1,4 @@
-"""The report: every benchmark, its tables, pictures and curves in one page, each with what made it.
+"""The report: every benchmark, its tables, images and curves in one page, each with what made it.
 
 `python dev.py bench [--quick] [--reuse | --compose]` runs what benchmarks/reporting/contents.py names, each in a
 process of its own, and writes report.md: in full into benchmarks/results (hours), or with --quick, few cases each, into
@@ -13,16 +13,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..developer.console import say, step
+from ..developer.cli_output import echo, step
 from ..developer.installation import Installation
-from ..developer.places import CACHE, OUT, ROOT, contained_environment
+from ..developer.paths import CACHE, OUT, ROOT, contained_environment
 from .reporting import RESULTS
 from .reporting.claims import stated
 from .reporting.contents import CLAIMS, CONTENTS
 from .reporting.markdown import table
 from .reporting.origin import benchmarks_run, caveats, here_and_now
 from .reporting.runs import Runs
-from .reporting.section import Picture, Section, Table, Words
+from .reporting.section import ReportImage, Section, Table, Words
 
 QUICK = OUT / "report-quick"
 LOGS = CACHE / "bench"
@@ -43,7 +43,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     path = folder / "report.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(report(folder, failures, quick=options.quick), encoding="utf-8")
-    say(f"The report is {path.relative_to(ROOT).as_posix()}.")
+    echo(f"The report is {path.relative_to(ROOT).as_posix()}.")
     return 1 if failures else 0
 
 
@@ -57,9 +57,9 @@ def run(words: Words, folder: Path) -> Failures:
         done = subprocess.run(command, cwd=ROOT, env=contained_environment(), stdout=log, stderr=subprocess.STDOUT)
     if done.returncode == 0:
         return {}
-    said = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    last = said[-1] if said else "it said nothing"
-    say(f"It did not finish: {last}")
+    messages = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    last = messages[-1] if messages else "it said nothing"
+    echo(f"It did not finish: {last}")
     return {words: last}
 
 
@@ -69,7 +69,7 @@ def report(folder: Path, failures: Failures, *, quick: bool) -> str:
     head = [
         "# Benchmark report",
         f"Composed by {origin}.",
-        "The number behind every table and picture leads to its run at the end of this page: command, day, commit, "
+        "The number behind every table and image leads to its run at the end of this page: command, day, commit, "
         "machine, versions. `mean [low, high]`: 95 % bootstrap intervals (BCa) over the n cases. The pocket world is a "
         "test bench with toy animals: its numbers compare methods with one another, they are no claim about Stable "
         "Diffusion.",
@@ -81,8 +81,8 @@ def report(folder: Path, failures: Failures, *, quick: bool) -> str:
         )
     head += [f"**{caveat}** That concerns {', '.join(names)}." for caveat, names in caveats(folder).items()]
     head.append("\n".join(f"{number}. {section.title}" for number, section in enumerate(CONTENTS, 1)))
-    if facts := stated(folder, CLAIMS):
-        head += ["## In short", "\n".join(f"- {fact}" for fact in facts)]
+    if metadata := stated(folder, CLAIMS):
+        head += ["## In short", "\n".join(f"- {fact}" for fact in metadata)]
     runs = Runs()
     bodies = [part for section in CONTENTS for part in paragraphs(folder, section, failures, runs, quick=quick)]
     return "\n\n".join([*head, *bodies, "## Runs", runs.listed()]) + "\n"
@@ -106,8 +106,8 @@ def paragraphs(folder: Path, section: Section, failures: Failures, numbered: Run
     return parts
 
 
-def exhibit(path: Path, shown: Table | Picture, numbered: Runs) -> list[str]:
-    """A table or a picture, the sentence above it, and which runs it comes from; nothing for a table without rows."""
+def exhibit(path: Path, shown: Table | ReportImage, numbered: Runs) -> list[str]:
+    """A table or an image, the sentence above it, and which runs it comes from; nothing for a table without rows."""
     body = table(path, shown) if isinstance(shown, Table) else f"![{shown.about}]({path.name})"
     if not body:
         return []
@@ -115,7 +115,7 @@ def exhibit(path: Path, shown: Table | Picture, numbered: Runs) -> list[str]:
     return [*about, body, f"<sub>[{path.name}]({path.name}), {numbered.behind(path)}</sub>"]
 
 
-def files(folder: Path, shown: Table | Picture) -> list[Path]:
+def files(folder: Path, shown: Table | ReportImage) -> list[Path]:
     """The results that there are of what is to be shown."""
     return sorted(folder.glob(shown.file))
 

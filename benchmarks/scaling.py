@@ -1,8 +1,8 @@
-"""How the cost of a transfer grows with the size of the pictures and with the number of references.
+"""How the cost of a transfer grows with the size of the images and with the number of references.
 
 `python dev.py bench scaling [--sizes PX ...] [--references N ...]` writes results/scaling.csv and results/scaling.png:
 U-Net evaluations, seconds and peak memory of one whole transfer in few steps on the pocket checkpoint, each in a fresh
-process, as in official_cost.py. The released loop knows one reference, and stands beside ours as long as one of its
+process, as in official_cost.py. The reference loop knows one reference, and stands beside ours as long as one of its
 attention maps stays below a GiB.
 """
 
@@ -13,11 +13,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from ..developer.installation import Installation
 from ..pocket.unet import UNetConfig
 from .measuring.fresh_process import in_fresh_process
-from .official_cost import CPU_SECONDS, EVALUATIONS, MEMORY, OURS, RELEASED, SECONDS, SHORT, Case, in_words, measured
+from .official_cost import (
+    CPU_SECONDS,
+    EVALUATIONS,
+    MEMORY,
+    OURS,
+    REFERENCE_CODE,
+    SECONDS,
+    SHORT,
+    Case,
+    in_words,
+    measured,
+)
 from .reporting import RESULTS
 from .reporting.curves import Panel, write_curves
 from .reporting.table import write_rows
@@ -30,8 +41,8 @@ MEASURES = (EVALUATIONS, SECONDS, CPU_SECONDS, MEMORY)
 SHORTEST = {"steps": 3, "start_at": 1, "first": 1}
 """One step that reads nothing and one that reads a reference, which is enough to see how cost grows with size."""
 LARGEST_MAP = 2**30
-PICTURES, FP32 = 3, 4
-"""In the released loop's batch, and the bytes of a number."""
+IMAGES, FP32 = 3, 4
+"""In the reference loop's batch, and the bytes of a number."""
 
 
 class Point(NamedTuple):
@@ -53,7 +64,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     for curve, side, x, case, references in tasks(options.sizes, options.references):
         found = in_fresh_process(measured, installation.host, side, case, references)
         points.append(Point(curve, side, x, *(found[measure] for measure in MEASURES)))
-        say(f"{curve} = {x}, {side}: {in_words(found)}")
+        echo(f"{curve} = {x}, {side}: {in_words(found)}")
         _write(options.out, points)
     return 0
 
@@ -68,9 +79,9 @@ def _write(folder: Path, points: list[Point]) -> None:
 def tasks(sizes: list[int], references: list[int]) -> Iterator[tuple[str, str, int, Case, int]]:
     """(curve, side, x, case, number of references) of every point."""
     for size in sizes:
-        places = (size // 8) ** 2
-        fits = PICTURES * UNetConfig().num_heads * places**2 * FP32 < LARGEST_MAP
-        for side in (RELEASED, OURS) if fits else (OURS,):
+        positions = (size // 8) ** 2
+        fits = IMAGES * UNetConfig().num_heads * positions**2 * FP32 < LARGEST_MAP
+        for side in (REFERENCE_CODE, OURS) if fits else (OURS,):
             yield BY_SIZE, side, size, Case(size, **SHORTEST), 1
     for number in references:
         yield BY_REFERENCES, OURS, number, Case(PLAIN_SIZE, **SHORT), number

@@ -3,7 +3,7 @@
 `python dev.py bench splice [PAIR ...]` trains a generator per pair, writes results/splice.csv and results/splice.png.
 A training that is stopped goes on when the same command is given again, and pairs may be trained one at a time: the
 results are always those of every pair that has been trained so far. `--speed STEPS` instead measures the time of a step
-against the released scheme, which sends six pictures through the ViT where we send four (results/splice_speed.csv).
+against the released scheme, which sends six images through the ViT where we send four (results/splice_speed.csv).
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from ..developer.console import say
+from ..developer.cli_output import echo
 from ..developer.installation import Installation
-from ..developer.places import CACHE
+from ..developer.paths import CACHE
 from ..evaluation.structure_distance import structure_distance
-from ..splice.generator import SkipGenerator, initialise
+from ..splice.checkpoint import TrainedGenerator
+from ..splice.generator import SkipGenerator, initialize
 from ..splice.losses import WHOLE_EVERY, appearance_loss
-from ..splice.preprocess import vit_input
-from ..splice.record import TrainedGenerator
-from ..splice.self_similarity import self_similarity
-from ..splice.sight import Eye
 from ..splice.storage import load, save
-from ..splice.training import Settings, Training
-from ..splice.vit import Look, VisionTransformer, load_vit
+from ..splice.training import SpliceSettings, SpliceTraining
 from ..training.report import Report
-from .photographs import PICTURES, photograph
+from ..vit.features import ViTExtractor
+from ..vit.preprocess import vit_input
+from ..vit.self_similarity import self_similarity
+from ..vit.vit import VisionTransformer, ViTOutput, load_vit
+from .photographs import IMAGES, photograph
 from .real_weights.dino import SOUND_LAYER, weights
 from .reporting import RESULTS
 from .reporting.sheet import write_sheet
@@ -68,86 +68,88 @@ def main(installation: Installation, arguments: list[str]) -> int:
     options = _options(arguments)
     vit = load_vit(load_file(weights()))
     if options.speed:
-        compare_speed(Eye(vit, options.layer), options.side, options.speed, options.out)
+        compare_speed(ViTExtractor(vit, options.layer), options.side, options.speed, options.out)
         return 0
-    if not PICTURES.is_dir():
-        say(f"There are no photographs at {PICTURES}, so nothing was trained.")
+    if not IMAGES.is_dir():
+        echo(f"There are no photographs at {IMAGES}, so nothing was trained.")
         return 0
     for name in options.pairs or PAIRS:
-        train(photographs(name, options.side), Eye(vit, options.layer), options.steps)
-    write_results(options.out, Eye(vit, options.layer), options.side)
+        train(photographs(name, options.side), ViTExtractor(vit, options.layer), options.steps)
+    write_results(options.out, ViTExtractor(vit, options.layer), options.side)
     return 0
 
 
 def photographs(name: str, side: int) -> Case:
     """A pair with the shorter sides at `side` pixels."""
-    return Case(name, *(photograph(PICTURES / file, side) for file in PAIRS[name]))
+    return Case(name, *(photograph(IMAGES / file, side) for file in PAIRS[name]))
 
 
-def train(case: Case, eye: Eye, steps: int) -> None:
+def train(case: Case, extractor: ViTExtractor, steps: int) -> None:
     """Train up to `steps` steps, from where an earlier call stopped."""
-    path = trained(case.name, eye.layer, min(case.structure.shape[-2:]))
+    path = trained(case.name, extractor.layer, min(case.structure.shape[-2:]))
     start = load(path) if path.is_file() else None
-    training = Training(eye, case.structure, case.appearance, Settings(), start)
-    facts = dict(start.facts) if start else {CLOCK: "0"}
+    training = SpliceTraining(extractor, case.structure, case.appearance, SpliceSettings(), start)
+    metadata = dict(start.metadata) if start else {CLOCK: "0"}
     reports: list[Report] = []
     path.parent.mkdir(parents=True, exist_ok=True)
-    clock = time.process_time() - float(facts[CLOCK])
+    clock = time.process_time() - float(metadata[CLOCK])
     for step in tqdm(range(training.steps, steps), desc=case.name, mininterval=10):
         reports.append(training.advance())
         if step == WINDOW:
-            facts[FIRST] = f"{_loss(reports):.4f}"
+            metadata[FIRST] = f"{_loss(reports):.4f}"
         if training.steps % SAVED_EVERY == 0 or training.steps == steps:
-            facts |= {LAST: f"{_loss(reports[-WINDOW:]):.4f}", CLOCK: f"{time.process_time() - clock:.0f}"}
-            save(replace(training.snapshot(), facts=facts), path)
+            metadata |= {LAST: f"{_loss(reports[-WINDOW:]):.4f}", CLOCK: f"{time.process_time() - clock:.0f}"}
+            save(replace(training.snapshot(), metadata=metadata), path)
 
 
-def write_results(folder: Path, eye: Eye, side: int) -> None:
+def write_results(folder: Path, extractor: ViTExtractor, side: int) -> None:
     """Table and sheet of every pair that has been trained so far."""
     rows: list[tuple[str, str, str, str]] = []
     columns: dict[str, list[Tensor]] = {"structure": [], "appearance": [], "output": []}
     for name in PAIRS:
         case = photographs(name, side)
-        path = trained(name, eye.layer, side)
+        path = trained(name, extractor.layer, side)
         if not path.is_file():
             continue
         generator = load(path)
         output = _output(generator, case)
-        rows += [(name, *row) for row in measured(eye, case, generator, output)]
-        for column, picture in zip(columns.values(), (case.structure, case.appearance, output), strict=True):
-            column.append(picture)
+        rows += [(name, *row) for row in measured(extractor, case, generator, output)]
+        for column, image in zip(columns.values(), (case.structure, case.appearance, output), strict=True):
+            column.append(image)
     with (folder / "splice.csv").open("w", newline="", encoding="ascii") as file:
-        csv.writer(file, lineterminator="\n").writerows([("pair", "picture", "measure", "value"), *rows])
-    write_sheet(folder / "splice.png", {name: _framed(pictures) for name, pictures in columns.items()})
+        csv.writer(file, lineterminator="\n").writerows([("pair", "image", "measure", "value"), *rows])
+    write_sheet(folder / "splice.png", {name: _framed(images) for name, images in columns.items()})
     for row in rows:
-        say("  ".join(row))
+        echo("  ".join(row))
 
 
 @torch.no_grad()
-def measured(eye: Eye, case: Case, generator: TrainedGenerator, output: Tensor) -> list[tuple[str, str, str]]:
-    """Picture, measure, value: both distances of both inputs, of the output before training, and after."""
+def measured(
+    extractor: ViTExtractor, case: Case, generator: TrainedGenerator, output: Tensor
+) -> list[tuple[str, str, str]]:
+    """Image, measure, value: both distances of both inputs, of the output before training, and after."""
     first = SkipGenerator()
-    initialise(first, Settings().seed)
-    pictures = {
+    initialize(first, SpliceSettings().seed)
+    images = {
         "structure itself": case.structure,
         "appearance itself": case.appearance,
         "before training": first(case.structure),
         "after training": output,
     }
     rows = []
-    for name, picture in pictures.items():
-        if picture.shape == case.structure.shape:
-            distance = structure_distance(eye.vit, picture, case.structure, layer=eye.layer).item()
+    for name, image in images.items():
+        if image.shape == case.structure.shape:
+            distance = structure_distance(extractor.vit, image, case.structure, layer=extractor.layer).item()
             rows.append((name, "structure distance", f"{distance:.4f}"))
-        (seen,), (wanted,) = eye.look(picture), eye.look(case.appearance)
-        rows.append((name, "appearance distance", f"{appearance_loss(seen, wanted).item():.4f}"))
-    facts = generator.facts
-    rows += [("before training", "loss", facts[FIRST]), ("after training", "loss", facts[LAST])]
-    return [*rows, ("training", "steps", str(generator.steps)), ("training", CLOCK, facts[CLOCK])]
+        (seen,), (expected,) = extractor.look(image), extractor.look(case.appearance)
+        rows.append((name, "appearance distance", f"{appearance_loss(seen, expected).item():.4f}"))
+    metadata = generator.metadata
+    rows += [("before training", "loss", metadata[FIRST]), ("after training", "loss", metadata[LAST])]
+    return [*rows, ("training", "steps", str(generator.steps)), ("training", CLOCK, metadata[CLOCK])]
 
 
-class Released(Training):
-    """A step as the released code takes it: a pass for the [CLS] and one for the keys of every picture.
+class Released(SpliceTraining):
+    """A step as the reference code takes it: a pass for the [CLS] and one for the keys of every image.
 
     Its extractor reads by hooks, so that every pass goes through the whole network, whatever block is read.
     """
@@ -156,27 +158,30 @@ class Released(Training):
         structure, appearance = self.crops(self.steps)
         output, identity = self.generator(structure), self.generator(appearance)
         with torch.no_grad():
-            wanted = self._pass(appearance).cls, self._pass(structure).keys, self._pass(appearance).keys
+            expected = self._pass(appearance).cls, self._pass(structure).keys, self._pass(appearance).keys
         return {
-            "appearance": F.mse_loss(self._pass(output).cls, wanted[0]),
-            "structure": F.mse_loss(self_similarity(self._pass(output).keys), self_similarity(wanted[1])),
-            "identity": F.mse_loss(self._pass(identity).keys, wanted[2]),
+            "appearance": F.mse_loss(self._pass(output).cls, expected[0]),
+            "structure": F.mse_loss(self_similarity(self._pass(output).keys), self_similarity(expected[1])),
+            "identity": F.mse_loss(self._pass(identity).keys, expected[2]),
         }
 
-    def _pass(self, picture: Tensor) -> Look:
-        vit: VisionTransformer = self.eye.vit
-        look = vit.look(vit_input(picture), self.eye.layer)
+    def _pass(self, image: Tensor) -> ViTOutput:
+        vit: VisionTransformer = self.extractor.vit
+        look = vit.look(vit_input(image), self.extractor.layer)
         tokens = look.tokens
-        for block in vit.blocks[self.eye.layer % len(vit.blocks) + 1 :]:
+        for block in vit.blocks[self.extractor.layer % len(vit.blocks) + 1 :]:
             tokens, _ = block(tokens)
         return look
 
 
-def compare_speed(eye: Eye, side: int, steps: int, folder: Path) -> None:
-    """Seconds per step of both schemes, taken in turns, on ordinary steps (no whole picture)."""
+def compare_speed(extractor: ViTExtractor, side: int, steps: int, folder: Path) -> None:
+    """Seconds per step of both schemes, taken in turns, on ordinary steps (no whole image)."""
     random = torch.Generator().manual_seed(0)
-    pictures = [torch.rand(1, 3, side, side, generator=random) for _ in range(2)]
-    schemes = {"four passes (ours)": Training(eye, *pictures), "six passes (released)": Released(eye, *pictures)}
+    images = [torch.rand(1, 3, side, side, generator=random) for _ in range(2)]
+    schemes = {
+        "four passes (ours)": SpliceTraining(extractor, *images),
+        "six passes (released)": Released(extractor, *images),
+    }
     seconds: dict[str, list[float]] = {name: [] for name in schemes}
     for turn in range(steps + 1):
         for name, training in schemes.items():
@@ -189,7 +194,7 @@ def compare_speed(eye: Eye, side: int, steps: int, folder: Path) -> None:
     values = {name: {"cpu seconds per step": taken} for name, taken in seconds.items()}
     values["ours / released"] = {"ratio": ratios}
     write_table(folder / "splice_speed.csv", values)
-    say(as_text(values))
+    echo(as_text(values))
 
 
 @torch.no_grad()
@@ -202,10 +207,10 @@ def _loss(reports: list[Report]) -> float:
     return mean(report.loss for report in reports if report.step % WHOLE_EVERY)
 
 
-def _framed(pictures: list[Tensor]) -> Tensor:
-    """[B, H, W, 3], every picture on white of the size of the largest."""
-    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (-2, -1))
-    framed = [F.pad(p, (0, width - p.shape[-1], 0, height - p.shape[-2]), value=1.0) for p in pictures]
+def _framed(images: list[Tensor]) -> Tensor:
+    """[B, H, W, 3], every image on white of the size of the largest."""
+    height, width = (max(image.shape[axis] for image in images) for axis in (-2, -1))
+    framed = [F.pad(p, (0, width - p.shape[-1], 0, height - p.shape[-2]), value=1.0) for p in images]
     return torch.cat(framed).movedim(1, -1)
 
 

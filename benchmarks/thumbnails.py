@@ -1,7 +1,7 @@
 """The thumbnails of the workflows, made by running them as they are committed, with all their steps.
 
 `python dev.py bench thumbnails` writes workflows/NAME.jpg: what goes in, and what comes out. The workflow for a
-person's own checkpoint is run on the pocket checkpoint and pocket scenes; those with a ViT on the photographs and the
+user's own checkpoint is run on the pocket checkpoint and pocket scenes; those with a ViT on the photographs and the
 ViT of benchmarks/splice.py, and the training is not repeated: the generator that `bench splice` has trained is applied.
 The distilled editor learns the pairs of one run of the collecting workflow, for 300 steps only.
 """
@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from ..developer.cli_output import echo, step
 from ..developer.client import Graph
-from ..developer.console import say, step
 from ..developer.gallery import gallery
 from ..developer.gallery.stand_in import on_the_pocket
 from ..developer.in_process import Host
 from ..developer.installation import Installation
-from ..developer.places import ROOT
+from ..developer.paths import ROOT
 from ..developer.server import temporary_home
 from .real_weights.dino import weights
 from .splice import SIDE, photographs, trained
@@ -62,15 +62,15 @@ def main(installation: Installation, arguments: Sequence[str]) -> int:
         host = Host(installation.host, home)
         for name in arguments or PANELS:
             with step(f"Running {name}"):
-                pictures = run(host, name)
+                images = run(host, name)
             path = ROOT / "workflows" / f"{name}.jpg"
-            thumbnail(pictures).save(path, quality=90)
-            say(f"Wrote {path.relative_to(ROOT).as_posix()}.")
+            thumbnail(images).save(path, quality=90)
+            echo(f"Wrote {path.relative_to(ROOT).as_posix()}.")
     return 0
 
 
 def lay_ready(home: Path) -> None:
-    """Photographs as they were trained on, ViT and trained generator where the host looks for them."""
+    """Photographs as they were trained on, ViT and trained generator where ComfyUI looks for them."""
     for folder in ("input", "models/dino", "output/splice"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     case = photographs(PAIR, SIDE)
@@ -91,9 +91,9 @@ def on_photographs(name: str, graph: Graph) -> Graph:
 
 
 def run(host: Host, name: str) -> list[Tensor]:
-    """The pictures [H, W, 3] of a workflow's panels."""
-    showpiece, graph = gallery()[name], runnable(name)
-    muted = {node for group in showpiece.groups if group.muted for column in group.columns for node in column}
+    """The images [H, W, 3] of a workflow's panels."""
+    template, graph = gallery()[name], runnable(name)
+    muted = {node for group in template.groups if group.muted for column in group.columns for node in column}
     awake = {node: about for node, about in graph.items() if node not in muted}
     if any(panel in muted for panel in PANELS[name]):
         host.run(awake)  # what the muted nodes load must have been saved
@@ -104,13 +104,13 @@ def run(host: Host, name: str) -> list[Tensor]:
 
 
 def runnable(name: str) -> Graph:
-    """The graph of a workflow with models and pictures that are at hand."""
+    """The graph of a workflow with models and images that are at hand."""
     graph = gallery()[name].graph
     return on_photographs(name, graph) if name in PHOTOGRAPHED else on_the_pocket(graph)
 
 
 def taken(host: Host, graph: Graph, sockets: Sequence[tuple[str, int]]) -> list[Tensor]:
-    """The first picture [H, W, 3], or mask [H, W], that flows out of each socket (node, output); no more is run."""
+    """The first image [H, W, 3], or mask [H, W], that flows out of each socket (node, output); no more is run."""
     made = host.run(upstream(graph, sockets), **{f"panel{i}": socket for i, socket in enumerate(sockets)})
     return [getattr(made, f"panel{i}")[0] for i in range(len(sockets))]
 
@@ -127,11 +127,11 @@ def upstream(graph: Graph, sockets: Sequence[tuple[str, int]]) -> Graph:
     return {node: graph[node] for node in graph if node in needed}
 
 
-def thumbnail(pictures: Sequence[Tensor]) -> Image.Image:
-    """Pictures [H, W, 3] in 0..1 as one. Of three the last is large, with the others above each other beside it; four
+def thumbnail(images: Sequence[Tensor]) -> Image.Image:
+    """Images [H, W, 3] in 0..1 as one. Of three the last is large, with the others above each other beside it; four
     make a square; others stand side by side.
     """
-    panels = list(map(as_image, pictures))
+    panels = list(map(as_image, images))
     if len(panels) == 3:
         return beside([below(panels[:2]), panels[2]], 2 * PIXELS)
     if len(panels) == 4:
@@ -140,7 +140,7 @@ def thumbnail(pictures: Sequence[Tensor]) -> Image.Image:
 
 
 def beside(panels: Sequence[Image.Image], height: int) -> Image.Image:
-    """Pictures side by side at one height, small ones pixel by pixel."""
+    """Images side by side at one height, small ones pixel by pixel."""
     resized = []
     for panel in panels:
         by = Image.Resampling.NEAREST if panel.height <= height else Image.Resampling.LANCZOS
@@ -154,7 +154,7 @@ def beside(panels: Sequence[Image.Image], height: int) -> Image.Image:
 
 
 def below(panels: Sequence[Image.Image]) -> Image.Image:
-    """Pictures above each other, at the width of the first."""
+    """Images above each other, at the width of the first."""
     width = panels[0].width
     resized = [panel.resize((width, panel.height * width // panel.width)) for panel in panels]
     sheet = Image.new("RGB", (width, sum(panel.height for panel in resized)))
@@ -165,6 +165,6 @@ def below(panels: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def as_image(picture: Tensor) -> Image.Image:
+def as_image(image: Tensor) -> Image.Image:
     """[H, W, 3] in 0..1."""
-    return Image.fromarray((picture.cpu().numpy() * 255).round().clip(0, 255).astype(np.uint8))
+    return Image.fromarray((image.cpu().numpy() * 255).round().clip(0, 255).astype(np.uint8))

@@ -1,1 +1,1 @@
-"""Which place of one picture matches which place of another."""
+"""Which position of one image matches which position of another."""

@@ -1,8 +1,8 @@
-"""DIFT: what a diffusion model knows of every place of a picture (Tang et al., NeurIPS 2023, arXiv 2306.03881).
+"""DIFT: what a diffusion model knows of every position of an image (Tang et al., NeurIPS 2023, arXiv 2306.03881).
 
-The picture is noised to one timestep, the network runs once, and what its decoder knows halfway is the feature. Noise
+The image is noised to one timestep, the network runs once, and what its decoder knows halfway is the feature. Noise
 makes a single look unreliable, so the mean over an ensemble of looks is taken, over the raw features; whoever matches
-them normalises (the paper's section 4.2 and released code).
+them normalizes (the paper's section 4.2 and reference code).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor
 
 TIMESTEPS = 1000  # what SD1.x, SD2.x and SDXL are trained with
 
-Look = Callable[[Tensor, Tensor], Tensor]
-"""(clean [n, C, h, w], noise [n, C, h, w]) -> features [n, C', h', w'] of the noisy pictures."""
+ForwardPass = Callable[[Tensor, Tensor], Tensor]
+"""(clean [n, C, h, w], noise [n, C, h, w]) -> features [n, C', h', w'] of the noisy images."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class DiftSettings:
     """How to look.
 
     timestep: 0 (nearly clean) to 999 (pure noise). up_block: the decoder block whose output is taken, its upsampler
-        included, 0 the coarsest. ensemble: looks per picture, each with noise of its own. seed: of that noise, which
-        all pictures of a size share. batch: pictures per forward; changes memory and speed only.
+        included, 0 the coarsest. ensemble: looks per image, each with noise of its own. seed: of that noise, which
+        all images of a size share. batch: images per forward; changes memory and speed only.
 
     Raises ValueError for numbers out of range.
     """
@@ -59,43 +59,43 @@ for the pocket checkpoint, on pairs apart from those it reports (--first-seed 80
 
 
 def shared_noise(shape: tuple[int, ...], ensemble: int, seed: int) -> Tensor:
-    """The noise of every look, [ensemble, *shape], standard normal, fp32; the same for every picture of this shape.
+    """The noise of every look, [ensemble, *shape], standard normal, fp32; the same for every image of this shape.
 
-    Drawn on the CPU, so that a seed means the same on every machine. The released code draws anew for every picture;
-    sharing it takes the noise out of the comparison of two pictures.
+    Drawn on the CPU, so that a seed means the same on every machine. The reference code draws anew for every image;
+    sharing it takes the noise out of the comparison of two images.
     """
     return torch.randn(ensemble, *shape, generator=torch.Generator("cpu").manual_seed(seed))
 
 
-def ensemble_mean(look: Look, clean: Tensor, noise: Tensor, batch: int) -> Tensor:
+def ensemble_mean(look: ForwardPass, clean: Tensor, noise: Tensor, batch: int) -> Tensor:
     """The mean of the raw features over the looks: [B, C', h', w'] in fp32.
 
     clean: [B, C, h, w], or [E, B, C, h, w] with a posterior sample for every look. noise: [E, C, h, w]. batch: rows
-        that `look` gets at once; always all B pictures of at least one look, look by look.
+        that `look` gets at once; always all B images of at least one look, look by look.
 
     Raises ValueError where the posterior samples are not as many as the looks.
     """
-    samples = sample_per_look(clean, len(noise))
+    samples = sample_per_draw(clean, len(noise))
     noises = noise[:, None].expand_as(samples)
-    pictures = samples.shape[1]
-    at_once = looks_at_once(pictures, batch)
+    images = samples.shape[1]
+    at_once = draws_per_batch(images, batch)
     sums = [
-        look(some.flatten(0, 1), added.flatten(0, 1)).float().unflatten(0, (-1, pictures)).sum(0)
+        look(some.flatten(0, 1), added.flatten(0, 1)).float().unflatten(0, (-1, images)).sum(0)
         for some, added in zip(samples.split(at_once), noises.split(at_once), strict=True)
     ]
     return torch.stack(sums).sum(0) / len(noise)
 
 
-def sample_per_look(clean: Tensor, ensemble: int) -> Tensor:
-    """[E, B, C, h, w] from one latent per picture [B, C, h, w], or from that many posterior samples, as they are."""
+def sample_per_draw(clean: Tensor, ensemble: int) -> Tensor:
+    """[E, B, C, h, w] from one latent per image [B, C, h, w], or from that many posterior samples, as they are."""
     if clean.ndim == 5 and len(clean) != ensemble:
         raise ValueError(
-            f"There are {len(clean)} posterior samples of every picture and {ensemble} looks at it: "
+            f"There are {len(clean)} posterior samples of every image and {ensemble} looks at it: "
             "draw as many as the ensemble has."
         )
     return clean.expand(ensemble, *clean.shape[-4:])
 
 
-def looks_at_once(pictures: int, batch: int) -> int:
-    """How many looks at all pictures share a forward of about `batch` rows; at least one."""
-    return max(1, batch // pictures)
+def draws_per_batch(images: int, batch: int) -> int:
+    """How many looks at all images share a forward of about `batch` rows; at least one."""
+    return max(1, batch // images)

@@ -1,4 +1,4 @@
-"""What a network knows of every place of a picture, whatever network it was."""
+"""What a network knows of every position of an image, whatever network it was."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Features of B pictures of one size.
+    """Features of B images of one size.
 
-    values: [B, C, h, w], floating point, as the network gave them (not normalised). Place (y, x) of the grid covers
-        the pixels y*H/h..(y+1)*H/h and x*W/w..(x+1)*W/w of the picture.
-    picture: (H, W) of the pictures in pixels.
+    values: [B, C, h, w], floating point, as the network gave them (not normalized). Position (y, x) of the grid covers
+        the pixels y*H/h..(y+1)*H/h and x*W/w..(x+1)*W/w of the image.
+    image: (H, W) of the images in pixels.
     source: what made them, as words to compare and to show, for example {"kind": "DIFT", "model": "3f0c...",
         "timestep": "261", "up_block": "1"}. Only features with the same source can be matched.
 
@@ -23,14 +23,14 @@ class Features:
     """
 
     values: Tensor
-    picture: tuple[int, int]
+    image: tuple[int, int]
     source: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.values.ndim != 4 or not self.values.is_floating_point() or 0 in self.values.shape:
             raise ValueError(
-                f"Features have the shape [pictures, channels, height, width], but these have "
-                f"{list(self.values.shape)} ({self.values.dtype}). Make them again from the picture."
+                f"Features have the shape [images, channels, height, width], but these have "
+                f"{list(self.values.shape)} ({self.values.dtype}). Make them again from the image."
             )
         if not bool(torch.isfinite(self.values).all()):
             raise ValueError(
@@ -38,7 +38,7 @@ class Features:
             )
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         """B"""
         return self.values.shape[0]
 

@@ -1,4 +1,4 @@
-"""Smooth lines with round ends over a picture."""
+"""Smooth lines with round ends over an image."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ CASING, RING = (20, 20, 20), (255, 255, 255)
 
 @dataclass(frozen=True)
 class Line:
-    """From `start` to `end`, (x, y) in pixels; colour (r, g, b) and opacity in 0..1."""
+    """From `start` to `end`, (x, y) in pixels; color (r, g, b) and opacity in 0..1."""
 
     start: tuple[float, float]
     end: tuple[float, float]
-    colour: tuple[float, ...]
+    color: tuple[float, ...]
     opacity: float
 
 
-def draw_lines(picture: Tensor, lines: Iterable[Line]) -> Tensor:
-    """The picture [H, W, 3] in 0..1 with the lines over it, dark at their edges and with a light ring at the ends."""
-    height, width = picture.shape[:2]
+def draw_lines(image: Tensor, lines: Iterable[Line]) -> Tensor:
+    """The image [H, W, 3] in 0..1 with the lines over it, dark at their edges and with a light ring at the ends."""
+    height, width = image.shape[:2]
     stroke = max(1, round(height / 256)) * FINER
     overlay = Image.new("RGBA", (width * FINER, height * FINER))
     for line in lines:
         layer = Image.new("RGBA", overlay.size)
         pen = ImageDraw.Draw(layer)
         ends = [(x * FINER, y * FINER) for x, y in (line.start, line.end)]
-        colour = tuple(round(255 * value) for value in line.colour)
+        color = tuple(round(255 * value) for value in line.color)
         pen.line(ends, fill=CASING, width=2 * stroke)
-        pen.line(ends, fill=colour, width=stroke)
+        pen.line(ends, fill=color, width=stroke)
         for end in ends:
-            pen.circle(end, 3 * stroke, fill=colour, outline=RING, width=stroke)
+            pen.circle(end, 3 * stroke, fill=color, outline=RING, width=stroke)
         layer.putalpha(layer.getchannel("A").point([round(alpha * line.opacity) for alpha in range(256)]))
         overlay.alpha_composite(layer)
-    base = Image.fromarray((picture * 255).round().byte().numpy()).convert("RGBA")
+    base = Image.fromarray((image * 255).round().byte().numpy()).convert("RGBA")
     base.alpha_composite(overlay.reduce(FINER))
     return torch.from_numpy(np.array(base.convert("RGB"))).float() / 255

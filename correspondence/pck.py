@@ -1,7 +1,7 @@
 """PCK, the share of keypoints that are found (Yang & Ramanan, PAMI 2013), as SPair-71k and DIFT count it.
 
 A keypoint is found when the predicted point lies within alpha times a size of the true one (distance <= threshold):
-the longer side of the object's bounding box (PCK@alpha_bbox) or of the picture (PCK@alpha_img), in the appearance.
+the longer side of the object's bounding box (PCK@alpha_bbox) or of the image (PCK@alpha_img), in the appearance.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Found:
-    """Keypoints of one picture: predicted [N, 2] (x, y; NaN where nothing matched), true [N, 2], and correct [N]."""
+class KeypointResult:
+    """Keypoints of one image: predicted [N, 2] (x, y; NaN where nothing matched), true [N, 2], and correct [N]."""
 
     predicted: Tensor
     truth: Tensor
@@ -30,12 +30,12 @@ class Found:
 
     def __str__(self) -> str:
         errors = (self.predicted - self.truth).norm(dim=1).tolist()
-        told = [
+        messages = [
             f"  {i}: {'found' if hit else 'missed'}, {f'{error:.1f} px away' if error == error else 'no match'}"
             for i, (hit, error) in enumerate(zip(self.correct.tolist(), errors, strict=True))
         ]
         share = f"{int(self.correct.sum())} of {len(self.correct)} within {self.threshold:.1f} px"
-        return "\n".join([share, *told])
+        return "\n".join([share, *messages])
 
 
 def pck(predicted: Tensor, truth: Tensor, size: float, alpha: float = 0.1) -> Tensor:
@@ -51,27 +51,27 @@ def reference_sizes(
     appearance_points: Sequence[Sequence[Point]],
     mask: Tensor | None = None,
     *,
-    whole_picture: bool = False,
+    whole_image: bool = False,
 ) -> list[float]:
-    """What alpha is a share of, for each picture, in pixels of the appearance.
+    """What alpha is a share of, for each image, in pixels of the appearance.
 
-    The longer side of the whole picture; or of the box around the mask [B or 1, H, W]; or, without a mask, of the box
+    The longer side of the whole image; or of the box around the mask [B or 1, H, W]; or, without a mask, of the box
     around the keypoints. Raises ValueError where there is no such box.
     """
-    if whole_picture:
-        return [float(max(correspondence.appearance_picture))] * correspondence.pictures
+    if whole_image:
+        return [float(max(correspondence.appearance_image))] * correspondence.images
     if mask is None:
         boxes = [torch.tensor(points, dtype=torch.float64).view(-1, 2) for points in appearance_points]
         sizes = [float((box.amax(0) - box.amin(0)).max()) if len(box) else 0.0 for box in boxes]
     else:
-        scale = correspondence.appearance_picture[0] / mask.shape[-2]
-        sizes = [_box_side(picture) * scale for picture in mask]
+        scale = correspondence.appearance_image[0] / mask.shape[-2]
+        sizes = [_box_side(image) * scale for image in mask]
     if not all(sizes):
         raise ValueError(
             "The object has no box to measure by: its mask is empty, or it has a single keypoint. Connect a mask of "
             "the object in the appearance, or set the reference to the image."
         )
-    return list(_of_pictures(sizes, correspondence.pictures, "boxes"))
+    return list(_of_images(sizes, correspondence.images, "boxes"))
 
 
 def _box_side(mask: Tensor) -> float:
@@ -89,40 +89,40 @@ def find_keypoints(
     appearance_points: Sequence[Sequence[Point]],
     sizes: Sequence[float],
     alpha: float = 0.1,
-) -> list[Found]:
-    """How well each picture's matches carry its structure points to its appearance points.
+) -> list[KeypointResult]:
+    """How well each image's matches carry its structure points to its appearance points.
 
-    structure_points, appearance_points: a list (x, y) in pixels for each picture, or one list for all; the i-th point
-        of one belongs to the i-th of the other. sizes: what alpha is a share of, for each picture, in pixels.
+    structure_points, appearance_points: a list (x, y) in pixels for each image, or one list for all; the i-th point
+        of one belongs to the i-th of the other. sizes: what alpha is a share of, for each image, in pixels.
 
-    Raises ValueError for lists of different length, without points, or of a wrong number of pictures.
+    Raises ValueError for lists of different length, without points, or of a wrong number of images.
     """
-    ours = _of_pictures(structure_points, correspondence.pictures, "lists of structure keypoints")
-    theirs = _of_pictures(appearance_points, correspondence.pictures, "lists of appearance keypoints")
+    ours = _of_images(structure_points, correspondence.images, "lists of structure keypoints")
+    theirs = _of_images(appearance_points, correspondence.images, "lists of appearance keypoints")
     results = []
     for i, (asked, true) in enumerate(zip(ours, theirs, strict=True)):
         if len(asked) != len(true) or not asked:
             raise ValueError(
-                f"Picture {i} has {len(asked)} structure keypoint(s) and {len(true)} appearance keypoint(s). Give the "
-                "same keypoints in the same order for both pictures, at least one."
+                f"Image {i} has {len(asked)} structure keypoint(s) and {len(true)} appearance keypoint(s). Give the "
+                "same keypoints in the same order for both images, at least one."
             )
         predicted, truth = matched_points(correspondence, asked, i), torch.tensor(true, dtype=torch.float64)
-        results.append(Found(predicted, truth, pck(predicted, truth, sizes[i], alpha), alpha * sizes[i]))
+        results.append(KeypointResult(predicted, truth, pck(predicted, truth, sizes[i], alpha), alpha * sizes[i]))
     return results
 
 
-def summary(pictures: Sequence[Found]) -> tuple[float, float, str]:
-    """(per image, per point, report): the mean over pictures of the share found, the share of all, and all in words."""
-    shares = [float(found.correct.double().mean()) for found in pictures]
-    every = torch.cat([found.correct for found in pictures]).double()
-    lines = [f"picture {i}: {found}" for i, found in enumerate(pictures)]
+def summary(images: Sequence[KeypointResult]) -> tuple[float, float, str]:
+    """(per image, per point, report): the mean over images of the share found, the share of all, and all in words."""
+    shares = [float(found.correct.double().mean()) for found in images]
+    every = torch.cat([found.correct for found in images]).double()
+    lines = [f"image {i}: {found}" for i, found in enumerate(images)]
     return sum(shares) / len(shares), float(every.mean()), "\n".join(lines)
 
 
-def _of_pictures(given: Sequence[T], pictures: int, name: str) -> Sequence[T]:
-    if len(given) not in (1, pictures):
+def _of_images(given: Sequence[T], images: int, name: str) -> Sequence[T]:
+    if len(given) not in (1, images):
         raise ValueError(
-            f"There are {len(given)} {name} for {pictures} picture(s). Give one for all, or one for each picture "
-            "(keypoints of the next picture come after an empty line)."
+            f"There are {len(given)} {name} for {images} image(s). Give one for all, or one for each image "
+            "(keypoints of the next image come after an empty line)."
         )
-    return list(given) * (pictures // len(given))
+    return list(given) * (images // len(given))

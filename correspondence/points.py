@@ -1,4 +1,4 @@
-"""Points that a person gives: read from text, and forced to match."""
+"""Points that a user gives: read from text, and forced to match."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def force_pairs(
     appearance_points: Sequence[Point],
     radius: float = 0.0,
 ) -> Correspondence:
-    """Matches in which given points of the structure match given points of the appearance, in every picture.
+    """Matches in which given points of the structure match given points of the appearance, in every image.
 
-    structure_points, appearance_points: (x, y) in pixels of their pictures, the i-th with the i-th.
-    radius: a part of the structure's width, from 0; the places around a point within it go along, each to the place
-        that lies as far and in the same direction from the appearance's point (or to the border). 0 moves the place of
-        the point only.
-        Of two points whose circles overlap, the nearer has the place; of two in one place, the first.
+    structure_points, appearance_points: (x, y) in pixels of their images, the i-th with the i-th.
+    radius: a part of the structure's width, from 0; the positions around a point within it go along, each to the
+        position that lies as far and in the same direction from the appearance's point (or to the border). 0 moves the
+        position of the point only.
+        Of two points whose circles overlap, the nearer has the position; of two in one place, the first.
 
-    A forced place has this one match; its confidence and its cosine are 1, for they are told, not measured. Raises
-    ValueError for lists of different length and for a point outside of its picture.
+    A forced position has this one match; its confidence and its cosine are 1, for they are told, not measured. Raises
+    ValueError for lists of different length and for a point outside of its image.
     """
     if len(structure_points) != len(appearance_points):
         raise ValueError(
@@ -68,47 +68,50 @@ def force_pairs(
         raise ValueError(f"The radius is {radius:g}; it must not be below 0.")
     if not structure_points:
         return correspondence
-    here = _in_places(structure_points, correspondence.structure_picture, correspondence.grid, "structure")
-    there = _in_places(
-        appearance_points, correspondence.appearance_picture, correspondence.appearance_grid, "appearance"
+    here = _in_positions(structure_points, correspondence.structure_image, correspondence.grid, "structure")
+    there = _in_positions(
+        appearance_points, correspondence.appearance_image, correspondence.appearance_grid, "appearance"
     )
-    # All pairs of a point and a place of the structure: [points, h, w, (y, x)] from the point's place, in places.
-    places = torch.cartesian_prod(*(torch.arange(size) for size in correspondence.grid)).view(*correspondence.grid, 2)
-    away = places - here.floor()[:, None, None]
-    spacing = _spacing(correspondence.structure_picture, correspondence.grid)
+    # All pairs of a point and a position of the structure: [points, h, w, (y, x)] from the point's position, in
+    # positions.
+    positions = torch.cartesian_prod(*(torch.arange(size) for size in correspondence.grid)).view(
+        *correspondence.grid, 2
+    )
+    away = positions - here.floor()[:, None, None]
+    spacing = _spacing(correspondence.structure_image, correspondence.grid)
     distance, point = (away * spacing).norm(dim=-1).min(dim=0)  # the first of equals
-    forced = distance <= radius * correspondence.structure_picture[1]
+    forced = distance <= radius * correspondence.structure_image[1]
 
-    ratio = spacing / _spacing(correspondence.appearance_picture, correspondence.appearance_grid)
+    ratio = spacing / _spacing(correspondence.appearance_image, correspondence.appearance_grid)
     moved = there[point] + away.gather(0, point[None, ..., None].expand(-1, -1, -1, 2))[0] * ratio
     limits = torch.tensor(correspondence.appearance_grid) - 1
     y, x = moved.floor().long().clamp(min=torch.zeros(2, dtype=torch.int64), max=limits).unbind(-1)
     return _told(correspondence, forced, y * correspondence.appearance_grid[1] + x)
 
 
-def matched_points(correspondence: Correspondence, points: Sequence[Point], picture: int = 0) -> Tensor:
-    """[N, 2] float64, (x, y) in pixels of the appearance: where points of structure number `picture` match.
+def matched_points(correspondence: Correspondence, points: Sequence[Point], image: int = 0) -> Tensor:
+    """[N, 2] float64, (x, y) in pixels of the appearance: where points of structure number `image` match.
 
-    A point keeps its offset from its place. NaN where nothing matches. Raises ValueError for a point outside of the
-    picture.
+    A point keeps its offset from its position. NaN where nothing matches. Raises ValueError for a point outside of the
+    image.
     """
     if not points:
         return torch.zeros(0, 2, dtype=torch.float64)
-    here = _in_places(points, correspondence.structure_picture, correspondence.grid, "structure")
+    here = _in_positions(points, correspondence.structure_image, correspondence.grid, "structure")
     y, x = here.long().unbind(-1)
-    match = correspondence.best[picture].cpu()[y, x]
+    match = correspondence.best[image].cpu()[y, x]
     width = correspondence.appearance_grid[1]
     there = torch.stack([match // width, match % width], dim=-1) + here.frac()
-    pixels = there * _spacing(correspondence.appearance_picture, correspondence.appearance_grid)
+    pixels = there * _spacing(correspondence.appearance_image, correspondence.appearance_grid)
     return torch.where(match[:, None] == NO_MATCH, torch.nan, pixels).flip(-1)
 
 
-def _told(correspondence: Correspondence, forced: Tensor, place: Tensor) -> Correspondence:
-    """The matches, but with the single sure match `place` [h, w] where `forced` [h, w]."""
+def _told(correspondence: Correspondence, forced: Tensor, position: Tensor) -> Correspondence:
+    """The matches, but with the single sure match `position` [h, w] where `forced` [h, w]."""
     device = correspondence.index.device
-    forced, place = forced.to(device), place.to(device)
+    forced, position = forced.to(device), position.to(device)
     alone = torch.full_like(correspondence.index, NO_MATCH)
-    alone[:, 0] = place
+    alone[:, 0] = position
     sure = torch.zeros_like(correspondence.weight)
     sure[:, 0] = 1
     return replace(
@@ -120,21 +123,21 @@ def _told(correspondence: Correspondence, forced: Tensor, place: Tensor) -> Corr
     )
 
 
-def _in_places(points: Sequence[Point], picture: tuple[int, int], grid: tuple[int, int], which: str) -> Tensor:
-    """[points, (y, x)] float64 in places of the grid: the whole part is the place, the rest where in it."""
-    height, width = picture
+def _in_positions(points: Sequence[Point], image: tuple[int, int], grid: tuple[int, int], which: str) -> Tensor:
+    """[points, (y, x)] float64 in positions of the grid: the whole part is the position, the rest where in it."""
+    height, width = image
     for x, y in points:
         if not (0 <= x < width and 0 <= y < height):
             raise ValueError(
-                f"The {which} point ({x:g}, {y:g}) lies outside of its picture, which is {width} pixels wide and "
+                f"The {which} point ({x:g}, {y:g}) lies outside of its image, which is {width} pixels wide and "
                 f"{height} high. Give x in 0..{width - 1} and y in 0..{height - 1}."
             )
-    return torch.tensor([(y, x) for x, y in points], dtype=torch.float64) / _spacing(picture, grid)
+    return torch.tensor([(y, x) for x, y in points], dtype=torch.float64) / _spacing(image, grid)
 
 
-def _spacing(picture: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+def _spacing(image: tuple[int, int], grid: tuple[int, int]) -> Tensor:
     """Pixels from one place to the next, (y, x) float64."""
-    return torch.tensor(picture, dtype=torch.float64) / torch.tensor(grid, dtype=torch.float64)
+    return torch.tensor(image, dtype=torch.float64) / torch.tensor(grid, dtype=torch.float64)
 
 
 def _point(entry: Any, name: str) -> Point:

@@ -16,14 +16,14 @@ import aiohttp
 
 # node id -> {"class_type": ..., "inputs": {name: constant or [node id, output index]}}
 Graph = dict[str, dict[str, Any]]
-# is told every event of the host: its type and its data
-Watcher = Callable[[str, dict[str, Any]], None]
+# is told every event of ComfyUI: its type and its data
+EventCallback = Callable[[str, dict[str, Any]], None]
 Answered = TypeVar("Answered")
-IDLE = 600.0  # seconds without a word from the host after which we give up
+IDLE = 600.0  # seconds without a word from ComfyUI after which we give up
 
 
 class GraphError(Exception):
-    """The host did not finish a graph. The text is what the user would read in the browser.
+    """ComfyUI did not finish a graph. The text is what the user would read in the browser.
 
     kind: "rejected" (at once, nothing ran), "failed" (a node raised), "interrupted", or "lost" (ComfyUI is gone).
     node: the id of the node at fault, where there is one. exception: what a node raised, as "ValueError".
@@ -37,13 +37,13 @@ class GraphError(Exception):
 
 
 @dataclass
-class Outcome:
+class PromptResult:
     """What a finished graph left behind, by node id."""
 
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each output node reports to the page
     seconds: dict[str, float] = field(default_factory=dict)  # wall time of each node that ran
-    cached: list[str] = field(default_factory=list)  # nodes that the host did not run again
-    refused: GraphError | None = None  # what was wrong with other outputs, which the host left out
+    cached: list[str] = field(default_factory=list)  # nodes that ComfyUI did not run again
+    refused: GraphError | None = None  # what was wrong with other outputs, which ComfyUI left out
 
 
 @dataclass(frozen=True)
@@ -53,25 +53,25 @@ class Client:
     address: str
 
     def get(self, path: str) -> Any:
-        """The JSON that the host answers to GET `path`."""
+        """The JSON that ComfyUI answers to GET `path`."""
         return json.loads(self._ask("GET", path))
 
     def interrupt(self) -> None:
         """Stop what is running, as the cross in the page does."""
         self._ask("POST", "/interrupt")
 
-    def upload(self, name: str, picture: bytes) -> None:
-        """Put an encoded picture into the host's input folder, in the place of one of that name."""
+    def upload(self, name: str, image: bytes) -> None:
+        """Put an encoded image into ComfyUI's input folder, in the place of one of that name."""
         form = aiohttp.FormData({"overwrite": "true"})
-        form.add_field("image", picture, filename=name)
+        form.add_field("image", image, filename=name)
         self._ask("POST", "/upload/image", form)
 
-    def image(self, outcome: Outcome, node: str, index: int = 0) -> bytes:
-        """The encoded picture that an output node saved or previewed."""
+    def image(self, outcome: PromptResult, node: str, index: int = 0) -> bytes:
+        """The encoded image that an output node saved or previewed."""
         reference = urllib.parse.urlencode(outcome.outputs[node]["images"][index])
         return self._ask("GET", f"/view?{reference}")
 
-    def queue(self, graph: Graph, watch: Watcher | None = None) -> Outcome:
+    def queue(self, graph: Graph, watch: EventCallback | None = None) -> PromptResult:
         """Run a graph to its end. Raises `GraphError` when it is refused, fails, is interrupted or lost."""
         return _awaited(self._queue(graph, watch))
 
@@ -83,7 +83,7 @@ class Client:
             answer.raise_for_status()
             return await answer.read()
 
-    async def _queue(self, graph: Graph, watch: Watcher | None) -> Outcome:
+    async def _queue(self, graph: Graph, watch: EventCallback | None) -> PromptResult:
         identity = uuid.uuid4().hex
         async with (
             aiohttp.ClientSession(self.address) as session,
@@ -94,7 +94,7 @@ class Client:
             if answer.status != 200:
                 raise rejection(receipt.get("error"), receipt.get("node_errors"))
             errors = receipt.get("node_errors")
-            outcome = Outcome(refused=rejection(None, errors) if errors else None)
+            outcome = PromptResult(refused=rejection(None, errors) if errors else None)
             await _follow(socket, receipt["prompt_id"], outcome, watch)
             async with session.get(f"/history/{receipt['prompt_id']}") as answer:
                 history = await answer.json()
@@ -112,7 +112,7 @@ def _awaited(doing: Coroutine[Any, Any, Answered]) -> Answered:
 
 
 async def _follow(
-    socket: aiohttp.ClientWebSocketResponse, prompt_id: str, outcome: Outcome, watch: Watcher | None
+    socket: aiohttp.ClientWebSocketResponse, prompt_id: str, outcome: PromptResult, watch: EventCallback | None
 ) -> None:
     """Read events until the prompt has ended, keeping the time of every node."""
     running, since = None, 0.0
@@ -121,7 +121,7 @@ async def _follow(
         if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
             raise GraphError("ComfyUI closed the connection before the graph was finished.", "lost", running)
         if message.type != aiohttp.WSMsgType.TEXT:
-            continue  # a preview picture
+            continue  # a preview image
         event = json.loads(message.data)
         kind, data = event["type"], event.get("data", {})
         if data.get("prompt_id", prompt_id) != prompt_id:
@@ -133,7 +133,7 @@ async def _follow(
             if running:
                 outcome.seconds[running] = outcome.seconds.get(running, 0.0) + now - since
             running, since = data["node"], now
-            if running is None:  # the host says so after success, once the history is written
+            if running is None:  # ComfyUI says so after success, once the history is written
                 return
         elif kind == "execution_cached":
             outcome.cached = data["nodes"]
@@ -144,9 +144,9 @@ async def _follow(
 
 
 def rejection(error: dict[str, Any] | str | None, node_errors: dict[str, Any] | None) -> GraphError:
-    """The host's refusal of a graph as one exception that names the first node at fault."""
+    """ComfyUI's refusal of a graph as one exception that names the first node at fault."""
     for node, found in (node_errors or {}).items():
-        told = "; ".join(f"{one['message']}: {one['details']}" for one in found["errors"])
-        return GraphError(f"{found['class_type']}: {told}", "rejected", node)
+        messages = "; ".join(f"{one['message']}: {one['details']}" for one in found["errors"])
+        return GraphError(f"{found['class_type']}: {messages}", "rejected", node)
     text = error.get("message", "") if isinstance(error, dict) else str(error)
     return GraphError(text, "rejected")

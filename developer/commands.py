@@ -7,10 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from .cli_output import CliError, echo
 from .client import Client
-from .console import Trouble, say
 from .installation import Installation
-from .places import ROOT, contained_environment
+from .paths import ROOT, contained_environment
 from .ports import port_to_serve
 from .server import OWN_GROUP, PACK, host_command, host_environment, running, stop, temporary_home
 
@@ -26,9 +26,9 @@ def nodes(options: argparse.Namespace, installation: Installation) -> int:
         known = Client(address).get("/object_info")
     ours = {name: about for name, about in known.items() if name.startswith(PREFIX)}
     if not ours:
-        raise Trouble("ComfyUI runs, but has registered none of our nodes.")
+        raise CliError("ComfyUI runs, but has registered none of our nodes.")
     for name, about in sorted(ours.items()):
-        say(f"{name}\t{about['display_name']}\t{about['category']}")
+        echo(f"{name}\t{about['display_name']}\t{about['category']}")
     return 0
 
 
@@ -42,17 +42,17 @@ def generate(options: argparse.Namespace, installation: Installation) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         changed = not path.is_file() or path.read_text(encoding="utf-8") != text
         path.write_text(text, encoding="utf-8", newline="\n")
-        say(f"{'wrote' if changed else 'as it was:'} {path.relative_to(ROOT).as_posix()}")
+        echo(f"{'wrote' if changed else 'as it was:'} {path.relative_to(ROOT).as_posix()}")
     return 0
 
 
 def serve(options: argparse.Namespace, installation: Installation) -> int:
-    """ComfyUI with the pack, in the foreground, until Ctrl-C. What a person makes there stays in out/comfyui."""
+    """ComfyUI with the pack, in the foreground, until Ctrl-C. What a user makes there stays in out/comfyui."""
     words = options.rest
     port = port_to_serve(words)
     home = ROOT / "out" / "comfyui"
     command = host_command(installation.host, home, PACK, port, words)
-    say(f"Serving at http://127.0.0.1:{port} (pictures and workflows are kept in {home}). Ctrl-C stops it.")
+    echo(f"Serving at http://127.0.0.1:{port} (images and workflows are kept in {home}). Ctrl-C stops it.")
     process = subprocess.Popen(command, cwd=home, env=host_environment(installation.host), **OWN_GROUP)
     try:
         return process.wait()
@@ -63,7 +63,7 @@ def serve(options: argparse.Namespace, installation: Installation) -> int:
 def test(options: argparse.Namespace, installation: Installation) -> int:
     """pytest: all that CI runs; or one tier, or `--real`, or one folder of tests/; further words go to pytest."""
     words = options.rest
-    command = [sys.executable, "-P", "-m", "pytest"]  # -P: our folder `nodes` must not hide the host's module
+    command = [sys.executable, "-P", "-m", "pytest"]  # -P: our folder `nodes` must not hide ComfyUI's module
     environment = contained_environment() | {"COMFYUI_PATH": installation.comfyui}
     if not words:
         workers = min(os.cpu_count() or 1, MOST_WORKERS)
@@ -84,7 +84,7 @@ def bench(options: argparse.Namespace, installation: Installation) -> int:
     """The report, with its options; or `main(installation, arguments)` of one module in benchmarks/; or their list."""
     names = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem != "__init__")
     if options.rest == ["--list"]:
-        say("\n".join(names))
+        echo("\n".join(names))
         return 0
     name, *words = options.rest or ["report"]
     if name == "--real":
@@ -92,7 +92,7 @@ def bench(options: argparse.Namespace, installation: Installation) -> int:
     elif name.startswith("-"):
         name, words = "report", options.rest
     if name not in names:
-        raise Trouble(f"There is no benchmark {name!r}; there are: {', '.join(names)}.")
+        raise CliError(f"There is no benchmark {name!r}; there are: {', '.join(names)}.")
     return importlib.import_module(f"appearance_transfer.benchmarks.{name}").main(installation, words) or 0
 
 

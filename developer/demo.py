@@ -1,4 +1,4 @@
-"""`dev.py demo`: transfer an appearance in the real host, show the steps, and leave the picture and its measures."""
+"""`dev.py demo`: transfer an appearance in the real ComfyUI, show the steps, and leave the image and its measures."""
 
 import argparse
 import io
@@ -13,27 +13,29 @@ from typing import Any
 from PIL import Image
 
 from ..pocket.scene import random_scene
-from ..storage.whole_file import write_whole
+from ..storage.atomic_write import atomic_write
 from . import comfyui
-from .client import Client, Graph, GraphError, Outcome
-from .console import Trouble, say, step, writing
+from .cli_output import CliError, echo, step, writing
+from .client import Client, Graph, GraphError, PromptResult
 from .demo_results import PANELS, effect, evaluations, grid, seconds
 from .image_files import read_image
 from .installation import Installation
-from .places import ROOT
+from .paths import ROOT
 from .pocket_advice import advise
 from .server import PACK, lend_checkpoint, running, temporary_home
 from .step_bars import StepBars
-from .transfer_graph import Picture, Transfer, transfer_graph
+from .transfer_graph import GraphImage, Transfer, transfer_graph
 
 COUNTER = {"evaluation_counter": ROOT / "benchmarks" / "evaluation_counter"}
 STRUCTURE_SEED, APPEARANCE_SEED = 27, 38  # a horse and a spotted cow
-OWN_NOUN = "horse"  # where a person does not say what the pictures show; the pocket checkpoint knows it, too
+OWN_NOUN = "horse"  # where a user does not say what the images show; the pocket checkpoint knows it, too
 POCKET_SIZE, CHECKPOINT_SIZE = 128, 512  # pixels; what each kind of checkpoint was trained on
 
 
 def run(options: argparse.Namespace, installation: Installation) -> int:
-    """Queue the transfer and write transfer.png, grid.png and demo.json. Raises `Trouble` when something is missing."""
+    """Queue the transfer and write transfer.png, grid.png and demo.json. Raises `CliError` when something is
+    missing.
+    """
     out = Path(options.out)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -44,85 +46,85 @@ def run(options: argparse.Namespace, installation: Installation) -> int:
         with _host(installation, home, options.checkpoint) as address:
             client, graph = Client(address), transfer_graph(transfer)
             outcome = follow(client, graph)
-            pictures = collect(client, outcome)
+            images = collect(client, outcome)
             versions = _versions(client)
     measures = {
         "versions": versions,
         "seconds": seconds(outcome),
         **evaluations(outcome),
-        **effect(transfer, pictures["output"]),
+        **effect(transfer, images["output"]),
     }
-    keep(out, pictures, measures)
+    keep(out, images, measures)
     report(measures, out)
     return 0
 
 
 def plan(options: argparse.Namespace, home: Path) -> Transfer:
-    """What the command line asks for, with the person's own pictures put where the host loads pictures from."""
+    """What the command line asks for, with the user's own images put where ComfyUI loads images from."""
     if bool(options.structure) != bool(options.appearance):
-        raise Trouble("Give both --structure and --appearance, or neither for two pocket scenes.")
+        raise CliError("Give both --structure and --appearance, or neither for two pocket scenes.")
     if options.checkpoint and not Path(options.checkpoint).is_file():
-        raise Trouble(f"There is no checkpoint {options.checkpoint}.")
+        raise CliError(f"There is no checkpoint {options.checkpoint}.")
     return Transfer(
-        structure=_picture(options, "structure", STRUCTURE_SEED, home),
-        appearance=_picture(options, "appearance", APPEARANCE_SEED, home),
+        structure=_image(options, "structure", STRUCTURE_SEED, home),
+        appearance=_image(options, "appearance", APPEARANCE_SEED, home),
         size=CHECKPOINT_SIZE if options.checkpoint else POCKET_SIZE,
         checkpoint=Path(options.checkpoint).name if options.checkpoint else None,
         counted=True,
     )
 
 
-def follow(client: Client, graph: Graph) -> Outcome:
+def follow(client: Client, graph: Graph) -> PromptResult:
     """Run the graph with a progress bar for every node that reports steps."""
     bars = StepBars(graph)
     try:
         return client.queue(graph, bars.watch)
     except GraphError as error:
         where = f" in {bars.title(error.node)}" if error.node else ""
-        raise Trouble(f"The host did not finish the transfer{where}: {error}") from None
+        raise CliError(f"ComfyUI did not finish the transfer{where}: {error}") from None
     finally:
         bars.close()
 
 
-def collect(client: Client, outcome: Outcome) -> dict[str, Image.Image]:
+def collect(client: Client, outcome: PromptResult) -> dict[str, Image.Image]:
     """The panels of the grid, by name."""
     nodes = {panel: f"show_{panel}" for panel in PANELS} | {"output": "save", "matches": "matches"}
     return {panel: Image.open(io.BytesIO(client.image(outcome, node))).convert("RGB") for panel, node in nodes.items()}
 
 
-def keep(out: Path, pictures: Mapping[str, Image.Image], measures: Mapping[str, Any]) -> None:
+def keep(out: Path, images: Mapping[str, Image.Image], measures: Mapping[str, Any]) -> None:
     """Write transfer.png, grid.png and demo.json, each whole or not at all."""
     files = {
-        "transfer.png": _png(pictures["output"]),
-        "grid.png": _png(grid(pictures)),
+        "transfer.png": _png(images["output"]),
+        "grid.png": _png(grid(images)),
         "demo.json": (json.dumps(measures, indent=2) + "\n").encode(),
     }
     for name, data in files.items():
         with writing(out / name):
-            write_whole(out / name, data)
+            atomic_write(out / name, data)
 
 
 def report(measures: Mapping[str, Any], out: Path) -> None:
     """The measures in words, and where everything lies."""
-    say(f"U-Net evaluations: {measures['unet_evaluations']} samples; {measures['seconds']['all']:.0f} s in the host.")
-    if measures["part_colour_error"] is not None:
-        say(f"Part-colour error: {measures['part_colour_error']:.2f} of doing nothing (0 is perfect).")
-        say(f"Silhouette kept: IoU {measures['silhouette_iou']:.2f}.")
-    say(f"Wrote transfer.png, grid.png and demo.json to {out}.")
+    echo(f"U-Net evaluations: {measures['unet_evaluations']} samples; {measures['seconds']['all']:.0f} s in ComfyUI.")
+    if measures["part_color_error"] is not None:
+        echo(f"Part-color error: {measures['part_color_error']:.2f} of doing nothing (0 is perfect).")
+        echo(f"Silhouette kept: IoU {measures['silhouette_iou']:.2f}.")
+    echo(f"Wrote transfer.png, grid.png and demo.json to {out}.")
 
 
-def _picture(options: argparse.Namespace, role: str, seed: int, home: Path) -> Picture:
-    """The person's own picture for this role, or else the pocket scene, which knows itself what it shows."""
+def _image(options: argparse.Namespace, role: str, seed: int, home: Path) -> GraphImage:
+    """The user's own image for this role, or else the pocket scene, which knows itself what it shows."""
     file = getattr(options, role)
     if file is None:
-        return Picture(options.noun or random_scene(seed).species, seed=seed)
+        return GraphImage(options.noun or random_scene(seed).species, seed=seed)
     path = Path(file)
     read_image(path)
     name = f"{role}{path.suffix.lower()}"
     with writing(home / "input" / name):
         (home / "input").mkdir(exist_ok=True)
         shutil.copyfile(path, home / "input" / name)
-    return Picture(options.noun or OWN_NOUN, file=name)
+    return GraphImage(options.noun or OWN_NOUN, file=name)
 
 
 def _png(image: Image.Image) -> bytes:
@@ -133,7 +135,7 @@ def _png(image: Image.Image) -> bytes:
 
 @contextmanager
 def _host(installation: Installation, home: Path, checkpoint: str | None) -> Iterator[str]:
-    """The host with the pack and the counter."""
+    """ComfyUI with the pack and the counter."""
     lend_checkpoint(home, checkpoint)
     with ExitStack() as stack:
         with step(f"Starting ComfyUI {comfyui.version(installation.host)}"):
@@ -142,7 +144,7 @@ def _host(installation: Installation, home: Path, checkpoint: str | None) -> Ite
 
 
 def _versions(client: Client) -> dict[str, str]:
-    """What made this picture."""
+    """What made this image."""
     system = client.get("/system_stats")["system"]
     return {
         "appearance-transfer": _pack_version(),

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from .gallery import blueprints, gallery
-from .places import ROOT
+from .paths import ROOT
 from .ui_graph import AUTOGROW, inputs_of
 
 PREFIX = "AppearanceTransfer_"
 
 
 def generated(info: Mapping[str, Any]) -> dict[Path, str]:
-    """Path and text of every generated file. info: the host's /object_info."""
+    """Path and text of every generated file. info: ComfyUI's /object_info."""
     files: dict[Path, Any] = {ROOT / "locales" / "en" / "nodeDefs.json": node_definitions(info)}
-    for name, showpiece in gallery().items():
-        files[ROOT / "workflows" / f"{name}.json"] = showpiece.workflow(name, info)
+    for name, template in gallery().items():
+        files[ROOT / "workflows" / f"{name}.json"] = template.workflow(name, info)
     for name, blueprint in blueprints().items():
         files[ROOT / "subgraphs" / f"{name}.json"] = blueprint.workflow(name, info)
     return {path: json.dumps(content, indent=2, ensure_ascii=True) + "\n" for path, content in files.items()}

@@ -4,19 +4,21 @@ from pathlib import Path
 
 from PIL import Image
 
-from .console import Trouble
+from .cli_output import CliError
 
 
 def read_image(file: Path) -> Image.Image:
-    """A whole image in RGB. Raises `Trouble`, with its name, where there is none or it cannot be read."""
+    """A whole image in RGB. Raises `CliError`, with its name, where there is none or it cannot be read."""
     if not file.is_file():
-        raise Trouble(f"There is no image {file}.")
+        raise CliError(f"There is no image {file}.")
     try:
         with Image.open(file) as image:
             return image.convert("RGB")
     except PermissionError:
-        raise Trouble(f"{file} may not be read: permission denied.") from None
+        raise CliError(f"{file} may not be read: permission denied.") from None
     except Image.DecompressionBombError:
-        raise Trouble(f"{file} has more pixels than can be loaded safely: make it smaller.") from None
+        raise CliError(f"{file} has more pixels than can be loaded safely: make it smaller.") from None
     except (OSError, SyntaxError, ValueError, EOFError):  # what Pillow raises for damaged files, by format
-        raise Trouble(f"{file} is no image that can be read, or it is damaged: save it again as PNG or JPEG.") from None
+        raise CliError(
+            f"{file} is no image that can be read, or it is damaged: save it again as PNG or JPEG."
+        ) from None

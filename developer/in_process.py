@@ -1,6 +1,6 @@
 """The real ComfyUI inside this process: its loaders, its nodes and its executor, without server or sockets.
 
-Tests use it where they want the very objects that flow between nodes. The pack is loaded by the host's own loader,
+Tests use it where they want the very objects that flow between nodes. The pack is loaded by ComfyUI's own loader,
 through a one-line pack that hands over the `appearance_transfer` that the tests import, so that a class is the same
 class on both sides. (That the real folder loads by path is what the server tests show.)
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from .client import Graph, GraphError, Outcome, rejection
-from .places import PACK_NAME
+from .client import Graph, GraphError, PromptResult, rejection
+from .paths import PACK_NAME
 from .server import has_accelerator
 
 FRONT_DOOR = "from appearance_transfer import comfy_entrypoint\n"
@@ -22,12 +22,12 @@ KEEP = "TestKeep"
 class Host:
     """ComfyUI in this process. There can be one; `boot` makes it.
 
-    nodes: id -> node class, everything that the host has registered.
+    nodes: id -> node class, everything that ComfyUI has registered.
     """
 
     def __init__(self, comfyui: Path, home: Path) -> None:
-        """`comfyui`: the host's folder. `home`: an empty folder that takes its input, output, temp and user files."""
-        sys.path.insert(0, str(comfyui))  # before everything else: the host's modules have names like `nodes`
+        """`comfyui`: ComfyUI's folder. `home`: an empty folder that takes its input, output, temp and user files."""
+        sys.path.insert(0, str(comfyui))  # before everything else: ComfyUI's modules have names like `nodes`
         from comfy.cli_args import args
 
         args.cpu = not has_accelerator()
@@ -70,12 +70,12 @@ class Host:
             raise GraphError(text, "failed", failure["node_id"], kind)
         if "execution_interrupted" in events:
             raise GraphError("The run was interrupted.", "interrupted", events["execution_interrupted"]["node_id"])
-        outcome = Outcome(self._executor.history_result["outputs"], cached=events["execution_cached"]["nodes"])
+        outcome = PromptResult(self._executor.history_result["outputs"], cached=events["execution_cached"]["nodes"])
         return SimpleNamespace(outcome=outcome, **self._kept)
 
 
 async def _boot(home: Path) -> None:
-    """Register the host's own nodes and then the pack, as the host does when it starts."""
+    """Register ComfyUI's own nodes and then the pack, as ComfyUI does when it starts."""
     import nodes
     import server  # noqa: F401  (nodes that talk to the page import it; it must exist first)
 
@@ -85,7 +85,7 @@ async def _boot(home: Path) -> None:
     door.mkdir(parents=True)
     (door / "__init__.py").write_text(FRONT_DOOR, encoding="utf-8")
     if not await nodes.load_custom_node(str(door)):
-        raise RuntimeError("The host could not load the pack; the reason stands in the log above.")
+        raise RuntimeError("ComfyUI could not load the pack; the reason stands in the log above.")
 
 
 def _keeper(kept: dict[str, Any]) -> type:

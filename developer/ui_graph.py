@@ -1,4 +1,4 @@
-"""Between the two forms of a graph: what a program queues (API format) and what a person opens (UI format, 0.4).
+"""Between the two forms of a graph: what a program queues (API format) and what a user opens (UI format, 0.4).
 
 The server cannot turn one into the other, only the page can. The rules here are the page's (frontend 1.47): which
 inputs are widgets, in which order their values are kept, and which widgets bring a second one along. `info` is the
@@ -19,7 +19,7 @@ MATCHING = "COMFY_MATCHTYPE_V3"  # of several types; the output has that of what
 NOTE = "MarkdownNote"
 ALWAYS, MUTED = 0, 2  # the page's modes of a node
 OPTIONAL = {"shape": 7}  # drawn as a hollow dot
-CONTROL, UPLOAD = "fixed", "image"  # what the page keeps for the widgets it adds: after a seed, under a picture
+CONTROL, UPLOAD = "fixed", "image"  # what the page keeps for the widgets it adds: after a seed, under an image
 
 
 def ui_graph(name: str, graph: Graph, info: Mapping[str, Any]) -> Workflow:

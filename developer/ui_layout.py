@@ -7,17 +7,17 @@ from typing import Any
 from .ui_graph import MUTED, NOTE, Workflow, inputs_of, is_widget, widgets_of
 
 WIDTH, GAP, TITLE = 330, 40, 30  # pixels, as everything here; TITLE stands above a node's position
-SOCKET, PICTURE, LINE = 20, 250, 17
+SOCKET, IMAGE, LINE = 20, 250, 17
 WIDGET, TEXT = 26, 70  # on the canvas; a text takes this beyond a widget
 FIELD, STRING, AREA, ROW = 28, 36, 68, 26  # in Nodes 2.0; a row has the pack's name, or folds advanced inputs away
 FRAME_TITLE = 50
 NOTE_SIZE = (760, 300)
-FRAME_COLOUR, NOTE_COLOUR = "#3f789e", "#432"
+FRAME_COLOR, NOTE_COLOR = "#3f789e", "#432"
 LINES = {  # of text that a node shows once it has run: what it costs, what it found
     "SamplerCustomAdvanced": 4,
     "AppearanceTransfer_CLIPAcc": 3,
     "AppearanceTransfer_CLIPSimilarity": 3,
-    "AppearanceTransfer_ColourHistogramDistance": 3,
+    "AppearanceTransfer_ColorHistogramDistance": 3,
     "AppearanceTransfer_BackgroundLPIPS": 3,
     "AppearanceTransfer_DIFTFeatures": 3,
     "AppearanceTransfer_EditDirection": 3,
@@ -39,7 +39,7 @@ LINES = {  # of text that a node shows once it has run: what it costs, what it f
     "AppearanceTransfer_TrainDistilledEditor": 4,
     "AppearanceTransfer_TrainSplice": 4,
 }
-SHOWS_A_PICTURE = {  # at its end, or while it runs with live previews on
+SHOWS_A_IMAGE = {  # at its end, or while it runs with live previews on
     "LoadImage",
     "PreviewAny",  # text takes as much
     "PreviewImage",
@@ -59,7 +59,7 @@ SHOWS_A_PICTURE = {  # at its end, or while it runs with live previews on
     "AppearanceTransfer_InvertViTFeature",
     "AppearanceTransfer_ShowKeySelfSimilarity",
     "AppearanceTransfer_MaskIoU",
-    "AppearanceTransfer_ColourHistogramDistance",
+    "AppearanceTransfer_ColorHistogramDistance",
     "AppearanceTransfer_ReconstructionQuality",
     "AppearanceTransfer_BackgroundLPIPS",
     "AppearanceTransfer_ComparisonGrid",
@@ -78,7 +78,7 @@ class Group:
 def lay_out(
     workflow: Workflow, names: Sequence[str], groups: Sequence[Group], note: str, info: Mapping[str, Any]
 ) -> None:
-    """Give every node of `workflow` its place, frame the groups, and put the note above them.
+    """Give every node of `workflow` its position, frame the groups, and put the note above them.
 
     names: the id in the graph of each node, in the order of the workflow's nodes.
     Raises ValueError where the groups do not hold every node once.
@@ -89,16 +89,16 @@ def lay_out(
     nodes = dict(zip(names, workflow["nodes"], strict=True))
     left = 0
     for number, group in enumerate(groups, start=1):
-        right, bottom = _place(group, nodes, left, info)
+        right, bottom = _position(group, nodes, left, info)
         box = [left, 0, right - left, bottom]
-        frame = {"id": number, "title": group.title, "bounding": box, "color": FRAME_COLOUR, "font_size": 24}
+        frame = {"id": number, "title": group.title, "bounding": box, "color": FRAME_COLOR, "font_size": 24}
         workflow["groups"].append(frame | {"flags": {}})
         left = right + GAP
     workflow["last_node_id"] += 1
     workflow["nodes"].append(_note(workflow["last_node_id"], note))
 
 
-def _place(group: Group, nodes: Mapping[str, dict[str, Any]], left: int, info: Mapping[str, Any]) -> tuple[int, int]:
+def _position(group: Group, nodes: Mapping[str, dict[str, Any]], left: int, info: Mapping[str, Any]) -> tuple[int, int]:
     """Put the nodes of a group in its columns; its right and bottom edge."""
     x, bottom = left + GAP // 2, 0
     for column in group.columns:
@@ -119,7 +119,7 @@ def _height(node: Mapping[str, Any], about: Mapping[str, Any]) -> int:
     """Nearly what the page gives it, on the canvas or in Nodes 2.0: sockets, widgets, and what it will show."""
     sockets = SOCKET * max(len(node["inputs"]), len(node["outputs"]))
     lines = LINES.get(node["type"], 0)
-    later = LINE * lines + 20 * (lines > 0) + PICTURE * (node["type"] in SHOWS_A_PICTURE)
+    later = LINE * lines + 20 * (lines > 0) + IMAGE * (node["type"] in SHOWS_A_IMAGE)
     return 20 + sockets + max(_widgets_on_canvas(about), _widgets_in_vue(about)) + later
 
 
@@ -154,5 +154,5 @@ def _note(number: int, text: str) -> dict[str, Any]:
         "outputs": [],
         "properties": {},
         "widgets_values": [text],
-        "color": NOTE_COLOUR,
+        "color": NOTE_COLOR,
     }

@@ -1,4 +1,4 @@
-"""The size of a CoModGAN: how large its pictures are, and how wide its layers.
+"""The size of a CoModGAN: how large its images are, and how wide its layers.
 
 At width 1 generator and discriminator have 72.4 and 26.5 million weights at 64 px, 79.8 and 29.0 million at 512.
 """
@@ -13,10 +13,10 @@ MOST, FINEST = 512, 16384
 
 
 @dataclass(frozen=True)
-class Architecture:
+class EditorConfig:
     """The shape of generator and discriminator.
 
-    size: side of the square pictures, in pixels, one of SIZES.
+    size: side of the square images, in pixels, one of SIZES.
     width: share of the reference's channels, 0 < width <= 1, in every layer. (To lower the reference's 16384 alone
         would leave the layers from 4 x 4 on, which hold most of the weights, as wide as they are.)
 
@@ -28,13 +28,13 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
-            raise ValueError(f"A distilled editor has pictures of {', '.join(map(str, SIZES))} px, not {self.size}.")
+            raise ValueError(f"A distilled editor has images of {', '.join(map(str, SIZES))} px, not {self.size}.")
         if not 0 < self.width <= 1:
             raise ValueError(f"The width of a distilled editor lies above 0 and up to 1, but is {self.width}.")
 
     @property
     def levels(self) -> int:
-        """R, for pictures of 2^R pixels."""
+        """R, for images of 2^R pixels."""
         return self.size.bit_length() - 1
 
     def channels(self, stage: int) -> int:
@@ -48,7 +48,7 @@ class Architecture:
 
     @property
     def code(self) -> int:
-        """Length of the global code of a picture."""
+        """Length of the global code of an image."""
         return 2 * self.channels(1)
 
     def _scaled(self, count: int) -> int:

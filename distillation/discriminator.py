@@ -1,4 +1,4 @@
-"""The discriminator of CoModGAN: StyleGAN2's residual one, which sees a picture together with what it is an edit of."""
+"""The discriminator of CoModGAN: StyleGAN2's residual one, which sees an image together with what it is an edit of."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .architecture import Architecture
+from .architecture import EditorConfig
 from .generator import COARSEST
 from .layers import Convolution, Linear, activated
 
 GROUP = 4
 
 
-class Halving(nn.Module):
+class DownBlock(nn.Module):
     """[B, given, H, W] -> [B, made, H/2, W/2], with a straight way past the convolutions."""
 
-    def __init__(self, given: int, made: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.look = Convolution(given, given, 3)
-        self.halve = Convolution(given, made, 3, halve=True)
-        self.past = Convolution(given, made, 1, halve=True, bias=False)
+        self.convolve = Convolution(in_channels, in_channels, 3)
+        self.halve = Convolution(in_channels, out_channels, 3, halve=True)
+        self.skip = Convolution(in_channels, out_channels, 1, halve=True, bias=False)
 
     def forward(self, values: Tensor) -> Tensor:
-        looked = activated(self.halve(activated(self.look(values))))
-        return (looked + self.past(values)) / math.sqrt(2)
+        looked = activated(self.halve(activated(self.convolve(values))))
+        return (looked + self.skip(values)) / math.sqrt(2)
 
 
 class Discriminator(nn.Module):
     """Edits and originals, [B, 3, S, S] each, around -1..1 -> scores [B]; the higher, the more real."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: EditorConfig) -> None:
         super().__init__()
         channels, levels = architecture.channels, architecture.levels
         self.first = Convolution(6, channels(levels - 1), 1)
-        self.halvings = nn.Sequential(*(Halving(channels(r - 1), channels(r - 2)) for r in range(levels, 2, -1)))
+        self.halvings = nn.Sequential(*(DownBlock(channels(r - 1), channels(r - 2)) for r in range(levels, 2, -1)))
         self.last = Convolution(channels(1) + 1, channels(1), 3)
         self.gather = Linear(channels(1) * COARSEST**2, channels(0))
         self.score = Linear(channels(0), 1)
@@ -48,9 +48,9 @@ class Discriminator(nn.Module):
 
 
 def with_deviation(values: Tensor) -> Tensor:
-    """[B, C, H, W] -> [B, C + 1, H, W]: with the mean standard deviation within each group of up to four pictures.
+    """[B, C, H, W] -> [B, C + 1, H, W]: with the mean standard deviation within each group of up to four images.
 
-    Groups are strided, as in the reference: with 8 pictures, 0, 2, 4, 6 and 1, 3, 5, 7. Of a number that is no multiple
+    Groups are strided, as in the reference: with 8 images, 0, 2, 4, 6 and 1, 3, 5, 7. Of a number that is no multiple
     of four, groups of two, or of one, are made.
     """
     count, _, height, width = values.shape

@@ -1,7 +1,7 @@
 """The layers of StyleGAN2 (Karras et al. 2020) that CoModGAN is made of.
 
 All weights start as N(0, 1) and are scaled each time they are used, so that Adam moves all of them equally fast
-(equalised learning rate).
+(equalized learning rate).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def activated(values: Tensor) -> Tensor:
 class Linear(nn.Module):
     """[B, given] -> [B, made]. rate: how fast it learns, against the others."""
 
-    def __init__(self, given: int, made: int, rate: float = 1.0) -> None:
+    def __init__(self, in_channels: int, out_channels: int, rate: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(made, given) / rate)
-        self.bias = nn.Parameter(torch.zeros(made))
-        self.scale, self.rate = rate / math.sqrt(given), rate
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels) / rate)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.scale, self.rate = rate / math.sqrt(in_channels), rate
 
     def forward(self, values: Tensor) -> Tensor:
         return F.linear(values, self.weight * self.scale, self.bias * self.rate)
@@ -36,11 +36,13 @@ class Linear(nn.Module):
 class Convolution(nn.Module):
     """[B, given, H, W] -> [B, made, H, W], or half the size with `halve` (sides must be even), without aliasing."""
 
-    def __init__(self, given: int, made: int, kernel: int, *, halve: bool = False, bias: bool = True) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, halve: bool = False, bias: bool = True
+    ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(made, given, kernel, kernel))
-        self.bias = nn.Parameter(torch.zeros(made)) if bias else None
-        self.scale, self.kernel, self.halve = 1 / math.sqrt(given * kernel * kernel), kernel, halve
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.scale, self.kernel, self.halve = 1 / math.sqrt(in_channels * kernel * kernel), kernel, halve
 
     def forward(self, values: Tensor) -> Tensor:
         weight = self.weight * self.scale
@@ -55,16 +57,23 @@ class ModulatedConvolution(nn.Module):
     """A convolution whose input channels are scaled by a style: [B, given, H, W], [B, style] -> [B, made, H, W].
 
     demodulate: divide every output channel by the norm of its scaled kernel. double: twice the size, without a grid.
-    Scaling what goes in and what comes out is the same as scaling the kernel, and needs no kernel per picture.
+    Scaling what goes in and what comes out is the same as scaling the kernel, and needs no kernel per image.
     """
 
     def __init__(
-        self, given: int, made: int, kernel: int, style: int, *, double: bool = False, demodulate: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        style: int,
+        *,
+        double: bool = False,
+        demodulate: bool = True,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(made, given, kernel, kernel))
-        self.affine = Linear(style, given)
-        self.scale, self.enlarges, self.demodulates = 1 / math.sqrt(given * kernel * kernel), double, demodulate
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
+        self.affine = Linear(style, in_channels)
+        self.scale, self.enlarges, self.demodulates = 1 / math.sqrt(in_channels * kernel * kernel), double, demodulate
 
     def forward(self, values: Tensor, style: Tensor) -> Tensor:
         weight = self.weight * self.scale
@@ -84,15 +93,15 @@ class ModulatedConvolution(nn.Module):
 class StyledLayer(nn.Module):
     """Modulated 3 x 3 convolution, noise, bias, activation: [B, given, H, W] -> [B, made, H, W], or double the size.
 
-    The noise is drawn from PyTorch's default generator: for every picture while training; when applied, one for all, so
-    that what becomes of a picture does not hang on the others of its batch.
+    The noise is drawn from PyTorch's default generator: for every image while training; when applied, one for all, so
+    that what becomes of an image does not hang on the others of its batch.
     """
 
-    def __init__(self, given: int, made: int, style: int, *, double: bool = False) -> None:
+    def __init__(self, in_channels: int, out_channels: int, style: int, *, double: bool = False) -> None:
         super().__init__()
-        self.convolution = ModulatedConvolution(given, made, 3, style, double=double)
+        self.convolution = ModulatedConvolution(in_channels, out_channels, 3, style, double=double)
         self.strength = nn.Parameter(torch.zeros(()))
-        self.bias = nn.Parameter(torch.zeros(made, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(out_channels, 1, 1))
 
     def forward(self, values: Tensor, style: Tensor) -> Tensor:
         values = self.convolution(values, style)
@@ -100,12 +109,12 @@ class StyledLayer(nn.Module):
         return activated(values + self.strength * noise + self.bias)
 
 
-class ToPicture(nn.Module):
+class ToRGB(nn.Module):
     """Modulated 1 x 1 convolution to red, green and blue."""
 
-    def __init__(self, given: int, style: int) -> None:
+    def __init__(self, in_channels: int, style: int) -> None:
         super().__init__()
-        self.convolution = ModulatedConvolution(given, 3, 1, style, demodulate=False)
+        self.convolution = ModulatedConvolution(in_channels, 3, 1, style, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(3, 1, 1))
 
     def forward(self, values: Tensor, style: Tensor) -> Tensor:

@@ -16,15 +16,15 @@ from torch import Tensor
 from .discriminator import Discriminator
 
 GAMMA = 10.0
-PENALISED_EVERY = 16
+PENALIZED_EVERY = 16
 """Steps from one gradient penalty to the next, which counts so many times."""
 
 Distance = Callable[[Tensor, Tensor], Tensor]
-"""Pictures [B, 3, H, W] in -1..1, twice -> how far apart they look, [B]."""
+"""Images [B, 3, H, W] in -1..1, twice -> how far apart they look, [B]."""
 
 
 @dataclass(frozen=True)
-class Weights:
+class EditorLossWeights:
     """How much each loss of the generator counts."""
 
     adversarial: float = 0.5
@@ -36,21 +36,23 @@ class Weights:
         return torch.stack([getattr(self, name) * term for name, term in terms.items()]).sum()
 
 
-def generator_terms(scores: Tensor, made: Tensor, wanted: Tensor, distance: Distance | None) -> dict[str, Tensor]:
-    """scores: of the discriminator, [B]. made, wanted: [B, 3, S, S] around -1..1. "perceptual" only with a distance."""
-    terms = {"adversarial": F.softplus(-scores).mean(), "pixel": F.l1_loss(made, wanted)}
+def generator_terms(scores: Tensor, generated: Tensor, wanted: Tensor, distance: Distance | None) -> dict[str, Tensor]:
+    """scores: of the discriminator, [B]. generated, wanted: [B, 3, S, S] around -1..1. "perceptual" only with a
+    distance.
+    """
+    terms = {"adversarial": F.softplus(-scores).mean(), "pixel": F.l1_loss(generated, wanted)}
     if distance is not None:
-        terms["perceptual"] = distance(made, wanted).mean()
+        terms["perceptual"] = distance(generated, wanted).mean()
     return terms
 
 
-def discriminator_loss(made: Tensor, real: Tensor) -> Tensor:
+def discriminator_loss(generated: Tensor, real: Tensor) -> Tensor:
     """The non-saturating loss; both are scores [B]."""
-    return (F.softplus(made) + F.softplus(-real)).mean()
+    return (F.softplus(generated) + F.softplus(-real)).mean()
 
 
 def gradient_penalty(discriminator: Discriminator, edits: Tensor, originals: Tensor) -> Tensor:
     """R1: gamma / 2 times the mean squared norm of the slope at real pairs, over all six channels."""
     edits, originals = edits.detach().requires_grad_(), originals.detach().requires_grad_()
-    slopes = torch.autograd.grad(discriminator(edits, originals).sum(), (edits, originals), create_graph=True)
-    return GAMMA / 2 * torch.stack([slope.square().sum((1, 2, 3)) for slope in slopes]).sum(0).mean()
+    gradients = torch.autograd.grad(discriminator(edits, originals).sum(), (edits, originals), create_graph=True)
+    return GAMMA / 2 * torch.stack([gradient.square().sum((1, 2, 3)) for gradient in gradients]).sum(0).mean()

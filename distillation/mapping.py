@@ -1,7 +1,7 @@
 """From noise to style (StyleGAN): z -> w, through eight layers that learn a hundred times slower than the rest.
 
-The reference mixes two styles in half of its training pictures and keeps a running mean of w. Here no styles are mixed,
-since what is edited is decided by the picture, and the mean is taken when it is asked for.
+The reference mixes two styles in half of its training images and keeps a running mean of w. Here no styles are mixed,
+since what is edited is decided by the image, and the mean is taken when it is asked for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The manifest of a folder of pairs: one line per pair, only ever added to, by one process at a time.
 
-A line is written after both of its pictures. What a killed process has written of its last line is left out, with a
+A line is written after both of its images. What a killed process has written of its last line is left out, with a
 warning, and makes room for the next one.
 """
 
@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..storage import bounded_json, fields
+from ..storage.atomic_write import reasons_told
 from ..storage.locked_file import locked
 from ..storage.regular_file import lies_inside, read_regular
-from ..storage.whole_file import reasons_told
 
 MANIFEST = "pairs.jsonl"
 LARGEST = 64 * 2**20
 """Bytes, for about 200,000 pairs."""
 LONGEST_LINE = 4096
-_PICTURE = re.compile(r"[^\W_][\w .\-]{0,99}\.(?:png|jpe?g|webp)", re.IGNORECASE)
+_IMAGE = re.compile(r"[^\W_][\w .\-]{0,99}\.(?:png|jpe?g|webp)", re.IGNORECASE)
 
 log = logging.getLogger("appearance_transfer")
 
@@ -34,7 +34,7 @@ log = logging.getLogger("appearance_transfer")
 class Pair:
     """One line of the manifest.
 
-    before, after: names of the pictures. source: digest of the picture before its edit, by which it is known again.
+    before, after: names of the images. source: digest of the image before its edit, by which it is known again.
     overlap: IoU of the object's masks. gain: how much nearer the edit is to its text. None where not measured.
     """
 
@@ -78,7 +78,7 @@ def open_manifest(path: Path) -> Iterator[OpenManifest]:
 
     Raises ValueError for a damaged one, NotWritten where it cannot be written or another process keeps it.
     """
-    _check_place(path)
+    _check_position(path)
     with reasons_told(path.name), locked(path) as file:
         file.seek(0)
         data = file.read(LARGEST + 1)
@@ -90,7 +90,7 @@ def open_manifest(path: Path) -> Iterator[OpenManifest]:
 
 def read_manifest(path: Path) -> list[Pair]:
     """The pairs that a manifest lists; none where there is no manifest. Raises ValueError for a damaged one."""
-    _check_place(path)
+    _check_position(path)
     try:
         data = read_regular(path, LARGEST)
     except FileNotFoundError:
@@ -98,7 +98,7 @@ def read_manifest(path: Path) -> list[Pair]:
     return _parsed(path, data)[0]
 
 
-def _check_place(path: Path) -> None:
+def _check_position(path: Path) -> None:
     """A manifest is a file, and lies in its folder."""
     if not lies_inside(path, path.parent):
         raise ValueError(
@@ -152,9 +152,9 @@ def _damaged(path: Path, number: int, reason: str) -> str:
     )
 
 
-def _picture(value: Any) -> str:
-    if not isinstance(value, str) or not _PICTURE.fullmatch(value) or ".." in value:
-        raise ValueError(f"is {str(value)[:60]!r} where the name of a picture in the same folder is needed")
+def _image(value: Any) -> str:
+    if not isinstance(value, str) or not _IMAGE.fullmatch(value) or ".." in value:
+        raise ValueError(f"is {str(value)[:60]!r} where the name of an image in the same folder is needed")
     return value
 
 
@@ -166,8 +166,8 @@ def _digest(value: Any) -> str:
 
 _FIELDS: dict[str, fields.Check] = {
     "number": fields.whole(1, 10**9),
-    "before": _picture,
-    "after": _picture,
+    "before": _image,
+    "after": _image,
     "source": _digest,
     "overlap": fields.optional(fields.number(0, 1)),
     "gain": fields.optional(fields.number(-2, 2)),

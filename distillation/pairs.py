@@ -1,7 +1,7 @@
-"""A folder of pairs to learn from: pictures and their edits, with a manifest that grows by one line per pair.
+"""A folder of pairs to learn from: images and their edits, with a manifest that grows by one line per pair.
 
 A collection can stop at any moment, and several processes may collect into one folder. A line is written after both of
-its pictures, so what it names is there; pictures without a line are written over.
+its images, so what it names is there; images without a line are written over.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from ..storage.whole_file import reasons_told, write_whole
-from .pair_manifest import MANIFEST, Pair, open_manifest, read_manifest
-from .pair_picture import as_png, read_picture
+from ..storage.atomic_write import atomic_write, reasons_told
+from .pair_image import as_png, read_image
+from .pair_manifest import MANIFEST, EditPair, open_manifest, read_manifest
 
 
 class PairFolder:
@@ -33,15 +33,15 @@ class PairFolder:
         return len(self.pairs)
 
     def knows(self, before: Tensor) -> bool:
-        """Whether there is an edit of this picture [H, W, 3] in 0..1 already."""
+        """Whether there is an edit of this image [H, W, 3] in 0..1 already."""
         return _digest(_pixels(before)) in self.sources
 
     def add(
         self, before: Tensor, after: Tensor, overlap: float | None = None, gain: float | None = None
-    ) -> Pair | None:
-        """Keep a pair of pictures [H, W, 3] in 0..1, as 8-bit PNG. When this returns, it will not be lost.
+    ) -> EditPair | None:
+        """Keep a pair of images [H, W, 3] in 0..1, as 8-bit PNG. When this returns, it will not be lost.
 
-        None where another process has kept an edit of this picture in the meantime. Raises NotWritten where the disk
+        None where another process has kept an edit of this image in the meantime. Raises NotWritten where the disk
         is full or the folder not ours to write.
         """
         pixels = _pixels(before)
@@ -53,40 +53,40 @@ class PairFolder:
             if source in self.sources:
                 return None
             number = max((pair.number for pair in self.pairs), default=0) + 1
-            pair = Pair(number, f"{number:05}_before.png", f"{number:05}_after.png", source, overlap, gain)
-            for name, picture in ((pair.before, pixels), (pair.after, _pixels(after))):
-                write_whole(self.folder / name, as_png(picture))
+            pair = EditPair(number, f"{number:05}_before.png", f"{number:05}_after.png", source, overlap, gain)
+            for name, image in ((pair.before, pixels), (pair.after, _pixels(after))):
+                atomic_write(self.folder / name, as_png(image))
             manifest.add(pair)
         self._take_over([*self.pairs, pair])
         return pair
 
-    def load(self, pair: Pair, size: int) -> Tensor:
-        """Both pictures of a pair as squares of `size` pixels: [2, 3, S, S] uint8.
+    def load(self, pair: EditPair, size: int) -> Tensor:
+        """Both images of a pair as squares of `size` pixels: [2, 3, S, S] uint8.
 
-        Raises ValueError for a picture that is missing, damaged, too large, or smaller than the square.
+        Raises ValueError for an image that is missing, damaged, too large, or smaller than the square.
         """
-        return torch.cat([self._picture(name, size) for name in (pair.before, pair.after)])
+        return torch.cat([self._image(name, size) for name in (pair.before, pair.after)])
 
-    def _take_over(self, pairs: list[Pair]) -> None:
+    def _take_over(self, pairs: list[EditPair]) -> None:
         self.pairs = pairs
         self.sources = {pair.source for pair in pairs}
 
-    def _picture(self, name: str, size: int) -> Tensor:
+    def _image(self, name: str, size: int) -> Tensor:
         try:
-            pixels = read_picture(self.folder / name)
+            pixels = read_image(self.folder / name)
         except ValueError as error:
             raise ValueError(
-                f"The picture {name!r} of the edit pairs {self.folder.name!r} {error}. Put it back, or delete its line "
+                f"The image {name!r} of the edit pairs {self.folder.name!r} {error}. Put it back, or delete its line "
                 f"from {MANIFEST}."
             ) from error
         height, width, _ = pixels.shape
         if min(width, height) < size:
             raise ValueError(
-                f"The edit pairs {self.folder.name!r} have a picture of {width} x {height} pixels ({name}), too small "
-                f"for an editor of {size}; choose a smaller size, or collect larger pictures."
+                f"The edit pairs {self.folder.name!r} have an image of {width} x {height} pixels ({name}), too small "
+                f"for an editor of {size}; choose a smaller size, or collect larger images."
             )
-        picture = as_squares(pixels.movedim(-1, 0)[None].float() / 255, size)
-        return (picture * 255).round().to(torch.uint8)
+        image = as_squares(pixels.movedim(-1, 0)[None].float() / 255, size)
+        return (image * 255).round().to(torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -103,21 +103,21 @@ class Dataset:
         return Dataset(self.before[which], self.after[which])
 
 
-def as_squares(pictures: Tensor, size: int) -> Tensor:
+def as_squares(images: Tensor, size: int) -> Tensor:
     """[B, 3, H, W] in 0..1 -> [B, 3, size, size]; what is not square is squeezed, as the paper does with photos."""
-    return resized(pictures, (size, size))
+    return resized(images, (size, size))
 
 
-def resized(pictures: Tensor, sides: tuple[int, int]) -> Tensor:
+def resized(images: Tensor, sides: tuple[int, int]) -> Tensor:
     """[B, 3, H, W] around 0..1 -> [B, 3, *sides] in 0..1, by antialiased bicubic."""
-    if pictures.shape[-2:] != sides:
-        pictures = F.interpolate(pictures, size=sides, mode="bicubic", antialias=True)
-    return pictures.clamp(0, 1)
+    if images.shape[-2:] != sides:
+        images = F.interpolate(images, size=sides, mode="bicubic", antialias=True)
+    return images.clamp(0, 1)
 
 
-def _pixels(picture: Tensor) -> Tensor:
+def _pixels(image: Tensor) -> Tensor:
     """[H, W, 3] in 0..1 -> uint8."""
-    return (picture.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+    return (image.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu()
 
 
 def _digest(pixels: Tensor) -> str:

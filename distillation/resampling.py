@@ -10,7 +10,7 @@ TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
 def smoothed(values: Tensor, padding: int, stride: int = 1, gain: float = 1.0) -> Tensor:
-    """Filter [B, C, H, W] with zeros around it, and keep every `stride`-th place.
+    """Filter [B, C, H, W] with zeros around it, and keep every `stride`-th position.
 
     Sides of n become (n + 2 * padding - 4) // stride + 1. gain: what the filter sums to.
     """

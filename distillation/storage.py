@@ -10,15 +10,15 @@ from typing import Any
 from torch import Tensor
 
 from ..storage import fields, tensor_file
-from ..storage.fit import named
+from ..storage.atomic_write import atomic_write
 from ..storage.schema import TensorRule
-from ..storage.tensor_file import Kind
-from ..storage.whole_file import write_whole
-from .architecture import Architecture
-from .record import DistilledEditor
+from ..storage.state_dict import strip_prefix
+from ..storage.tensor_file import FileFormat
+from .architecture import EditorConfig
+from .checkpoint import DistilledEditor
 
 WEIGHTS, MEMORY = "weights.", "memory."
-KIND = Kind(
+KIND = FileFormat(
     "distilled editor",
     "Save Distilled Editor",
     "appearance_transfer.distilled_editor",
@@ -26,7 +26,7 @@ KIND = Kind(
     header={
         "architecture": fields.record(size=fields.whole(), width=fields.number()),
         "steps": fields.whole(),
-        "pictures": fields.whole(),
+        "images": fields.whole(),
         "facts": fields.texts,
     },
     tensors={WEIGHTS: TensorRule(), MEMORY: TensorRule()},
@@ -46,15 +46,15 @@ def encode(editor: DistilledEditor, *, resumable: bool = True) -> bytes:
     header = {
         "architecture": asdict(editor.architecture),
         "steps": editor.steps,
-        "pictures": editor.pictures,
-        "facts": editor.facts,
+        "images": editor.images,
+        "facts": editor.metadata,
     }
     return tensor_file.encode(KIND, header, tensors)
 
 
 def save(editor: DistilledEditor, path: str | os.PathLike[str], *, resumable: bool = True) -> None:
     """Write an editor. The file appears complete or not at all. Raises ValueError as `encode`."""
-    write_whole(Path(path), encode(editor, resumable=resumable))
+    atomic_write(Path(path), encode(editor, resumable=resumable))
 
 
 def load(path: str | os.PathLike[str]) -> DistilledEditor:
@@ -67,10 +67,10 @@ def load(path: str | os.PathLike[str]) -> DistilledEditor:
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> DistilledEditor:
     return DistilledEditor(
-        Architecture(**header["architecture"]),
-        named(tensors, WEIGHTS),
+        EditorConfig(**header["architecture"]),
+        strip_prefix(tensors, WEIGHTS),
         header["steps"],
-        header["pictures"],
-        named(tensors, MEMORY),
+        header["images"],
+        strip_prefix(tensors, MEMORY),
         header["facts"],
     )

@@ -1,8 +1,8 @@
 """Training a CoModGAN on pairs, one step at a time, by the schedule of the reference (co-mod-gan, training_loop).
 
-Where it differs: the discriminator judges the pictures that the generator has just been judged by, where the reference
+Where it differs: the discriminator judges the images that the generator has just been judged by, where the reference
 makes others; the gradient penalty is taken before its update instead of after; and the moving average is quicker while
-few pictures have been seen, as in StyleGAN2-ADA, so that a short training is not an average with its first weights.
+few images have been seen, as in StyleGAN2-ADA, so that a short training is not an average with its first weights.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..training.adam_state import restore_second_moments, second_moments
 from ..training.report import Diverged, Report
-from ..training.squares import restore_squares, squares_of
-from .architecture import Architecture
+from .architecture import EditorConfig
 from .augmentation import augmented
+from .checkpoint import DISCRIMINATOR, GENERATOR, SQUARES, DistilledEditor, empty_generator
 from .discriminator import Discriminator
 from .generator import Generator
-from .losses import PENALISED_EVERY, Distance, Weights, discriminator_loss, generator_terms, gradient_penalty
+from .losses import PENALIZED_EVERY, Distance, EditorLossWeights, discriminator_loss, generator_terms, gradient_penalty
 from .pairs import Dataset
-from .randomness import drawn_from
-from .record import DISCRIMINATOR, GENERATOR, SQUARES, DistilledEditor, empty_generator
+from .rng import seeded_rng
 
 BETA = 0.99
-LAZY_GENERATOR, LAZY_DISCRIMINATOR = 4 / 5, PENALISED_EVERY / (PENALISED_EVERY + 1)
-"""Adam's rate and the logarithm of its beta are scaled so, to make up for updates that only regularise. The reference
+LAZY_GENERATOR, LAZY_DISCRIMINATOR = 4 / 5, PENALIZED_EVERY / (PENALIZED_EVERY + 1)
+"""Adam's rate and the logarithm of its beta are scaled so, to make up for updates that only regularize. The reference
 does it to the generator, too, which has none."""
 HALF_LIFE, RAMP = 10_000, 0.05
-"""Pictures after which a weight counts half in the average; at most this share of all that have been seen."""
+"""Images after which a weight counts half in the average; at most this share of all that have been seen."""
 SHOWN = 4
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a person may set; rate and batch of the paper, weights of losses.py."""
+class EditorTrainingSettings:
+    """What a user may set; rate and batch of the paper, weights of losses.py."""
 
-    architecture: Architecture = Architecture()
-    weights: Weights = Weights()
+    architecture: EditorConfig = EditorConfig()
+    weights: EditorLossWeights = EditorLossWeights()
     batch: int = 64
     learning_rate: float = 1e-3
     seed: int = 0
     """Of the first weights, of noise, augmentation and the choice of pairs."""
 
 
-class Training:
+class EditorTraining:
     """An editor learning from pairs. Between two steps it can be looked at, kept or given up.
 
     pairs: of the size of the architecture. distance: LPIPS, where it is at hand. start: an editor to train further;
@@ -58,17 +58,17 @@ class Training:
     def __init__(
         self,
         pairs: Dataset,
-        settings: Settings | None = None,
+        settings: EditorTrainingSettings | None = None,
         start: DistilledEditor | None = None,
         distance: Distance | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         if not len(pairs):
             raise ValueError("There is no pair to learn from; collect some with Edit-Pair Collector.")
-        self.pairs, self.settings, self.distance = pairs, settings or Settings(), distance
+        self.pairs, self.settings, self.distance = pairs, settings or EditorTrainingSettings(), distance
         self.device = torch.device(device)
         architecture = self.settings.architecture
-        with drawn_from(self.settings.seed, device=torch.device("cpu")):
+        with seeded_rng(self.settings.seed, device=torch.device("cpu")):
             self.generator = Generator(architecture)
             self.discriminator = Discriminator(architecture)
         self.generator.to(self.device)
@@ -77,66 +77,66 @@ class Training:
         self.average.load_state_dict(self.generator.state_dict())
         self.generator_adam = self._adam(self.generator, LAZY_GENERATOR)
         self.discriminator_adam = self._adam(self.discriminator, LAZY_DISCRIMINATOR)
-        self.steps = self.pictures = 0
+        self.steps = self.images = 0
         if start is not None:
             self._restore(start)
 
     def advance(self) -> Report:
         """One step of both networks. Raises Diverged, before anything is changed, where it cannot be taken."""
-        with drawn_from(self.settings.seed, self.steps, device=self.device):
+        with seeded_rng(self.settings.seed, self.steps, device=self.device):
             before, after = self._batch()
-            made = self.generator(before, self._noise(len(before)))
-            terms = generator_terms(self.discriminator(made, before), made, after, self.distance)
+            generated = self.generator(before, self._noise(len(before)))
+            terms = generator_terms(self.discriminator(generated, before), generated, after, self.distance)
             loss = self.settings.weights.total(terms)
-            updates = [(self.generator_adam, _slopes(loss, self.generator))]
-            judged = self.discriminator(made.detach(), before), self.discriminator(after, before)
+            updates = [(self.generator_adam, _gradients(loss, self.generator))]
+            judged = self.discriminator(generated.detach(), before), self.discriminator(after, before)
             terms["discriminator"] = discriminator_loss(*judged)
-            updates.append((self.discriminator_adam, _slopes(terms["discriminator"], self.discriminator)))
-            if self.steps % PENALISED_EVERY == 0:
+            updates.append((self.discriminator_adam, _gradients(terms["discriminator"], self.discriminator)))
+            if self.steps % PENALIZED_EVERY == 0:
                 terms["penalty"] = gradient_penalty(self.discriminator, after, before)
-                penalty = PENALISED_EVERY * terms["penalty"]
-                updates.append((self.discriminator_adam, _slopes(penalty, self.discriminator)))
-        self._check([loss, *terms.values()], [slope for _, slopes in updates for slope in slopes])
-        for adam, slopes in updates:
-            for parameter, slope in zip(adam.param_groups[0]["params"], slopes, strict=True):
-                parameter.grad = slope
+                penalty = PENALIZED_EVERY * terms["penalty"]
+                updates.append((self.discriminator_adam, _gradients(penalty, self.discriminator)))
+        self._check([loss, *terms.values()], [gradient for _, gradients in updates for gradient in gradients])
+        for adam, gradients in updates:
+            for parameter, gradient in zip(adam.param_groups[0]["params"], gradients, strict=True):
+                parameter.grad = gradient
             adam.step()
             adam.zero_grad()
         self.steps += 1
-        self.pictures += len(before)
+        self.images += len(before)
         self._follow(len(before))
         return Report(self.steps - 1, loss.item(), {name: term.item() for name, term in terms.items()})
 
     @torch.no_grad()
-    def edited(self, pictures: Tensor) -> Tensor:
-        """What the averaged editor makes of pictures [B, 3, S, S] in 0..1 by now, in 0..1, on the CPU."""
-        with drawn_from(self.settings.seed, device=self.device):
-            made = self.average(pictures.to(self.device) * 2 - 1, self._noise(1))
-        return ((made + 1) / 2).clamp(0, 1).cpu()
+    def edited(self, images: Tensor) -> Tensor:
+        """What the averaged editor makes of images [B, 3, S, S] in 0..1 by now, in 0..1, on the CPU."""
+        with seeded_rng(self.settings.seed, device=self.device):
+            generated = self.average(images.to(self.device) * 2 - 1, self._noise(1))
+        return ((generated + 1) / 2).clamp(0, 1).cpu()
 
     def output(self) -> Tensor:
         """Rows of before, output and after of the first pairs, [1, 3, H, W] in 0..1."""
-        before, after = (_to_unit(pictures[:SHOWN]) for pictures in (self.pairs.before, self.pairs.after))
+        before, after = (_to_unit(images[:SHOWN]) for images in (self.pairs.before, self.pairs.after))
         rows = torch.stack([before, self.edited(before), after], dim=1)
         return rows.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)[None]
 
     def snapshot(self) -> DistilledEditor:
         """A copy of the editor as it is now, with all that is needed to go on from it."""
         networks = {GENERATOR: self.generator, DISCRIMINATOR: self.discriminator}
-        optimisers = {GENERATOR: self.generator_adam, DISCRIMINATOR: self.discriminator_adam}
+        optimizers = {GENERATOR: self.generator_adam, DISCRIMINATOR: self.discriminator_adam}
         memory: dict[str, Tensor] = {}
         for prefix, network in networks.items():
-            squares = squares_of(optimisers[prefix], network)
-            if not squares:
+            moments = second_moments(optimizers[prefix], network)
+            if not moments:
                 continue
             memory |= {prefix + name: tensor for name, tensor in _copied(network).items()}
-            memory |= {SQUARES + prefix + name: tensor for name, tensor in squares.items()}
-        return DistilledEditor(self.settings.architecture, _copied(self.average), self.steps, self.pictures, memory)
+            memory |= {SQUARES + prefix + name: tensor for name, tensor in moments.items()}
+        return DistilledEditor(self.settings.architecture, _copied(self.average), self.steps, self.images, memory)
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         """Pairs of this step, augmented, in -1..1."""
         chosen = torch.randint(len(self.pairs), (self.settings.batch,))
-        pair = (_to_unit(pictures[chosen].to(self.device)) for pictures in (self.pairs.before, self.pairs.after))
+        pair = (_to_unit(images[chosen].to(self.device)) for images in (self.pairs.before, self.pairs.after))
         before, after = augmented(*pair)
         return before * 2 - 1, after * 2 - 1
 
@@ -146,9 +146,9 @@ class Training:
     def _adam(self, network: nn.Module, lazy: float) -> torch.optim.Adam:
         return torch.optim.Adam(network.parameters(), self.settings.learning_rate * lazy, (0.0, BETA**lazy), 1e-8)
 
-    def _check(self, losses: Sequence[Tensor], slopes: Sequence[Tensor]) -> None:
+    def _check(self, losses: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
         # Sums, because they make one number per tensor; of squares, because Adam squares them.
-        numbers = [loss.detach() for loss in losses] + [slope.square().sum() for slope in slopes]
+        numbers = [loss.detach() for loss in losses] + [gradient.square().sum() for gradient in gradients]
         if not bool(torch.isfinite(torch.stack(numbers)).all()):
             raise Diverged(
                 f"At step {self.steps} a loss or its gradient was no longer a number; the training has stopped and the "
@@ -158,7 +158,7 @@ class Training:
     @torch.no_grad()
     def _follow(self, batch: int) -> None:
         """Move the average."""
-        keep = 0.5 ** (batch / min(HALF_LIFE, RAMP * self.pictures))
+        keep = 0.5 ** (batch / min(HALF_LIFE, RAMP * self.images))
         for average, parameter in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             average.lerp_(parameter, 1 - keep)
 
@@ -170,26 +170,26 @@ class Training:
                 "for; set both as they were, or connect no editor to begin anew."
             )
         self.average.load_state_dict(start.weights)
-        self.steps, self.pictures = start.steps, start.pictures
+        self.steps, self.images = start.steps, start.images
         self.generator.load_state_dict(start.remembered(GENERATOR) or start.weights)
         if not start.memory:
             return
         self.discriminator.load_state_dict(start.remembered(DISCRIMINATOR))
-        penalties = -(-start.steps // PENALISED_EVERY)
+        penalties = -(-start.steps // PENALIZED_EVERY)
         for adam, network, prefix, updates in (
             (self.generator_adam, self.generator, GENERATOR, start.steps),
             (self.discriminator_adam, self.discriminator, DISCRIMINATOR, start.steps + penalties),
         ):
-            restore_squares(adam, network, start.remembered(SQUARES + prefix), updates)
+            restore_second_moments(adam, network, start.remembered(SQUARES + prefix), updates)
 
 
-def _slopes(loss: Tensor, network: nn.Module) -> tuple[Tensor, ...]:
+def _gradients(loss: Tensor, network: nn.Module) -> tuple[Tensor, ...]:
     """Gradients of a loss for one network only, whatever others it came through."""
     return torch.autograd.grad(loss, list(network.parameters()), materialize_grads=True)
 
 
-def _to_unit(pictures: Tensor) -> Tensor:
-    return pictures.float() / 255
+def _to_unit(images: Tensor) -> Tensor:
+    return images.float() / 255
 
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:

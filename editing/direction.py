@@ -1,7 +1,7 @@
 """Edit directions of pix2pix-zero (Parmar et al., arXiv 2302.03027, section 3.2): from one word to another.
 
-A direction is the mean embedding of many sentences with the target word minus that of many with the source word, place
-by place over all tokens (those of padding, too). It is added to the embedding of any prompt.
+A direction is the mean embedding of many sentences with the target word minus that of many with the source word,
+position by position over all tokens (those of padding, too). It is added to the embedding of any prompt.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..storage.fit import are_finite
+from ..storage.state_dict import are_finite
 
 
 class Encoding(NamedTuple):

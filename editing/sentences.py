@@ -14,9 +14,9 @@ from typing import Literal
 LARGEST = 20_000  # sentences of one bank; far fewer than the grammar has, so that drawing distinct ones is quick
 
 Form = Literal["thing", "style"]
-"""What a word names: a thing (or several: "horses"), or the look of a whole picture ("an oil painting")."""
+"""What a word names: a thing (or several: "horses"), or the look of a whole image ("an oil painting")."""
 
-PICTURES = ("photo", "picture", "photograph", "snapshot", "close-up", "wide shot", "view", "detailed image")
+IMAGES = ("photo", "image", "photograph", "snapshot", "close-up", "wide shot", "view", "detailed image")
 ADJECTIVES = (
     "beautiful", "big", "blurry", "bright", "clean", "colorful", "common", "curious", "dark", "dirty", "elegant",
     "famous", "funny", "large", "little", "lonely", "new", "old", "ordinary", "pretty", "quiet", "rare", "small",
@@ -28,7 +28,7 @@ DOINGS = (
     "on display", "resting", "seen from above", "seen from behind", "seen from the front", "seen from the side",
     "standing still", "turned away", "waiting", "watched by a child",
 )  # fmt: skip
-PLACES = (
+POSITIONS = (
     "at a market", "at dawn", "at night", "at the lake", "behind a fence", "by a river", "by the sea", "in a city",
     "in a field", "in a forest", "in a garden", "in a park", "in a room", "in a village", "in front of a house",
     "in the desert", "in the fog", "in the mountains", "in the rain", "in the snow", "near a bridge", "next to a wall",
@@ -42,29 +42,29 @@ SUBJECTS = (
 # {one}: the word with adjective and article, {bare}: without the article. {is}: is or are. Every order names all slots
 # that it varies in, so that different draws are different sentences.
 THING_ORDERS = (
-    "a {picture} of {one} {doing} {place}",
-    "a {picture} of {one} {place}, {doing}",
-    "{place}, {doing}: a {picture} of {one}",
-    "{one} {doing} {place}, a {picture}",
-    "{place} there {is} {one} {doing}, in this {picture}",
-    "this {picture} shows {one} {place}, {doing}",
-    "{one} {is} {doing} {place} in this {picture}",
-    "{bare} {doing}, {place}, {picture}",
+    "a {image} of {one} {doing} {position}",
+    "a {image} of {one} {position}, {doing}",
+    "{position}, {doing}: a {image} of {one}",
+    "{one} {doing} {position}, a {image}",
+    "{position} there {is} {one} {doing}, in this {image}",
+    "this {image} shows {one} {position}, {doing}",
+    "{one} {is} {doing} {position} in this {image}",
+    "{bare} {doing}, {position}, {image}",
 )
 STYLE_ORDERS = (
-    "{one} of a {subject} {place}",
-    "{one} that shows a {subject} {place}, {doing}",
-    "a {subject} {place}, {one}",
-    "{place}, a {subject} {doing}: {one}",
-    "a {subject} {doing} {place} as {one}",
-    "{bare}, a {subject} {doing} {place}",
+    "{one} of a {subject} {position}",
+    "{one} that shows a {subject} {position}, {doing}",
+    "a {subject} {position}, {one}",
+    "{position}, a {subject} {doing}: {one}",
+    "a {subject} {doing} {position} as {one}",
+    "{bare}, a {subject} {doing} {position}",
 )
 
 
 def build_bank(word: str, count: int = 1000, *, form: Form = "thing", seed: int = 0) -> list[str]:
     """`count` different sentences around a word or phrase ("horse", "horses", "cat with glasses", "oil painting").
 
-    A plural is recognised by its first noun ("glasses", "people") and gets no article. Deterministic: the same
+    A plural is recognized by its first noun ("glasses", "people") and gets no article. Deterministic: the same
     arguments make the same bank, and another word of the same form and number gets the same surroundings.
 
     Raises ValueError for an empty word, for several lines, and for a count outside 1..20000.
@@ -94,9 +94,9 @@ def _sentence(word: str, form: Form, draw: random.Random) -> str:
         "one": bare if plural else f"{article(bare)} {bare}",
         "bare": bare,
         "is": "are" if plural else "is",
-        "picture": draw.choice(PICTURES),
+        "image": draw.choice(IMAGES),
         "doing": draw.choice(DOINGS),
-        "place": draw.choice(PLACES),
+        "position": draw.choice(POSITIONS),
         "subject": draw.choice(SUBJECTS),
     }
     return draw.choice(STYLE_ORDERS if form == "style" else THING_ORDERS).format(**words)

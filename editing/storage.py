@@ -9,12 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from ..storage import fields, tensor_file
+from ..storage.atomic_write import atomic_write
 from ..storage.schema import TensorRule
-from ..storage.tensor_file import Kind
-from ..storage.whole_file import write_whole
+from ..storage.tensor_file import FileFormat
 from .direction import EditDirection
 
-KIND = Kind(
+KIND = FileFormat(
     "edit direction",
     "Save Edit Direction",
     "appearance_transfer.edit_direction",
@@ -35,7 +35,7 @@ def encode(direction: EditDirection) -> bytes:
 
 def save(direction: EditDirection, path: str | os.PathLike[str]) -> None:
     """Write a direction. The file appears complete or not at all."""
-    write_whole(Path(path), encode(direction))
+    atomic_write(Path(path), encode(direction))
 
 
 def load(path: str | os.PathLike[str]) -> EditDirection:

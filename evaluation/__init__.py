@@ -1,1 +1,1 @@
-"""How good is it: measures on pictures and what is true about them."""
+"""How good is it: measures on images and what is true about them."""

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from ..storage.fit import are_finite
+from ..storage.state_dict import are_finite
 from ..storage.tensor_table import FLOATS
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-"""ImageNet's mean and deviation, for pictures in -1..1."""
+"""ImageNet's mean and deviation, for images in -1..1."""
 CONVOLUTION = re.compile(r"(?:net\.slice\d|features)\.(\d{1,3})\.(weight|bias)", re.ASCII)
-"""How `lpips` and torchvision name them, with their place among all layers."""
+"""How `lpips` and torchvision name them, with their position among all layers."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Convolution:
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """blocks: convolutions between two places where a measure may read. pooled: the blocks that begin with a pooling by
-    two, over windows of `window` pixels. smallest: the shorter side of a picture that something is left of.
+class BackboneConfig:
+    """blocks: convolutions between two positions where a measure may read. pooled: the blocks that begin with a pooling
+    by two, over windows of `window` pixels. smallest: the shorter side of an image that something is left of.
     """
 
     name: str
@@ -46,14 +46,14 @@ class Architecture:
         return sum(map(len, self.blocks))
 
 
-def _vgg(name: str, *depths: int) -> Architecture:
+def _vgg(name: str, *depths: int) -> BackboneConfig:
     widths = (64, 128, 256, 512, 512)
     blocks = tuple((Convolution(width),) * depth for width, depth in zip(widths, depths, strict=True))
-    return Architecture(name, blocks, pooled=(1, 2, 3, 4), window=2, smallest=16)
+    return BackboneConfig(name, blocks, pooled=(1, 2, 3, 4), window=2, smallest=16)
 
 
 VGG16, VGG19 = _vgg("VGG-16", 2, 2, 3, 3, 3), _vgg("VGG-19", 2, 2, 4, 4, 4)
-ALEXNET = Architecture(
+ALEXNET = BackboneConfig(
     "AlexNet",
     (
         (Convolution(64, kernel=11, stride=4, padding=2),),
@@ -69,12 +69,12 @@ ALEXNET = Architecture(
 
 
 class Backbone(nn.Module):
-    """Pictures [B, 3, H, W] in -1..1 -> what their convolutions say. Differentiable; its own weights do not learn."""
+    """Images [B, 3, H, W] in -1..1 -> what their convolutions say. Differentiable; its own weights do not learn."""
 
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: BackboneConfig) -> None:
         super().__init__()
         self.architecture = architecture
         self.blocks = nn.ModuleList()
@@ -90,29 +90,29 @@ class Backbone(nn.Module):
         self.requires_grad_(False)
 
     @property
-    def places(self) -> list[str]:
+    def positions(self) -> list[str]:
         """Names of the convolutions, in their order."""
         return [name for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
 
-    def forward(self, pictures: Tensor) -> Iterator[list[Tensor]]:
+    def forward(self, images: Tensor) -> Iterator[list[Tensor]]:
         """Block by block, what each of its convolutions says after the rectifier, [B, C, h, w] each.
 
-        Raises ValueError for pictures of which the last block would see nothing.
+        Raises ValueError for images of which the last block would see nothing.
         """
-        if min(pictures.shape[-2:]) < self.architecture.smallest:
+        if min(images.shape[-2:]) < self.architecture.smallest:
             raise ValueError(
-                f"A picture of {pictures.shape[-1]} x {pictures.shape[-2]} pixels is too small for "
-                f"{self.architecture.name}, which needs {self.architecture.smallest} at least; enlarge the pictures."
+                f"An image of {images.shape[-1]} x {images.shape[-2]} pixels is too small for "
+                f"{self.architecture.name}, which needs {self.architecture.smallest} at least; enlarge the images."
             )
-        values = (pictures - self.shift) / self.scale
+        values = (images - self.shift) / self.scale
         for number, block in enumerate(self.blocks):
             if number in self.architecture.pooled:
                 values = F.max_pool2d(values, self.architecture.window, stride=2)
-            said = []
+            messages = []
             for convolution in block.children():
                 values = F.relu(convolution(values))
-                said.append(values)
-            yield said
+                messages.append(values)
+            yield messages
 
 
 def load_backbone(state: Mapping[str, Tensor]) -> Backbone:
@@ -131,8 +131,8 @@ def load_backbone(state: Mapping[str, Tensor]) -> Backbone:
     if len(numbered) not in known:
         raise unfit(f"{len(numbered)} convolutions are no VGG-16, VGG-19 or AlexNet")
     backbone = Backbone(known[len(numbered)])
-    placed = zip(backbone.places, (numbered[number] for number in sorted(numbered)), strict=True)
-    fill(backbone, {f"{place}.{part}": tensor for place, found in placed for part, tensor in found.items()})
+    placed = zip(backbone.positions, (numbered[number] for number in sorted(numbered)), strict=True)
+    fill(backbone, {f"{position}.{part}": tensor for position, found in placed for part, tensor in found.items()})
     return backbone
 
 

@@ -1,4 +1,4 @@
-"""Pictures side by side to compare: a column per name, a row per picture, the numbers below; and those as a table."""
+"""Images side by side to compare: a column per name, a row per image, the numbers below; and those as a table."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 GAP = 4
 HEADING = 40
-"""Height above the pictures, where no name needs more."""
+"""Height above the images, where no name needs more."""
 FONT, LINE = 13, 18
 BAR = "|"
-TABLE = ("picture", "measure", "value")
+TABLE = ("image", "measure", "value")
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Caption:
 def read_captions(text: str, columns: int, numbers: Sequence[float]) -> list[Caption]:
     """A line per column: its name and, after bars, what its numbers measure, as in "output | PSNR | IoU".
 
-    numbers: in the order in which they are named. Raises ValueError where names and pictures, or names and numbers, are
+    numbers: in the order in which they are named. Raises ValueError where names and images, or names and numbers, are
     not as many, and for a name given twice.
     """
     lines = [[part.strip() for part in line.split(BAR)] for line in text.splitlines() if line.strip()]
     if len(lines) != columns:
         raise ValueError(
-            f"There are {columns} pictures and {len(lines)} captions; write one line per picture, such as "
+            f"There are {columns} images and {len(lines)} captions; write one line per image, such as "
             f"'output {BAR} PSNR {BAR} IoU'."
         )
     named = sum(len(measures) for _, *measures in lines)
@@ -56,7 +56,7 @@ def read_captions(text: str, columns: int, numbers: Sequence[float]) -> list[Cap
 def comparison_sheet(
     columns: Mapping[str, Sequence[Image.Image]], tile: tuple[int, int], below: Sequence[Sequence[str]] = ()
 ) -> Image.Image:
-    """columns: name -> pictures, as many in each. tile: width and height that each is fitted into, its shape kept.
+    """columns: name -> images, as many in each. tile: width and height that each is fitted into, its shape kept.
 
     below: lines under each column. Names break at commas, and between words where they are wider than a tile.
     """
@@ -67,24 +67,24 @@ def comparison_sheet(
     foot = heading + rows * height
     sheet = Image.new("RGB", (width * len(columns), foot + LINE * max(map(len, below), default=0)), "white")
     pen = ImageDraw.Draw(sheet)
-    for column, (name, pictures) in enumerate(zip(names, columns.values(), strict=True)):
+    for column, (name, images) in enumerate(zip(names, columns.values(), strict=True)):
         left, middle = column * width, column * width + tile[0] // 2
         pen.multiline_text(
             (middle, heading // 2), "\n".join(name), "black", anchor="mm", align="center", font_size=FONT
         )
-        for row, picture in enumerate(pictures):
-            fitted = _fitted(picture, tile)
+        for row, image in enumerate(images):
+            fitted = _fitted(image, tile)
             x, y = (tile[0] - fitted.width) // 2, (tile[1] - fitted.height) // 2
             sheet.paste(fitted, (left + x, heading + row * height + y))
     for column, lines in enumerate(below):
         for number, line in enumerate(lines):
-            place = (column * width + tile[0] // 2, foot + LINE * number + LINE // 2)
-            pen.text(place, line, "black", anchor="mm", font_size=FONT)
+            position = (column * width + tile[0] // 2, foot + LINE * number + LINE // 2)
+            pen.text(position, line, "black", anchor="mm", font_size=FONT)
     return sheet
 
 
 def as_table(captions: Sequence[Caption]) -> str:
-    """The numbers as CSV: picture, measure, value."""
+    """The numbers as CSV: image, measure, value."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(TABLE)
@@ -108,8 +108,8 @@ def _in_lines(name: str, width: int) -> list[str]:
     return lines
 
 
-def _fitted(picture: Image.Image, tile: tuple[int, int]) -> Image.Image:
-    """As large as the tile allows: small pictures with their pixels, large ones smoothed."""
-    scale = min(tile[0] / picture.width, tile[1] / picture.height)
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
+def _fitted(image: Image.Image, tile: tuple[int, int]) -> Image.Image:
+    """As large as the tile allows: small images with their pixels, large ones smoothed."""
+    scale = min(tile[0] / image.width, tile[1] / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""How sure is a mean over pictures: bootstrap confidence intervals (Efron 1987, bias-corrected and accelerated)."""
+"""How sure is a mean over images: bootstrap confidence intervals (Efron 1987, bias-corrected and accelerated)."""
 
 from __future__ import annotations
 

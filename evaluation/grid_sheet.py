@@ -1,4 +1,4 @@
-"""A grid of transfers as one picture: structures on the left, appearances on top, and each pair where they meet."""
+"""A grid of transfers as one image: structures on the left, appearances on top, and each pair where they meet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def grid_sheet(
     if len(outputs) != len(structures) * across:
         raise ValueError(
             f"{len(structures)} structures and {across} appearances make {len(structures) * across} pairs, but there "
-            f"are {len(outputs)} outputs. Connect all pictures of the grid, and of both sides those it was made of."
+            f"are {len(outputs)} outputs. Connect all images of the grid, and of both sides those it was made of."
         )
     names = names or [str(number) for number in range(1, across + 1)]
     if len(set(names)) != across:

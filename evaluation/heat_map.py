@@ -1,4 +1,4 @@
-"""Numbers at every place as colours: from black for nothing over red and yellow to white."""
+"""Numbers at every position as colors: from black for nothing over red and yellow to white."""
 
 from __future__ import annotations
 

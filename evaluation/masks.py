@@ -1,4 +1,4 @@
-"""Masks brought to the pictures that they are of."""
+"""Masks brought to the images that they are of."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 
-def mask_per_picture(mask: Tensor, count: int, size: tuple[int, int]) -> Tensor:
+def mask_per_image(mask: Tensor, count: int, size: tuple[int, int]) -> Tensor:
     """[B or 1, h, w] in 0..1 -> [count, H, W], resized bilinearly. Raises ValueError for another number of masks."""
     if len(mask) not in (1, count):
-        raise ValueError(f"There are {len(mask)} masks for {count} pictures; connect one, or one for each.")
+        raise ValueError(f"There are {len(mask)} masks for {count} images; connect one, or one for each.")
     resized = F.interpolate(mask[:, None].float(), size=size, mode="bilinear", antialias=True)[:, 0]
     return resized.expand(count, -1, -1)

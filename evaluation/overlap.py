@@ -1,4 +1,4 @@
-"""Is the object where it was? The overlap of two masks, as a number and as a picture."""
+"""Is the object where it was? The overlap of two masks, as a number and as an image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def intersection_over_union(found: Tensor, true: Tensor) -> Tensor:
     return (shared / union.clamp(min=1)).where(union > 0, 1.0)
 
 
-def overlap_picture(found: Tensor, true: Tensor) -> Tensor:
+def overlap_image(found: Tensor, true: Tensor) -> Tensor:
     """IMAGE [B, H, W, 3] of two bool masks [B, H, W]: white in both, orange where only found, blue where only true."""
     parts = ((found & true, BOTH), (found & ~true, ONLY_FOUND), (true & ~found, ONLY_TRUE))
-    return torch.stack([part[..., None] * torch.tensor(colour) for part, colour in parts]).sum(0)
+    return torch.stack([part[..., None] * torch.tensor(color) for part, color in parts]).sum(0)

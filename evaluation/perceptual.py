@@ -1,6 +1,6 @@
-"""LPIPS (Zhang et al., CVPR 2018): how far apart two pictures look to a network that was trained for something else.
+"""LPIPS (Zhang et al., CVPR 2018): how far apart two images look to a network that was trained for something else.
 
-Equation 1: at every place of five layers, the squared difference of two features of length 1, weighed by a head that
+Equation 1: at every position of five layers, the squared difference of two features of length 1, weighed by a head that
 learned from people's judgements.
 """
 
@@ -19,7 +19,7 @@ HEAD = re.compile(r"lin(\d)\.model\.1\.weight", re.ASCII)
 
 
 class PerceptualDistance(nn.Module):
-    """Pictures [B, 3, H, W] in -1..1, twice -> distances [B]. Differentiable; its own weights do not learn."""
+    """Images [B, 3, H, W] in -1..1, twice -> distances [B]. Differentiable; its own weights do not learn."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class PerceptualDistance(nn.Module):
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         return torch.stack([layer.mean((1, 2, 3)) for layer in self.layers(first, second)]).sum(0)
 
-    def with_places(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    def with_positions(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """The distances [B], and where they come from [B, H, W]: the layers enlarged bilinearly and added up, as the
         authors' `spatial` does.
         """
@@ -41,7 +41,7 @@ class PerceptualDistance(nn.Module):
         return torch.stack([layer.mean((1, 2, 3)) for layer in layers]).sum(0), torch.stack(enlarged).sum(0)
 
     def layers(self, first: Tensor, second: Tensor) -> Iterator[Tensor]:
-        """The distance at every place of every layer, [B, 1, h, w] each."""
+        """The distance at every position of every layer, [B, 1, h, w] each."""
         seen = zip(self.heads, self.backbone(first), self.backbone(second), strict=True)
         for head, (*_, a), (*_, b) in seen:
             yield head((_of_length_one(a) - _of_length_one(b)).square())

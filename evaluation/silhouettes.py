@@ -1,7 +1,7 @@
-"""Where the animal of a pocket picture is.
+"""Where the animal of a pocket image is.
 
-The pocket world paints coats in saturated or dark colours and backgrounds in pale, dull ones (pocket/scene.py), so an
-animal is found in any picture of it without a segmenter: against the truth, IoU 0.97 on rendered scenes.
+The pocket world paints coats in saturated or dark colors and backgrounds in pale, dull ones (pocket/scene.py), so an
+animal is found in any image of it without a segmenter: against the truth, IoU 0.97 on rendered scenes.
 """
 
 from torch import Tensor
@@ -11,6 +11,6 @@ BRIGHTNESS = 0.35  # mean of the channels; 99.9 % of the background's pixels sta
 
 
 def silhouette(image: Tensor) -> Tensor:
-    """Where the animal of a pocket picture is: bool [..., H, W] from image [..., H, W, 3] in 0..1."""
+    """Where the animal of a pocket image is: bool [..., H, W] from image [..., H, W, 3] in 0..1."""
     chroma = image.amax(-1) - image.amin(-1)
     return (chroma > CHROMA) | (image.mean(-1) < BRIGHTNESS)

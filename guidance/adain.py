@@ -1,6 +1,6 @@
-"""Adaptive instance normalisation (Huang & Belongie, arXiv 1703.06868, eq. 8) of latents, inside masks.
+"""Adaptive instance normalization (Huang & Belongie, arXiv 1703.06868, eq. 8) of latents, inside masks.
 
-Each channel gets the mean and spread of the style, as Cross-Image Attention does after its steps to keep the colours
+Each channel gets the mean and spread of the style, as Cross-Image Attention does after its steps to keep the colors
 (arXiv 2311.03335).
 """
 
@@ -34,7 +34,7 @@ def adain(
 
     A mask with fewer than two full pixels has no statistics: one warning, and the whole map is measured, as without
     masks (a content mask that is 0 everywhere does not blend either). Where only one of two masks has statistics, x
-    stays as it is: an object with the colours of a whole picture is worse than an object with its own. A map of a
+    stays as it is: an object with the colors of a whole image is worse than an object with its own. A map of a
     single pixel has no spread; x then keeps its own and takes the mean alone.
     warn: False where the same masks have been warned about before.
     """
@@ -74,7 +74,7 @@ def _statistics(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def _warn(content_mask: Tensor | None, style_mask: Tensor | None) -> None:
-    """Say of the masks without statistics what becomes of their pictures."""
+    """Say of the masks without statistics what becomes of their images."""
     masks = {"content": content_mask, "style": style_mask}
     usable = {name: has_statistics(mask) for name, mask in masks.items() if mask is not None}
     for name, found in usable.items():
@@ -82,8 +82,8 @@ def _warn(content_mask: Tensor | None, style_mask: Tensor | None) -> None:
         alone = ~found & others[0] if others else torch.zeros_like(found)
         if alone.any():
             logger.warning(
-                "AdaIN: the %s mask has no full pixels, the other mask has some, so the colours stay as they are. "
+                "AdaIN: the %s mask has no full pixels, the other mask has some, so the colors stay as they are. "
                 "Look at the masks.", name,
             )  # fmt: skip
         if (~found & ~alone).any():
-            logger.warning("AdaIN: the %s mask has no full pixels, so the whole picture is measured instead.", name)
+            logger.warning("AdaIN: the %s mask has no full pixels, so the whole image is measured instead.", name)

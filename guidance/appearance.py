@@ -1,11 +1,11 @@
 """Appearance guidance (Cross-Image Attention, arXiv 2311.03335, eq. 4): away from the plain prediction,
-towards the one with cross-image attention, less and less as the picture forms."""
+towards the one with cross-image attention, less and less as the image forms."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-CANCELLED = 1e-3  # of a guidance, less is none; divided by less, rounding would show
+CANCELED = 1e-3  # of a guidance, less is none; divided by less, rounding would show
 
 
 def guidance_scale(i: int, steps: int, start: float = 3.5, end: float | None = None) -> float:
@@ -50,7 +50,7 @@ def as_one_guidance(
     cfg = scale + text_scale - 1
     if text_scale == 1:
         return edited, plain, cfg
-    if abs(cfg - 1) < CANCELLED:
+    if abs(cfg - 1) < CANCELED:
         guided = guide(plain, edited, scale, unguided, text_scale)
         return guided, guided, 1.0
     return edited, edited + (edited - guide(plain, edited, scale, unguided, text_scale)) / (cfg - 1), cfg

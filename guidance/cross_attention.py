@@ -1,10 +1,10 @@
-"""Cross-attention guidance (pix2pix-zero, Parmar et al., arXiv 2302.03027, section 3.3): every place of the edit keeps
-looking at the tokens that it looked at in the plain reconstruction, so that the structure stays.
+"""Cross-attention guidance (pix2pix-zero, Parmar et al., arXiv 2302.03027, section 3.3): every position of the edit
+keeps looking at the tokens that it looked at in the plain reconstruction, so that the structure stays.
 
-The loss and the step are those of the released code, whose step sizes mean nothing for the paper's unsquared norm:
+The loss and the step are those of the reference code, whose step sizes mean nothing for the paper's unsquared norm:
 
-    L_xa = sum over layers, mean over prompts and heads, sum over places and tokens of (M - M_ref)^2
-    X <- X - amount * dL_xa/dX,    X the network's input, x / sqrt(1 + sigma^2) in the host's scaling
+    L_xa = sum over layers, mean over prompts and heads, sum over positions and tokens of (M - M_ref)^2
+    X <- X - amount * dL_xa/dX,    X the network's input, x / sqrt(1 + sigma^2) in ComfyUI's scaling
 
 There are two X, one for each prompt of classifier-free guidance; one of them, by default that of the negative prompt,
 is the latent that the sampler goes on from.
@@ -21,14 +21,14 @@ from torch import Tensor
 CONDITIONAL, NEGATIVE = 0, 1  # the two X along the first dimension of a shift
 
 CARRIES = ("negative", "conditional", "mean", "original")
-"""Which latent the sampler goes on from; the released code: negative, the paper's algorithm: original."""
+"""Which latent the sampler goes on from; the reference code: negative, the paper's algorithm: original."""
 
 
 def cross_attention_loss(maps: Mapping[Any, Tensor], reference: Mapping[Any, Tensor]) -> Tensor:
     """How far maps are from those of the reconstruction, [R]: of every row, over all layers.
 
-    maps, reference: {layer: [R, heads, N, T]}, probabilities of N places over T tokens. A row is one prompt of one
-        picture; L_xa of a picture is the mean over its rows.
+    maps, reference: {layer: [R, heads, N, T]}, probabilities of N positions over T tokens. A row is one prompt of one
+        image; L_xa of an image is the mean over its rows.
 
     Raises ValueError for other layers or other sizes.
     """
@@ -64,7 +64,7 @@ def bounded_amount(amount: float, loss: Tensor, gradient: Tensor) -> Tensor:
     return (loss / steepness.clamp(min=torch.finfo(loss.dtype).tiny)).clamp(max=amount)
 
 
-def carried_shift(shifts: Tensor, carry: str) -> Tensor:
+def moved_latent(shifts: Tensor, carry: str) -> Tensor:
     """By how much the latent moves that the sampler goes on from, [...]. shifts: [2, ...], of the two X.
 
     Raises ValueError for a carry that there is not.

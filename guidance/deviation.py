@@ -1,5 +1,5 @@
 """Latent deviation (Fine-grained Appearance Transfer, Ye et al., arXiv 2311.16513): a DDIM step that leans towards
-another picture's colours, carried to where they belong.
+another image's colors, carried to where they belong.
 
 At a noise level x = a*x0 + b*eps. With D the model's (guided) estimate of x0 at x, C the appearance's estimate carried
 onto the structure by matches, and M the mask, the paper writes
@@ -32,7 +32,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Mixing:
+class DeviationParams:
     """How far a step leans, each in 0..1; defaults are the paper's (section 4).
 
     delta: how far the estimate of x0 moves towards the appearance; 0 not at all.
@@ -40,7 +40,7 @@ class Mixing:
     keep_noise: gamma, the share of the undeviated noise in the step's direction.
 
     A window step moves x0 inside the mask by (1 - keep_latent)*delta of the way, 0.48, if the model agrees with the
-    deviated picture (D' = x0').
+    deviated image (D' = x0').
     """
 
     delta: float = 0.6
@@ -56,20 +56,20 @@ class Mixing:
 def deviate(
     x: Tensor,
     denoised: Tensor,
-    carried: Tensor,
+    warped: Tensor,
     mask: Tensor | None,
     a: float,
     denoise: Callable[[Tensor], Tensor],
-    mixing: Mixing,
+    mixing: DeviationParams,
 ) -> tuple[Tensor, Tensor]:
     """(x*, D*), to be stepped from in place of (x, denoised).
 
     x: [B, C, h, w] at a level with x = a*x0 + b*eps. denoised: D at x, of the same shape.
-    carried: [B, C, h, w], the appearance's x0 at each place of the structure; D itself where nothing matches.
+    warped: [B, C, h, w], the appearance's x0 at each position of the structure; D itself where nothing matches.
     mask: [B or 1, h, w] in 0..1, where to deviate; None is everywhere.
     denoise: the estimate of x0 at another latent of the same level, guided like D; called once, with x'.
     """
-    shift = mixing.delta * (carried - denoised)
+    shift = mixing.delta * (warped - denoised)
     if mask is not None:
         shift = shift * mask[:, None]
     change = denoise(x + a * shift) - denoised

@@ -1,1 +1,1 @@
-"""The only place that imports comfy: run the model, patch it, know its family, devices and files."""
+"""The only position that imports comfy: run the model, patch it, know its family, devices and files."""

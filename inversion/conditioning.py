@@ -44,7 +44,7 @@ def check_entry(name: str, entry: Entry, images: int) -> None:
     for tensor in tensors:
         if tensor.ndim == 0 or (tensor.ndim > 1 and tensor.shape[0] not in (1, images)):
             raise ValueError(
-                f"The embedding {name!r} should have 1 or {images} rows (one per picture), but has the shape "
+                f"The embedding {name!r} should have 1 or {images} rows (one per image), but has the shape "
                 f"{list(tensor.shape)}; invert the image again."
             )
 
@@ -113,7 +113,7 @@ def from_file(tensors: Mapping[str, Tensor], others: Mapping[str, Any]) -> dict[
     entries: dict[str, Entry] = dict(tensors)
     for name, value in others.items():
         if name in entries or not name.startswith(("positive.", "negative.")):
-            raise ValueError(f"The text has no place for an entry {name[:80]!r}; invert the image again.")
+            raise ValueError(f"The text has no position for an entry {name[:80]!r}; invert the image again.")
         if isinstance(value, dict):
             parts = []
             for number in range(value[LIST_OF_TENSORS]):

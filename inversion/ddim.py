@@ -1,8 +1,8 @@
-"""DDIM inversion: the deterministic path from a picture to the noise that DDIM sampling starts from.
+"""DDIM inversion: the deterministic path from an image to the noise that DDIM sampling starts from.
 
 `invert_ddim` has the convention of null-text inversion (Mokady et al., arXiv 2211.09794): the step from a level to the
 next noisier one trusts the network at (the current latent, the noisier level's time). `invert_ddim_reference` has that
-of pix2pix-zero's released code, for parity with it.
+of pix2pix-zero's reference code, for parity with it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .regularise import Regulariser
+from .regularize import Regularizer
 from .schedule import Schedule
 from .step import Denoise
 
@@ -23,28 +23,28 @@ def invert_ddim(
     x0: Tensor,
     schedule: Schedule,
     *,
-    regulariser: Regulariser | None = None,
+    regularizer: Regularizer | None = None,
     on_step: Callable[[int, int, Tensor], None] | None = None,
 ) -> Tensor:
     """The trajectory [S+1, B, C, h, w] of the clean latents x0 [B, C, h, w], noisiest level first.
 
     denoise: called S times with x [B, C, h, w] and sigma [B], from the least noisy level to the noisiest.
-    regulariser: applied to every eps that a step is made with (inversion/regularise.py).
+    regularizer: applied to every eps that a step is made with (inversion/regularize.py).
     on_step: called with (steps done - 1, S, denoised).
 
-    Raises ValueError for a schedule that does not end at sigma 0: the path starts at the clean picture.
+    Raises ValueError for a schedule that does not end at sigma 0: the path starts at the clean image.
     """
     _check_end(schedule)
     levels = [x0] * (schedule.steps + 1)
     for i in reversed(range(schedule.steps)):
-        levels[i], denoised = _step_up(denoise, levels[i + 1], schedule, i, regulariser)
+        levels[i], denoised = _step_up(denoise, levels[i + 1], schedule, i, regularizer)
         if on_step is not None:
             on_step(schedule.steps - 1 - i, schedule.steps, denoised)
     return torch.stack(levels)
 
 
 def _step_up(
-    denoise: Denoise, x: Tensor, schedule: Schedule, i: int, regulariser: Regulariser | None
+    denoise: Denoise, x: Tensor, schedule: Schedule, i: int, regularizer: Regularizer | None
 ) -> tuple[Tensor, Tensor]:
     """(x at level i, denoised) from x at level i+1."""
     a, b = schedule.pair(i)
@@ -54,16 +54,16 @@ def _step_up(
         # The network's answer is the velocity eps - x0 (arXiv 2210.02747): it is what is carried to the next level.
         denoised = denoise(x, sigma)
         velocity = (x - denoised) / b
-        if regulariser is not None:
-            velocity = regulariser(velocity + denoised) - denoised
+        if regularizer is not None:
+            velocity = regularizer(velocity + denoised) - denoised
         return x + (b - b_from) * velocity, denoised
     # An eps model sees x / hypot(a, b), the papers' x_t. Rescaled like this, it sees the latent of level i+1 at the
     # time of level i.
     seen = x * (math.hypot(a, b) / math.hypot(a_from, b_from))
     denoised = denoise(seen, sigma)
     eps = (seen - a * denoised) / b
-    if regulariser is not None:
-        eps = regulariser(eps)
+    if regularizer is not None:
+        eps = regularizer(eps)
     return (a / a_from) * (x - b_from * eps) + b * eps, denoised
 
 
@@ -73,18 +73,18 @@ def invert_ddim_reference(
     schedule: Schedule,
     standing: Sequence[float],
     *,
-    regulariser: Regulariser | None = None,
+    regularizer: Regularizer | None = None,
     on_step: Callable[[int, int, Tensor], None] | None = None,
 ) -> Tensor:
-    """The same as pix2pix-zero's released code does it (arXiv 2302.03027), with S - 2 calls of the network.
+    """The same as pix2pix-zero's reference code does it (arXiv 2302.03027), with S - 2 calls of the network.
 
     It leaves out the first and the last timestep: the clean latent is taken for one of level S-2 (so levels S-1 and S-2
     of the trajectory hold it, in the papers' scaling), and from there every step trusts the network at the level that
     the latent is at. The levels it steps between lie one timestep below those that it tells the network.
 
     standing: [S], the sigma of the timestep before that of sigmas[i]. Sampling goes on from schedule.sigmas[0] with a
-        latent that stands at standing[0], as the released code does.
-    denoise, regulariser, on_step: as in `invert_ddim`.
+        latent that stands at standing[0], as the reference code does.
+    denoise, regularizer, on_step: as in `invert_ddim`.
 
     Raises ValueError for a schedule that does not end at sigma 0, has fewer than 3 steps, or belongs to a flow model.
     """
@@ -108,8 +108,8 @@ def invert_ddim_reference(
         sigma = schedule.sigmas[i]
         denoised = denoise(x, x.new_full((x.shape[0],), sigma))
         eps = (x - denoised) / sigma
-        if regulariser is not None:
-            eps = regulariser(eps)
+        if regularizer is not None:
+            eps = regularizer(eps)
         (a, b), (a_next, b_next) = pairs[i], pairs[i - 1]
         x_next = a_next * (x / scales[i] - b * eps) / a + b_next * eps
         levels[i - 1] = x_next * scales[i - 1]
@@ -119,8 +119,8 @@ def invert_ddim_reference(
 
 
 def _check_end(schedule: Schedule) -> None:
-    if not schedule.ends_at_picture:
+    if not schedule.ends_at_image:
         raise ValueError(
-            f"DDIM inversion starts from the clean picture, but the schedule ends at sigma {schedule.sigmas[-1]:.6g}; "
+            f"DDIM inversion starts from the clean image, but the schedule ends at sigma {schedule.sigmas[-1]:.6g}; "
             "connect SIGMAS that end at 0."
         )

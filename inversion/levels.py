@@ -12,8 +12,8 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
-from .record import Inversion
-from .schedule import SAME_LEVEL, step_at
+from .schedule import SIGMA_RTOL, step_at
+from .types import Inversion
 
 
 def latent_at(inversion: Inversion, sigma: float) -> Tensor:
@@ -63,6 +63,6 @@ def level_noise(seed: int, sigma: float, shape: tuple[int, ...]) -> Tensor:
     nothing.
     All images of a batch get the same noise, so that a selection of them is what it was.
     """
-    level = round(math.log(sigma) / SAME_LEVEL)
+    level = round(math.log(sigma) / SIGMA_RTOL)
     key = blake2b(f"{seed} {level}".encode(), digest_size=8).digest()
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(int.from_bytes(key, "little")))

@@ -1,6 +1,6 @@
-"""Null-text inversion: an unconditional embedding per step, so that guided sampling goes back to the picture.
+"""Null-text inversion: an unconditional embedding per step, so that guided sampling goes back to the image.
 
-Mokady et al., arXiv 2211.09794, section 4.2 and algorithm 1, with the hyper-parameters of the released code. Sampling
+Mokady et al., arXiv 2211.09794, section 4.2 and algorithm 1, with the hyper-parameters of the reference code. Sampling
 with guidance leaves the path that DDIM inversion recorded; step by step, the embedding of the empty text is changed
 until the guided step ends where the recorded path goes on.
 """
@@ -49,7 +49,7 @@ class NullTextSettings:
 class NullTextStep:
     """What one step came to. embedding: [B, T, C]. losses: [B, updates], NaN after the stop, on the CPU.
 
-    denoised: the guided estimate of the picture, [B, C, h, w].
+    denoised: the guided estimate of the image, [B, C, h, w].
     """
 
     embedding: Tensor
@@ -58,7 +58,7 @@ class NullTextStep:
 
 
 def check_null_text(schedule: Schedule, settings: NullTextSettings) -> None:
-    """Raises ValueError for settings that cannot be optimised."""
+    """Raises ValueError for settings that cannot be optimized."""
     if schedule.steps > MOST_STEPS:
         raise ValueError(
             f"The learning rate of null-text inversion falls to 0 at step {MOST_STEPS}, but there are "
@@ -82,14 +82,14 @@ def null_text_steps(
     *,
     found: Tensor | None = None,
 ) -> Iterator[NullTextStep]:
-    """Optimise the embedding of step 0, 1, ..., S-1 and hand out each as soon as it is found.
+    """Optimize the embedding of step 0, 1, ..., S-1 and hand out each as soon as it is found.
 
     conditional: called once per step. unconditional: called up to updates + 1 times per step.
     trajectory: [S+1, B, C, h, w] of a conditional DDIM inversion, noisiest level first.
     start: the embedding of the empty text, [B or 1, T, C]; every later step starts from the one before.
     found: [N, B or 1, T, C], the embeddings of the first N steps where they are known: walked, not handed out.
 
-    Every picture of a batch is optimised and stopped on its own. Autograd must be possible (no inference mode).
+    Every image of a batch is optimized and stopped on its own. Autograd must be possible (no inference mode).
     Raises ValueError when a loss is not a number.
     """
     check_null_text(schedule, settings)
@@ -103,7 +103,7 @@ def null_text_steps(
         if found is not None and i < len(found):
             embedding = found[i].expand(x.shape[0], -1, -1)
         else:
-            embedding, losses = _optimise(guided, trajectory[i + 1], embedding, settings)
+            embedding, losses = _optimize(guided, trajectory[i + 1], embedding, settings)
         with torch.no_grad():
             denoised = guided.denoised(embedding)
             x = guided.arrive(denoised)
@@ -124,7 +124,7 @@ class _GuidedStep:
     guidance: float
 
     def denoised(self, embedding: Tensor) -> Tensor:
-        """The estimate of the picture with guidance."""
+        """The estimate of the image with guidance."""
         away = self.unconditional(self.x, self.sigma, embedding)
         return away + self.guidance * (self.towards - away)
 
@@ -133,14 +133,14 @@ class _GuidedStep:
         return step(self.x, denoised, None, self.schedule, self.i, eta=0.0)
 
 
-def _optimise(
+def _optimize(
     guided: _GuidedStep, target: Tensor, embedding: Tensor, settings: NullTextSettings
 ) -> tuple[Tensor, Tensor]:
     """(embedding [B, T, C], losses [B, updates]) of one step: a new Adam from `embedding` on, until all are done."""
     i = guided.i
     scale = math.hypot(*guided.schedule.pair(i + 1))  # 1 in the papers' scaling, which losses and thresholds have
     trained = embedding.detach().clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([trained], lr=settings.rate(i))
+    optimizer = torch.optim.Adam([trained], lr=settings.rate(i))
     found = trained.detach().clone()
     losses = torch.full((len(target), settings.updates), torch.nan)
     running = torch.ones(len(target), dtype=torch.bool)
@@ -149,7 +149,7 @@ def _optimise(
             error = (guided.arrive(guided.denoised(trained)) - target) / scale
             loss = error.square().flatten(1).mean(dim=1)
             (trained.grad,) = torch.autograd.grad(loss.sum(), trained)
-        optimiser.step()
+        optimizer.step()
         values = loss.detach().float().cpu()
         if not bool(torch.isfinite(values).all()):
             raise ValueError(f"The loss of null-text step {i} is not a number; use less guidance, or fewer updates.")

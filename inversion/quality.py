@@ -1,4 +1,4 @@
-"""How well an inversion reconstructs its picture."""
+"""How well an inversion reconstructs its image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def psnr(a: Tensor, b: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, one per picture: -10*log10(mean squared error). Infinite for equal pictures.
+    """Peak signal-to-noise ratio in dB, one per image: -10*log10(mean squared error). Infinite for equal images.
 
     a, b: images in 0..1, [B, ...], of the same shape. Returns float64 [B].
     """

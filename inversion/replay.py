@@ -1,4 +1,4 @@
-"""Sampling with stored noise maps: the way back from an inversion to its picture, or to another one."""
+"""Sampling with stored noise maps: the way back from an inversion to its image, or to another one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The noise levels of a run, and what they mean for the model: x = a*x0 + b*eps.
 
-Sampling code is written on the pair (a, b) alone, so that eps, v and flow models share it. `x` is in the host's
+Sampling code is written on the pair (a, b) alone, so that eps, v and flow models share it. `x` is in ComfyUI's
 scaling (x0 + sigma*eps, or (1 - sigma)*x0 + sigma*eps for flow models). The papers write x_t = x / sqrt(1 + sigma^2)
 with alpha_bar = 1 / (1 + sigma^2); every step formula used here is the same in both scalings (see `step.py`).
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SAME_LEVEL = 1e-3
+SIGMA_RTOL = 1e-3
 """Relative distance of two sigmas that are one level: more than single precision moves them, less than a step."""
 
 SMALLEST_SD_SIGMA = math.sqrt(0.00085 / 0.99915)
@@ -27,7 +27,7 @@ class Schedule:
 
     sigmas: S+1 noise levels, strictly decreasing. The last one is 0.0, or > 0 when the run stops part of the way.
     flow: False for eps and v models, x = x0 + sigma*eps; True for flow models, x = (1 - sigma)*x0 + sigma*eps.
-    finest: the smallest sigma that the model was trained on. A run that ends at 0 takes the finished picture for a
+    finest: the smallest sigma that the model was trained on. A run that ends at 0 takes the finished image for a
         sample of this level, as diffusers does with set_alpha_to_one=False; otherwise the last step has no variance
         and edit-friendly inversion (arXiv 2304.06140) could not store a noise map for it.
 
@@ -70,14 +70,14 @@ class Schedule:
         return len(self.sigmas) - 1
 
     @property
-    def ends_at_picture(self) -> bool:
-        """True when the last level is the finished picture (sigma 0), False for a run that stops part of the way."""
+    def ends_at_image(self) -> bool:
+        """True when the last level is the finished image (sigma 0), False for a run that stops part of the way."""
         return self.sigmas[-1] == 0
 
     def pair(self, i: int) -> tuple[float, float]:
         """(a, b) of level i in 0..S, with x = a*x0 + b*eps, in double precision.
 
-        The finished picture stands at level s0 = finest, in the papers' scaling: (1, s0) / sqrt(1 + s0^2) is
+        The finished image stands at level s0 = finest, in the papers' scaling: (1, s0) / sqrt(1 + s0^2) is
         (sqrt(alpha_bar[0]), sqrt(1 - alpha_bar[0])). Where the last step already starts below that level, s0 is
         half of its variance, so that every step goes down.
         """
@@ -105,25 +105,25 @@ class Schedule:
         return Schedule(self.sigmas[start:], self.flow, self.finest)
 
     def index_of(self, sigma: float) -> int | None:
-        """Which level this sigma is, the picture's own included, or None between levels."""
-        return level_at(self.sigmas, sigma)
+        """Which level this sigma is, the image's own included, or None between levels."""
+        return sigma_index(self.sigmas, sigma)
 
 
-def level_at(sigmas: Sequence[float], sigma: float) -> int | None:
+def sigma_index(sigmas: Sequence[float], sigma: float) -> int | None:
     """Which of these levels a sigma is, or None between them."""
-    level = nearest_level(sigmas, sigma)
-    return level if abs(sigmas[level] - sigma) <= SAME_LEVEL * abs(sigma) else None
+    level = nearest_sigma_index(sigmas, sigma)
+    return level if abs(sigmas[level] - sigma) <= SIGMA_RTOL * abs(sigma) else None
 
 
 def step_at(sigmas: Sequence[float], sigma: float) -> int:
     """The step at these noise levels that an evaluation at a sigma belongs to: of the levels at or above it the lowest;
     the highest for a sigma above all of them."""
     highest = max(range(len(sigmas)), key=lambda i: sigmas[i])
-    above = [i for i in range(len(sigmas)) if sigmas[i] >= sigma * (1 - SAME_LEVEL)]
+    above = [i for i in range(len(sigmas)) if sigmas[i] >= sigma * (1 - SIGMA_RTOL)]
     return min(above, key=lambda i: sigmas[i], default=highest)
 
 
-def nearest_level(sigmas: Sequence[float], sigma: float) -> int:
+def nearest_sigma_index(sigmas: Sequence[float], sigma: float) -> int:
     """Which of these levels is nearest to a sigma."""
     return min(range(len(sigmas)), key=lambda i: abs(sigmas[i] - sigma))
 

@@ -34,7 +34,7 @@ def step_coefficients(schedule: Schedule, i: int, eta: float) -> tuple[float, fl
         var = b'^2 * (a'^2*b^2 - a^2*b'^2) / (a'^2*b^2) = b'^2 * (1 - (a*b' / (a'*b))^2)
 
     The bracket depends on the ratios b/a alone, so it is the same in any scaling of either level; and a', direction
-    and noise all grow with the scale of level i+1, as x_next does. So this one form serves the host's scaling.
+    and noise all grow with the scale of level i+1, as x_next does. So this one form serves ComfyUI's scaling.
     """
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie in 0..1, but is {eta}.")

@@ -9,17 +9,17 @@ from typing import Any
 from torch import Tensor
 
 from ..storage import fields, tensor_file
-from ..storage.fit import named
+from ..storage.atomic_write import atomic_write
 from ..storage.schema import ANY_NUMBERS, TensorRule
-from ..storage.tensor_file import Kind
-from ..storage.whole_file import write_whole
+from ..storage.state_dict import strip_prefix
+from ..storage.tensor_file import FileFormat
 from .conditioning import LIST_OF_TENSORS, from_file, to_file
-from .record import Inversion
 from .schedule import Schedule
+from .types import Inversion
 
 MOST_LEVELS = 10_000
 CONDITIONING = "conditioning."
-KIND = Kind(
+KIND = FileFormat(
     "inversion",
     "Save Inversion",
     "appearance_transfer.inversion",
@@ -74,7 +74,7 @@ def encode(inversion: Inversion) -> bytes:
 
 def save(inversion: Inversion, path: str | os.PathLike[str]) -> None:
     """Write an inversion. The file appears complete or not at all. Raises ValueError as `encode`."""
-    write_whole(Path(path), encode(inversion))
+    atomic_write(Path(path), encode(inversion))
 
 
 def load(path: str | os.PathLike[str]) -> Inversion:
@@ -114,7 +114,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Inversion:
         seed=header["seed"],
         method=header["method"],
         fingerprint=header["fingerprint"],
-        conditioning=from_file(named(tensors, CONDITIONING), header["conditioning"]),
+        conditioning=from_file(strip_prefix(tensors, CONDITIONING), header["conditioning"]),
         null_text=tensors.get("null_text"),
         null_text_losses=tensors.get("null_text_losses"),
     )

@@ -1,4 +1,4 @@
-"""What people see: one file per family of nodes, and the extension that lists them for the host."""
+"""What people see: one file per family of nodes, and the extension that lists them for ComfyUI."""
 
 import logging
 
@@ -31,9 +31,9 @@ class AppearanceTransfer(ComfyExtension):
     """All nodes of the pack."""
 
     async def on_load(self) -> None:
-        from ..host.telling import tell_on_nodes
+        from ..host.runtime.progress_text import attach_node_text
 
-        tell_on_nodes(logging.getLogger("appearance_transfer"))
+        attach_node_text(logging.getLogger("appearance_transfer"))
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         families = (

@@ -1,4 +1,4 @@
-"""Nodes that decide how the output looks at other pictures."""
+"""Nodes that decide how the output looks at other images."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from .sockets import CATEGORY, Appearance, Correspondence, Inversion
 
 FAMILY = f"{CATEGORY}/attention"
-RELEASED, PAPER, OFF = "released code", "paper", "off"
+REFERENCE_CODE, PAPER, OFF = "reference code", "paper", "off"
 RECORDED, REPLAYED = "recorded", "replayed"
 SELF_ATTENTION, DIFT = "self-attention", "dift"
 FEATURE, KEYS_AND_VALUES, VALUES = "feature", "kv", "v"
@@ -24,7 +24,7 @@ class WeighAppearance(io.ComfyNode):
             description="Says how strongly an appearance is used, and which region of the output it paints.",
             search_aliases=["regional appearance", "reference weight", "mask reference"],
             inputs=[
-                Inversion.Input("inversion", tooltip="The inverted appearance picture."),
+                Inversion.Input("inversion", tooltip="The inverted appearance image."),
                 io.Float.Input(
                     "weight", default=1.0, min=0.0, max=10.0, step=0.05,
                     tooltip="Share against other appearances; alone, 1 is full and 0 is off.",
@@ -35,7 +35,7 @@ class WeighAppearance(io.ComfyNode):
                 ),
                 io.Mask.Input(
                     "appearance_mask", optional=True,
-                    tooltip="Region of the appearance picture to match within, for Semantic Rearrangement.",
+                    tooltip="Region of the appearance image to match within, for Semantic Rearrangement.",
                 ),
                 Correspondence.Input(
                     "correspondence", optional=True,
@@ -51,7 +51,7 @@ class WeighAppearance(io.ComfyNode):
 
     @classmethod
     def execute(cls, inversion, weight, mask=None, appearance_mask=None, correspondence=None) -> io.NodeOutput:
-        from ..host.no_effect import weighed
+        from ..host.transfer.no_effect import weighed
 
         return io.NodeOutput(weighed(inversion, weight, mask, appearance_mask, correspondence))
 
@@ -63,23 +63,23 @@ class CrossImageAttention(io.ComfyNode):
             node_id="AppearanceTransfer_CrossImageAttention",
             display_name="Cross-Image Attention",
             category=FAMILY,
-            description="Lets the output look at other pictures: their colours and textures land on matching parts.",
+            description="Lets the output look at other images: their colors and textures land on matching parts.",
             search_aliases=[
                 "style transfer", "appearance transfer", "texture transfer", "reference", "recolor", "shared attention",
             ],
             inputs=[
-                *_pictures(),
+                *_images(),
                 io.Float.Input(
                     "strength", default=1.0, min=0.0, max=1.0, step=0.01,
                     tooltip="Share of the attention that goes to the references; 0 changes nothing.",
                 ),
                 io.Float.Input(
                     "contrast", default=1.67, min=0.0, max=5.0, step=0.01,
-                    tooltip="Sharpens what each place looks at; 1 changes nothing.",
+                    tooltip="Sharpens what each position looks at; 1 changes nothing.",
                 ),
                 io.Combo.Input(
-                    "contrast_rule", options=[RELEASED, PAPER, OFF], default=RELEASED,
-                    tooltip="Released code clips the sharpened map, the paper does not; off ignores contrast.",
+                    "contrast_rule", options=[REFERENCE_CODE, PAPER, OFF], default=REFERENCE_CODE,
+                    tooltip="Reference code clips the sharpened map, the paper does not; off ignores contrast.",
                 ),
                 *_steps(fine_last=90),
             ],
@@ -92,12 +92,12 @@ class CrossImageAttention(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, appearances, strength, contrast, contrast_rule, structure=None, **steps) -> io.NodeOutput:
-        from ..host.transfer import Settings, transfer_appearance
+        from ..host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
 
-        settings = Settings(
+        settings = CrossImageSettings(
             strength=strength,
             contrast=1.0 if contrast_rule == OFF else contrast,
-            clip=contrast_rule == RELEASED,
+            clip=contrast_rule == REFERENCE_CODE,
             **_when(**steps),
         )
         return io.NodeOutput(transfer_appearance(model, _weighed(appearances), structure, settings))
@@ -110,13 +110,13 @@ class SemanticRearrangement(io.ComfyNode):
             node_id="AppearanceTransfer_SemanticRearrangement",
             display_name="Semantic Rearrangement",
             category=FAMILY,
-            description="Gives each place of the output the features of its one best match in another picture.",
+            description="Gives each position of the output the features of its one best match in another image.",
             search_aliases=[
                 "eye-for-an-eye", "appearance transfer", "style transfer", "texture transfer", "reference",
                 "semantic correspondence", "feature injection", "matching",
             ],
             inputs=[
-                *_pictures(),
+                *_images(),
                 io.Float.Input(
                     "strength", default=1.0, min=0.0, max=1.0, step=0.01,
                     tooltip="How far the features go over to the references'; 0 changes nothing.",
@@ -131,7 +131,7 @@ class SemanticRearrangement(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "structure_rule", options=[OFFICIAL, BOTH], default=OFFICIAL, advanced=True,
-                    tooltip="Hold the shape without the text only, as the released code does, or in both branches.",
+                    tooltip="Hold the shape without the text only, as the reference code does, or in both branches.",
                 ),
                 *_steps(fine_last=70),
             ],
@@ -146,7 +146,7 @@ class SemanticRearrangement(io.ComfyNode):
     def execute(
         cls, model, appearances, strength, match_source, inject, structure_rule, structure=None, **steps
     ) -> io.NodeOutput:
-        from ..host.rearrangement import RearrangementSettings, rearrange_appearance
+        from ..host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
 
         settings = RearrangementSettings(
             strength=strength,
@@ -158,11 +158,11 @@ class SemanticRearrangement(io.ComfyNode):
         return io.NodeOutput(rearrange_appearance(model, _weighed(appearances), structure, settings))
 
 
-def _pictures() -> list[io.Input]:
-    """The inputs of a node that lets a model look at pictures."""
+def _images() -> list[io.Input]:
+    """The inputs of a node that lets a model look at images."""
     appearance = io.MultiType.Input(
         "appearance", [Inversion, Appearance],
-        tooltip="An inverted appearance picture, or one with a weight and a mask.",
+        tooltip="An inverted appearance image, or one with a weight and a mask.",
     )  # fmt: skip
     return [
         io.Model.Input(
@@ -175,13 +175,13 @@ def _pictures() -> list[io.Input]:
         ),
         Inversion.Input(
             "structure", optional=True,
-            tooltip="The inverted structure picture; some early steps look at it to hold the shape.",
+            tooltip="The inverted structure image; some early steps look at it to hold the shape.",
         ),
     ]  # fmt: skip
 
 
 def _steps(fine_last: int) -> list[io.Input]:
-    """The dials that say when, and where the references stand then."""
+    """The parameters that say when, and where the references stand then."""
     return [
         io.Int.Input(
             "fine_first", default=11, min=0, max=1000, advanced=True,
@@ -209,7 +209,7 @@ def _steps(fine_last: int) -> list[io.Input]:
         ),
         io.Combo.Input(
             "references", options=[RECORDED, REPLAYED], default=RECORDED, advanced=True,
-            tooltip="Recorded is true to the pictures and cheaper; replayed drifts, as the released code does.",
+            tooltip="Recorded is true to the images and cheaper; replayed drifts, as the reference code does.",
         ),
     ]  # fmt: skip
 
@@ -231,7 +231,7 @@ def _when(
 
 def _weighed(appearances) -> list:
     """The connected appearances; an inversion alone has weight 1 and no mask."""
-    from ..host.run import Appearance as WeighedAppearance
+    from ..host.transfer.reference_session import Appearance as WeighedAppearance
 
     connected = [entry for entry in appearances.values() if entry is not None]
     return [entry if isinstance(entry, WeighedAppearance) else WeighedAppearance(entry) for entry in connected]

@@ -14,7 +14,7 @@ NO_LPIPS = "(none)"
 class TrainDistilledEditor(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.perceptual import lpips_files
+        from ..host.evaluation.perceptual import lpips_files
 
         return io.Schema(
             node_id="AppearanceTransfer_TrainDistilledEditor",
@@ -26,7 +26,7 @@ class TrainDistilledEditor(io.ComfyNode):
                 io.String.Input("name", default="pairs", tooltip="Name of the collection of Edit-Pair Collector."),
                 io.Combo.Input(
                     "size", options=["64", "128", "256", "512"], default="256",
-                    tooltip="Side of the square pictures that the editor works on, in pixels.",
+                    tooltip="Side of the square images that the editor works on, in pixels.",
                 ),
                 io.Int.Input(
                     "steps", default=10_000, min=1, max=10_000_000,
@@ -51,7 +51,7 @@ class TrainDistilledEditor(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "lpips", options=[NO_LPIPS, *lpips_files()], default=NO_LPIPS,
-                    tooltip="A file of models/lpips that judges how alike pictures look, as in the paper.",
+                    tooltip="A file of models/lpips that judges how alike images look, as in the paper.",
                 ),
                 io.Float.Input(
                     "learning_rate", default=0.001, min=0.00001, max=0.1, step=0.0001, advanced=True,
@@ -85,7 +85,7 @@ class TrainDistilledEditor(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, name, **others) -> str:
         """A collection that has grown is another one. A name from a link is not known here."""
-        from ..host.files import manifest_state
+        from ..host.runtime.files import manifest_state
 
         return manifest_state(name) if name else ""
 
@@ -94,14 +94,14 @@ class TrainDistilledEditor(io.ComfyNode):
         cls, name, size, steps, batch, width, seed, lpips, learning_rate, gan_weight, lpips_weight, l1_weight,
         preview_every, editor=None,
     ) -> io.NodeOutput:  # fmt: skip
-        from ..distillation.architecture import Architecture
-        from ..distillation.losses import Weights
-        from ..distillation.training import Settings
-        from ..host.distilling import train_editor
+        from ..distillation.architecture import EditorConfig
+        from ..distillation.losses import EditorLossWeights
+        from ..distillation.training import EditorTrainingSettings
+        from ..host.editing.distilling import train_editor
         from ..training.loss_plot import loss_plot
 
-        weights = Weights(gan_weight, lpips_weight, l1_weight)
-        settings = Settings(Architecture(int(size), width), weights, batch, learning_rate, seed)
+        weights = EditorLossWeights(gan_weight, lpips_weight, l1_weight)
+        settings = EditorTrainingSettings(EditorConfig(int(size), width), weights, batch, learning_rate, seed)
         file = "" if lpips == NO_LPIPS else lpips
         trained = train_editor(name, steps, settings, file, editor, preview_every)
         preview = ui.PreviewImage(trained.sheet, cls=cls).as_dict() | ui.PreviewText(str(trained)).as_dict()
@@ -115,26 +115,26 @@ class ApplyDistilledEditor(io.ComfyNode):
             node_id="AppearanceTransfer_ApplyDistilledEditor",
             display_name="Apply Distilled Editor",
             category=FAMILY,
-            description="Edits pictures with a distilled editor, in one pass each.",
+            description="Edits images with a distilled editor, in one pass each.",
             search_aliases=["pix2pix-zero", "fast edit", "apply gan"],
             inputs=[
                 DistilledEditor.Input("editor", tooltip="From Train Distilled Editor or Load Distilled Editor."),
-                io.Image.Input("image", tooltip="Pictures like those it was trained on."),
+                io.Image.Input("image", tooltip="Images like those it was trained on."),
                 io.Int.Input(
                     "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
-                    tooltip="Seed of the noise that decides what the picture leaves open.",
+                    tooltip="Seed of the noise that decides what the image leaves open.",
                 ),
                 io.Float.Input(
                     "variation", default=1.0, min=0.0, max=1.0, step=0.05, advanced=True,
                     tooltip="How far the style is from the mean one: 0 is the mean, 1 is as trained.",
                 ),
             ],
-            outputs=[io.Image.Output("image", tooltip="The edits, at the size of the pictures.")],
+            outputs=[io.Image.Output("image", tooltip="The edits, at the size of the images.")],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, editor, image, seed, variation) -> io.NodeOutput:
-        from ..host.distilling import apply_editor
+        from ..host.editing.distilling import apply_editor
 
         return io.NodeOutput(apply_editor(editor, image, seed, variation))
 
@@ -166,7 +166,7 @@ class SaveDistilledEditor(io.ComfyNode):
     @classmethod
     def execute(cls, editor, name, resumable) -> io.NodeOutput:
         from ..distillation.storage import encode
-        from ..host.files import EDITORS
+        from ..host.runtime.files import EDITORS
 
         path = EDITORS.keep(name, encode(editor, resumable=resumable))
         return io.NodeOutput(editor, ui=ui.PreviewText(f"Saved {path.name}"))
@@ -175,7 +175,7 @@ class SaveDistilledEditor(io.ComfyNode):
 class LoadDistilledEditor(ReadsFile):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.files import EDITORS
+        from ..host.runtime.files import EDITORS
 
         return io.Schema(
             node_id="AppearanceTransfer_LoadDistilledEditor",
@@ -194,7 +194,7 @@ class LoadDistilledEditor(ReadsFile):
 
     @classmethod
     def path(cls, name: str) -> Path:
-        from ..host.files import EDITORS
+        from ..host.runtime.files import EDITORS
 
         return EDITORS.path_to_load(name)
 

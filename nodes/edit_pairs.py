@@ -1,4 +1,4 @@
-"""The node that collects pairs of pictures and their edits, to distil a fast editor from."""
+"""The node that collects pairs of images and their edits, to distil a fast editor from."""
 
 from comfy_api.latest import io, ui
 
@@ -18,7 +18,7 @@ class EditPairCollector(io.ComfyNode):
             search_aliases=["pix2pix-zero", "dataset", "distillation", "training pairs", "paired data"],
             is_output_node=True,
             inputs=[
-                io.Image.Input("before", tooltip="The pictures before the edit."),
+                io.Image.Input("before", tooltip="The images before the edit."),
                 io.Image.Input("after", tooltip="Their edits: as many, in the same order, of the same size."),
                 io.String.Input(
                     "name", default="pairs",
@@ -31,7 +31,7 @@ class EditPairCollector(io.ComfyNode):
                 io.Mask.Input("after_mask", optional=True, tooltip="Where the object is after the edit."),
                 io.ClipVision.Input(
                     "clip_vision", optional=True,
-                    tooltip="The picture half of a CLIP that judges the edit; leave it open to keep any edit.",
+                    tooltip="The image half of a CLIP that judges the edit; leave it open to keep any edit.",
                 ),
                 io.Clip.Input(
                     "clip", optional=True,
@@ -62,8 +62,8 @@ class EditPairCollector(io.ComfyNode):
         cls, before, after, name, text, overlap, gain, before_mask=None, after_mask=None, clip_vision=None, clip=None
     ) -> io.NodeOutput:
         from ..distillation.filters import Thresholds
-        from ..host.clip_agreement import text_judge
-        from ..host.pair_collecting import collect_pairs, masks_of
+        from ..host.editing.pair_collecting import collect_pairs, masks_of
+        from ..host.evaluation.clip_scores import clip_scorer
 
         collected = collect_pairs(
             name,
@@ -71,7 +71,7 @@ class EditPairCollector(io.ComfyNode):
             after,
             Thresholds(overlap, gain),
             masks_of(before_mask, after_mask),
-            text_judge(clip_vision, clip, text),
+            clip_scorer(clip_vision, clip, text),
         )
         return io.NodeOutput(name, collected.total, str(collected), ui=ui.PreviewText(str(collected)))
 

@@ -25,7 +25,7 @@ class MakeEditDirection(io.ComfyNode):
                 io.Clip.Input("clip", tooltip="The CLIP that also encodes the prompt to be moved."),
                 io.String.Input(
                     "source", default="cat", multiline=True,
-                    tooltip="What the picture shows: a word or phrase, or sentences with it, one per line.",
+                    tooltip="What the image shows: a word or phrase, or sentences with it, one per line.",
                 ),
                 io.String.Input(
                     "target", default="dog", multiline=True,
@@ -37,7 +37,7 @@ class MakeEditDirection(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "form", options=["thing", "style"], default="thing",
-                    tooltip="Whether the words name things, or the look of a picture like 'oil painting'.",
+                    tooltip="Whether the words name things, or the look of an image like 'oil painting'.",
                 ),
                 io.Int.Input(
                     "count", default=1000, min=1, max=20000, advanced=True,
@@ -61,7 +61,7 @@ class MakeEditDirection(io.ComfyNode):
 
         from ..editing.direction import direction_between
         from ..editing.sentences import build_bank, parse_bank
-        from ..host.text_encoding import encoder_fingerprint, mean_encodings
+        from ..host.editing.text_encoding import encoder_fingerprint, mean_encodings
 
         if sentences == FROM_WORDS:
             banks = [build_bank(word, count, form=form, seed=seed) for word in (source, target)]
@@ -78,7 +78,7 @@ class MakeEditDirection(io.ComfyNode):
 class LoadSentences(ReadsFile):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.files import text_files
+        from ..host.runtime.files import text_files
 
         return io.Schema(
             node_id="AppearanceTransfer_LoadSentences",
@@ -97,13 +97,13 @@ class LoadSentences(ReadsFile):
 
     @classmethod
     def path(cls, name):
-        from ..host.files import path_of_text
+        from ..host.runtime.files import path_of_text
 
         return path_of_text(name)
 
     @classmethod
     def execute(cls, name) -> io.NodeOutput:
-        from ..host.files import read_text
+        from ..host.runtime.files import read_text
 
         return io.NodeOutput(read_text(cls.path(name)))
 
@@ -118,7 +118,7 @@ class ApplyEditDirection(io.ComfyNode):
             description="Moves a prompt along a direction, so that it speaks of the target in place of the source.",
             search_aliases=["pix2pix-zero", "edit prompt", "embedding arithmetic"],
             inputs=[
-                io.Conditioning.Input("conditioning", tooltip="The prompt of the picture as it is."),
+                io.Conditioning.Input("conditioning", tooltip="The prompt of the image as it is."),
                 EditDirection.Input("direction", tooltip="Where to move it."),
                 io.Float.Input(
                     "strength", default=1.0, min=-10.0, max=10.0, step=0.05,
@@ -134,11 +134,11 @@ class ApplyEditDirection(io.ComfyNode):
 
     @classmethod
     def execute(cls, conditioning, direction, strength, clip=None) -> io.NodeOutput:
-        from ..host.text_encoding import moved, same_encoder
+        from ..host.editing.text_encoding import apply_direction, check_encoder
 
         if clip is not None:
-            same_encoder(direction, clip)
-        return io.NodeOutput(moved(conditioning, direction, strength))
+            check_encoder(direction, clip)
+        return io.NodeOutput(apply_direction(conditioning, direction, strength))
 
 
 class SaveEditDirection(io.ComfyNode):
@@ -148,7 +148,7 @@ class SaveEditDirection(io.ComfyNode):
             node_id="AppearanceTransfer_SaveEditDirection",
             display_name="Save Edit Direction",
             category=FAMILY,
-            description="Writes a direction to output/directions, overwriting nothing, to use it with other pictures.",
+            description="Writes a direction to output/directions, overwriting nothing, to use it with other images.",
             search_aliases=["export direction", "store embedding"],
             is_output_node=True,
             inputs=[
@@ -164,7 +164,7 @@ class SaveEditDirection(io.ComfyNode):
     @classmethod
     def execute(cls, direction, name) -> io.NodeOutput:
         from ..editing.storage import encode
-        from ..host.files import DIRECTIONS
+        from ..host.runtime.files import DIRECTIONS
 
         path = DIRECTIONS.keep(name, encode(direction))
         return io.NodeOutput(direction, ui=ui.PreviewText(f"Saved {path.name}"))
@@ -173,7 +173,7 @@ class SaveEditDirection(io.ComfyNode):
 class LoadEditDirection(ReadsFile):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.files import DIRECTIONS
+        from ..host.runtime.files import DIRECTIONS
 
         return io.Schema(
             node_id="AppearanceTransfer_LoadEditDirection",
@@ -192,7 +192,7 @@ class LoadEditDirection(ReadsFile):
 
     @classmethod
     def path(cls, name):
-        from ..host.files import DIRECTIONS
+        from ..host.runtime.files import DIRECTIONS
 
         return DIRECTIONS.path_to_load(name)
 
@@ -215,8 +215,8 @@ class CrossAttentionGuider(io.ComfyNode):
             description="Text guidance towards an edited prompt that keeps where the original prompt was seen.",
             search_aliases=["pix2pix-zero", "guider", "cfg", "keep structure", "attention guidance", "word swap"],
             inputs=[
-                io.Model.Input("model", tooltip="The checkpoint, not quantised; it must look at its text as SD does."),
-                io.Conditioning.Input("positive", tooltip="The prompt of the picture as it is, as it was inverted."),
+                io.Model.Input("model", tooltip="The checkpoint, not quantized; it must look at its text as SD does."),
+                io.Conditioning.Input("positive", tooltip="The prompt of the image as it is, as it was inverted."),
                 io.Conditioning.Input(
                     "edited", tooltip="That prompt from Apply Edit Direction, or with another word in place of one.",
                 ),
@@ -226,7 +226,7 @@ class CrossAttentionGuider(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "amount", default=0.1, min=0.0, max=10.0, step=0.01,
-                    tooltip="How strongly the structure is kept; 0 is off, 0.1 for pictures, 0.15 for pure noise.",
+                    tooltip="How strongly the structure is kept; 0 is off, 0.1 for images, 0.15 for pure noise.",
                 ),
                 io.Combo.Input(
                     "reference_maps", options=[RECOMPUTE, STORE], default=RECOMPUTE,
@@ -234,7 +234,8 @@ class CrossAttentionGuider(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "carry", options=list(CARRIES), default=CARRIES[0], advanced=True,
-                    tooltip="Which of the moved latents goes on; negative as in the released code, the paper original.",
+                    tooltip="Which of the moved latents goes on; negative as in the reference code, the paper "
+                    "original.",
                 ),
                 io.String.Input(
                     "levels", default="all", advanced=True,
@@ -242,7 +243,7 @@ class CrossAttentionGuider(io.ComfyNode):
                 ),
                 io.Conditioning.Input(
                     "negative", optional=True,
-                    tooltip="Left open it is positive, right for inverted pictures; an empty text for pure noise.",
+                    tooltip="Left open it is positive, right for inverted images; an empty text for pure noise.",
                 ),
             ],
             outputs=[io.Guider.Output(tooltip="For SamplerCustomAdvanced, with a DDIM inversion or with euler.")],
@@ -252,9 +253,9 @@ class CrossAttentionGuider(io.ComfyNode):
     def execute(
         cls, model, positive, edited, cfg, amount, reference_maps, carry, levels, negative=None
     ) -> io.NodeOutput:
-        from ..host.cross_attention_guider import CrossAttentionGuider as Guider
-        from ..host.cross_attention_guider import CrossAttentionSettings
-        from ..host.families import parse_levels
+        from ..host.editing.cross_attention_guider import CrossAttentionGuider as Guider
+        from ..host.editing.cross_attention_guider import CrossAttentionSettings
+        from ..host.models.unet import parse_levels
 
         settings = CrossAttentionSettings(cfg, amount, carry, reference_maps == STORE, parse_levels(levels))
         return io.NodeOutput(Guider(model, positive, edited, negative, settings))

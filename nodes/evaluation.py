@@ -8,16 +8,16 @@ FAMILY = f"{CATEGORY}/evaluation"
 
 
 def report_output() -> io.Output:
-    return io.String.Output("report", tooltip="The number of every picture, and how it was measured.")
+    return io.String.Output("report", tooltip="The number of every image, and how it was measured.")
 
 
 def output_input() -> io.Input:
-    return io.Image.Input("output", tooltip="The pictures to judge.")
+    return io.Image.Input("output", tooltip="The images to judge.")
 
 
 def appearance_input(**options) -> io.Input:
     return io.Image.Input(
-        "appearance", tooltip="Their appearance pictures, or one for all; of any size.", **options
+        "appearance", tooltip="Their appearance images, or one for all; of any size.", **options
     )  # fmt: skip
 
 
@@ -40,10 +40,10 @@ class MaskIoU(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 io.Mask.Input("output", tooltip="Where the object is in the outputs."),
-                io.Mask.Input("structure", tooltip="Where it is in their structure pictures, or one for all."),
+                io.Mask.Input("structure", tooltip="Where it is in their structure images, or one for all."),
             ],
             outputs=[
-                io.Float.Output("iou", tooltip="The mean over the pictures; 1 is the same shape at the same place."),
+                io.Float.Output("iou", tooltip="The mean over the images; 1 is the same shape at the same position."),
                 report_output(),
                 io.Image.Output(
                     "difference",
@@ -54,36 +54,36 @@ class MaskIoU(io.ComfyNode):
 
     @classmethod
     def execute(cls, output, structure) -> io.NodeOutput:
-        from ..host.measuring import mask_overlaps
+        from ..host.evaluation.measures import mask_overlaps
 
         measured, difference = mask_overlaps(output, structure)
-        return told_and_shown(cls, measured, difference)
+        return metric_output(cls, measured, difference)
 
 
-class ColourHistogramDistance(io.ComfyNode):
+class ColorHistogramDistance(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
-            node_id="AppearanceTransfer_ColourHistogramDistance",
-            display_name="Colour Histogram Distance",
+            node_id="AppearanceTransfer_ColorHistogramDistance",
+            display_name="Color Histogram Distance",
             category=FAMILY,
-            description="Measures how far the output's colours are from those of the appearance picture, 0 to 1.",
-            search_aliases=["metric", "color histogram", "rgb-uv", "histogan", "hellinger", "colour similarity"],
+            description="Measures how far the output's colors are from those of the appearance image, 0 to 1.",
+            search_aliases=["metric", "color histogram", "rgb-uv", "histogan", "hellinger", "color similarity"],
             is_output_node=True,
             inputs=[output_input(), appearance_input(), mask_input("output"), mask_input("appearance")],
             outputs=[
-                io.Float.Output("distance", tooltip="The mean over the pictures; 0 is the same colours."),
+                io.Float.Output("distance", tooltip="The mean over the images; 0 is the same colors."),
                 report_output(),
-                io.Image.Output("histograms", tooltip="Colours of the output on the left, of the appearance right."),
+                io.Image.Output("histograms", tooltip="Colors of the output on the left, of the appearance right."),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, output, appearance, output_mask=None, appearance_mask=None) -> io.NodeOutput:
-        from ..host.measuring import colour_histogram_distances
+        from ..host.evaluation.measures import color_histogram_distances
 
-        measured, histograms = colour_histogram_distances(output, appearance, output_mask, appearance_mask)
-        return told_and_shown(cls, measured, histograms)
+        measured, histograms = color_histogram_distances(output, appearance, output_mask, appearance_mask)
+        return metric_output(cls, measured, histograms)
 
 
 class ReconstructionQuality(io.ComfyNode):
@@ -93,7 +93,7 @@ class ReconstructionQuality(io.ComfyNode):
             node_id="AppearanceTransfer_ReconstructionQuality",
             display_name="Reconstruction PSNR/SSIM",
             category=FAMILY,
-            description="Measures how near a picture is to its original, pixel by pixel and by its patterns.",
+            description="Measures how near an image is to its original, pixel by pixel and by its patterns.",
             search_aliases=["metric", "psnr", "ssim", "reconstruction", "fidelity"],
             is_output_node=True,
             inputs=[
@@ -101,36 +101,36 @@ class ReconstructionQuality(io.ComfyNode):
                 io.Image.Input("original", tooltip="What they should be, or one for all; of the same size."),
             ],
             outputs=[
-                io.Float.Output("psnr", tooltip="The mean over the pictures in dB; above 30 is hard to tell apart."),
-                io.Float.Output("ssim", tooltip="The mean over the pictures; 1 is the same picture."),
+                io.Float.Output("psnr", tooltip="The mean over the images in dB; above 30 is hard to tell apart."),
+                io.Float.Output("ssim", tooltip="The mean over the images; 1 is the same image."),
                 report_output(),
-                io.Image.Output("places", tooltip="Where SSIM is lost, from black for nowhere over red to white."),
+                io.Image.Output("positions", tooltip="Where SSIM is lost, from black for nowhere over red to white."),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, output, original) -> io.NodeOutput:
-        from ..host.measuring import reconstruction_quality
+        from ..host.evaluation.measures import reconstruction_quality
 
-        psnr, ssim, places = reconstruction_quality(output, original)
+        psnr, ssim, positions = reconstruction_quality(output, original)
         report = f"{psnr}\n{ssim}"
-        return io.NodeOutput(psnr.mean, ssim.mean, report, places, ui=shown(cls, places, report))
+        return io.NodeOutput(psnr.mean, ssim.mean, report, positions, ui=shown(cls, positions, report))
 
 
-def told(measured) -> io.NodeOutput:
+def text_output(measured) -> io.NodeOutput:
     """The mean and the report, which is also shown on the node."""
     return io.NodeOutput(measured.mean, str(measured), ui=ui.PreviewText(str(measured)))
 
 
-def told_and_shown(cls, measured, picture) -> io.NodeOutput:
-    """The mean, the report and a picture that explains them, which are also shown on the node."""
-    return io.NodeOutput(measured.mean, str(measured), picture, ui=shown(cls, picture, str(measured)))
+def metric_output(cls, measured, image) -> io.NodeOutput:
+    """The mean, the report and an image that explains them, which are also shown on the node."""
+    return io.NodeOutput(measured.mean, str(measured), image, ui=shown(cls, image, str(measured)))
 
 
-def shown(cls, picture, report: str) -> dict:
-    from ..host.previews import enlarged
+def shown(cls, image, report: str) -> dict:
+    from ..host.runtime.previews import enlarged
 
-    return ui.PreviewImage(enlarged(picture), cls=cls).as_dict() | ui.PreviewText(report).as_dict()
+    return ui.PreviewImage(enlarged(image), cls=cls).as_dict() | ui.PreviewText(report).as_dict()
 
 
-NODES = [MaskIoU, ColourHistogramDistance, ReconstructionQuality]
+NODES = [MaskIoU, ColorHistogramDistance, ReconstructionQuality]

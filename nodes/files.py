@@ -1,4 +1,4 @@
-"""What nodes that read a file of the person's have in common."""
+"""What nodes that read a file of the user's have in common."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ NOTHING_SAVED = "(nothing saved yet)"
 
 
 class ReadsFile(io.ComfyNode):
-    """A node whose input `name` is a file; files appear and vanish while the host runs, the schema's list does not."""
+    """A node whose input `name` is a file; files appear and vanish while ComfyUI runs, the schema's list does not."""
 
     path: ClassVar[Callable[[str], Path]]
     """Each such node's own: the file of this name. Raises ValueError where there is none."""
@@ -27,7 +27,7 @@ class ReadsFile(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, name, **others) -> str | float:
-        """The host knows the other inputs by their values; of the file it must be told that it is another."""
+        """ComfyUI knows the other inputs by their values; of the file it must be told that it is another."""
         if name is None:  # from a link: never the same, so the file is read each time
             return float("nan")
         path = cls.path(name)

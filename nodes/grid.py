@@ -1,4 +1,4 @@
-"""Nodes that make a grid of transfers out of as many inversions as there are pictures, and show it."""
+"""Nodes that make a grid of transfers out of as many inversions as there are images, and show it."""
 
 from comfy_api.latest import io, ui
 
@@ -19,11 +19,11 @@ class TransferGrid(io.ComfyNode):
                 _inverted("appearances", "appearance", "that give the looks, one column of the grid each"),
                 io.Mask.Input(
                     "structure_mask", optional=True,
-                    tooltip="One mask for all structures or one for each; the whole picture without it.",
+                    tooltip="One mask for all structures or one for each; the whole image without it.",
                 ),
                 io.Mask.Input(
                     "appearance_mask", optional=True,
-                    tooltip="One mask for all appearances or one for each; the whole picture without it.",
+                    tooltip="One mask for all appearances or one for each; the whole image without it.",
                 ),
             ],
             outputs=[
@@ -41,7 +41,7 @@ class TransferGrid(io.ComfyNode):
 
     @classmethod
     def execute(cls, structures, appearances, structure_mask=None, appearance_mask=None) -> io.NodeOutput:
-        from ..host.conditioning import unpack
+        from ..host.models.conditioning import unpack
         from ..inversion.pairing import every_pair
 
         pairs = every_pair(_connected(structures), _connected(appearances), structure_mask, appearance_mask)
@@ -56,20 +56,20 @@ class DrawGrid(io.ComfyNode):
             node_id="AppearanceTransfer_DrawGrid",
             display_name="Draw Grid",
             category=f"{CATEGORY}/evaluation",
-            description="Shows a grid of transfers as one picture: structures on the left, appearances on top.",
+            description="Shows a grid of transfers as one image: structures on the left, appearances on top.",
             search_aliases=["xy plot", "contact sheet", "image grid"],
             is_output_node=True,
             inputs=[
-                io.Image.Input("structures", tooltip="The structure pictures, from top to bottom."),
-                io.Image.Input("appearances", tooltip="The appearance pictures, from left to right."),
-                io.Image.Input("outputs", tooltip="The pictures of all pairs, as they come out of a Transfer Grid."),
+                io.Image.Input("structures", tooltip="The structure images, from top to bottom."),
+                io.Image.Input("appearances", tooltip="The appearance images, from left to right."),
+                io.Image.Input("outputs", tooltip="The images of all pairs, as they come out of a Transfer Grid."),
                 io.String.Input(
                     "names", default="", multiline=True,
                     tooltip="A name for each appearance, one per line; empty numbers them.",
                 ),
                 io.Int.Input(
                     "tile", default=256, min=32, max=2048, step=8,
-                    tooltip="Width and height in pixels that each picture is fitted into.",
+                    tooltip="Width and height in pixels that each image is fitted into.",
                 ),
             ],
             outputs=[io.Image.Output("grid", tooltip="The whole grid.")],
@@ -77,7 +77,7 @@ class DrawGrid(io.ComfyNode):
 
     @classmethod
     def execute(cls, structures, appearances, outputs, names, tile) -> io.NodeOutput:
-        from ..host.comparing import as_grid
+        from ..host.evaluation.comparison import as_grid
 
         given = [name.strip() for name in names.splitlines() if name.strip()]
         drawn = as_grid(structures, appearances, outputs, given, tile)
@@ -85,11 +85,11 @@ class DrawGrid(io.ComfyNode):
 
 
 def _inverted(name: str, prefix: str, which: str) -> io.Input:
-    """A growing input for inverted pictures."""
-    inversion = Inversion.Input("inversion", tooltip="An inverted picture, or a batch of them.")
+    """A growing input for inverted images."""
+    inversion = Inversion.Input("inversion", tooltip="An inverted image, or a batch of them.")
     return io.Autogrow.Input(
         name, template=io.Autogrow.TemplatePrefix(inversion, prefix=prefix, min=1, max=16),
-        tooltip=f"The inverted pictures {which}; a new input grows below the last one in use.",
+        tooltip=f"The inverted images {which}; a new input grows below the last one in use.",
     )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from .files import ReadsFile
 
 
 def guarded(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
-    """The same node, whose inputs are checked by the types of its sockets before it runs; see host/input_checks.py.
+    """The same node, whose inputs are checked by the types of its sockets before it runs; see
+    host/runtime/input_checks.py.
 
     Masks reach it with a batch dimension, whether they came with one or not.
 
@@ -22,7 +23,7 @@ def guarded(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
 
     @functools.wraps(execute)
     def checked(cls, *args: Any, **inputs: Any) -> io.NodeOutput:
-        from ..host.input_checks import check_inputs, check_names, masks_as_batches
+        from ..host.runtime.input_checks import check_inputs, check_names, masks_as_batches
 
         declared = cls.define_schema().inputs  # anew: lists of files change while ComfyUI runs
         check_names(declared, inputs)

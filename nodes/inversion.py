@@ -1,4 +1,4 @@
-"""Nodes from a picture to the noise that makes it, and for keeping and judging what comes out."""
+"""Nodes from an image to the noise that makes it, and for keeping and judging what comes out."""
 
 from comfy_api.latest import io, ui
 
@@ -16,7 +16,7 @@ def _model_inputs(latent_tooltip: str) -> list[io.Input]:
             tooltip="The checkpoint that will also sample, from before any Cross-Image Attention node.",
         ),
         io.Latent.Input("latent", tooltip=latent_tooltip),
-        io.Conditioning.Input("positive", tooltip="What the picture shows, for example 'a photo of a horse'."),
+        io.Conditioning.Input("positive", tooltip="What the image shows, for example 'a photo of a horse'."),
         io.Conditioning.Input("negative", tooltip="An empty text, as a rule; not used where guidance is 1."),
     ]
 
@@ -28,10 +28,10 @@ class InvertImageDDPM(io.ComfyNode):
             node_id="AppearanceTransfer_InvertImageDDPM",
             display_name="Invert Image (DDPM)",
             category=FAMILY,
-            description="Finds the noise that makes your picture (edit-friendly DDPM), to change it on the way back.",
+            description="Finds the noise that makes your image (edit-friendly DDPM), to change it on the way back.",
             search_aliases=ALIASES,
             inputs=[
-                *_model_inputs("VAE Encode of the picture; a batch is inverted together."),
+                *_model_inputs("VAE Encode of the image; a batch is inverted together."),
                 io.Int.Input(
                     "steps", default=100, min=1, max=1000,
                     tooltip="Steps of the whole schedule; the paper uses 100.",
@@ -47,7 +47,7 @@ class InvertImageDDPM(io.ComfyNode):
                 io.Int.Input(
                     # False: else the page draws a new seed, and so inverts anew, at every queue
                     "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
-                    tooltip="Seed of the noise drawn for each level; any seed reconstructs the picture.",
+                    tooltip="Seed of the noise drawn for each level; any seed reconstructs the image.",
                 ),
                 io.Float.Input(
                     "eta", default=1.0, min=0.01, max=1.0, step=0.01, advanced=True,
@@ -66,7 +66,7 @@ class InvertImageDDPM(io.ComfyNode):
                     tooltip="Another schedule instead of steps and start_at; leave it open for the usual one.",
                 ),
             ],
-            outputs=[Inversion.Output("inversion", tooltip="The picture's latents and noise maps at every level.")],
+            outputs=[Inversion.Output("inversion", tooltip="The image's latents and noise maps at every level.")],
         )  # fmt: skip
 
     @classmethod
@@ -74,8 +74,8 @@ class InvertImageDDPM(io.ComfyNode):
         cls, model, latent, positive, negative, steps, start_at, guidance, seed, eta, keep_last_noise,
         levels_per_forward, sigmas=None,
     ) -> io.NodeOutput:  # fmt: skip
-        from ..host.inverting import invert_with_ddpm
-        from ..host.schedules import schedule_of
+        from ..host.inversion.ddpm_and_ddim import invert_with_ddpm
+        from ..host.models.schedules import schedule_of
 
         schedule = schedule_of(model, steps=steps, start_at=start_at, sigmas=sigmas)
         inversion = invert_with_ddpm(
@@ -100,10 +100,10 @@ class InvertImageDDIM(io.ComfyNode):
             node_id="AppearanceTransfer_InvertImageDDIM",
             display_name="Invert Image (DDIM)",
             category=FAMILY,
-            description="Runs the sampler backwards from picture to noise (DDIM); no noise maps, less exact than DDPM.",
+            description="Runs the sampler backwards from image to noise (DDIM); no noise maps, less exact than DDPM.",
             search_aliases=ALIASES,
             inputs=[
-                *_model_inputs("VAE Encode of the picture; a batch is inverted together."),
+                *_model_inputs("VAE Encode of the image; a batch is inverted together."),
                 io.Int.Input(
                     "steps", default=50, min=1, max=1000,
                     tooltip="Steps of the whole schedule; more is more exact.",
@@ -117,7 +117,7 @@ class InvertImageDDIM(io.ComfyNode):
                     tooltip="Text guidance while inverting; 1 turns it off and is the most exact.",
                 ),
                 io.Combo.Input(
-                    "regularisation", options=["off", "on"], default="off", optional=True,
+                    "regularization", options=["off", "on"], default="off", optional=True,
                     tooltip="Make the noise whiter and so easier to edit (pix2pix-zero); off leaves it as it is found.",
                 ),
                 io.Combo.Input(
@@ -127,7 +127,8 @@ class InvertImageDDIM(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "pair_weight", default=20.0, min=0.0, max=1000.0, step=1.0, optional=True, advanced=True,
-                    tooltip="Weight of the loss on noise whose places are alike; 0 is none, the paper's code has 20.",
+                    tooltip="Weight of the loss on noise whose positions are alike; 0 is none, the paper's code has "
+                    "20.",
                 ),
                 io.Float.Input(
                     "kl_weight", default=20.0, min=0.0, max=1000.0, step=1.0, optional=True, advanced=True,
@@ -144,27 +145,27 @@ class InvertImageDDIM(io.ComfyNode):
                 io.Int.Input(
                     "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
                     optional=True, advanced=True,
-                    tooltip="Seed of the random shifts of the regularisation; not used where it is off.",
+                    tooltip="Seed of the random shifts of the regularization; not used where it is off.",
                 ),
                 io.Sigmas.Input(
                     "sigmas", optional=True,
                     tooltip="Another schedule instead of steps and start_at; leave it open for the usual one.",
                 ),
             ],
-            outputs=[Inversion.Output("inversion", tooltip="The picture's latents at every level.")],
+            outputs=[Inversion.Output("inversion", tooltip="The image's latents at every level.")],
         )  # fmt: skip
 
     @classmethod
     def execute(
-        cls, model, latent, positive, negative, steps, start_at, guidance, regularisation="off",
+        cls, model, latent, positive, negative, steps, start_at, guidance, regularization="off",
         timesteps="consistent", pair_weight=20.0, kl_weight=20.0, rounds=5, pyramid_gain=1.0, seed=42, sigmas=None,
     ) -> io.NodeOutput:  # fmt: skip
-        from ..host.inverting import invert_with_ddim
-        from ..host.schedules import schedule_of
-        from ..inversion.regularise import Regularisation
+        from ..host.inversion.ddpm_and_ddim import invert_with_ddim
+        from ..host.models.schedules import schedule_of
+        from ..inversion.regularize import Regularization
 
         schedule = schedule_of(model, steps=steps, start_at=start_at, sigmas=sigmas)
-        settings = Regularisation(pair_weight, kl_weight, rounds, gain=pyramid_gain, seed=seed)
+        settings = Regularization(pair_weight, kl_weight, rounds, gain=pyramid_gain, seed=seed)
         inversion = invert_with_ddim(
             model,
             latent["samples"],
@@ -173,7 +174,7 @@ class InvertImageDDIM(io.ComfyNode):
             schedule,
             guidance=guidance,
             timesteps=timesteps,
-            regularisation=settings if regularisation == "on" else None,
+            regularization=settings if regularization == "on" else None,
         )
         return io.NodeOutput(inversion)
 
@@ -191,7 +192,8 @@ class SaveInversion(io.ComfyNode):
             inputs=[
                 Inversion.Input("inversion", tooltip="What to keep."),
                 io.String.Input(
-                    "name", default="inversion",
+                    "name",
+                    default="inversion",
                     tooltip="Name of the file; a number and .safetensors are added.",
                 ),
             ],
@@ -200,7 +202,7 @@ class SaveInversion(io.ComfyNode):
 
     @classmethod
     def execute(cls, inversion, name) -> io.NodeOutput:
-        from ..host.files import INVERSIONS
+        from ..host.runtime.files import INVERSIONS
         from ..inversion.storage import encode
 
         path = INVERSIONS.keep(name, encode(inversion))
@@ -210,7 +212,7 @@ class SaveInversion(io.ComfyNode):
 class LoadInversion(ReadsFile):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.files import INVERSIONS
+        from ..host.runtime.files import INVERSIONS
 
         return io.Schema(
             node_id="AppearanceTransfer_LoadInversion",
@@ -220,7 +222,8 @@ class LoadInversion(ReadsFile):
             search_aliases=["import inversion"],
             inputs=[
                 io.Combo.Input(
-                    "name", options=INVERSIONS.names() or [NOTHING_SAVED],
+                    "name",
+                    options=INVERSIONS.names() or [NOTHING_SAVED],
                     tooltip="A file that Save Inversion wrote.",
                 ),
             ],
@@ -229,7 +232,7 @@ class LoadInversion(ReadsFile):
 
     @classmethod
     def path(cls, name):
-        from ..host.files import INVERSIONS
+        from ..host.runtime.files import INVERSIONS
 
         return INVERSIONS.path_to_load(name)
 
@@ -247,35 +250,35 @@ class InversionReport(io.ComfyNode):
             node_id="AppearanceTransfer_InversionReport",
             display_name="Inversion Report",
             category=FAMILY,
-            description="Samples an inversion back into its picture and says how near it comes.",
+            description="Samples an inversion back into its image and says how near it comes.",
             search_aliases=["reconstruction", "psnr", "check inversion"],
             is_output_node=True,
             inputs=[
                 io.Model.Input("model", tooltip="The model the inversion was made with, without patches."),
                 Inversion.Input("inversion", tooltip="The inversion to judge."),
-                io.Vae.Input("vae", tooltip="Decodes both pictures for the comparison."),
+                io.Vae.Input("vae", tooltip="Decodes both images for the comparison."),
             ],
             outputs=[
-                io.Image.Output("reconstruction", tooltip="The picture as it comes back."),
+                io.Image.Output("reconstruction", tooltip="The image as it comes back."),
                 io.Float.Output(
                     "psnr",
                     tooltip="Mean PSNR in dB against the decoded original; above 30 is hard to tell apart.",
                 ),
-                io.String.Output("report", tooltip="The same in words, picture by picture."),
+                io.String.Output("report", tooltip="The same in words, image by image."),
             ],
         )
 
     @classmethod
     def execute(cls, model, inversion, vae) -> io.NodeOutput:
-        from ..host.fingerprint import latent_format_of
-        from ..host.inverting import reconstruct
+        from ..host.inversion.ddpm_and_ddim import reconstruct
+        from ..host.models.fingerprint import latent_format_of
         from ..inversion.loss_curve import draw_losses, losses_in_words
         from ..inversion.quality import psnr
 
         original = vae.decode(latent_format_of(inversion.fingerprint).process_out(inversion.x0))
         reconstruction = vae.decode(reconstruct(model, inversion))
         values = [float(value) for value in psnr(reconstruction, original)]
-        lines = [str(inversion), *(f"picture {i}: {value:.2f} dB" for i, value in enumerate(values))]
+        lines = [str(inversion), *(f"image {i}: {value:.2f} dB" for i, value in enumerate(values))]
         preview = ui.PreviewImage(reconstruction, cls=cls).as_dict()
         if inversion.null_text_losses is not None:
             lines += losses_in_words(inversion.null_text_losses)

@@ -14,12 +14,12 @@ class SelfSegmentation(io.ComfyNode):
             node_id="AppearanceTransfer_SelfSegmentation",
             display_name="Self-Segmentation",
             category=FAMILY,
-            description="Finds an object in an inverted picture by the model's own attention, without other networks.",
+            description="Finds an object in an inverted image by the model's own attention, without other networks.",
             search_aliases=["mask from prompt", "segment", "object mask", "attention mask"],
             inputs=[
                 io.Model.Input("model", tooltip="The model the inversion was made with."),
-                Inversion.Input("inversion", tooltip="The inverted picture to segment."),
-                io.Clip.Input("clip", tooltip="The text encoder of the prompt the picture was inverted with."),
+                Inversion.Input("inversion", tooltip="The inverted image to segment."),
+                io.Clip.Input("clip", tooltip="The text encoder of the prompt the image was inverted with."),
                 io.String.Input(
                     "prompt", default="a photo of a horse",
                     tooltip="The positive text of the inversion, word for word.",
@@ -35,24 +35,24 @@ class SelfSegmentation(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "clusters", default=5, min=2, max=20, advanced=True,
-                    tooltip="Segments the picture is cut into before they are named.",
+                    tooltip="Segments the image is cut into before they are named.",
                 ),
                 io.Float.Input(
                     "factor", default=1.4, min=0.0, max=10.0, step=0.05, advanced=True,
-                    tooltip="How far above the other segments an object must score; lower takes more of the picture.",
+                    tooltip="How far above the other segments an object must score; lower takes more of the image.",
                 ),
             ],
             outputs=[
                 io.Mask.Output(
-                    tooltip="1 on the object, at latent size, one per picture; any other mask can take its place.",
+                    tooltip="1 on the object, at latent size, one per image; any other mask can take its place.",
                 ),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, model, inversion, clip, prompt, noun, other_nouns, step, clusters, factor) -> io.NodeOutput:
-        from ..host.previews import enlarged
-        from ..host.segmenting import segment
+        from ..host.matching.segmentation import segment
+        from ..host.runtime.previews import enlarged
 
         mask = segment(model, inversion, clip, prompt, noun, other_nouns, step=step, clusters=clusters, factor=factor)
         return io.NodeOutput(mask, ui=ui.PreviewMask(enlarged(mask), cls=cls))
@@ -65,12 +65,12 @@ class WordAttentionMap(io.ComfyNode):
             node_id="AppearanceTransfer_WordAttentionMap",
             display_name="Word Attention Map",
             category=FAMILY,
-            description="Shows where the model sees a word of the prompt in an inverted picture, as a mask.",
+            description="Shows where the model sees a word of the prompt in an inverted image, as a mask.",
             search_aliases=["cross attention map", "mask from word", "local blend", "token heatmap", "daam"],
             inputs=[
                 io.Model.Input("model", tooltip="The model the inversion was made with."),
-                Inversion.Input("inversion", tooltip="The inverted picture to look at."),
-                io.Clip.Input("clip", tooltip="The text encoder of the prompt the picture was inverted with."),
+                Inversion.Input("inversion", tooltip="The inverted image to look at."),
+                io.Clip.Input("clip", tooltip="The text encoder of the prompt the image was inverted with."),
                 io.String.Input(
                     "prompt", default="a photo of a horse",
                     tooltip="The positive text of the inversion, word for word.",
@@ -78,11 +78,11 @@ class WordAttentionMap(io.ComfyNode):
                 io.String.Input("word", default="horse", tooltip="A word of the prompt, or a few words in a row."),
                 io.Float.Input(
                     "threshold", default=0.3, min=0.0, max=0.99, step=0.01,
-                    tooltip="Share of the strongest place from which on a place counts; 0 gives a soft mask.",
+                    tooltip="Share of the strongest position from which on a position counts; 0 gives a soft mask.",
                 ),
                 io.Combo.Input(
                     "level", options=["1", "2", "4", "8"], default="4",
-                    tooltip="How many times smaller than the latent the maps are; 4 is 1/32 of the picture.",
+                    tooltip="How many times smaller than the latent the maps are; 4 is 1/32 of the image.",
                 ),
                 io.Int.Input(
                     "step", default=12, min=0, max=1000, advanced=True,
@@ -95,15 +95,15 @@ class WordAttentionMap(io.ComfyNode):
             ],
             outputs=[
                 io.Mask.Output(
-                    tooltip="Where the word is seen, at latent size, one per picture; any other mask can replace it.",
+                    tooltip="Where the word is seen, at latent size, one per image; any other mask can replace it.",
                 ),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, model, inversion, clip, prompt, word, threshold, level, step, accumulate) -> io.NodeOutput:
-        from ..host.previews import enlarged
-        from ..host.segmenting import mask_of_word
+        from ..host.matching.segmentation import mask_of_word
+        from ..host.runtime.previews import enlarged
 
         mask = mask_of_word(
             model, inversion, clip, prompt, word,
@@ -119,28 +119,28 @@ class ShowAttentionMatches(io.ComfyNode):
             node_id="AppearanceTransfer_ShowAttentionMatches",
             display_name="Show Attention Matches",
             category=FAMILY,
-            description="Shows which part of the appearance paints which part of the picture, before you sample.",
+            description="Shows which part of the appearance paints which part of the image, before you sample.",
             search_aliases=["correspondence", "match map", "attention map", "why does nothing happen"],
             is_output_node=True,
             inputs=[
                 io.Model.Input("model", tooltip="The model both inversions were made with."),
-                Inversion.Input("structure", tooltip="The inverted structure picture: its places ask."),
-                Inversion.Input("appearance", tooltip="The inverted appearance picture: its places answer."),
-                io.Image.Input("image", tooltip="The appearance picture itself, whose pieces are shown."),
+                Inversion.Input("structure", tooltip="The inverted structure image: its positions ask."),
+                Inversion.Input("appearance", tooltip="The inverted appearance image: its positions answer."),
+                io.Image.Input("image", tooltip="The appearance image itself, whose pieces are shown."),
                 io.Int.Input(
                     "step", default=60, min=0, max=1000, advanced=True,
                     tooltip="Executed step whose attention is read; late steps are clear, early ones scattered.",
                 ),
             ],
             outputs=[
-                io.Image.Output(tooltip="Every place of the structure, filled with the piece it looks at most."),
-                io.Mask.Output(tooltip="How decided each place is: 0 looks everywhere, 1 at one place only."),
+                io.Image.Output(tooltip="Every position of the structure, filled with the piece it looks at most."),
+                io.Mask.Output(tooltip="How decided each position is: 0 looks everywhere, 1 at one position only."),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, model, structure, appearance, image, step) -> io.NodeOutput:
-        from ..host.matching import paint_with_matches
+        from ..host.matching.attention_matches import paint_with_matches
 
         painted, decided = paint_with_matches(model, structure, appearance, image, step)
         return io.NodeOutput(painted, decided, ui=ui.PreviewImage(painted, cls=cls))

@@ -1,4 +1,4 @@
-"""Nodes that find which place matches which, show it, and use it."""
+"""Nodes that find which position matches which, show it, and use it."""
 
 from comfy_api.latest import io, ui
 
@@ -13,7 +13,7 @@ class MatchFeatures(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         def regions(which: str) -> io.Autogrow.Input:
-            mask = io.Mask.Input("region", tooltip=f"A region of the {which}, for the same input of the other picture.")
+            mask = io.Mask.Input("region", tooltip=f"A region of the {which}, for the same input of the other image.")
             return io.Autogrow.Input(
                 f"{which}_regions",
                 template=io.Autogrow.TemplatePrefix(mask, prefix=f"{which}_region", min=0, max=MOST_REGIONS),
@@ -24,17 +24,18 @@ class MatchFeatures(io.ComfyNode):
             node_id="AppearanceTransfer_MatchFeatures",
             display_name="Match Features",
             category=FAMILY,
-            description="Finds for every place of the structure the place of the appearance that it looks like.",
+            description="Finds for every position of the structure the position of the appearance that it looks like.",
             search_aliases=[
-                "correspondence", "nearest neighbour", "dense matching", "keypoints", "forced match", "point pairs",
+                "correspondence", "nearest neighbor", "dense matching", "keypoints", "forced match", "point pairs",
             ],
             is_output_node=True,
             inputs=[
-                Features.Input("structure", tooltip="Features of the picture whose places ask."),
-                Features.Input("appearance", tooltip="Features of the picture whose places answer; the same kind."),
+                Features.Input("structure", tooltip="Features of the image whose positions ask."),
+                Features.Input("appearance", tooltip="Features of the image whose positions answer; the same kind."),
                 io.Combo.Input(
                     "method", options=["nearest", "mutual", "soft"], default="nearest",
-                    tooltip="The most similar place, only pairs that choose each other, or a mix of several places.",
+                    tooltip="The most similar position, only pairs that choose each other, or a mix of several "
+                    "positions.",
                 ),
                 io.Float.Input(
                     "floor", default=-1.0, min=-1.0, max=1.0, step=0.01,
@@ -50,11 +51,11 @@ class MatchFeatures(io.ComfyNode):
                 ),
                 io.Image.Input(
                     "structure_image", optional=True,
-                    tooltip="The structure picture, to see and correct matches on the node; it changes none by itself.",
+                    tooltip="The structure image, to see and correct matches on the node; it changes none by itself.",
                 ),
                 io.Image.Input(
                     "appearance_image", optional=True,
-                    tooltip="The appearance picture, shown beside the structure; connect both or none.",
+                    tooltip="The appearance image, shown beside the structure; connect both or none.",
                 ),
                 io.String.Input(
                     "structure_points", default="", multiline=True,
@@ -66,21 +67,22 @@ class MatchFeatures(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "radius", default=0.05, min=0.0, max=1.0, step=0.01,
-                    tooltip="How far around a given point goes along, as a part of the width; 0: its own place only.",
+                    tooltip="How far around a given point goes along, as a part of the width; 0: its own position "
+                    "only.",
                 ),
                 regions("structure"),
                 regions("appearance"),
                 io.Float.Input(
                     "temperature", default=0.05, min=0.001, max=10.0, step=0.005, advanced=True,
-                    tooltip="How widely soft matches spread; lower comes nearer to the most similar place alone.",
+                    tooltip="How widely soft matches spread; lower comes nearer to the most similar position alone.",
                 ),
                 io.Int.Input(
                     "candidates", default=8, min=1, max=64, advanced=True,
-                    tooltip="Places that a soft match mixes; 1 takes the most similar place alone.",
+                    tooltip="Positions that a soft match mixes; 1 takes the most similar position alone.",
                 ),
             ],
             outputs=[
-                Correspondence.Output("matches", tooltip="The match of every place, to draw, warp or transfer by."),
+                Correspondence.Output("matches", tooltip="The match of every position, to draw, warp or transfer by."),
                 io.Mask.Output(
                     "confidence", display_name="confidence",
                     tooltip="How far to trust each match at the structure's size: 0 none, 1 certain.",
@@ -96,8 +98,8 @@ class MatchFeatures(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         from ..correspondence.points import force_pairs, parse_points
         from ..correspondence.regions import paired
-        from ..host.matching import confidence_mask, match_features
-        from ..host.point_pairs import point_pairs_view
+        from ..host.matching.attention_matches import confidence_mask, match_features
+        from ..host.matching.point_pairs import point_pairs_view
 
         ours = parse_points(structure_points, "structure_points")
         theirs = parse_points(appearance_points, "appearance_points")
@@ -130,12 +132,12 @@ class MirrorToMatch(io.ComfyNode):
             search_aliases=["flip", "pose alignment", "facing", "left right", "orientation"],
             inputs=[
                 io.Model.Input("model", tooltip="SD1.x, SD2.x or SDXL; its features decide."),
-                io.Vae.Input("vae", tooltip="Encodes the pictures."),
+                io.Vae.Input("vae", tooltip="Encodes the images."),
                 io.Conditioning.Input(
-                    "positive", tooltip="What both pictures show, for example 'a photo of an animal'; or an empty text."
+                    "positive", tooltip="What both images show, for example 'a photo of an animal'; or an empty text."
                 ),
-                io.Image.Input("structure", tooltip="The picture that stays as it is."),
-                io.Image.Input("appearance", tooltip="The picture that is mirrored where that fits better."),
+                io.Image.Input("structure", tooltip="The image that stays as it is."),
+                io.Image.Input("appearance", tooltip="The image that is mirrored where that fits better."),
                 io.Combo.Input(
                     "preset", options=["semantic", "geometric", "pocket"], default="semantic",
                     tooltip="As in DIFT Features: semantic for parts of objects, pocket for the pocket checkpoint.",
@@ -147,15 +149,15 @@ class MirrorToMatch(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "ensemble", default=2, min=1, max=64, advanced=True,
-                    tooltip="Noisy looks at each picture whose mean is taken; more are surer and take longer.",
+                    tooltip="Noisy looks at each image whose mean is taken; more are surer and take longer.",
                 ),
                 io.Mask.Input(
                     "structure_mask", optional=True,
-                    tooltip="Where the object is in the structure; the whole picture without a mask.",
+                    tooltip="Where the object is in the structure; the whole image without a mask.",
                 ),
                 io.Mask.Input(
                     "appearance_mask", optional=True,
-                    tooltip="Where the object is in the appearance; the whole picture without a mask.",
+                    tooltip="Where the object is in the appearance; the whole image without a mask.",
                 ),
             ],
             outputs=[
@@ -173,14 +175,14 @@ class MirrorToMatch(io.ComfyNode):
         structure_mask=None, appearance_mask=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..correspondence.dift import PRESETS, DiftSettings
-        from ..host.mirroring import mirror_to_match
+        from ..host.matching.mirroring import mirror_to_match
 
         settings = DiftSettings(**PRESETS[preset], ensemble=ensemble, seed=seed)
-        pictures, mask = mirror_to_match(
+        images, mask = mirror_to_match(
             model, vae, positive, structure, appearance, settings,
             structure_mask=structure_mask, appearance_mask=appearance_mask,
         )  # fmt: skip
-        return io.NodeOutput(pictures, mask, ui=ui.PreviewImage(pictures[..., :3], cls=cls))
+        return io.NodeOutput(images, mask, ui=ui.PreviewImage(images[..., :3], cls=cls))
 
 
 class DrawMatches(io.ComfyNode):
@@ -190,12 +192,12 @@ class DrawMatches(io.ComfyNode):
             node_id="AppearanceTransfer_DrawMatches",
             display_name="Draw Matches",
             category=FAMILY,
-            description="Shows both pictures side by side, with places that match in one colour and joined by lines.",
+            description="Shows both images side by side, with positions that match in one color and joined by lines.",
             search_aliases=["correspondence", "visualize matches", "show matches", "keypoints"],
             is_output_node=True,
             inputs=[
-                io.Image.Input("structure", tooltip="The structure picture that was matched."),
-                io.Image.Input("appearance", tooltip="The appearance picture that was matched."),
+                io.Image.Input("structure", tooltip="The structure image that was matched."),
+                io.Image.Input("appearance", tooltip="The appearance image that was matched."),
                 Correspondence.Input("matches", tooltip="The matches to draw."),
                 io.Int.Input(
                     "lines", default=12, min=0, max=200,
@@ -226,7 +228,7 @@ class DrawMatches(io.ComfyNode):
 class WarpByMatches(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        carried = io.MatchType.Template("carried", [io.Image, io.Mask, io.Latent])
+        warped = io.MatchType.Template("carried", [io.Image, io.Mask, io.Latent])
         return io.Schema(
             node_id="AppearanceTransfer_WarpByMatches",
             display_name="Warp by Matches",
@@ -235,18 +237,18 @@ class WarpByMatches(io.ComfyNode):
             search_aliases=["warp", "correspondence", "label transfer", "mask transfer", "edit propagation"],
             inputs=[
                 io.MatchType.Input(
-                    "values", template=carried,
+                    "values", template=warped,
                     tooltip="Image, mask or latent of the appearance at any size.",
                 ),
-                Correspondence.Input("matches", tooltip="Where each place of the structure finds its value."),
+                Correspondence.Input("matches", tooltip="Where each position of the structure finds its value."),
                 io.MatchType.Input(
-                    "fallback", template=carried, optional=True,
+                    "fallback", template=warped, optional=True,
                     tooltip="The same kind, over the structure: shown where nothing matches; 0 without it.",
                 ),
             ],
             outputs=[
                 io.MatchType.Output(
-                    template=carried, id="warped", display_name="warped",
+                    template=warped, id="warped", display_name="warped",
                     tooltip="The same kind as the values, over the structure; at the fallback's size, if there is one.",
                 ),
             ],
@@ -254,7 +256,7 @@ class WarpByMatches(io.ComfyNode):
 
     @classmethod
     def execute(cls, values, matches, fallback=None) -> io.NodeOutput:
-        from ..host.matching import warp_by_matches
+        from ..host.matching.attention_matches import warp_by_matches
 
         return io.NodeOutput(warp_by_matches(values, matches, fallback))
 
@@ -273,7 +275,7 @@ class PCK(io.ComfyNode):
                 Correspondence.Input("matches", tooltip="The matches to measure."),
                 io.String.Input(
                     "structure_points", default="", multiline=True,
-                    tooltip="Keypoints of the structure: x, y in pixels per line, an empty line before a new picture.",
+                    tooltip="Keypoints of the structure: x, y in pixels per line, an empty line before a new image.",
                 ),
                 io.String.Input(
                     "appearance_points", default="", multiline=True,
@@ -285,7 +287,7 @@ class PCK(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "reference", options=[BBOX, IMAGE], default=BBOX,
-                    tooltip="The longer side of the object's box in the appearance, or of the whole picture.",
+                    tooltip="The longer side of the object's box in the appearance, or of the whole image.",
                 ),
                 io.Mask.Input(
                     "appearance_mask", optional=True,
@@ -295,11 +297,11 @@ class PCK(io.ComfyNode):
             outputs=[
                 io.Float.Output(
                     "per_image", display_name="per image",
-                    tooltip="Mean over pictures of the share of keypoints found, 0 to 1.",
+                    tooltip="Mean over images of the share of keypoints found, 0 to 1.",
                 ),
                 io.Float.Output(
                     "per_point", display_name="per point",
-                    tooltip="Share of all keypoints of all pictures found, 0 to 1.",
+                    tooltip="Share of all keypoints of all images found, 0 to 1.",
                 ),
                 io.String.Output("report", display_name="report", tooltip="What became of each keypoint."),
             ],
@@ -314,7 +316,7 @@ class PCK(io.ComfyNode):
 
         ours = parse_point_lists(structure_points, "structure_points")
         theirs = parse_point_lists(appearance_points, "appearance_points")
-        sizes = reference_sizes(matches, theirs, appearance_mask, whole_picture=reference == IMAGE)
+        sizes = reference_sizes(matches, theirs, appearance_mask, whole_image=reference == IMAGE)
         per_image, per_point, report = summary(find_keypoints(matches, ours, theirs, sizes, alpha))
         return io.NodeOutput(per_image, per_point, report, ui=ui.PreviewText(report))
 

@@ -23,10 +23,10 @@ class NullTextInversion(io.ComfyNode):
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="The checkpoint that will also sample: without patches, not quantised.",
+                    tooltip="The checkpoint that will also sample: without patches, not quantized.",
                 ),
-                io.Latent.Input("latent", tooltip="VAE Encode of the picture; a batch is inverted together."),
-                io.Conditioning.Input("positive", tooltip="What the picture shows, for example 'a photo of a horse'."),
+                io.Latent.Input("latent", tooltip="VAE Encode of the image; a batch is inverted together."),
+                io.Conditioning.Input("positive", tooltip="What the image shows, for example 'a photo of a horse'."),
                 io.Conditioning.Input("negative", tooltip="The text to train from; an empty text, as a rule."),
                 io.Int.Input(
                     "steps", default=50, min=1, max=100,
@@ -46,7 +46,7 @@ class NullTextInversion(io.ComfyNode):
                 ),
                 Inversion.Input(
                     "continue_from", optional=True,
-                    tooltip="What a cancelled run has kept, with all else as it was; start anew without it.",
+                    tooltip="What a canceled run has kept, with all else as it was; start anew without it.",
                 ),
                 io.Sigmas.Input(
                     "sigmas", optional=True,
@@ -54,7 +54,7 @@ class NullTextInversion(io.ComfyNode):
                 ),
             ],
             outputs=[
-                Inversion.Output("inversion", tooltip="The picture's latents and an unconditional embedding per step."),
+                Inversion.Output("inversion", tooltip="The image's latents and an unconditional embedding per step."),
                 io.Image.Output("loss_curve", tooltip="How far each step was off before and after its training."),
             ],
         )  # fmt: skip
@@ -64,8 +64,8 @@ class NullTextInversion(io.ComfyNode):
         cls, model, latent, positive, negative, steps, guidance, keep_unfinished, updates, continue_from=None,
         sigmas=None,
     ) -> io.NodeOutput:  # fmt: skip
-        from ..host.null_text_inverting import invert_with_null_text
-        from ..host.schedules import schedule_of
+        from ..host.inversion.null_text import invert_with_null_text
+        from ..host.models.schedules import schedule_of
         from ..inversion.loss_curve import draw_losses, losses_in_words
         from ..inversion.null_text import NullTextSettings
 
@@ -86,12 +86,12 @@ class NullTextInversion(io.ComfyNode):
 
 
 def _keep(unfinished) -> None:
-    from ..host.files import INVERSIONS
+    from ..host.runtime.files import INVERSIONS
     from ..inversion.storage import encode
 
     try:
         path = INVERSIONS.keep("unfinished_null_text", encode(unfinished))
-    except (OSError, ValueError) as reason:  # what ended the optimisation must not be hidden by this
+    except (OSError, ValueError) as reason:  # what ended the optimization must not be hidden by this
         log.warning("The finished steps of null-text inversion are lost: %s", reason)
         return
     log.warning(
@@ -115,7 +115,7 @@ class NullTextGuider(io.ComfyNode):
                 io.Model.Input("model", tooltip="The model of the inversion, or a patched clone of it."),
                 io.Conditioning.Input(
                     "positive",
-                    tooltip="The text of the inversion to get the picture back, another one to edit it.",
+                    tooltip="The text of the inversion to get the image back, another one to edit it.",
                 ),
                 Inversion.Input("inversion", tooltip="The output of Null-Text Inversion."),
                 io.Float.Input(
@@ -128,7 +128,7 @@ class NullTextGuider(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, positive, inversion, cfg) -> io.NodeOutput:
-        from ..host.null_text import NullTextGuider as Guider
+        from ..host.inversion.null_text_guider import NullTextGuider as Guider
 
         return io.NodeOutput(Guider(model, positive, inversion, cfg))
 

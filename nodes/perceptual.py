@@ -1,10 +1,10 @@
-"""Nodes that measure pictures through a network that was trained for something else: LPIPS and Gram matrices."""
+"""Nodes that measure images through a network that was trained for something else: LPIPS and Gram matrices."""
 
 from pathlib import Path
 
 from comfy_api.latest import io
 
-from .evaluation import FAMILY, appearance_input, output_input, report_output, told, told_and_shown
+from .evaluation import FAMILY, appearance_input, metric_output, output_input, report_output, text_output
 from .files import ReadsFile
 from .sockets import PerceptualNetwork
 
@@ -14,13 +14,13 @@ NO_WEIGHTS = "(no weights in models/lpips)"
 class LoadPerceptualNetwork(ReadsFile):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.perceptual import lpips_files
+        from ..host.evaluation.perceptual import lpips_files
 
         return io.Schema(
             node_id="AppearanceTransfer_LoadPerceptualNetwork",
             display_name="Load Perceptual Network",
             category=FAMILY,
-            description="Loads LPIPS, or VGG alone, from models/lpips and checks it, to measure pictures with.",
+            description="Loads LPIPS, or VGG alone, from models/lpips and checks it, to measure images with.",
             search_aliases=["lpips", "vgg", "vgg16", "vgg19", "alexnet", "perceptual loss"],
             inputs=[
                 io.Combo.Input(
@@ -33,13 +33,13 @@ class LoadPerceptualNetwork(ReadsFile):
 
     @classmethod
     def path(cls, name: str) -> Path:
-        from ..host.perceptual import lpips_path
+        from ..host.evaluation.perceptual import lpips_path
 
         return lpips_path(name)
 
     @classmethod
     def execute(cls, name) -> io.NodeOutput:
-        from ..host.perceptual import load_perceptual_network
+        from ..host.evaluation.perceptual import load_perceptual_network
 
         return io.NodeOutput(load_perceptual_network(name))
 
@@ -51,21 +51,21 @@ class GramDistance(io.ComfyNode):
             node_id="AppearanceTransfer_GramDistance",
             display_name="Gram Distance",
             category=FAMILY,
-            description="Measures how far the output's textures are from those of the appearance picture.",
+            description="Measures how far the output's textures are from those of the appearance image.",
             search_aliases=["metric", "gram matrix", "vgg", "style loss", "texture similarity"],
             is_output_node=True,
             inputs=[_network_input(), output_input(), appearance_input()],
             outputs=[
-                io.Float.Output("distance", tooltip="The mean over the pictures; 0 is the same textures."),
+                io.Float.Output("distance", tooltip="The mean over the images; 0 is the same textures."),
                 report_output(),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, network, output, appearance) -> io.NodeOutput:
-        from ..host.measuring import gram_distances
+        from ..host.evaluation.measures import gram_distances
 
-        return told(gram_distances(network, output, appearance))
+        return text_output(gram_distances(network, output, appearance))
 
 
 class BackgroundLPIPS(io.ComfyNode):
@@ -88,18 +88,18 @@ class BackgroundLPIPS(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Float.Output("lpips", tooltip="The mean over the pictures; 0 is the same background."),
+                io.Float.Output("lpips", tooltip="The mean over the images; 0 is the same background."),
                 report_output(),
-                io.Image.Output("places", tooltip="Where they differ, from black for nothing over red to white."),
+                io.Image.Output("positions", tooltip="Where they differ, from black for nothing over red to white."),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, network, output, structure, mask=None) -> io.NodeOutput:
-        from ..host.measuring import background_lpips_of
+        from ..host.evaluation.measures import background_lpips_of
 
-        measured, places = background_lpips_of(network, output, structure, mask)
-        return told_and_shown(cls, measured, places)
+        measured, positions = background_lpips_of(network, output, structure, mask)
+        return metric_output(cls, measured, positions)
 
 
 def _network_input() -> io.Input:

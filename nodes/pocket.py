@@ -18,7 +18,7 @@ class LoadPocketCheckpoint(io.ComfyNode):
             node_id="AppearanceTransfer_LoadPocketCheckpoint",
             display_name="Load Pocket Checkpoint",
             category=FAMILY,
-            description="A tiny diffusion model of toy animals to try workflows with; not for real pictures.",
+            description="A tiny diffusion model of toy animals to try workflows with; not for real images.",
             search_aliases=["toy checkpoint", "test model", "pocket"],
             inputs=[
                 io.Combo.Input(
@@ -35,7 +35,7 @@ class LoadPocketCheckpoint(io.ComfyNode):
 
     @classmethod
     def execute(cls, precision) -> io.NodeOutput:
-        from ..host.pocket_checkpoint import load_pocket_checkpoint
+        from ..host.models.pocket_checkpoint import load_pocket_checkpoint
 
         return io.NodeOutput(*load_pocket_checkpoint(precision))
 
@@ -50,11 +50,11 @@ class PocketScene(io.ComfyNode):
             display_name="Pocket Scene",
             category=FAMILY,
             description="Renders a toy animal with everything that is true about it: mask, parts, caption.",
-            search_aliases=["toy scene", "test picture", "pocket"],
+            search_aliases=["toy scene", "test image", "pocket"],
             inputs=[
                 io.Int.Input(
                     "seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=io.ControlAfterGenerate.fixed,
-                    tooltip="Which animal; the same seed is always the same picture.",
+                    tooltip="Which animal; the same seed is always the same image.",
                 ),
                 io.Combo.Input("species", options=[ANY, *SPECIES], default=ANY, tooltip="Fix the species, or any."),
                 io.Combo.Input("coat", options=[ANY, *COATS], default=ANY, tooltip="Fix the coat, or any."),
@@ -68,9 +68,9 @@ class PocketScene(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(tooltip="The picture."),
+                io.Image.Output(tooltip="The image."),
                 io.Mask.Output(tooltip="1 on the animal."),
-                io.Image.Output(id="parts", display_name="parts", tooltip="Its parts, a colour each."),
+                io.Image.Output(id="parts", display_name="parts", tooltip="Its parts, a color each."),
                 io.String.Output(
                     id="caption", display_name="caption",
                     tooltip="A sentence that the pocket text encoder understands.",
@@ -81,7 +81,7 @@ class PocketScene(io.ComfyNode):
     @classmethod
     def execute(cls, seed, species, coat, view, size) -> io.NodeOutput:
         from ..pocket.captions import caption
-        from ..pocket.part_picture import part_picture
+        from ..pocket.part_image import part_image
         from ..pocket.render import render
         from ..pocket.scene import VIEWS, random_scene
 
@@ -92,7 +92,7 @@ class PocketScene(io.ComfyNode):
             view=None if view == ANY else VIEWS.index(view),
         )
         rendering = render([scene], size)
-        return io.NodeOutput(rendering.image, rendering.mask, part_picture(rendering.parts), caption(scene))
+        return io.NodeOutput(rendering.image, rendering.mask, part_image(rendering.parts), caption(scene))
 
 
 NODES = [LoadPocketCheckpoint, PocketScene]

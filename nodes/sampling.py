@@ -14,10 +14,10 @@ class ResumeFromInversion(io.ComfyNode):
             node_id="AppearanceTransfer_ResumeFromInversion",
             display_name="Resume from Inversion",
             category=FAMILY,
-            description="All that SamplerCustomAdvanced needs to start from an inverted picture along its noise maps.",
+            description="All that SamplerCustomAdvanced needs to start from an inverted image along its noise maps.",
             search_aliases=["replay inversion", "unsampler", "noise maps", "denoise from inversion"],
             inputs=[
-                Inversion.Input("inversion", tooltip="The inverted structure picture: the output takes its shape."),
+                Inversion.Input("inversion", tooltip="The inverted structure image: the output takes its shape."),
                 io.LatentOperation.Input(
                     "between_steps", optional=True,
                     tooltip="Applied to the latent after each step, for example AdaIN; nothing without it.",
@@ -26,8 +26,8 @@ class ResumeFromInversion(io.ComfyNode):
             outputs=[
                 io.Noise.Output(tooltip="No extra noise: the latent already carries it."),
                 io.Sampler.Output(tooltip="Replays the noise maps; works with any guider."),
-                io.Sigmas.Output(tooltip="The levels the picture was inverted at."),
-                io.Latent.Output(tooltip="The inverted picture at the first level."),
+                io.Sigmas.Output(tooltip="The levels the image was inverted at."),
+                io.Latent.Output(tooltip="The inverted image at the first level."),
             ],
         )  # fmt: skip
 
@@ -35,9 +35,9 @@ class ResumeFromInversion(io.ComfyNode):
     def execute(cls, inversion, between_steps=None) -> io.NodeOutput:
         from comfy_extras.nodes_custom_sampler import Noise_EmptyNoise
 
-        from ..host.fingerprint import latent_format_of
-        from ..host.sampler import NoiseMapSampler
-        from ..host.schedules import sigmas_tensor
+        from ..host.models.fingerprint import latent_format_of
+        from ..host.models.schedules import sigmas_tensor
+        from ..host.transfer.noise_map_sampler import NoiseMapSampler
 
         latent = latent_format_of(inversion.fingerprint).process_out(inversion.start)
         sampler = NoiseMapSampler(inversion, between_steps)
@@ -51,7 +51,7 @@ class AppearanceGuider(io.ComfyNode):
             node_id="AppearanceTransfer_AppearanceGuider",
             display_name="Appearance Guider",
             category=FAMILY,
-            description="Pushes each step away from the picture without the transfer, towards the one with it.",
+            description="Pushes each step away from the image without the transfer, towards the one with it.",
             search_aliases=["appearance guidance", "cfg", "guider", "style strength"],
             inputs=[
                 io.Model.Input("model", tooltip="The output of Cross-Image Attention."),
@@ -92,8 +92,8 @@ class AppearanceGuider(io.ComfyNode):
         cls, model, positive, scale, text_guidance, end_scale, first_step, last_step, negative=None
     ) -> io.NodeOutput:
         from ..attention.windows import Window
-        from ..host.guider import AppearanceGuider as Guider
-        from ..host.guider import GuidanceSettings
+        from ..host.transfer.appearance_guider import AppearanceGuider as Guider
+        from ..host.transfer.appearance_guider import GuidanceSettings
 
         if text_guidance != 1.0 and negative is None:
             raise ValueError(
@@ -111,10 +111,10 @@ class AdaIN(io.ComfyNode):
             node_id="AppearanceTransfer_AdaIN",
             display_name="AdaIN",
             category=FAMILY,
-            description="Gives the output the overall colours of the appearance (mean and spread of the latent).",
+            description="Gives the output the overall colors of the appearance (mean and spread of the latent).",
             search_aliases=["color match", "recolor", "statistics", "normalization"],
             inputs=[
-                Inversion.Input("appearance", tooltip="The inverted appearance picture whose statistics are taken."),
+                Inversion.Input("appearance", tooltip="The inverted appearance image whose statistics are taken."),
                 io.Mask.Input(
                     "content_mask", optional=True,
                     tooltip="Where the output is changed; everywhere without it.",
@@ -134,7 +134,7 @@ class AdaIN(io.ComfyNode):
             ],
             outputs=[
                 io.LatentOperation.Output(
-                    tooltip="For Resume from Inversion, or for the host's Apply Latent Operation on a finished latent.",
+                    tooltip="For Resume from Inversion, or for ComfyUI's Apply Latent Operation on a finished latent.",
                 ),
             ],
         )  # fmt: skip
@@ -142,7 +142,7 @@ class AdaIN(io.ComfyNode):
     @classmethod
     def execute(cls, appearance, first_step, last_step, content_mask=None, style_mask=None) -> io.NodeOutput:
         from ..attention.windows import Window
-        from ..host.latent_operations import AdaINOperation
+        from ..host.transfer.adain_operation import AdaINOperation
 
         return io.NodeOutput(AdaINOperation(appearance, content_mask, style_mask, Window(first_step, last_step)))
 
@@ -161,14 +161,14 @@ class LatentDeviation(io.ComfyNode):
             ],
             inputs=[
                 Inversion.Input(
-                    "structure", tooltip="The inverted structure picture, the same as for Resume from Inversion.",
+                    "structure", tooltip="The inverted structure image, the same as for Resume from Inversion.",
                 ),
                 Inversion.Input(
-                    "appearance", tooltip="The inverted appearance picture, by the same model.",
+                    "appearance", tooltip="The inverted appearance image, by the same model.",
                 ),
                 io.Combo.Input(
                     "matching", options=["progressive", "initial", "none"],
-                    tooltip="Match anew at every step, match the pictures once, or lay one over the other as it is.",
+                    tooltip="Match anew at every step, match the images once, or lay one over the other as it is.",
                 ),
                 io.Float.Input(
                     "delta", default=0.6, min=0.0, max=1.0, step=0.05,
@@ -184,7 +184,7 @@ class LatentDeviation(io.ComfyNode):
                 ),
                 io.Mask.Input(
                     "mask", optional=True,
-                    tooltip="Where the output deviates, grey is in part; everywhere without it.",
+                    tooltip="Where the output deviates, gray is in part; everywhere without it.",
                 ),
                 io.Mask.Input(
                     "appearance_mask", optional=True,
@@ -231,11 +231,11 @@ class LatentDeviation(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         from ..attention.windows import Window
         from ..correspondence.dift import DiftSettings
-        from ..guidance.deviation import Mixing
-        from ..host.deviation import DeviationSampler, DeviationSettings
+        from ..guidance.deviation import DeviationParams
+        from ..host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 
         settings = DeviationSettings(
-            mixing=Mixing(delta, keep_latent, keep_noise),
+            mixing=DeviationParams(delta, keep_latent, keep_noise),
             window=Window(first_step, last_step),
             matching=matching,
             dift=DiftSettings(timestep=timestep, up_block=up_block, ensemble=ensemble, seed=seed),

@@ -1,4 +1,4 @@
-"""Nodes around DINO's vision transformers: what they see in a picture, and what of the picture it holds."""
+"""Nodes around DINO's vision transformers: what they see in an image, and what of the image it holds."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def _layer_input() -> io.Input:
 class LoadDINOViT(ReadsFile):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.dino import PRECISIONS, dino_files
+        from ..host.vit.dino import PRECISIONS, dino_files
 
         return io.Schema(
             node_id="AppearanceTransfer_LoadDINOViT",
@@ -48,13 +48,13 @@ class LoadDINOViT(ReadsFile):
 
     @classmethod
     def path(cls, name: str) -> Path:
-        from ..host.dino import dino_path
+        from ..host.vit.dino import dino_path
 
         return dino_path(name)
 
     @classmethod
     def execute(cls, name, precision) -> io.NodeOutput:
-        from ..host.dino import load_managed_vit
+        from ..host.vit.dino import load_managed_vit
 
         return io.NodeOutput(load_managed_vit(name, precision))
 
@@ -66,23 +66,23 @@ class DINOFeatures(io.ComfyNode):
             node_id="AppearanceTransfer_DINOFeatures",
             display_name="DINO Features",
             category=f"{CATEGORY}/matching",
-            description="What a ViT knows of every place of a picture, to find the same part in another picture.",
+            description="What a ViT knows of every position of an image, to find the same part in another image.",
             search_aliases=["vit features", "correspondence", "semantic matching", "dinov2"],
             inputs=[
                 _vit_input(),
-                io.Image.Input("image", tooltip="The picture; a batch gives features of each."),
+                io.Image.Input("image", tooltip="The image; a batch gives features of each."),
                 io.Combo.Input(
                     "facet", options=["keys", "queries", "values", "tokens"], default="keys",
                     tooltip="What is taken of every patch; keys as a rule, tokens with DINOv2.",
                 ),
                 io.Int.Input(
                     "resolution", default=224, min=32, max=2048,
-                    tooltip="Shorter side in pixels at which the ViT sees the picture; more gives a finer grid.",
+                    tooltip="Shorter side in pixels at which the ViT sees the image; more gives a finer grid.",
                 ),
                 _layer_input(),
                 io.Boolean.Input(
                     "antialias", default=False, advanced=True,
-                    tooltip="Smooth the picture when it is shrunk; off, as in Splice's released code.",
+                    tooltip="Smooth the image when it is shrunk; off, as in Splice's reference code.",
                 ),
             ],
             outputs=[Features.Output("features", tooltip="For Match Features.")],
@@ -90,7 +90,7 @@ class DINOFeatures(io.ComfyNode):
 
     @classmethod
     def execute(cls, vit, image, facet, resolution, layer, antialias) -> io.NodeOutput:
-        from ..host.vit_looks import dino_features
+        from ..host.vit.dino_features import dino_features
 
         features = dino_features(vit, image, facet=facet, layer=layer, short=resolution, antialias=antialias)
         return io.NodeOutput(features)
@@ -103,18 +103,18 @@ class InvertViTFeature(io.ComfyNode):
             node_id="AppearanceTransfer_InvertViTFeature",
             display_name="Invert ViT Feature",
             category=FAMILY,
-            description="Paints a picture from a ViT's feature alone, which shows what the feature holds of yours.",
-            search_aliases=["deep image prior", "feature visualisation", "dino"],
+            description="Paints an image from a ViT's feature alone, which shows what the feature holds of yours.",
+            search_aliases=["deep image prior", "feature visualization", "dino"],
             inputs=[
                 _vit_input(),
-                io.Image.Input("image", tooltip="The picture whose feature is taken."),
+                io.Image.Input("image", tooltip="The image whose feature is taken."),
                 io.Combo.Input(
                     "feature", options=["keys", "CLS"], default="keys",
-                    tooltip="Keys hold structure and look of every place; CLS holds the look of the whole.",
+                    tooltip="Keys hold structure and look of every position; CLS holds the look of the whole.",
                 ),
                 io.Int.Input(
                     "steps", default=20000, min=1, max=100000,
-                    tooltip="Steps of optimisation; the paper's code takes 20000, fewer give a rougher picture.",
+                    tooltip="Steps of optimization; the paper's code takes 20000, fewer give a rougher image.",
                 ),
                 io.Int.Input(
                     # False: else the page draws a new seed, and so paints anew, at every queue
@@ -142,7 +142,7 @@ class InvertViTFeature(io.ComfyNode):
 
     @classmethod
     def execute(cls, vit, image, feature, steps, seed, layer, learning_rate, preview_every) -> io.NodeOutput:
-        from ..host.feature_inverting import invert_feature
+        from ..host.vit.feature_inversion import invert_feature
 
         painted, losses = invert_feature(
             vit,
@@ -164,10 +164,10 @@ class ShowKeySelfSimilarity(io.ComfyNode):
             node_id="AppearanceTransfer_ShowKeySelfSimilarity",
             display_name="Show Key Self-Similarity",
             category=FAMILY,
-            description="Paints places alike that a ViT takes for alike: the structure that Splice keeps.",
+            description="Paints positions alike that a ViT takes for alike: the structure that Splice keeps.",
             search_aliases=["pca", "dino", "structure", "segmentation"],
             is_output_node=True,
-            inputs=[_vit_input(), io.Image.Input("image", tooltip="The picture to look at."), _layer_input()],
+            inputs=[_vit_input(), io.Image.Input("image", tooltip="The image to look at."), _layer_input()],
             outputs=[
                 io.Image.Output(
                     tooltip="Three principal components as red, green and blue; only likeness means anything.",
@@ -177,7 +177,7 @@ class ShowKeySelfSimilarity(io.ComfyNode):
 
     @classmethod
     def execute(cls, vit, image, layer) -> io.NodeOutput:
-        from ..host.vit_looks import key_self_similarity
+        from ..host.vit.dino_features import key_self_similarity
 
         shown = key_self_similarity(vit, image, layer)
         return io.NodeOutput(shown, ui=ui.PreviewImage(shown, cls=cls))
@@ -190,13 +190,13 @@ class StructureDistance(io.ComfyNode):
             node_id="AppearanceTransfer_StructureDistance",
             display_name="Structure Distance",
             category=f"{CATEGORY}/evaluation",
-            description="Measures how far the structure of the output is from that of the structure picture.",
+            description="Measures how far the structure of the output is from that of the structure image.",
             search_aliases=["metric", "dino", "self-similarity", "structure preservation"],
             is_output_node=True,
             inputs=[
                 _vit_input(),
-                io.Image.Input("output", tooltip="The pictures to judge."),
-                io.Image.Input("structure", tooltip="Their structure pictures, or one for all; of the same shape."),
+                io.Image.Input("output", tooltip="The images to judge."),
+                io.Image.Input("structure", tooltip="Their structure images, or one for all; of the same shape."),
                 io.Combo.Input(
                     "resizing", options=["pillow", "tensor"], default="pillow",
                     tooltip="Pillow gives numbers to compare with papers; tensor is what Splice's loss sees.",
@@ -204,14 +204,14 @@ class StructureDistance(io.ComfyNode):
                 _layer_input(),
             ],
             outputs=[
-                io.Float.Output("distance", tooltip="The mean over the pictures; 0 is the same structure."),
-                io.String.Output("report", tooltip="The distance of every picture, and how it was measured."),
+                io.Float.Output("distance", tooltip="The mean over the images; 0 is the same structure."),
+                io.String.Output("report", tooltip="The distance of every image, and how it was measured."),
             ],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, vit, output, structure, resizing, layer) -> io.NodeOutput:
-        from ..host.vit_looks import structure_distances
+        from ..host.vit.dino_features import structure_distances
 
         measured = structure_distances(vit, output, structure, layer=layer, resizing=resizing)
         return io.NodeOutput(measured.mean, str(measured), ui=ui.PreviewText(str(measured)))

@@ -1,4 +1,4 @@
-"""Nodes that train a generator on one pair of pictures (Splice), keep it, and apply it to other pictures."""
+"""Nodes that train a generator on one pair of images (Splice), keep it, and apply it to other images."""
 
 from pathlib import Path
 
@@ -17,21 +17,21 @@ class TrainSplice(io.ComfyNode):
             node_id="AppearanceTransfer_TrainSplice",
             display_name="Train Splice",
             category=FAMILY,
-            description="Trains a generator that repaints the structure picture in the look of the appearance picture.",
+            description="Trains a generator that repaints the structure image in the look of the appearance image.",
             search_aliases=[
                 "splice", "splicing vit", "dino", "appearance transfer", "style transfer", "texture transfer",
             ],
             inputs=[
-                io.Image.Input("structure", tooltip="The picture that gives the shape, from 64 px on."),
-                io.Image.Input("appearance", tooltip="The picture that gives the look, from 64 px on, of any size."),
+                io.Image.Input("structure", tooltip="The image that gives the shape, from 64 px on."),
+                io.Image.Input("appearance", tooltip="The image that gives the look, from 64 px on, of any size."),
                 DinoVit.Input("vit", tooltip="From Load DINO ViT; the paper uses ViT-B/8 in fp32."),
                 io.Int.Input(
                     "steps", default=2000, min=1, max=100_000,
-                    tooltip="Steps to take now; the paper takes 2000, the released code 10000.",
+                    tooltip="Steps to take now; the paper takes 2000, the reference code 10000.",
                 ),
                 io.Int.Input(
                     "resolution", default=512, min=0, max=4096,
-                    tooltip="Shorter side of both pictures while training, in pixels; 0 leaves them as they are.",
+                    tooltip="Shorter side of both images while training, in pixels; 0 leaves them as they are.",
                 ),
                 io.Int.Input(
                     # False: else the page draws a new seed, and so trains anew, at every queue
@@ -44,7 +44,7 @@ class TrainSplice(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "appearance_weight", default=10.0, min=0.0, max=1000.0, step=0.1, advanced=True,
-                    tooltip="Weight of the look of the whole picture ([CLS] token); 0 leaves it out.",
+                    tooltip="Weight of the look of the whole image ([CLS] token); 0 leaves it out.",
                 ),
                 io.Float.Input(
                     "structure_weight", default=1.0, min=0.0, max=1000.0, step=0.1, advanced=True,
@@ -52,7 +52,7 @@ class TrainSplice(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "identity_weight", default=1.0, min=0.0, max=1000.0, step=0.1, advanced=True,
-                    tooltip="Weight of leaving the appearance picture as it is; 0 leaves it out.",
+                    tooltip="Weight of leaving the appearance image as it is; 0 leaves it out.",
                 ),
                 io.Float.Input(
                     "learning_rate", default=0.002, min=0.00001, max=0.1, step=0.0001, advanced=True,
@@ -64,7 +64,7 @@ class TrainSplice(io.ComfyNode):
                 ),
                 io.Boolean.Input(
                     "antialias", default=False, advanced=True,
-                    tooltip="Smooth what the ViT is shown when it is shrunk; off, as in the released code.",
+                    tooltip="Smooth what the ViT is shown when it is shrunk; off, as in the reference code.",
                 ),
                 io.Boolean.Input(
                     "checkpointing", default=False, advanced=True,
@@ -76,8 +76,8 @@ class TrainSplice(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("image", tooltip="The structure picture in the look of the appearance."),
-                SpliceGenerator.Output("generator", tooltip="To save, to apply to more pictures, or to train further."),
+                io.Image.Output("image", tooltip="The structure image in the look of the appearance."),
+                SpliceGenerator.Output("generator", tooltip="To save, to apply to more images, or to train further."),
                 io.Image.Output("losses", tooltip="Every loss over the steps, on a logarithmic scale."),
                 io.String.Output("report", tooltip="Steps, settings, time and losses in words."),
             ],
@@ -88,24 +88,24 @@ class TrainSplice(io.ComfyNode):
         cls, structure, appearance, vit, steps, resolution, seed, appearance_weight, structure_weight, identity_weight,
         learning_rate, layer, antialias, checkpointing, preview_every, generator=None,
     ) -> io.NodeOutput:  # fmt: skip
-        from ..host.splice_training import View, train_splice
-        from ..splice.losses import Weights
-        from ..splice.training import Settings
+        from ..host.vit.splice_training import View, train_splice
+        from ..splice.losses import SpliceLossWeights
+        from ..splice.training import SpliceSettings
         from ..training.loss_plot import loss_plot
 
-        weights = Weights(appearance_weight, structure_weight, identity_weight)
+        weights = SpliceLossWeights(appearance_weight, structure_weight, identity_weight)
         trained = train_splice(
             vit,
             structure,
             appearance,
             steps,
-            Settings(weights, learning_rate, seed),
+            SpliceSettings(weights, learning_rate, seed),
             View(resolution, layer, antialias, checkpointing),
             generator,
             preview_every,
         )
-        preview = ui.PreviewImage(trained.picture, cls=cls).as_dict() | ui.PreviewText(str(trained)).as_dict()
-        return io.NodeOutput(trained.picture, trained.generator, loss_plot(trained.reports), str(trained), ui=preview)
+        preview = ui.PreviewImage(trained.image, cls=cls).as_dict() | ui.PreviewText(str(trained)).as_dict()
+        return io.NodeOutput(trained.image, trained.generator, loss_plot(trained.reports), str(trained), ui=preview)
 
 
 class ApplySpliceGenerator(io.ComfyNode):
@@ -115,18 +115,18 @@ class ApplySpliceGenerator(io.ComfyNode):
             node_id="AppearanceTransfer_ApplySpliceGenerator",
             display_name="Apply Splice Generator",
             category=FAMILY,
-            description="Repaints pictures with a trained generator, in one pass each and at any size.",
+            description="Repaints images with a trained generator, in one pass each and at any size.",
             search_aliases=["splice", "apply generator"],
             inputs=[
                 SpliceGenerator.Input("generator", tooltip="From Train Splice or Load Splice Generator."),
-                io.Image.Input("image", tooltip="Pictures like the structure it was trained on, from 64 px on."),
+                io.Image.Input("image", tooltip="Images like the structure it was trained on, from 64 px on."),
             ],
-            outputs=[io.Image.Output("image", tooltip="The pictures in the learned look, at their own size.")],
+            outputs=[io.Image.Output("image", tooltip="The images in the learned look, at their own size.")],
         )
 
     @classmethod
     def execute(cls, generator, image) -> io.NodeOutput:
-        from ..host.splice_training import apply_generator
+        from ..host.vit.splice_training import apply_generator
 
         return io.NodeOutput(apply_generator(generator, image))
 
@@ -157,7 +157,7 @@ class SaveSpliceGenerator(io.ComfyNode):
 
     @classmethod
     def execute(cls, generator, name, resumable) -> io.NodeOutput:
-        from ..host.files import GENERATORS
+        from ..host.runtime.files import GENERATORS
         from ..splice.storage import encode
 
         path = GENERATORS.keep(name, encode(generator, resumable=resumable))
@@ -167,7 +167,7 @@ class SaveSpliceGenerator(io.ComfyNode):
 class LoadSpliceGenerator(ReadsFile):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.files import GENERATORS
+        from ..host.runtime.files import GENERATORS
 
         return io.Schema(
             node_id="AppearanceTransfer_LoadSpliceGenerator",
@@ -186,7 +186,7 @@ class LoadSpliceGenerator(ReadsFile):
 
     @classmethod
     def path(cls, name: str) -> Path:
-        from ..host.files import GENERATORS
+        from ..host.runtime.files import GENERATORS
 
         return GENERATORS.path_to_load(name)
 

@@ -1,6 +1,6 @@
-"""From a scene to its solids: tapered capsules in picture coordinates.
+"""From a scene to its solids: tapered capsules in image coordinates.
 
-Animal frame: x towards the head, y up, z towards the animal's right; lengths in units of a horse's trunk. Picture
+Animal frame: x towards the head, y up, z towards the animal's right; lengths in units of a horse's trunk. Image
 frame: x right and y down in 0..1, z towards the viewer, orthographic.
 """
 
@@ -52,7 +52,7 @@ _FRAME_WIDTH, _FRAME_HEIGHT, _FEET = 0.95, 0.90, 0.95
 
 @dataclass(frozen=True)
 class Solids:
-    """The K capsules of SLOTS in picture coordinates: `start`, `end` [K, 3], `radii` [K, 2], and the frame `up`,
+    """The K capsules of SLOTS in image coordinates: `start`, `end` [K, 3], `radii` [K, 2], and the frame `up`,
     `side` [K, 3] at right angles to each capsule's axis, from which the angle around it is measured. `foot` is the
     ground under the animal (x, y) and `width` its half length on the ground.
     """
@@ -67,7 +67,7 @@ class Solids:
 
 
 def solids(scene: Scene) -> Solids:
-    """Pose the species' capsules, turn them to the scene's view and fit them into the picture."""
+    """Pose the species' capsules, turn them to the scene's view and fit them into the image."""
     start, end, radii = _pose(scene)
     axis = _unit(end - start)
     right = np.broadcast_to(np.array([0.0, 0.0, 1.0]), axis.shape)
@@ -137,7 +137,7 @@ def _leg(p: Proportions, leg: int, girth: float, size: float, hip: float, knee: 
 
 
 def _view(scene: Scene) -> Vector:
-    """Rotation from the animal's frame to the picture's, y still up: turn about the vertical, then look down a
+    """Rotation from the animal's frame to the image's, y still up: turn about the vertical, then look down a
     little.
     """
     yaw, tilt = np.radians(_YAW[scene.view] + scene.yaw_jitter), np.radians(_ELEVATION)

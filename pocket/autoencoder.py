@@ -1,7 +1,7 @@
 """The pocket world's autoencoder: TAESD's architecture (Bohan, https://github.com/madebyollin/taesd), trained from
 nothing.
 
-Pictures become latents of an eighth of their size in 4 channels and of about unit variance; the host scales SD
+Images become latents of an eighth of their size in 4 channels and of about unit variance; ComfyUI scales SD
 latents by 0.18215 itself, so the exported `vae_scale` is 0.18215 and a latent of the network is a latent of the
 host's model.
 """
@@ -16,7 +16,7 @@ CHANNELS = 4
 DOWNSCALE = 8
 _WIDTH = 64
 _SD_SCALE = 0.18215
-_COLOUR_MEAN, _COLOUR_GAIN = 0.65, 4.5
+_COLOR_MEAN, _COLOR_GAIN = 0.65, 4.5
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
@@ -32,7 +32,7 @@ class Clamp(nn.Module):
 
 class Block(nn.Module):
     """Three convolutions around which the input passes unchanged. The last one starts at zero: a new chain of
-    blocks passes pictures through from the first step, which saves most of a short training.
+    blocks passes images through from the first step, which saves most of a short training.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ def _decoder() -> nn.Sequential:
 
 
 class Autoencoder(nn.Module):
-    """Keys as in the host's `comfy.taesd.taesd.TAESD`: taesd_encoder.*, taesd_decoder.*."""
+    """Keys as in ComfyUI's `comfy.taesd.taesd.TAESD`: taesd_encoder.*, taesd_decoder.*."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,10 +85,10 @@ class Autoencoder(nn.Module):
                 if layer.bias is not None:
                     layer.bias[:3] = 0.0
         to_latent, from_latent = self.taesd_encoder[-1], self.taesd_decoder[1]
-        to_latent.weight[:3] *= _COLOUR_GAIN
-        to_latent.bias[:3] = -_COLOUR_MEAN * _COLOUR_GAIN
-        from_latent.weight[:3] /= _COLOUR_GAIN
-        from_latent.bias[:3] = _COLOUR_MEAN
+        to_latent.weight[:3] *= _COLOR_GAIN
+        to_latent.bias[:3] = -_COLOR_MEAN * _COLOR_GAIN
+        from_latent.weight[:3] /= _COLOR_GAIN
+        from_latent.bias[:3] = _COLOR_MEAN
         self.taesd_decoder[-1].weight[:, 3:] *= 0.1
 
     def encode(self, images: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class Autoencoder(nn.Module):
 
 
 def reconstruction_loss(output: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute error of the pixels, of three coarser scales, and of neighbour differences (edges)."""
+    """Mean absolute error of the pixels, of three coarser scales, and of neighbor differences (edges)."""
     loss = F.l1_loss(output, target)
     for axis in (2, 3):
         loss = loss + 0.5 * F.l1_loss(output.diff(dim=axis), target.diff(dim=axis))
@@ -117,5 +117,5 @@ def latent_penalty(latents: Tensor) -> Tensor:
 
 
 def host_tensors(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state of an `Autoencoder` as the host's loader of TAESD files expects it."""
+    """The state of an `Autoencoder` as ComfyUI's loader of TAESD files expects it."""
     return {**weights, "vae_scale": torch.tensor(_SD_SCALE), "vae_shift": torch.tensor(0.0)}

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from .scene import COATS, COLOURS, GROUNDS, SPECIES, Scene
+from .scene import COATS, COLORS, GROUNDS, SPECIES, Scene
 
 _LEAD = "a photo of a"
 
 
 def caption(scene: Scene) -> str:
-    """E.g. "a photo of a striped red horse on grass"; the noun is the species, the colour that of the body."""
-    return f"{_LEAD} {scene.coat} {scene.colour} {scene.species} on {scene.ground}"
+    """E.g. "a photo of a striped red horse on grass"; the noun is the species, the color that of the body."""
+    return f"{_LEAD} {scene.coat} {scene.color} {scene.species} on {scene.ground}"
 
 
 def short_captions(scene: Scene) -> tuple[str, ...]:
     """Less complete captions of the same scene, so that a model trained on them understands short prompts too."""
-    named, coloured = f"{_LEAD} {scene.species}", f"{_LEAD} {scene.colour} {scene.species}"
-    return named, coloured, f"{named} on {scene.ground}"
+    named, colored = f"{_LEAD} {scene.species}", f"{_LEAD} {scene.color} {scene.species}"
+    return named, colored, f"{named} on {scene.ground}"
 
 
 def parse(text: str) -> dict[str, str]:
@@ -24,7 +24,7 @@ def parse(text: str) -> dict[str, str]:
     lead = _LEAD.split()
     if words[: len(lead)] != lead:
         raise ValueError(f"{text!r} does not begin with {_LEAD!r}.")
-    kinds = {"coat": COATS, "colour": tuple(COLOURS), "species": SPECIES, "ground": GROUNDS}
+    kinds = {"coat": COATS, "color": tuple(COLORS), "species": SPECIES, "ground": GROUNDS}
     found: dict[str, str] = {}
     for word in words[len(lead) :]:
         kind = next((name for name, known in kinds.items() if word in known), None)
@@ -37,5 +37,5 @@ def parse(text: str) -> dict[str, str]:
 
 def vocabulary() -> tuple[str, ...]:
     """Every word that a caption can hold, without repetition."""
-    words = [*_LEAD.split(), "on", *COATS, *COLOURS, *SPECIES, *GROUNDS]
+    words = [*_LEAD.split(), "on", *COATS, *COLORS, *SPECIES, *GROUNDS]
     return tuple(dict.fromkeys(words))

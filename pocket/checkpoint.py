@@ -1,4 +1,4 @@
-"""The pocket checkpoint: one small safetensors file in the host's key names, with what made it in its header.
+"""The pocket checkpoint: one small safetensors file in ComfyUI's key names, with what made it in its header.
 
 Keys: model.diffusion_model.* (U-Net), cond_stage_model.transformer.text_model.* (text encoder, with only the token
 rows that captions use), first_stage_model.* (autoencoder). Header entry "pocket": JSON, see checkpoint_file.py.
@@ -28,35 +28,35 @@ TOKENS = TEXT + "text_model.embeddings.token_embedding.weight"
 
 @dataclass(frozen=True)
 class PocketCheckpoint:
-    """`facts` is the header: format, world (version), image_size, unet and text (sizes), tokens (CLIP ids of the
+    """`metadata` is the header: format, world (version), image_size, unet and text (sizes), tokens (CLIP ids of the
     embedding rows), schedule, prediction, training (what it has seen). `tensors` are as stored, fp16.
     """
 
-    facts: dict
+    metadata: dict
     tensors: dict[str, Tensor]
 
     @property
     def unet_config(self) -> UNetConfig:
         """Sizes of the U-Net."""
-        sizes = dict(self.facts["unet"])
+        sizes = dict(self.metadata["unet"])
         return UNetConfig(**{**sizes, "channel_mult": tuple(sizes["channel_mult"])})
 
     @property
     def text_config(self) -> TextConfig:
         """Sizes of the text encoder."""
-        return TextConfig(**self.facts["text"])
+        return TextConfig(**self.metadata["text"])
 
     def host_state(self) -> dict[str, Tensor]:
         """The tensors with the token table of full CLIP height: a checkpoint as stock loaders read it.
 
         The scale of latents is the exact one: the file's half precision is off by 1e-4 of it.
         """
-        table = expand_vocabulary(self.tensors[TOKENS], tuple(self.facts["tokens"]))
+        table = expand_vocabulary(self.tensors[TOKENS], tuple(self.metadata["tokens"]))
         scale = {VAE + name: value for name, value in host_tensors({}).items()}
         return {**self.tensors, **scale, TOKENS: table}
 
     def models(self) -> tuple[UNet, TextEncoder, Autoencoder]:
-        """The three networks without the host, in fp32, frozen."""
+        """The three networks without ComfyUI, in fp32, frozen."""
         built = (UNet(self.unet_config), TextEncoder(self.text_config), Autoencoder())
         for model, prefix in zip(built, (UNET, TEXT, VAE), strict=True):
             own = {k.removeprefix(prefix): v.float() for k, v in self.tensors.items() if k.startswith(prefix)}
@@ -82,7 +82,7 @@ def write_checkpoint(
         kind, rest = name.split(".", 1)
         tensors[(UNET if kind == "unet" else TEXT) + rest] = value
     tensors |= {VAE + name: value for name, value in host_tensors(autoencoder).items()}
-    facts = {
+    metadata = {
         "format": FORMAT,
         "world": WORLD_VERSION,
         "image_size": image_size,
@@ -95,5 +95,5 @@ def write_checkpoint(
     }
     unfinished = path.with_suffix(".part")
     halves = {name: value.to(torch.float16).contiguous() for name, value in tensors.items()}
-    save_file(halves, unfinished, metadata={HEADER: json.dumps(facts)})
+    save_file(halves, unfinished, metadata={HEADER: json.dumps(metadata)})
     unfinished.replace(path)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..storage import bounded_json, fields
-from ..storage.fit import are_finite
 from ..storage.regular_file import open_regular
 from ..storage.safetensors_table import LARGEST_HEADER, read_table
+from ..storage.state_dict import are_finite
 from ..storage.tensor_table import FLOATS
 from .autoencoder import Autoencoder, host_tensors
 from .checkpoint import CHECKPOINT, FORMAT, HEADER, TEXT, UNET, VAE, PocketCheckpoint
@@ -59,26 +59,26 @@ def read_checkpoint(path: Path = CHECKPOINT) -> PocketCheckpoint:
         if HEADER not in table.metadata:
             raise ValueError(f"{path.name} is no pocket checkpoint: its header has no {HEADER!r} entry.")
         try:
-            facts = _facts(table.metadata[HEADER])
-            _check_tensors(PocketCheckpoint(facts, table.on_meta()))
+            metadata = _metadata(table.metadata[HEADER])
+            _check_tensors(PocketCheckpoint(metadata, table.on_meta()))
             tensors = table.read(table.tensors)
             if broken := [name for name, tensor in tensors.items() if not are_finite({name: tensor})]:
                 raise ValueError(f"{broken[0]} holds NaN or infinite numbers")
         except ValueError as error:
             raise ValueError(f"{path.name} is no pocket checkpoint that can be used: {error}. Get it anew.") from error
-    return PocketCheckpoint(facts, tensors)
+    return PocketCheckpoint(metadata, tensors)
 
 
-def _facts(text: str) -> dict[str, Any]:
+def _metadata(text: str) -> dict[str, Any]:
     """The header. Raises ValueError for another format, and for what is missing or wrong in it."""
-    facts = bounded_json.parse(text, LARGEST_HEADER)
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        found = facts.get("format") if isinstance(facts, dict) else None
+    metadata = bounded_json.parse(text, LARGEST_HEADER)
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        found = metadata.get("format") if isinstance(metadata, dict) else None
         raise ValueError(f"it has the pocket format {str(found)[:20]!r}, this pack reads format {FORMAT}")
-    facts |= fields.record(**_FACTS)(facts)
-    if tuple(facts["tokens"]) != known_tokens():
+    metadata |= fields.record(**_FACTS)(metadata)
+    if tuple(metadata["tokens"]) != known_tokens():
         raise ValueError("it knows other words than this pack")
-    return facts
+    return metadata
 
 
 def _check_tensors(checkpoint: PocketCheckpoint) -> None:

@@ -1,4 +1,4 @@
-"""Coat patterns as functions of the place on a part."""
+"""Coat patterns as functions of the position on a part."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .scene import COATS
 
 
 def pattern(coat: Tensor, along: Tensor, around: Tensor, phase: Tensor) -> Tensor:
-    """How much of the coat's second colour each spot shows.
+    """How much of the coat's second color each spot shows.
 
     coat: [N] indexes into COATS; along, around: [N] in 0..1 (0.5 around is the back, 0 and 1 the belly); phase: [N,
     2] in 0..1. Returns [N] in 0..1, with soft edges that a small autoencoder can keep.

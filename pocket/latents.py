@@ -36,9 +36,9 @@ def encode_scenes(worker: Worker, plan: LatentPlan, runs: Path) -> None:
         path = folder / f"{first}.safetensors"
         if path.exists():
             continue
-        pictures = render([random_scene(seed) for seed in range(first, first + BLOCK)], plan.size, worker.device).image
+        images = render([random_scene(seed) for seed in range(first, first + BLOCK)], plan.size, worker.device).image
         unfinished = path.with_suffix(".part")
-        save_file({"latents": _encode(model, pictures)}, unfinished)
+        save_file({"latents": _encode(model, images)}, unfinished)
         unfinished.replace(path)
     worker.wait()
 
@@ -61,9 +61,9 @@ def load_latents(runs: Path, plan: LatentPlan) -> tuple[Tensor, list[int]]:
 
 
 @torch.no_grad()
-def _encode(model: torch.nn.Module, pictures: Tensor) -> Tensor:
+def _encode(model: torch.nn.Module, images: Tensor) -> Tensor:
     pieces = []
-    for images in pictures.permute(0, 3, 1, 2).split(16):
-        with autocast(pictures.device):
-            pieces.append(model.encode(images.contiguous(memory_format=torch.channels_last)).to(torch.bfloat16).cpu())
+    for chunk in images.permute(0, 3, 1, 2).split(16):
+        with autocast(images.device):
+            pieces.append(model.encode(chunk.contiguous(memory_format=torch.channels_last)).to(torch.bfloat16).cpu())
     return torch.cat([piece.contiguous() for piece in pieces])

@@ -1,8 +1,8 @@
-"""What a picture of the pocket world shows: one four-legged toy animal, its coat, pose, view, light and ground.
+"""What an image of the pocket world shows: one four-legged toy animal, its coat, pose, view, light and ground.
 
 A `Scene` is plain data; `anatomy` turns it into solids, `render` into pixels, `captions` into words. Appearance is
 drawn per part and independently of the species, so a network has to look from leg to leg and from ear to ear to paint
-a picture.
+an image.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 RGB = tuple[float, float, float]
 
 WORLD_VERSION = 1
-"""Raise when a seed no longer gives the same picture; checkpoints carry the version of the world they were trained
+"""Raise when a seed no longer gives the same image; checkpoints carry the version of the world they were trained
 on.
 """
 
@@ -26,7 +26,7 @@ COATS = ("plain", "striped", "lined", "spotted", "patched", "belted", "saddled",
 GROUNDS = ("grass", "sand", "snow", "rock")
 VIEWS = ("right", "right front", "right rear", "left", "left front", "left rear")
 
-COLOURS: dict[str, RGB] = {
+COLORS: dict[str, RGB] = {
     "red": (0.84, 0.15, 0.14),
     "orange": (0.96, 0.50, 0.10),
     "yellow": (0.96, 0.85, 0.16),
@@ -40,13 +40,13 @@ COLOURS: dict[str, RGB] = {
 }
 """Saturated or dark, where skies and grounds are pale and dull: a coat never looks like its background."""
 
-GROUND_COLOURS: dict[str, RGB] = {
+GROUND_COLORS: dict[str, RGB] = {
     "grass": (0.62, 0.70, 0.55),
     "sand": (0.80, 0.75, 0.63),
     "snow": (0.85, 0.87, 0.90),
     "rock": (0.63, 0.62, 0.62),
 }
-SKY_COLOURS: tuple[RGB, ...] = ((0.72, 0.80, 0.88), (0.86, 0.82, 0.78), (0.80, 0.82, 0.84))
+SKY_COLORS: tuple[RGB, ...] = ((0.72, 0.80, 0.88), (0.86, 0.82, 0.78), (0.80, 0.82, 0.84))
 
 
 @dataclass(frozen=True)
@@ -64,36 +64,36 @@ class Pose:
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture's contents.
+    """One image's contents.
 
-    `view` indexes VIEWS. `part_colours` holds one RGB in 0..1 for each of PARTS[1:]; `coat_colour` is the pattern's
-    second colour. `build` multiplies the species' proportions (body, neck, legs, head). `light` is (azimuth,
+    `view` indexes VIEWS. `part_colors` holds one RGB in 0..1 for each of PARTS[1:]; `coat_color` is the pattern's
+    second color. `build` multiplies the species' proportions (body, neck, legs, head). `light` is (azimuth,
     elevation) in degrees, azimuth 0 from behind the viewer, positive from the right. `fill` scales the animal,
-    `shift` moves it (picture widths).
+    `shift` moves it (image widths).
     """
 
     seed: int
     species: str
     coat: str
     view: int
-    colour: str
+    color: str
     ground: str
-    part_colours: tuple[RGB, ...]
-    coat_colour: RGB
+    part_colors: tuple[RGB, ...]
+    coat_color: RGB
     coat_phase: tuple[float, ...]
     pose: Pose
     build: tuple[float, ...]
     yaw_jitter: float
     light: tuple[float, float]
-    ground_colour: RGB
-    sky_colour: RGB
+    ground_color: RGB
+    sky_color: RGB
     horizon: float
     fill: float
     shift: float
 
     @property
     def faces_left(self) -> bool:
-        """True if the head is on the left of the picture."""
+        """True if the head is on the left of the image."""
         return self.view >= 3
 
 
@@ -107,26 +107,26 @@ def random_scene(seed: int, *, species: str | None = None, coat: str | None = No
     _check("view", view, range(len(VIEWS)))
     rng = np.random.default_rng(seed)
     drawn_species, drawn_coat = rng.choice(SPECIES), rng.choice(COATS)
-    drawn_view, ground = int(rng.integers(len(VIEWS))), str(rng.choice(tuple(GROUND_COLOURS)))
-    names = rng.choice(tuple(COLOURS), size=len(PARTS) - 1)
-    others = [name for name in COLOURS if name != names[0]]
+    drawn_view, ground = int(rng.integers(len(VIEWS))), str(rng.choice(tuple(GROUND_COLORS)))
+    names = rng.choice(tuple(COLORS), size=len(PARTS) - 1)
+    others = [name for name in COLORS if name != names[0]]
     second = others[int(rng.integers(len(others)))]
     return Scene(
         seed=seed,
         species=species or str(drawn_species),
         coat=coat or str(drawn_coat),
         view=drawn_view if view is None else view,
-        colour=str(names[0]),
+        color=str(names[0]),
         ground=ground,
-        part_colours=tuple(_vary(rng, COLOURS[name], 0.015, 0.06, 0.05) for name in names),
-        coat_colour=_vary(rng, COLOURS[second], 0.015, 0.06, 0.05),
+        part_colors=tuple(_vary(rng, COLORS[name], 0.015, 0.06, 0.05) for name in names),
+        coat_color=_vary(rng, COLORS[second], 0.015, 0.06, 0.05),
         coat_phase=_uniforms(rng, 0.0, 1.0, 2),
         pose=_random_pose(rng),
         build=_uniforms(rng, 0.93, 1.07, 4),
         yaw_jitter=float(rng.uniform(-5.0, 5.0)),
         light=(float(rng.uniform(-50.0, 50.0)), float(rng.uniform(30.0, 65.0))),
-        ground_colour=_vary(rng, GROUND_COLOURS[ground], 0.01, 0.02, 0.03),
-        sky_colour=_vary(rng, SKY_COLOURS[int(rng.integers(len(SKY_COLOURS)))], 0.01, 0.02, 0.03),
+        ground_color=_vary(rng, GROUND_COLORS[ground], 0.01, 0.02, 0.03),
+        sky_color=_vary(rng, SKY_COLORS[int(rng.integers(len(SKY_COLORS)))], 0.01, 0.02, 0.03),
         horizon=float(rng.uniform(0.58, 0.68)),
         fill=float(rng.uniform(0.92, 1.0)),
         shift=float(rng.uniform(-0.5, 0.5)),
@@ -155,9 +155,9 @@ def _uniforms(rng: np.random.Generator, low: float, high: float, count: int) -> 
     return tuple(float(x) for x in rng.uniform(low, high, count))
 
 
-def _vary(rng: np.random.Generator, colour: RGB, hue: float, saturation: float, value: float) -> RGB:
-    """The colour with a little HSV noise, so that no two red horses are the same red."""
-    h, s, v = colorsys.rgb_to_hsv(*colour)
+def _vary(rng: np.random.Generator, color: RGB, hue: float, saturation: float, value: float) -> RGB:
+    """The color with a little HSV noise, so that no two red horses are the same red."""
+    h, s, v = colorsys.rgb_to_hsv(*color)
     dh, ds, dv = rng.uniform(-1.0, 1.0, 3)
     h, s, v = (h + dh * hue) % 1.0, s + ds * saturation, v + dv * value
     r, g, b = colorsys.hsv_to_rgb(h, min(max(s, 0.0), 1.0), min(max(v, 0.0), 1.0))

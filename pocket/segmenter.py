@@ -1,7 +1,7 @@
-"""The judge: a small network that says which part of the animal each pixel of any pocket picture shows.
+"""The classifier: a small network that says which part of the animal each pixel of any pocket image shows.
 
-Rendered pictures come with the truth; generated ones do not. This network, trained on renderings alone, labels those,
-so that silhouettes and part colours of generated pictures can be measured. No method of the pack uses it.
+Rendered images come with the truth; generated ones do not. This network, trained on renderings alone, labels those,
+so that silhouettes and part colors of generated images can be measured. No method of the pack uses it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class Segmenter(nn.Module):
-    """A four-level encoder-decoder that works from half to a sixteenth of the picture's size."""
+    """A four-level encoder-decoder that works from half to a sixteenth of the image's size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,12 +58,12 @@ class Segmenter(nn.Module):
 
 @torch.no_grad()
 def segment_parts(images: Tensor) -> Tensor:
-    """Label pictures: [B, H, W, 3] in 0..1 -> int64 [B, H, W], indexes into PARTS.
+    """Label images: [B, H, W, 3] in 0..1 -> int64 [B, H, W], indexes into PARTS.
 
-    Pictures of another size are judged at 128 px and the labels brought back to the given size.
+    Images of another size are judged at 128 px and the labels brought back to the given size.
     """
     if images.dim() != 4 or images.shape[-1] != 3:
-        raise ValueError(f"Pictures must have shape [B, H, W, 3], not {list(images.shape)}.")
+        raise ValueError(f"Images must have shape [B, H, W, 3], not {list(images.shape)}.")
     x = images.permute(0, 3, 1, 2).float()
     size = tuple(x.shape[2:])
     if size != (SIZE, SIZE):
@@ -74,7 +74,7 @@ def segment_parts(images: Tensor) -> Tensor:
     return logits.argmax(1)
 
 
-def segmenter_facts() -> dict[str, float]:
+def segmenter_metadata() -> dict[str, float]:
     """What the weights' header says: held-out pixel accuracy, silhouette IoU, samples seen."""
     with safe_open(WEIGHTS, "pt") as file:
         return json.loads(file.metadata()["segmenter"])

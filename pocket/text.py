@@ -1,4 +1,4 @@
-"""A tiny CLIP text encoder for the words of the pocket world, with the host's parameter names and token ids.
+"""A tiny CLIP text encoder for the words of the pocket world, with ComfyUI's parameter names and token ids.
 
 The embedding table holds only the tokens that captions use (`TOKENS`); `expand_vocabulary` turns it into the full
 CLIP table, in which every unknown token looks like the average known one.
@@ -23,7 +23,7 @@ _WORD_FILE = Path(__file__).with_name("words.json")
 
 @dataclass(frozen=True)
 class TextConfig:
-    """Sizes of the encoder, in the host's names."""
+    """Sizes of the encoder, in ComfyUI's names."""
 
     hidden_size: int = 64
     intermediate_size: int = 128
@@ -31,7 +31,7 @@ class TextConfig:
     num_hidden_layers: int = 2
 
     def as_dict(self) -> dict[str, int]:
-        """Plain data: a JSON header, or the host's `clip_l_model_config`."""
+        """Plain data: a JSON header, or ComfyUI's `clip_l_model_config`."""
         return asdict(self)
 
 
@@ -49,7 +49,7 @@ def known_tokens() -> tuple[int, ...]:
 
 
 def tokenize(captions: list[str]) -> Tensor:
-    """Captions -> CLIP ids [B, 77]: start, words, then end tokens to the end, as the host's SD1 tokenizer does.
+    """Captions -> CLIP ids [B, 77]: start, words, then end tokens to the end, as ComfyUI's SD1 tokenizer does.
 
     Raises ValueError for a word that the pocket world does not know.
     """
@@ -138,7 +138,7 @@ class _TextModel(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Keys as in the host's CLIP-L: text_model.embeddings..., text_model.encoder.layers...,
+    """Keys as in ComfyUI's CLIP-L: text_model.embeddings..., text_model.encoder.layers...,
     text_model.final_layer_norm.
     """
 

@@ -27,7 +27,7 @@ _PHASES = ("autoencoder", "latents", "denoiser", "decoder", "segmenter", "export
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """Everything that is trained, for one kind of machine."""
 
     autoencoder: AutoencoderPlan
@@ -36,19 +36,19 @@ class Plan:
     segmenter: SegmenterPlan
 
 
-_CPU = Plan(AutoencoderPlan(), AutoencoderPlan(peak_rate=6e-4, seed=2), DenoiserPlan(), SegmenterPlan())
+_CPU = TrainingPlan(AutoencoderPlan(), AutoencoderPlan(peak_rate=6e-4, seed=2), DenoiserPlan(), SegmenterPlan())
 _GPU_LATENTS = LatentPlan(scenes=60_000, size=256)
-_GPU = Plan(
+_GPU = TrainingPlan(
     AutoencoderPlan(samples=600_000, batch=64, crop=128, scenes=10_000, size=256),
     AutoencoderPlan(samples=200_000, batch=64, crop=128, scenes=10_000, size=256, peak_rate=6e-4, seed=2),
     DenoiserPlan(samples=4_000_000, batch=256, warmup=500, ema=0.9995, sheet_every=2_000, latents=_GPU_LATENTS),
     SegmenterPlan(),
 )
 PLANS = {"cpu": _CPU, "gpu": _GPU}
-"""cpu: 128 px pictures, some hours on two cores. gpu: 256 px pictures, about half an hour on one H200."""
+"""cpu: 128 px images, some hours on two cores. gpu: 256 px images, about half an hour on one H200."""
 
 
-def export(plan: Plan, runs: Path, path: Path = CHECKPOINT) -> None:
+def export(plan: TrainingPlan, runs: Path, path: Path = CHECKPOINT) -> None:
     """Write the checkpoint from the averaged weights of the run as it stands."""
     counts = saved_counts(runs / DENOISER_STATE)
     denoiser = plan.denoiser
@@ -92,7 +92,7 @@ def main() -> None:
     run_phases(phases, plan, options.workers, options.runs)
 
 
-def run_phases(phases: Sequence[str], plan: Plan, workers: int, runs: Path) -> None:
+def run_phases(phases: Sequence[str], plan: TrainingPlan, workers: int, runs: Path) -> None:
     """Run the named phases in their order."""
     runs.mkdir(parents=True, exist_ok=True)
     log, sheet = TrainingLog(_HERE / "training_log.csv"), _HERE / "training_sheet.png"
@@ -111,7 +111,7 @@ def run_phases(phases: Sequence[str], plan: Plan, workers: int, runs: Path) -> N
             export(plan, runs)
 
 
-def _with_options(plan: Plan, samples: int | None, scenes: int | None, minutes: float | None) -> Plan:
+def _with_options(plan: TrainingPlan, samples: int | None, scenes: int | None, minutes: float | None) -> TrainingPlan:
     denoiser = dataclasses.replace(plan.denoiser, minutes=minutes)
     if scenes is not None:
         denoiser = dataclasses.replace(denoiser, latents=dataclasses.replace(denoiser.latents, scenes=scenes))

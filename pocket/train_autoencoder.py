@@ -52,11 +52,11 @@ def train_autoencoder(worker: Worker, plan: AutoencoderPlan, runs: Path, log: Tr
     run, state = TrainingState(model, plan.peak_rate, 0.0, 0.99), runs / AUTOENCODER_STATE
     if state.exists():
         run.load(state)
-    pictures = _pictures(worker, plan)
-    for last in _steps(worker, plan, run, pictures, _loss, model, ("autoencoder", log)):
+    images = _images(worker, plan)
+    for last in _steps(worker, plan, run, images, _loss, model, ("autoencoder", log)):
         if worker.leads and (run.step % 400 == 0 or last):
             run.save(state)
-            _draw(model, pictures, runs)
+            _draw(model, images, runs)
     if worker.leads:
         save_file(to_cpu(run.average), runs / _FINISHED)
     worker.wait()
@@ -70,14 +70,14 @@ def refine_decoder(worker: Worker, plan: AutoencoderPlan, runs: Path, log: Train
     model = load_autoencoder(runs, worker.device)
     model.taesd_decoder.requires_grad_(True)
     run = TrainingState(model.taesd_decoder, plan.peak_rate, 0.0, 0.99)
-    pictures = _pictures(worker, plan)
-    for _ in _steps(worker, plan, run, pictures, _decoder_loss, model, ("decoder", log)):
+    images = _images(worker, plan)
+    for _ in _steps(worker, plan, run, images, _decoder_loss, model, ("decoder", log)):
         pass
     if worker.leads:
         model.taesd_decoder.load_state_dict(run.average)
         save_file(to_cpu(model.state_dict()), runs / _FINISHED)
         run.save(runs / DECODER_STATE)
-        _draw(model, pictures, runs)
+        _draw(model, images, runs)
     worker.wait()
 
 
@@ -85,7 +85,7 @@ def _steps(
     worker: Worker,
     plan: AutoencoderPlan,
     run: TrainingState,
-    pictures: Tensor,
+    images: Tensor,
     loss_of: Callable[[Autoencoder, Tensor, Worker], Tensor],
     model: Autoencoder,
     logged: tuple[str, TrainingLog],
@@ -95,7 +95,7 @@ def _steps(
     phase, log = logged
     while run.samples < plan.samples:
         run.set_rate(unit_learning_rate(run.step, plan.samples // plan.batch, 80))
-        target = _crops(pictures, share, plan.crop, worker.generator(plan.seed, run.step)).to(worker.device)
+        target = _crops(images, share, plan.crop, worker.generator(plan.seed, run.step)).to(worker.device)
         loss = loss_of(model, target, worker)
         loss.backward()
         worker.average_gradients(run.model.parameters())
@@ -131,7 +131,7 @@ def _decoder_loss(model: Autoencoder, target: Tensor, worker: Worker) -> Tensor:
     return reconstruction_loss(output.float(), target)
 
 
-def _pictures(worker: Worker, plan: AutoencoderPlan) -> Tensor:
+def _images(worker: Worker, plan: AutoencoderPlan) -> Tensor:
     """This worker's share of the scenes as uint8 [N, 3, H, W]."""
     seeds = range(plan.first_seed + worker.rank, plan.first_seed + plan.scenes, worker.count)
     pieces = []
@@ -141,12 +141,12 @@ def _pictures(worker: Worker, plan: AutoencoderPlan) -> Tensor:
     return torch.cat(pieces)
 
 
-def _crops(pictures: Tensor, count: int, size: int, generator: torch.Generator) -> Tensor:
+def _crops(images: Tensor, count: int, size: int, generator: torch.Generator) -> Tensor:
     """Random squares, half of them flipped: [count, 3, size, size] in 0..1."""
-    room = pictures.shape[-1] - size
-    chosen = torch.randint(len(pictures), (count,), generator=generator).tolist()
+    room = images.shape[-1] - size
+    chosen = torch.randint(len(images), (count,), generator=generator).tolist()
     corners = torch.randint(room + 1, (count, 2), generator=generator).tolist()
-    crops = [pictures[i, :, y : y + size, x : x + size] for i, (y, x) in zip(chosen, corners, strict=True)]
+    crops = [images[i, :, y : y + size, x : x + size] for i, (y, x) in zip(chosen, corners, strict=True)]
     batch = torch.stack(crops).float() / 255.0
     flip = torch.rand(count, generator=generator) < 0.5
     batch[flip] = batch[flip].flip(-1)
@@ -154,8 +154,8 @@ def _crops(pictures: Tensor, count: int, size: int, generator: torch.Generator) 
 
 
 @torch.no_grad()
-def _draw(model: Autoencoder, pictures: Tensor, runs: Path) -> None:
+def _draw(model: Autoencoder, images: Tensor, runs: Path) -> None:
     """Eight scenes above their reconstructions."""
-    original = pictures[:8].to(next(model.parameters()).device).float() / 255.0
+    original = images[:8].to(next(model.parameters()).device).float() / 255.0
     output = model.decode(model.encode(original)).clamp(0.0, 1.0)
     write_sheet(torch.cat([original, output]), 8, runs / "autoencoder_sheet.png")

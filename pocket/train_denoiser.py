@@ -104,7 +104,7 @@ def _time_is_up(worker: Worker, plan: DenoiserPlan, started: float) -> bool:
 
 
 def draw_samples(average: dict[str, Tensor], plan: DenoiserPlan, runs: Path, sheet: Path, device: torch.device) -> None:
-    """Sample the fixed captions, two each, with the averaged weights and write them as one picture."""
+    """Sample the fixed captions, two each, with the averaged weights and write them as one image."""
     model = Denoiser(plan.unet, plan.text).to(device).eval()
     model.load_state_dict(average)
     count = 2 * len(_SHEET_CAPTIONS)
@@ -114,8 +114,8 @@ def draw_samples(average: dict[str, Tensor], plan: DenoiserPlan, runs: Path, she
         context = model.text(tokenize(list(_SHEET_CAPTIONS) * 2).to(device))
         empty = model.text(tokenize([""]).to(device)).expand_as(context)
         latents = sample_ddim(model.unet, noise, context, empty, steps=20)
-        pictures = load_autoencoder(runs, device).decode(latents)
-    write_sheet(pictures.float(), len(_SHEET_CAPTIONS), sheet)
+        images = load_autoencoder(runs, device).decode(latents)
+    write_sheet(images.float(), len(_SHEET_CAPTIONS), sheet)
 
 
 def _step(

@@ -1,4 +1,4 @@
-"""Last phase of the training: the judge of generated pictures, on renderings made worse in the ways generation
+"""Last phase of the training: the judge of generated images, on renderings made worse in the ways generation
 makes them worse.
 """
 
@@ -46,16 +46,16 @@ def train_segmenter(worker: Worker, plan: SegmenterPlan, runs: Path, log: Traini
     if WEIGHTS.exists():
         return
     torch.manual_seed(plan.seed)
-    pictures, labels = _examples(worker, plan, runs, plan.first_seed, plan.scenes, plan.decoded)
+    images, labels = _examples(worker, plan, runs, plan.first_seed, plan.scenes, plan.decoded)
     run = TrainingState(Segmenter().to(worker.device), plan.peak_rate, 0.01, 0.99)
     began, smooth, steps = time.monotonic(), None, plan.samples // plan.batch
     while run.step < steps:
         run.set_rate(unit_learning_rate(run.step, steps, 50))
         draw = worker.generator(plan.seed, run.step)
-        chosen = torch.randint(len(pictures), (plan.batch,), generator=draw)
-        images, truth = _worsen(pictures[chosen].float() / 255.0, labels[chosen].long(), draw)
+        chosen = torch.randint(len(images), (plan.batch,), generator=draw)
+        batch, truth = _worsen(images[chosen].float() / 255.0, labels[chosen].long(), draw)
         with autocast(worker.device):
-            logits = run.model(images.to(worker.device))
+            logits = run.model(batch.to(worker.device))
         loss = F.cross_entropy(logits.float(), truth.to(worker.device), label_smoothing=0.02)
         loss.backward()
         run.advance(plan.batch)
@@ -64,48 +64,48 @@ def train_segmenter(worker: Worker, plan: SegmenterPlan, runs: Path, log: Traini
         if run.step % 250 == 0:
             log.add("segmenter", run.step, run.samples, time.monotonic() - began, smooth)
     run.model.load_state_dict(run.average)
-    facts = {"samples_seen": run.samples, **_measure(worker, run.model, plan, runs)}
+    metadata = {"samples_seen": run.samples, **_measure(worker, run.model, plan, runs)}
     weights = {name: value.to(torch.float16) for name, value in to_cpu(run.average).items()}
-    save_file(weights, WEIGHTS, metadata={"segmenter": json.dumps(facts)})
+    save_file(weights, WEIGHTS, metadata={"segmenter": json.dumps(metadata)})
 
 
 def _examples(
     worker: Worker, plan: SegmenterPlan, runs: Path, first: int, count: int, decoded: int
 ) -> tuple[Tensor, Tensor]:
-    """Pictures [N, 3, H, W] and labels [N, H, W], both uint8; the last `decoded` are the first ones through the
+    """Images [N, 3, H, W] and labels [N, H, W], both uint8; the last `decoded` are the first ones through the
     autoencoder.
     """
     starts = range(first, first + count, 200)
     pieces = [_rendered(range(start, min(start + 200, first + count)), worker.device) for start in starts]
-    pictures, labels = torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
+    images, labels = torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
     if decoded:
-        pictures = torch.cat([pictures, _through_autoencoder(pictures[:decoded], worker, runs)])
+        images = torch.cat([images, _through_autoencoder(images[:decoded], worker, runs)])
         labels = torch.cat([labels, labels[:decoded]])
-    return pictures, labels
+    return images, labels
 
 
 def _rendered(seeds: range, device: torch.device) -> tuple[Tensor, Tensor]:
     rendering = render([random_scene(seed) for seed in seeds], SIZE, device)
-    pictures = (rendering.image * 255.0).round().to(torch.uint8).permute(0, 3, 1, 2)
-    return pictures.cpu(), rendering.parts.to(torch.uint8).cpu()
+    images = (rendering.image * 255.0).round().to(torch.uint8).permute(0, 3, 1, 2)
+    return images.cpu(), rendering.parts.to(torch.uint8).cpu()
 
 
 @torch.no_grad()
-def _through_autoencoder(pictures: Tensor, worker: Worker, runs: Path) -> Tensor:
-    """The same pictures after encoding and decoding, with a little noise on the latents, as sampling leaves it."""
+def _through_autoencoder(images: Tensor, worker: Worker, runs: Path) -> Tensor:
+    """The same images after encoding and decoding, with a little noise on the latents, as sampling leaves it."""
     model = load_autoencoder(runs, worker.device)
     pieces = []
-    for some in pictures.split(16):
-        images = (some.float() / 255.0).to(worker.device, memory_format=torch.channels_last)
+    for some in images.split(16):
+        batch = (some.float() / 255.0).to(worker.device, memory_format=torch.channels_last)
         with autocast(worker.device):
-            latents = model.encode(images)
+            latents = model.encode(batch)
             output = model.decode(latents + 0.15 * torch.randn_like(latents))
         pieces.append((output.float().clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).cpu())
     return torch.cat(pieces)
 
 
 def _worsen(images: Tensor, labels: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Flip, recolour, blur, shift and add noise, each for some of the pictures; labels follow the flips and shifts."""
+    """Flip, recolor, blur, shift and add noise, each for some of the images; labels follow the flips and shifts."""
     count = len(images)
     flip = torch.rand(count, generator=draw) < 0.5
     images[flip], labels[flip] = images[flip].flip(-1), labels[flip].flip(-1)
@@ -124,8 +124,8 @@ def _worsen(images: Tensor, labels: Tensor, draw: torch.Generator) -> tuple[Tens
 def _measure(worker: Worker, model: torch.nn.Module, plan: SegmenterPlan, runs: Path) -> dict[str, float]:
     """Pixel accuracy and silhouette IoU on held-out scenes, as rendered and as the autoencoder returns them."""
     first = plan.first_seed + plan.scenes
-    pictures, labels = _examples(worker, plan, runs, first, plan.held_out, plan.held_out)
-    guesses = [model(some.to(worker.device).float() / 255.0).argmax(1).cpu() for some in pictures.split(32)]
+    images, labels = _examples(worker, plan, runs, first, plan.held_out, plan.held_out)
+    guesses = [model(some.to(worker.device).float() / 255.0).argmax(1).cpu() for some in images.split(32)]
     found, truth = torch.cat(guesses), labels.long()
     measures = {}
     for name, chosen in (("rendered", slice(0, plan.held_out)), ("decoded", slice(plan.held_out, None))):

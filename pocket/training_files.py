@@ -1,4 +1,4 @@
-"""What a training run leaves behind: a CSV log and sheets of pictures."""
+"""What a training run leaves behind: a CSV log and sheets of images."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class TrainingLog:
             writer.writerow((phase, step, samples, f"{seconds:.0f}", f"{loss:.5f}"))
 
 
-def write_sheet(pictures: Tensor, columns: int, path: Path) -> None:
-    """pictures [B, 3, H, W] in 0..1, B a multiple of `columns` -> one PNG (or PPM where Pillow is missing, as on a
+def write_sheet(images: Tensor, columns: int, path: Path) -> None:
+    """images [B, 3, H, W] in 0..1, B a multiple of `columns` -> one PNG (or PPM where Pillow is missing, as on a
     bare machine).
     """
-    count, _, height, width = pictures.shape
-    grid = pictures.view(count // columns, columns, 3, height, width).permute(0, 3, 1, 4, 2)
+    count, _, height, width = images.shape
+    grid = images.view(count // columns, columns, 3, height, width).permute(0, 3, 1, 4, 2)
     pixels = (grid.reshape(-1, columns * width, 3).clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).cpu().numpy()
     try:
         from PIL import Image

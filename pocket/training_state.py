@@ -1,4 +1,4 @@
-"""A training run that can be stopped and resumed: model, moving average, optimiser, and how much it has seen."""
+"""A training run that can be stopped and resumed: model, moving average, optimizer, and how much it has seen."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ class TrainingState:
     def __init__(self, model: nn.Module, peak_rate: float, weight_decay: float, average_decay: float) -> None:
         self.model, self.peak_rate, self.average_decay = model, peak_rate, average_decay
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=peak_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True
         )
         self.step, self.samples, self.seconds = 0, 0, 0.0
 
     def set_rate(self, unit: float) -> None:
         """The learning rate, in units of its peak."""
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = self.peak_rate * unit
 
     def advance(self, samples: int) -> None:
         """Apply the gradients that the model holds (clipped to norm 1), move the average and count the step."""
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.samples += samples
         if self.step % _AVERAGE_EVERY == 0:
@@ -47,7 +47,7 @@ class TrainingState:
         for name, parameter in self.model.named_parameters():
             tensors[f"model.{name}"] = parameter.detach().cpu().contiguous()
             for moment in _MOMENTS:
-                tensors[f"{moment}.{name}"] = self.optimiser.state[parameter][moment].cpu().contiguous()
+                tensors[f"{moment}.{name}"] = self.optimizer.state[parameter][moment].cpu().contiguous()
         counts = {"step": str(self.step), "samples": str(self.samples), "seconds": str(self.seconds)}
         unfinished = path.with_suffix(".part")
         save_file(tensors, unfinished, metadata=counts)
@@ -64,7 +64,7 @@ class TrainingState:
                 parameter.copy_(tensors[f"model.{name}"])
                 self.average[name].copy_(tensors[f"average.{name}"])
                 moments = {moment: tensors[f"{moment}.{name}"].to(parameter) for moment in _MOMENTS}
-                self.optimiser.state[parameter] = {"step": torch.tensor(float(self.step)), **moments}
+                self.optimizer.state[parameter] = {"step": torch.tensor(float(self.step)), **moments}
 
     def _move_average(self) -> None:
         """Slow once the run is long, quick at its start, when the weights still change much."""

@@ -1,6 +1,6 @@
-"""A lean training copy of the SD1.x U-Net (Rombach et al., CVPR 2022): the host's parameter names, none of its hooks.
+"""A lean training copy of the SD1.x U-Net (Rombach et al., CVPR 2022): ComfyUI's parameter names, none of its hooks.
 
-The host builds the same network as `comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel`; weights move between
+ComfyUI builds the same network as `comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel`; weights move between
 the two unchanged, which tests/host/test_pocket_equals_host.py checks.
 """
 
@@ -29,7 +29,7 @@ class UNetConfig:
     latent_channels: int = 4
 
     def host_arguments(self) -> dict[str, object]:
-        """Keyword arguments with which the host's UNetModel becomes this network."""
+        """Keyword arguments with which ComfyUI's UNetModel becomes this network."""
         levels, blocks = len(self.channel_mult), self.num_res_blocks
         return {
             "image_size": 32,

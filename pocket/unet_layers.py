@@ -1,4 +1,4 @@
-"""The layers of the SD1.x U-Net (Rombach et al., CVPR 2022), with the host's parameter names and none of its hooks."""
+"""The layers of the SD1.x U-Net (Rombach et al., CVPR 2022), with ComfyUI's parameter names and none of its hooks."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class FeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention, attention to the text, feed-forward; each normalised first and added."""
+    """Self-attention, attention to the text, feed-forward; each normalized first and added."""
 
     def __init__(self, width: int, heads: int, context: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class TransformerBlock(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """A transformer block over the places of a feature map."""
+    """A transformer block over the positions of a feature map."""
 
     def __init__(self, width: int, heads: int, context: int) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""A generator trained on one pair of pictures, judged by a vision transformer; and what such a transformer sees."""
+"""A generator trained on one pair of images, judged by a vision transformer; and what such a transformer sees."""

@@ -1,6 +1,6 @@
-"""The crops that a generator of Splice learns from, as the released code draws them (datasets and transforms there).
+"""The crops that a generator of Splice learns from, as the reference code draws them (datasets and transforms there).
 
-Pictures are augmented as 8-bit ones, with Pillow. Every step has random numbers of its own, drawn from (seed, step), so
+Images are augmented as 8-bit ones, with Pillow. Every step has random numbers of its own, drawn from (seed, step), so
 that a training that is resumed sees what an uninterrupted one would have seen.
 """
 
@@ -23,67 +23,67 @@ class Crops:
 
     def __init__(self, structure: Tensor, appearance: Tensor, seed: int) -> None:
         """structure, appearance: [1, 3, H, W] in 0..1; the crops have their dtype and device."""
-        self.pictures = to_pillow(structure), to_pillow(appearance)
+        self.images = to_pillow(structure), to_pillow(appearance)
         self.seed = seed
         self.like = structure
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """Two squares [1, 3, N, N] in 0..1: the structure flipped, coloured and blurred, the appearance flipped."""
+        """Two squares [1, 3, N, N] in 0..1: the structure flipped, colored and blurred, the appearance flipped."""
         random = np.random.default_rng((self.seed, step))
-        structure, appearance = self.pictures
+        structure, appearance = self.images
         structure = random_crop(blurred(jittered(flipped(structure, random), random), random), random)
         appearance = random_crop(flipped(appearance, random), random)
         return self._tensor(structure), self._tensor(appearance)
 
-    def _tensor(self, picture: Image.Image) -> Tensor:
-        values = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
+    def _tensor(self, image: Image.Image) -> Tensor:
+        values = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
         return values.to(self.like) / 255
 
 
-def to_pillow(picture: Tensor) -> Image.Image:
-    """[1, 3, H, W] in 0..1 as an 8-bit picture."""
-    pixels = (picture[0].detach().clamp(0, 1) * 255).round().to(torch.uint8)
+def to_pillow(image: Tensor) -> Image.Image:
+    """[1, 3, H, W] in 0..1 as an 8-bit image."""
+    pixels = (image[0].detach().clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
 
-def flipped(picture: Image.Image, random: np.random.Generator) -> Image.Image:
+def flipped(image: Image.Image, random: np.random.Generator) -> Image.Image:
     """Mirrored, every second time."""
-    return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else picture
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else image
 
 
-def jittered(picture: Image.Image, random: np.random.Generator) -> Image.Image:
+def jittered(image: Image.Image, random: np.random.Generator) -> Image.Image:
     """Other brightness, contrast, saturation and hue, in any order, every second time."""
     if random.random() >= JITTERED:
-        return picture
+        return image
     for change in random.permutation(4):
         if change == 3:
-            picture = _turned_hue(picture, random.uniform(-HUE, HUE))
+            image = _shifted_hue(image, random.uniform(-HUE, HUE))
         else:
             enhancer = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)[change]
             width = (BRIGHTNESS, CONTRAST, SATURATION)[change]
-            picture = enhancer(picture).enhance(random.uniform(1 - width, 1 + width))
-    return picture
+            image = enhancer(image).enhance(random.uniform(1 - width, 1 + width))
+    return image
 
 
-def _turned_hue(picture: Image.Image, turn: float) -> Image.Image:
-    """turn: share of the colour circle."""
-    hue, saturation, value = picture.convert("HSV").split()
-    turned = np.asarray(hue) + np.uint8(round(turn * 255) % 256)  # wraps around, as the circle does
-    return Image.merge("HSV", (Image.fromarray(turned), saturation, value)).convert("RGB")
+def _shifted_hue(image: Image.Image, turn: float) -> Image.Image:
+    """turn: share of the color circle."""
+    hue, saturation, value = image.convert("HSV").split()
+    flipped = np.asarray(hue) + np.uint8(round(turn * 255) % 256)  # wraps around, as the circle does
+    return Image.merge("HSV", (Image.fromarray(flipped), saturation, value)).convert("RGB")
 
 
-def blurred(picture: Image.Image, random: np.random.Generator) -> Image.Image:
+def blurred(image: Image.Image, random: np.random.Generator) -> Image.Image:
     """Blurred by a 3x3 Gaussian, every fifth time."""
     if random.random() >= BLURRED:
-        return picture
+        return image
     sigma = random.uniform(*BLUR_SIGMA)
-    values = gaussian_filter(np.asarray(picture, np.float32), (sigma, sigma, 0), radius=(1, 1, 0), mode="mirror")
+    values = gaussian_filter(np.asarray(image, np.float32), (sigma, sigma, 0), radius=(1, 1, 0), mode="mirror")
     return Image.fromarray(values.round().astype(np.uint8))
 
 
-def random_crop(picture: Image.Image, random: np.random.Generator) -> Image.Image:
+def random_crop(image: Image.Image, random: np.random.Generator) -> Image.Image:
     """A square anywhere, of 95 to 100 % of the height, or of the width where that is less; not resized."""
-    width, height = picture.size
+    width, height = image.size
     side = min(round(random.uniform(SMALLEST_CROP * height, height)), width)
     left, top = (int(random.integers(space - side, endpoint=True)) for space in (width, height))
-    return picture.crop((left, top, left + side, top + side))
+    return image.crop((left, top, left + side, top + side))

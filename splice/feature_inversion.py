@@ -1,7 +1,7 @@
-"""From a feature of a ViT back to a picture: what of the picture does the feature hold?
+"""From a feature of a ViT back to an image: what of the image does the feature hold?
 
-Tumanyan et al. 2022, section 3.2: an untrained network (Deep Image Prior, Ulyanov et al., CVPR 2018) is optimised until
-the ViT sees in its output what it saw in the picture.
+Tumanyan et al. 2022, section 3.2: an untrained network (Deep Image Prior, Ulyanov et al., CVPR 2018) is optimized until
+the ViT sees in its output what it saw in the image.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .generator import Architecture, SkipGenerator
-from .preprocess import normalised
-from .vit import VisionTransformer
+from ..vit.preprocess import normalize_imagenet
+from ..vit.vit import VisionTransformer
+from .generator import GeneratorConfig, SkipGenerator
 
 Feature = Literal["keys", "cls"]
-NETWORK = Architecture(
+NETWORK = GeneratorConfig(
     inputs=32, widths=(16, 32, 64, 128, 128, 128), kernels=(7, 7, 5, 5, 3, 3), skip=4, padding="reflect"
 )
-"""Of the released code; 2,606,763 parameters."""
+"""Of the reference code; 2,606,763 parameters."""
 NOISE = ((0.0, 10.0), (0.5, 2.0), (0.75, 0.5))
 """From which share of the steps on the input is disturbed by noise of which strength, where CLS is inverted."""
 
@@ -34,8 +34,8 @@ def inversion_network(seed: int) -> SkipGenerator:
 
 
 def network_inputs(height: int, width: int, steps: int, feature: Feature, seed: int) -> Iterator[Tensor]:
-    """What the network is given at every step, [1, 32, H, W] on the CPU: one noise picture, and for CLS, which says
-    little about places, other noise on top of it at each step, first strong, then weaker.
+    """What the network is given at every step, [1, 32, H, W] on the CPU: one noise image, and for CLS, which says
+    little about positions, other noise on top of it at each step, first strong, then weaker.
     """
     random = torch.Generator().manual_seed(seed)
     shape = (1, NETWORK.inputs, height, width)
@@ -49,24 +49,24 @@ def network_inputs(height: int, width: int, steps: int, feature: Feature, seed: 
 
 
 class FeatureInversion:
-    """The optimisation: `step` brings `network` nearer to a picture in which the ViT sees the target."""
+    """The optimization: `step` brings `network` nearer to an image in which the ViT sees the target."""
 
     def __init__(
         self,
         network: SkipGenerator,
         vit: VisionTransformer,
-        picture: Tensor,
+        image: Tensor,
         feature: Feature,
         *,
         layer: int = -1,
         learning_rate: float = 0.01,
     ) -> None:
-        """picture: [1, 3, H, W] in 0..1, at the size of the result; its feature at block `layer` is the target: the
+        """image: [1, 3, H, W] in 0..1, at the size of the result; its feature at block `layer` is the target: the
         token "cls", or the "keys" of all tokens.
         """
         self.network, self.vit, self.feature, self.layer = network, vit, feature, layer
         with torch.no_grad():
-            self.target = self._seen(picture)
+            self.target = self._seen(image)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=learning_rate)
 
     def step(self, given: Tensor) -> Tensor:
@@ -86,10 +86,10 @@ class FeatureInversion:
         return loss.detach()
 
     @torch.no_grad()
-    def picture(self, given: Tensor) -> Tensor:
+    def image(self, given: Tensor) -> Tensor:
         """What the network makes of the input by now: [1, 3, H, W] in 0..1."""
         return self.network(given)
 
-    def _seen(self, picture: Tensor) -> Tensor:
-        look = self.vit.look(normalised(picture), self.layer)
-        return (look.cls if self.feature == "cls" else look.keys).to(picture.dtype)
+    def _seen(self, image: Tensor) -> Tensor:
+        look = self.vit.look(normalize_imagenet(image), self.layer)
+        return (look.cls if self.feature == "cls" else look.keys).to(image.dtype)

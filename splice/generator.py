@@ -1,6 +1,6 @@
 """The generator of Splice: a U-Net with narrow skips, after Deep Image Prior (Tumanyan et al. 2022, appendix A.1).
 
-It maps a picture to a picture of the same size. The same family inverts ViT features (section 3.2 of the paper), with
+It maps an image to an image of the same size. The same family inverts ViT features (section 3.2 of the paper), with
 one level more, larger kernels and reflection padding.
 """
 
@@ -19,7 +19,7 @@ SMALLEST_SIDE = 64
 
 
 @dataclass(frozen=True)
-class Architecture:
+class GeneratorConfig:
     """The shape of a generator; the defaults are those of Splice (1,037,523 parameters)."""
 
     inputs: int = 3
@@ -34,40 +34,40 @@ class Architecture:
 
 
 class SkipGenerator(nn.Module):
-    """[B, inputs, H, W] -> [B, 3, H, W] in 0..1. Every picture is normalised by its own statistics, in every mode.
+    """[B, inputs, H, W] -> [B, 3, H, W] in 0..1. Every image is normalized by its own statistics, in every mode.
 
-    Starts with PyTorch's initial weights; `initialise` gives those of Splice.
+    Starts with PyTorch's initial weights; `initialize` gives those of Splice.
     """
 
-    def __init__(self, architecture: Architecture | None = None) -> None:
+    def __init__(self, architecture: GeneratorConfig | None = None) -> None:
         super().__init__()
-        self.architecture = architecture or Architecture()
-        self.levels = Level(self.architecture)
+        self.architecture = architecture or GeneratorConfig()
+        self.levels = GeneratorLevel(self.architecture)
         self.head = nn.Conv2d(self.architecture.widths[0], 3, 1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return torch.sigmoid(self.head(self.levels(pictures)))
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.sigmoid(self.head(self.levels(images)))
 
 
-class Level(nn.Module):
+class GeneratorLevel(nn.Module):
     """One level of the U-Net with all coarser ones inside: [B, in, H, W] -> [B, widths[depth], H, W].
 
-    The parameters come in the order of the released code (skip, down, coarser levels, up).
+    The parameters come in the order of the reference code (skip, down, coarser levels, up).
     """
 
-    def __init__(self, architecture: Architecture, depth: int = 0) -> None:
+    def __init__(self, architecture: GeneratorConfig, depth: int = 0) -> None:
         super().__init__()
         widths, kernel = architecture.widths, architecture.kernels[depth]
         deepest = depth == len(widths) - 1
-        given = widths[depth - 1] if depth else architecture.inputs
+        in_channels = widths[depth - 1] if depth else architecture.inputs
         width = widths[depth]
         joined = architecture.skip + (width if deepest else widths[depth + 1])
         padding = architecture.padding
-        self.skip = _convolution(given, architecture.skip)
+        self.skip = _convolution(in_channels, architecture.skip)
         self.down = nn.Sequential(
-            _convolution(given, width, kernel, 2, padding), _convolution(width, width, kernel, 1, padding)
+            _convolution(in_channels, width, kernel, 2, padding), _convolution(width, width, kernel, 1, padding)
         )
-        self.coarser = nn.Identity() if deepest else Level(architecture, depth + 1)
+        self.coarser = nn.Identity() if deepest else GeneratorLevel(architecture, depth + 1)
         self.balance = nn.InstanceNorm2d(joined, affine=True)
         self.up = nn.Sequential(_convolution(joined, width, kernel, 1, padding), _convolution(width, width))
 
@@ -80,18 +80,18 @@ class Level(nn.Module):
 
 
 def _convolution(
-    given: int, width: int, kernel: int = 1, stride: int = 1, padding: Literal["zeros", "reflect"] = "zeros"
+    in_channels: int, width: int, kernel: int = 1, stride: int = 1, padding: Literal["zeros", "reflect"] = "zeros"
 ) -> nn.Sequential:
-    """Convolution, norm, LeakyReLU. Batch normalisation over the one picture at hand is instance normalisation."""
+    """Convolution, norm, LeakyReLU. Batch normalization over the one image at hand is instance normalization."""
     return nn.Sequential(
-        nn.Conv2d(given, width, kernel, stride, padding=kernel // 2, padding_mode=padding),
+        nn.Conv2d(in_channels, width, kernel, stride, padding=kernel // 2, padding_mode=padding),
         nn.InstanceNorm2d(width, affine=True),
         nn.LeakyReLU(0.2),
     )
 
 
-def initialise(generator: SkipGenerator, seed: int) -> None:
-    """The initial weights of Splice, in place, of a generator on the CPU: an almost flat grey picture whatever the
+def initialize(generator: SkipGenerator, seed: int) -> None:
+    """The initial weights of Splice, in place, of a generator on the CPU: an almost flat gray image whatever the
     input.
 
     Kernels Xavier-normal with gain 0.02, their biases 0; scales of the norms N(1, 0.02), their biases 0.
@@ -108,9 +108,9 @@ def initialise(generator: SkipGenerator, seed: int) -> None:
                 parameter.zero_()
 
 
-def check_side(picture: Tensor, name: str) -> None:
-    """Refuse a picture [B, C, H, W] that is too small for the generator. Raises ValueError naming it."""
-    height, width = picture.shape[-2:]
+def check_side(image: Tensor, name: str) -> None:
+    """Refuse an image [B, C, H, W] that is too small for the generator. Raises ValueError naming it."""
+    height, width = image.shape[-2:]
     if min(height, width) < SMALLEST_SIDE:
         raise ValueError(
             f"The {name} has {width} x {height} pixels, but the Splice generator needs at least {SMALLEST_SIDE} on "

@@ -10,15 +10,15 @@ from typing import Any
 from torch import Tensor
 
 from ..storage import fields, tensor_file
-from ..storage.fit import named
+from ..storage.atomic_write import atomic_write
 from ..storage.schema import TensorRule
-from ..storage.tensor_file import Kind
-from ..storage.whole_file import write_whole
-from .generator import Architecture
-from .record import TrainedGenerator
+from ..storage.state_dict import strip_prefix
+from ..storage.tensor_file import FileFormat
+from .checkpoint import TrainedGenerator
+from .generator import GeneratorConfig
 
 WEIGHTS, SQUARES = "weights.", "squares."
-KIND = Kind(
+KIND = FileFormat(
     "Splice generator",
     "Save Splice Generator",
     "appearance_transfer.splice_generator",
@@ -26,7 +26,7 @@ KIND = Kind(
     header={"architecture": fields.texts, "steps": fields.whole(), "facts": fields.texts},
     tensors={WEIGHTS: TensorRule(), SQUARES: TensorRule()},
 )
-ARCHITECTURE = {name: str(value) for name, value in asdict(Architecture()).items()}
+ARCHITECTURE = {name: str(value) for name, value in asdict(GeneratorConfig()).items()}
 
 
 def encode(generator: TrainedGenerator, *, resumable: bool = True) -> bytes:
@@ -39,13 +39,13 @@ def encode(generator: TrainedGenerator, *, resumable: bool = True) -> bytes:
     tensors = {WEIGHTS + name: tensor for name, tensor in generator.weights.items()}
     if resumable:
         tensors |= {SQUARES + name: tensor for name, tensor in generator.squares.items()}
-    header = {"architecture": ARCHITECTURE, "steps": generator.steps, "facts": generator.facts}
+    header = {"architecture": ARCHITECTURE, "steps": generator.steps, "facts": generator.metadata}
     return tensor_file.encode(KIND, header, tensors)
 
 
 def save(generator: TrainedGenerator, path: str | os.PathLike[str], *, resumable: bool = True) -> None:
     """Write a generator. The file appears complete or not at all. Raises ValueError as `encode`."""
-    write_whole(Path(path), encode(generator, resumable=resumable))
+    atomic_write(Path(path), encode(generator, resumable=resumable))
 
 
 def load(path: str | os.PathLike[str]) -> TrainedGenerator:
@@ -63,4 +63,6 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedGene
             f"It is of another architecture ({', '.join(map(' '.join, architecture.items()))[:200]}); this pack trains "
             f"and applies {', '.join(map(' '.join, ARCHITECTURE.items()))}. Train the generator again."
         )
-    return TrainedGenerator(named(tensors, WEIGHTS), header["steps"], named(tensors, SQUARES), header["facts"])
+    return TrainedGenerator(
+        strip_prefix(tensors, WEIGHTS), header["steps"], strip_prefix(tensors, SQUARES), header["facts"]
+    )

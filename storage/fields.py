@@ -74,7 +74,7 @@ def list_of(entry: Check, most: int) -> Check:
     def check(value: Any) -> list[Any]:
         if not isinstance(value, list) or len(value) > most:
             raise ValueError(f"is {_shown(value)} where a list of at most {most} values is needed")
-        return [_named(f"entry {place}", entry, found) for place, found in enumerate(value)]
+        return [_named(f"entry {position}", entry, found) for position, found in enumerate(value)]
 
     return check
 
@@ -152,8 +152,10 @@ def _shown(value: Any) -> str:
     """A value as a message quotes it: not all of it, where it is long."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "infinite"
-    said = f"a list of {len(value)}" if isinstance(value, list) else "an object" if isinstance(value, dict) else None
-    if said is None:
+    messages = (
+        f"a list of {len(value)}" if isinstance(value, list) else "an object" if isinstance(value, dict) else None
+    )
+    if messages is None:
         # a whole number of thousands of digits cannot even be written
-        said = "a huge number" if isinstance(value, int) and abs(value) > 2**80 else repr(value)
-    return said if len(said) <= 60 else f"{said[:57]}..."
+        messages = "a huge number" if isinstance(value, int) and abs(value) > 2**80 else repr(value)
+    return messages if len(messages) <= 60 else f"{messages[:57]}..."

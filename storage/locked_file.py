@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .whole_file import NotWritten
+from .atomic_write import NotWritten
 
 PATIENCE = 30.0
 """Seconds to wait for the process that has the file; none of ours keeps it for longer than it takes to save a pair."""

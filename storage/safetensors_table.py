@@ -39,7 +39,7 @@ def read_table(file: BinaryIO) -> TensorTable:
         raise ValueError("the metadata of its header are no texts")
     begin = _LENGTH + length
     tensors = {name: _stored(name, about, begin) for name, about in header.items()}
-    _check_places(tensors, begin, size)
+    _check_positions(tensors, begin, size)
     return TensorTable(file, tensors, metadata)
 
 
@@ -57,11 +57,11 @@ def _stored(name: str, about: Any, begin: int) -> Stored:
         raise ValueError(f"the entry {name[:80]!r} of its header describes no tensor")
     stored = Stored(_DTYPES[dtype], tuple(shape), begin + offsets[0])
     if offsets[1] - offsets[0] != stored.bytes:
-        raise ValueError(f"the size and the place of {name[:80]!r} contradict each other")
+        raise ValueError(f"the size and the position of {name[:80]!r} contradict each other")
     return stored
 
 
-def _check_places(tensors: Mapping[str, Stored], begin: int, size: int) -> None:
+def _check_positions(tensors: Mapping[str, Stored], begin: int, size: int) -> None:
     """The format wants the tensors one after the other, without holes, to the end of the file."""
     for stored in sorted(tensors.values(), key=lambda stored: (stored.begin, stored.bytes)):
         if stored.begin != begin:

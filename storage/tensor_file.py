@@ -18,22 +18,22 @@ import safetensors.torch
 from torch import Tensor
 
 from . import bounded_json, fields
+from .atomic_write import atomic_write
 from .fields import Check
 from .regular_file import open_regular
 from .safetensors_table import LARGEST_HEADER, read_table
 from .schema import Rules, check_finite, check_tensors
 from .tensor_table import TensorTable
-from .whole_file import write_whole
 
 Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileFormat:
     """One kind of file: what it may hold, and the words that speak of it."""
 
     noun: str
-    """What a person calls it, such as "inversion"."""
+    """What a user calls it, such as "inversion"."""
     writer: str
     """The node that writes it."""
     key: str
@@ -46,7 +46,7 @@ class Kind:
     """What tensors there may be, and must be."""
 
 
-def encode(kind: Kind, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
+def encode(kind: FileFormat, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
     """A record as the content of a file. Raises ValueError for tensors that the kind does not know."""
     try:
         check_tensors(kind.tensors, kind.noun, tensors)
@@ -57,13 +57,15 @@ def encode(kind: Kind, header: Mapping[str, Any], tensors: Mapping[str, Tensor])
     return safetensors.torch.save(clones, {kind.key: json.dumps({"version": kind.version, **header})})
 
 
-def write(path: str | os.PathLike[str], kind: Kind, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+def write(
+    path: str | os.PathLike[str], kind: FileFormat, header: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> None:
     """Write a record. The file appears complete or not at all."""
-    write_whole(Path(path), encode(kind, header, tensors))
+    atomic_write(Path(path), encode(kind, header, tensors))
 
 
 def load(
-    path: str | os.PathLike[str], kind: Kind, assemble: Callable[[dict[str, Any], dict[str, Tensor]], Record]
+    path: str | os.PathLike[str], kind: FileFormat, assemble: Callable[[dict[str, Any], dict[str, Tensor]], Record]
 ) -> Record:
     """Read a record, bit by bit what was written, on the CPU.
 
@@ -87,7 +89,7 @@ def load(
 
 
 def _judged(
-    name: str, kind: Kind, table: TensorTable, assemble: Callable[[dict[str, Any], dict[str, Tensor]], Record]
+    name: str, kind: FileFormat, table: TensorTable, assemble: Callable[[dict[str, Any], dict[str, Tensor]], Record]
 ) -> Record:
     header, shapes = _header(name, kind, table.metadata), table.on_meta()
     with _refused(name, kind):
@@ -102,7 +104,7 @@ def _judged(
 
 
 @contextmanager
-def _refused(name: str, kind: Kind) -> Iterator[None]:
+def _refused(name: str, kind: FileFormat) -> Iterator[None]:
     """Say of which file it is that its tensors are wrong, and what to do."""
     try:
         yield
@@ -113,7 +115,7 @@ def _refused(name: str, kind: Kind) -> Iterator[None]:
 
 
 @contextmanager
-def _misfit_told(name: str, kind: Kind) -> Iterator[None]:
+def _misfit_told(name: str, kind: FileFormat) -> Iterator[None]:
     """Say of which file it is that the record inside does not hold together, in the words of the record."""
     try:
         yield
@@ -121,7 +123,7 @@ def _misfit_told(name: str, kind: Kind) -> Iterator[None]:
         raise ValueError(f"{name!r} does not hold a usable {kind.noun}: {error}") from error
 
 
-def _header(name: str, kind: Kind, metadata: Mapping[str, str]) -> dict[str, Any]:
+def _header(name: str, kind: FileFormat, metadata: Mapping[str, str]) -> dict[str, Any]:
     """The checked header. Raises ValueError for a file of another kind or version, and for what is missing or wrong."""
     if kind.key not in metadata:
         raise ValueError(

@@ -48,10 +48,10 @@ def _check_directory(file: BinaryIO, size: int) -> None:
     file.seek(max(size - _TAIL, 0))
     tail = file.read(_TAIL)
     for mark, form, elsewhere in _DIRECTORIES:
-        place = tail.rfind(mark)
-        if place < 0 or place + struct.calcsize(form) > len(tail):
+        position = tail.rfind(mark)
+        if position < 0 or position + struct.calcsize(form) > len(tail):
             continue
-        count, length = struct.unpack_from(form, tail, place)
+        count, length = struct.unpack_from(form, tail, position)
         if count != elsewhere and (count > MOST_ENTRIES or length > MOST_ENTRIES * 512):
             raise ValueError("it has far more entries than weights have")
 

@@ -116,15 +116,15 @@ class _Machine:
             group.append(value)
         return group[::-1]
 
-    def remember(self, place: int | None) -> None:
+    def remember(self, position: int | None) -> None:
         value = self.pop()
         self.stack.append(value)
-        self.memory[len(self.memory) if place is None else place] = value
+        self.memory[len(self.memory) if position is None else position] = value
 
-    def recall(self, place: int) -> None:
-        if place not in self.memory:
+    def recall(self, position: int) -> None:
+        if position not in self.memory:
             raise ValueError("its table of contents is damaged")
-        self.stack.append(self.memory[place])
+        self.stack.append(self.memory[position])
 
     def name_global(self, name: str) -> None:
         if name not in {*_STORAGES, _DICT, _TENSOR, _PARAMETER}:
@@ -167,11 +167,11 @@ _INSTRUCTIONS: dict[str, Any] = {
     "TUPLE1": lambda machine, _: machine.stack.append((machine.pop(),)),
     "TUPLE2": lambda machine, _: machine.stack.append((machine.pop(), machine.pop())[::-1]),
     "TUPLE3": lambda machine, _: machine.stack.append((machine.pop(), machine.pop(), machine.pop())[::-1]),
-    "BINPUT": lambda machine, place: machine.remember(place),
-    "LONG_BINPUT": lambda machine, place: machine.remember(place),
+    "BINPUT": lambda machine, position: machine.remember(position),
+    "LONG_BINPUT": lambda machine, position: machine.remember(position),
     "MEMOIZE": lambda machine, _: machine.remember(None),
-    "BINGET": lambda machine, place: machine.recall(place),
-    "LONG_BINGET": lambda machine, place: machine.recall(place),
+    "BINGET": lambda machine, position: machine.recall(position),
+    "LONG_BINGET": lambda machine, position: machine.recall(position),
     "GLOBAL": lambda machine, name: machine.name_global(name),
     "STACK_GLOBAL": lambda machine, _: machine.name_from_stack(),
     "BINPERSID": lambda machine, _: machine.load_storage(),

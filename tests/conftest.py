@@ -1,5 +1,5 @@
 """Makes the repository importable as the package `appearance_transfer`, whatever its folder is called, sorts the tests
-into tiers by their folder, and offers the real host to those that need it.
+into tiers by their folder, and offers the real ComfyUI to those that need it.
 """
 
 import importlib.util
@@ -61,7 +61,7 @@ def _git_files(*options: str) -> set[str]:
 
 @pytest.fixture(scope="session")
 def comfyui() -> Path:
-    """The folder of the host that `dev.py setup` chose."""
+    """The folder of ComfyUI that `dev.py setup` chose."""
     from appearance_transfer.developer.installation import current
 
     installation = current()
@@ -72,7 +72,9 @@ def comfyui() -> Path:
 
 @pytest.fixture(scope="session")
 def host(comfyui: Path, tmp_path_factory: pytest.TempPathFactory):
-    """The real host in this process, with the pack: `host.nodes[id]`, `host.run(graph, image=("decode", 0)).image`."""
+    """the real ComfyUI in this process, with the pack: `host.nodes[id]`, `host.run(graph, image=("decode",
+    0)).image`.
+    """
     from appearance_transfer.developer.in_process import Host
 
     return Host(comfyui, tmp_path_factory.mktemp("host"))

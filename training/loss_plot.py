@@ -1,4 +1,4 @@
-"""The course of a training as a picture: every loss over the steps, on a logarithmic scale."""
+"""The course of a training as an image: every loss over the steps, on a logarithmic scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZE = 768, 432
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 32, 28
 FONT = 13
 INK = "#000000"
-COLOURS = "#d1495b", "#2a6f97", "#3c8d40", "#e9a3ac", "#94b7cb"
+COLORS = "#d1495b", "#2a6f97", "#3c8d40", "#e9a3ac", "#94b7cb"
 """Of the terms, in the order in which they come up."""
 GRID = "#dddddd"
 SMALLEST = 1e-9
@@ -28,24 +28,24 @@ Point = tuple[int, float]
 
 
 def loss_plot(reports: Sequence[Report]) -> Tensor:
-    """[1, H, W, 3] in 0..1: the whole loss in black, its unweighted terms in colours, each named above."""
+    """[1, H, W, 3] in 0..1: the whole loss in black, its unweighted terms in colors, each named above."""
     lines: dict[str, list[Point]] = {"loss": [(report.step, report.loss) for report in reports]}
     for report in reports:
         for name, value in report.terms.items():
             lines.setdefault(name, []).append((report.step, value))
-    return plot(lines, chain((INK,), cycle(COLOURS)))
+    return plot(lines, chain((INK,), cycle(COLORS)))
 
 
-def plot(lines: Mapping[str, Sequence[Point]], colours: Iterable[str]) -> Tensor:
+def plot(lines: Mapping[str, Sequence[Point]], colors: Iterable[str]) -> Tensor:
     """[1, H, W, 3] in 0..1: losses over the steps. lines: their points, in the order of the steps, by name."""
     canvas = Image.new("RGB", SIZE, "white")
     pen = ImageDraw.Draw(canvas)
     axes = _Axes(lines)
     _draw_grid(pen, axes)
     x = LEFT
-    for (name, points), colour in zip(lines.items(), colours, strict=False):
-        _draw_line(pen, [axes.place(*point) for point in points], colour)
-        pen.text((x, TOP // 2), name, colour, anchor="lm", font_size=FONT)
+    for (name, points), color in zip(lines.items(), colors, strict=False):
+        _draw_line(pen, [axes.position(*point) for point in points], color)
+        pen.text((x, TOP // 2), name, color, anchor="lm", font_size=FONT)
         x += round(pen.textlength(name, font_size=FONT)) + 2 * FONT
     return torch.from_numpy(np.asarray(canvas, np.float32) / 255)[None]
 
@@ -59,7 +59,7 @@ class _Axes:
         self.first, self.last = min(steps), max(max(steps), min(steps) + 1)
         self.low, self.high = math.floor(min(heights)), math.floor(max(heights)) + 1
 
-    def place(self, step: int, value: float) -> tuple[float, float]:
+    def position(self, step: int, value: float) -> tuple[float, float]:
         across = (step - self.first) / (self.last - self.first)
         up = (_decade(value) - self.low) / (self.high - self.low)
         width, height = SIZE[0] - LEFT - RIGHT, SIZE[1] - TOP - BOTTOM
@@ -72,15 +72,15 @@ def _decade(value: float) -> float:
 
 def _draw_grid(pen: ImageDraw.ImageDraw, axes: _Axes) -> None:
     for power in range(axes.low, axes.high + 1):
-        left, y = axes.place(axes.first, 10.0**power)
+        left, y = axes.position(axes.first, 10.0**power)
         pen.line((left, y, SIZE[0] - RIGHT, y), GRID)
         pen.text((LEFT - 6, y), f"1e{power}", "black", anchor="rm", font_size=FONT)
     for step, anchor in ((axes.first, "la"), (axes.last, "ra")):
-        x, y = axes.place(step, 10.0**axes.low)
+        x, y = axes.position(step, 10.0**axes.low)
         pen.text((x, y + 6), f"step {step}", "black", anchor=anchor, font_size=FONT)
 
 
-def _draw_line(pen: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: str) -> None:
+def _draw_line(pen: ImageDraw.ImageDraw, points: list[tuple[float, float]], color: str) -> None:
     if len(points) == 1:
-        pen.circle(points[0], 2, fill=colour)
-    pen.line(points, colour)
+        pen.circle(points[0], 2, fill=color)
+    pen.line(points, color)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ...developer.console import Trouble
+from ...developer.cli_output import CliError
 from ...pocket.scene import Scene
 from ..hosts import in_hosts
 from .tasks import Edit
@@ -23,7 +23,7 @@ from .tasks import Edit
 BATCH = 8
 Batch = tuple[Edit, tuple[Scene, ...]]
 Outputs = dict[Edit, dict[str, Tensor]]
-"""edit -> method -> the edited pictures [scenes, H, W, 3]"""
+"""edit -> method -> the edited images [scenes, H, W, 3]"""
 
 
 def run_methods(
@@ -57,7 +57,9 @@ def _run_batch(batch: Batch, bar: int, only: tuple[str, ...], editor: Path | Non
     from .subjects import Subjects
 
     if unknown := set(only) - {*METHODS, DISTILLED}:
-        raise Trouble(f"There is no method {', '.join(sorted(unknown))}; there are: {', '.join(METHODS)}, {DISTILLED}.")
+        raise CliError(
+            f"There is no method {', '.join(sorted(unknown))}; there are: {', '.join(METHODS)}, {DISTILLED}."
+        )
     edit, scenes = batch
     methods = methods_of(edit, editor)
     chosen = {name: method for name, method in methods.items() if not only or name in only}

@@ -1,6 +1,6 @@
 """Every method of the comparison by its name: ours, ours with one thing changed, what it has to beat, and its bounds.
 
-Imports the host's modules, so import it after the host has started.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ...distillation.record import DistilledEditor
+from ...distillation.checkpoint import DistilledEditor
 from ...distillation.storage import load
-from ...host.cross_attention_guider import CrossAttentionGuider, CrossAttentionSettings
-from ...host.distilling import apply_editor
-from ...host.schedules import schedule_of
+from ...host.editing.cross_attention_guider import CrossAttentionGuider, CrossAttentionSettings
+from ...host.editing.distilling import apply_editor
+from ...host.models.schedules import schedule_of
 from ..transfers.baselines import from_noise
 from ..transfers.sampled import resume
 from .subjects import STEPS, Subjects
 from .tasks import PLAIN_TO_STRIPED, Edit
 
 CFG = 3.0
-"""Of every method. At the released code's 5 the pocket model repaints much more than the word that has changed."""
+"""Of every method. At the reference code's 5 the pocket model repaints much more than the word that has changed."""
 AMOUNT = 2.0
-"""Of cross-attention guidance; the released code's 0.1 moves next to nothing here."""
+"""Of cross-attention guidance; the reference code's 0.1 moves next to nothing here."""
 STRENGTH = 1.5
-"""Of the edit direction; at the released code's 1 red turns purple. All three were chosen on other scenes."""
+"""Of the edit direction; at the reference code's 1 red turns purple. All three were chosen on other scenes."""
 OURS, DISTILLED = "ours", "distilled editor"
 
 Method = Callable[[Subjects], Tensor]
-"""-> the edited pictures [B, H, W, 3] in 0..1."""
+"""-> the edited images [B, H, W, 3] in 0..1."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Variant:
 
     name: str
     strength: float | None = STRENGTH
-    regularised: bool = True
+    regularized: bool = True
     amount: float = AMOUNT
     empty_negative: bool = False
 
@@ -52,17 +52,17 @@ VARIANTS = (
     Variant(OURS),
     Variant("ours, strength 1", strength=1.0),
     Variant("ours, amount 0.1", amount=0.1),
-    Variant("ours, no regularisation", regularised=False),
+    Variant("ours, no regularization", regularized=False),
     Variant("ours, word swap", strength=None),
     Variant("ours, no guidance", amount=0.0),
-    Variant("DDIM + word swap", strength=None, regularised=False, amount=0.0, empty_negative=True),
+    Variant("DDIM + word swap", strength=None, regularized=False, amount=0.0, empty_negative=True),
 )
 
 
 def edited(subjects: Subjects, variant: Variant) -> Tensor:
     """Invert, and sample anew under the edited text."""
     models = subjects.models
-    inversion = subjects.regularised if variant.regularised else subjects.inverted
+    inversion = subjects.regularized if variant.regularized else subjects.inverted
     text = subjects.swapped if variant.strength is None else subjects.moved(variant.strength)
     negative = models.conditioning([""]) if variant.empty_negative else None
     settings = CrossAttentionSettings(CFG, variant.amount)
@@ -70,18 +70,18 @@ def edited(subjects: Subjects, variant: Variant) -> Tensor:
 
 
 def sdedit(subjects: Subjects, denoise: float) -> Tensor:
-    """SDEdit (Meng et al., ICLR 2022): fresh noise on the picture, taken away under the target's caption."""
+    """SDEdit (Meng et al., ICLR 2022): fresh noise on the image, taken away under the target's caption."""
     schedule = schedule_of(subjects.models.model, steps=STEPS, start_at=round(STEPS * (1 - denoise)))
     return from_noise(subjects.models, subjects.latents, schedule, subjects.target_captions, CFG)
 
 
 def distilled(subjects: Subjects, editor: DistilledEditor) -> Tensor:
-    """One pass of a distilled editor over the pictures."""
-    return apply_editor(editor, subjects.pictures, seed=0, variation=1.0)
+    """One pass of a distilled editor over the images."""
+    return apply_editor(editor, subjects.images, seed=0, variation=1.0)
 
 
-def _through_autoencoder(subjects: Subjects, pictures: str) -> Tensor:
-    return subjects.models.decode(subjects.models.encode(getattr(subjects, pictures)))
+def _through_autoencoder(subjects: Subjects, images: str) -> Tensor:
+    return subjects.models.decode(subjects.models.encode(getattr(subjects, images)))
 
 
 def methods_of(edit: Edit, editor: Path | None) -> dict[str, Method]:
@@ -92,8 +92,8 @@ def methods_of(edit: Edit, editor: Path | None) -> dict[str, Method]:
 
 
 METHODS: dict[str, Method] = {
-    "identity, autoencoder": partial(_through_autoencoder, pictures="pictures"),
-    "perfect answer, autoencoder": partial(_through_autoencoder, pictures="answers"),
+    "identity, autoencoder": partial(_through_autoencoder, images="images"),
+    "perfect answer, autoencoder": partial(_through_autoencoder, images="answers"),
     "SDEdit, denoise 0.5": partial(sdedit, denoise=0.5),
     "SDEdit, denoise 0.7": partial(sdedit, denoise=0.7),
     **{variant.name: partial(edited, variant=variant) for variant in VARIANTS},

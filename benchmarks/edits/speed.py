@@ -1,4 +1,4 @@
-"""Seconds per picture of our edit and of the editor that was distilled from such edits, in turns."""
+"""Seconds per image of our edit and of the editor that was distilled from such edits, in turns."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..reporting.cases import Cases
 from .tasks import PLAIN_TO_STRIPED
 
 
-def seconds_per_picture(comfyui: Path, editor: Path, number: int) -> Cases:
-    """Of `number` pictures, one at a time, from pixels to pixels. A direction is made once for all and not counted."""
+def seconds_per_image(comfyui: Path, editor: Path, number: int) -> Cases:
+    """Of `number` images, one at a time, from pixels to pixels. A direction is made once for all and not counted."""
     scenes = PLAIN_TO_STRIPED.scenes(number + 1)  # the first warms up
     (seconds,) = in_hosts(comfyui, partial(_timed, editor=editor), [scenes], workers=1)
     ratios = [slow / fast for slow, fast in zip(*seconds.values(), strict=True)]
@@ -33,7 +33,7 @@ def _timed(scenes: list[Scene], bar: int, editor: Path) -> dict[str, list[float]
     with torch.inference_mode():
         for scene in scenes:
             subjects = Subjects(models, PLAIN_TO_STRIPED, (scene,))
-            _ = subjects.pictures, subjects.direction
+            _ = subjects.images, subjects.direction
             for name, taken in seconds.items():
                 begun = time.perf_counter()
                 methods[name](subjects)

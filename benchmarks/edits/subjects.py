@@ -1,7 +1,7 @@
-"""Pictures to edit, made ready once for all methods: encoded, inverted, with their texts before and after.
+"""Images to edit, made ready once for all methods: encoded, inverted, with their texts before and after.
 
-A batch carries a text per picture: the embeddings are stacked in one CONDITIONING, which the host keeps row by row.
-Imports the host's modules, so import it after the host has started.
+A batch carries a text per image: the embeddings are stacked in one CONDITIONING, which ComfyUI keeps row by row.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from torch import Tensor
 
 from ...editing.direction import EditDirection, direction_between
-from ...host.inverting import invert_with_ddim
-from ...host.schedules import schedule_of
-from ...host.text_encoding import mean_encodings, moved
-from ...inversion.record import Inversion
-from ...inversion.regularise import Regularisation
+from ...host.editing.text_encoding import apply_direction, mean_encodings
+from ...host.inversion.ddpm_and_ddim import invert_with_ddim
+from ...host.models.schedules import schedule_of
+from ...inversion.regularize import Regularization
+from ...inversion.types import Inversion
 from ...pocket.captions import caption
 from ...pocket.render import render
 from ...pocket.scene import Scene
@@ -39,7 +39,7 @@ class Subjects:
     scenes: tuple[Scene, ...]
 
     @cached_property
-    def pictures(self) -> Tensor:
+    def images(self) -> Tensor:
         """[B, H, W, 3] in 0..1."""
         return render(self.scenes, SIZE).image
 
@@ -51,7 +51,7 @@ class Subjects:
     @cached_property
     def latents(self) -> Tensor:
         """[B, 4, h, w] in the VAE's scale."""
-        return self.models.encode(self.pictures)
+        return self.models.encode(self.images)
 
     @cached_property
     def source(self) -> Conditioning:
@@ -69,27 +69,27 @@ class Subjects:
         banks = (self.edit.bank(word) for word in (self.edit.source, self.edit.target))
         return direction_between(*mean_encodings(self.models.clip, *banks))
 
-    def moved(self, strength: float) -> Conditioning:
+    def apply_direction(self, strength: float) -> Conditioning:
         """The source's, moved along the direction."""
-        return moved(self.source, self.direction, strength)
+        return apply_direction(self.source, self.direction, strength)
 
     @property
     def target_captions(self) -> list[str]:
-        """What the edited pictures should show, in words."""
+        """What the edited images should show, in words."""
         return [caption(self.edit.answer(scene)) for scene in self.scenes]
 
     @cached_property
-    def regularised(self) -> Inversion:
-        """Regularised inversion under the source's captions, with the node's defaults."""
-        return self._inverted(Regularisation())
+    def regularized(self) -> Inversion:
+        """Regularized inversion under the source's captions, with the node's defaults."""
+        return self._inverted(Regularization())
 
     @cached_property
     def inverted(self) -> Inversion:
         """Plain DDIM inversion."""
         return self._inverted(None)
 
-    def _inverted(self, regularisation: Regularisation | None) -> Inversion:
+    def _inverted(self, regularization: Regularization | None) -> Inversion:
         schedule = schedule_of(self.models.model, steps=STEPS)
         return invert_with_ddim(
-            self.models.model, self.latents, self.source, self.source, schedule, regularisation=regularisation
+            self.models.model, self.latents, self.source, self.source, schedule, regularization=regularization
         )

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from itertools import count, islice, product
 
 from ...pocket.captions import caption
-from ...pocket.scene import COATS, COLOURS, GROUNDS, SPECIES, Scene, random_scene
+from ...pocket.scene import COATS, COLORS, GROUNDS, SPECIES, Scene, random_scene
 
 FIRST_SEED = 960_000
 SIZE = 128
-"""Of the pictures, in pixels: what the pocket checkpoint is trained for."""
-TRAITS = {"species": SPECIES, "coat": COATS, "colour": tuple(COLOURS), "ground": GROUNDS}
+"""Of the images, in pixels: what the pocket checkpoint is trained for."""
+TRAITS = {"species": SPECIES, "coat": COATS, "color": tuple(COLORS), "ground": GROUNDS}
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Edit:
         return f"{self.source} to {self.target}"
 
     @property
-    def needs_judge(self) -> bool:
-        """Whether it takes a trained eye to see the trait; a colour can be measured."""
-        return self.trait != "colour"
+    def needs_classifier(self) -> bool:
+        """Whether it takes a trained eye to see the trait; a color can be measured."""
+        return self.trait != "color"
 
     def bank(self, word: str) -> list[str]:
         """Every full caption of the pocket world that has `word` for the trait; surroundings in the same order."""
@@ -46,20 +46,20 @@ class Edit:
 
     def scenes(self, number: int, first_seed: int = FIRST_SEED) -> list[Scene]:
         """The first `number` scenes with the source; more begin with the same ones."""
-        wanted = {**dict(self.fixed), self.trait: self.source}
+        expected = {**dict(self.fixed), self.trait: self.source}
         drawn = (random_scene(seed) for seed in count(first_seed))
-        fitting = (s for s in drawn if all(getattr(s, trait) == word for trait, word in wanted.items()))
+        fitting = (s for s in drawn if all(getattr(s, trait) == word for trait, word in expected.items()))
         return list(islice(fitting, number))
 
     def answer(self, scene: Scene) -> Scene:
-        """The same scene with the target, as a perfect edit would show it. Stripes have the seed's second colour."""
+        """The same scene with the target, as a perfect edit would show it. Stripes have the seed's second color."""
         changed = replace(scene, **{self.trait: self.target})
-        if self.trait == "colour":
-            changed = replace(changed, part_colours=(COLOURS[self.target], *scene.part_colours[1:]))
+        if self.trait == "color":
+            changed = replace(changed, part_colors=(COLORS[self.target], *scene.part_colors[1:]))
         return changed
 
 
 HORSE_TO_COW = Edit("species", "horse", "cow")
 PLAIN_TO_STRIPED = Edit("coat", "plain", "striped")
-RED_TO_BLUE = Edit("colour", "red", "blue", fixed=(("coat", "plain"),))
+RED_TO_BLUE = Edit("color", "red", "blue", fixed=(("coat", "plain"),))
 EDITS = (HORSE_TO_COW, PLAIN_TO_STRIPED, RED_TO_BLUE)

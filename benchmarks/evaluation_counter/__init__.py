@@ -2,7 +2,7 @@
 
 Wire the MODEL through `Count Evaluations` before everything else, and `Read Evaluations` after the last node that
 samples. The count is taken at the network itself, so nothing passes it by: not the unconditional rows, not the
-forwards that a node makes for reference pictures, not the clones that later nodes make of the MODEL.
+forwards that a node makes for reference images, not the clones that later nodes make of the MODEL.
 """
 
 import json

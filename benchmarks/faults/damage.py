@@ -37,11 +37,11 @@ def cut(draw: random.Random, data: bytes) -> bytes:
 
 
 def overwritten(draw: random.Random, data: bytes) -> bytes:
-    """A run of bytes is zero, noise, or a copy of another place."""
+    """A run of bytes is zero, noise, or a copy of another position."""
     length = min(len(data), draw.choice((1, 16, 512, 4096)))
-    place, other = draw.randrange(len(data) - length + 1), draw.randrange(len(data) - length + 1)
+    position, other = draw.randrange(len(data) - length + 1), draw.randrange(len(data) - length + 1)
     run = draw.choice((bytes(length), draw.randbytes(length), data[other : other + length]))
-    return data[:place] + run + data[place + length :]
+    return data[:position] + run + data[position + length :]
 
 
 def foreign(draw: random.Random, data: bytes) -> bytes:
@@ -56,12 +56,12 @@ BYTES: tuple[Damage, ...] = (flipped, flipped_at_the_front, cut, overwritten, fo
 
 
 def changed_json(draw: random.Random, value: Any) -> Any:
-    """A copy of a JSON value in which one place is another value, missing, new, or nested deep."""
+    """A copy of a JSON value in which one position is another value, missing, new, or nested deep."""
     copy = json.loads(json.dumps(value))
-    places = list(_places(copy))
-    if not places:
+    positions = list(_positions(copy))
+    if not positions:
         return draw.choice(ODD_VALUES)
-    inside, key = draw.choice(places)
+    inside, key = draw.choice(positions)
     what = draw.randrange(6)
     if what == 0:
         del inside[key]
@@ -84,9 +84,9 @@ def nested(depth: int) -> Any:
     return value
 
 
-def _places(value: Any) -> Any:
+def _positions(value: Any) -> Any:
     """Every (container, key) of a JSON value, at most some thousand."""
     keys = value.keys() if isinstance(value, dict) else range(min(len(value), 50)) if isinstance(value, list) else ()
     for key in keys:
         yield value, key
-        yield from _places(value[key])
+        yield from _positions(value[key])

@@ -1,4 +1,4 @@
-"""Damage to a collection of pairs: other lines in its manifest, other parts in its pictures."""
+"""Damage to a collection of pairs: other lines in its manifest, other parts in its images."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ from .damage import changed_json
 def other_lines(draw: random.Random, data: bytes) -> bytes:
     """A manifest with a line of other values, twice, missing, torn or without its end."""
     lines = data.decode("ascii").splitlines()
-    place = draw.randrange(len(lines))
+    position = draw.randrange(len(lines))
     what = draw.randrange(8)
     if what < 4:
-        lines[place] = json.dumps(changed_json(draw, json.loads(lines[place])))
+        lines[position] = json.dumps(changed_json(draw, json.loads(lines[position])))
     elif what == 4:
-        lines[place] = draw.choice(("", "[" * 100_000, "null", "7", lines[place] * 2, lines[place][:40], "x" * 10**5))
+        lines[position] = draw.choice(
+            ("", "[" * 100_000, "null", "7", lines[position] * 2, lines[position][:40], "x" * 10**5)
+        )
     elif what == 5:
         return data[: -draw.choice((1, 1, 2, 20, 100))]
     elif what == 6:
         return data.replace(b"\n", draw.choice((b"\r\n", b"\n\n", b" \n")))
     else:
-        lines.insert(place, lines[draw.randrange(len(lines))])
+        lines.insert(position, lines[draw.randrange(len(lines))])
     return ("\n".join(lines) + "\n").encode()
 
 
 def other_chunks(draw: random.Random, data: bytes) -> bytes:
     """A PNG that says to be of another size, or whose parts are missing, twice or others."""
-    chunks, place = [], 8
-    while place + 12 <= len(data):
-        (length,) = struct.unpack(">I", data[place : place + 4])
-        chunks.append((data[place + 4 : place + 8], data[place + 8 : place + 8 + length]))
-        place += 12 + length
+    chunks, position = [], 8
+    while position + 12 <= len(data):
+        (length,) = struct.unpack(">I", data[position : position + 4])
+        chunks.append((data[position + 4 : position + 8], data[position + 8 : position + 8 + length]))
+        position += 12 + length
     which = draw.randrange(len(chunks))
     kind, content = chunks[which]
     if kind == b"IHDR":

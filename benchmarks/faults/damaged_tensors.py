@@ -129,11 +129,11 @@ def other_program(draw: random.Random, data: bytes) -> bytes:
     """A pickle with some instructions or numbers that are others."""
     changed = bytearray(data)
     for _ in range(draw.choice((1, 1, 2, 5))):
-        place = draw.randrange(len(changed))
-        changed[place] = draw.choice((changed[place] ^ (1 << draw.randrange(8)), draw.randrange(256)))
+        position = draw.randrange(len(changed))
+        changed[position] = draw.choice((changed[position] ^ (1 << draw.randrange(8)), draw.randrange(256)))
     if draw.random() < 0.2:
-        place = draw.randrange(len(changed))
-        changed[place:place] = draw.choice(
+        position = draw.randrange(len(changed))
+        changed[position:position] = draw.choice(
             (b"(lp0\n", b"2" * 1000, b"]" * 1000, b"cos\nsystem\n", b"\x8a\xff", b"h\x00")
         )
     return bytes(changed)

@@ -15,21 +15,21 @@ from pathlib import Path
 from .judged_load import fault
 from .model_subjects import models, pocket
 from .part import Result, Setting
-from .subjects import Subject, manifest, picture, records
+from .subjects import Subject, image, manifest, records
 
 OUTSIDE = "link out of the folder"
-ODD_PLACES = (
+ODD_POSITIONS = (
     "pipe", "link to a pipe", "link to a device", "folder", "dangling link", "circle", OUTSIDE, "missing",
 )  # fmt: skip
-SHARE_OF_PLACES = 0.05
+SHARE_OF_POSITIONS = 0.05
 
 
 def files(setting: Setting) -> Iterator[Result]:
     """Damaged files of every kind, by their shares of `setting.count`."""
     setting.host()  # loaders ask ComfyUI for folders and devices
-    place = setting.home / "fuzzed"
-    place.mkdir()
-    subjects = [*records(), manifest(place), picture(place), pocket(place), *models()]
+    position = setting.home / "fuzzed"
+    position.mkdir()
+    subjects = [*records(), manifest(position), image(position), pocket(position), *models()]
     total = sum(subject.share for subject in subjects)
     for subject in subjects:
         made = not subject.path.parent.exists()
@@ -48,18 +48,18 @@ def _cases(subject: Subject, count: int, setting: Setting) -> Iterator[Result]:
         seed = f"{setting.seed} {subject.name} {number}"
         draw = random.Random(seed)
         check = subject.check
-        if draw.random() < SHARE_OF_PLACES:
-            told = draw.choice(ODD_PLACES)
-            size = _put_oddly(told, subject, setting.home)
-            if told == OUTSIDE and subject.contained:
+        if draw.random() < SHARE_OF_POSITIONS:
+            messages = draw.choice(ODD_POSITIONS)
+            size = _put_oddly(messages, subject, setting.home)
+            if messages == OUTSIDE and subject.contained:
                 check = _followed
         else:
             damage = draw.choice(subject.damages)
             data = damage(draw, subject.whole)
             _put(subject.path, data)
-            told, size = damage.__name__, len(data)
+            messages, size = damage.__name__, len(data)
         wrong = fault(subject.load, check, size)
-        yield Result(subject.name, f"[seed {seed!r}, {told}] {wrong}" if wrong else "")
+        yield Result(subject.name, f"[seed {seed!r}, {messages}] {wrong}" if wrong else "")
     _clear(subject.path)
 
 

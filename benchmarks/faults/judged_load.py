@@ -20,7 +20,7 @@ TIMES = 6
 LONGEST = 700
 """Characters of a sentence."""
 _SENTENCE = re.compile(r".*[.)]", re.DOTALL)
-_PLACE = re.compile(r"/(?:tmp|home|root|work)/")
+_POSITION = re.compile(r"/(?:tmp|home|root|work)/")
 
 
 class TookTooLong(BaseException):
@@ -59,7 +59,7 @@ def _judged(text: str) -> str:
         return f"a sentence of {len(text)} characters: {text[:100]}"
     if not _SENTENCE.fullmatch(text):
         return f"no sentence: {text[:150]}"
-    return f"names a place of this machine: {text[:150]}" if _PLACE.search(text) else ""
+    return f"names a position of this machine: {text[:150]}" if _POSITION.search(text) else ""
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ...editing.sentences import parse_bank
 from ...evaluation.backbone import ALEXNET, Backbone
 from ...evaluation.perceptual import PerceptualDistance
-from ...splice.vit import Architecture, VisionTransformer
-from ...storage.fit import are_finite
+from ...storage.state_dict import are_finite
+from ...vit.vit import VisionTransformer, ViTConfig
 from .damage import BYTES
 from .damaged_tensors import ARCHIVE, TENSORS
 from .subjects import Subject
@@ -27,12 +27,12 @@ def models() -> Iterator[Subject]:
     """Files of models, of texts and of ComfyUI's text encoders; ComfyUI runs in this process."""
     import folder_paths
 
-    from ...host.clip_agreement import _file_lacks_projection
-    from ...host.dino import load_managed_vit
-    from ...host.files import path_of_text, read_text
-    from ...host.perceptual import load_perceptual_network
+    from ...host.evaluation.clip_scores import _file_lacks_projection
+    from ...host.evaluation.perceptual import load_perceptual_network
+    from ...host.runtime.files import path_of_text, read_text
+    from ...host.vit.dino import load_managed_vit
 
-    state = VisionTransformer(Architecture(width=128, depth=2, heads=2, patch=8, side=4)).state_dict()
+    state = VisionTransformer(ViTConfig(width=128, depth=2, heads=2, patch=8, side=4)).state_dict()
     vit, pickled = save(state), io.BytesIO()
     torch.save(state, pickled)
     folders = {name: Path(folder_paths.models_dir) / name for name in ("dino", "lpips")}

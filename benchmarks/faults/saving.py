@@ -21,12 +21,12 @@ from typing import Any
 import torch
 
 from ...distillation.pairs import PairFolder
-from ...storage import whole_file
-from ...storage.whole_file import NotWritten, write_numbered, write_whole
+from ...storage import atomic_write as whole_file
+from ...storage.atomic_write import NotWritten, atomic_write, write_numbered
 from .part import Result, Setting
 
 SUFFIX = ".bin"
-PICTURE = 48  # pixels along a side of the pairs
+IMAGE = 48  # pixels along a side of the pairs
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
 """Children that begin at once; they calculate on one thread, for the others do not come along."""
 Case = Callable[[random.Random, Path], str]
@@ -55,23 +55,23 @@ def killed_writer(draw: random.Random, folder: Path) -> str:
 
 def killed_replacer(draw: random.Random, folder: Path) -> str:
     """The same where one file is replaced again and again: it is there, old or new."""
-    write_whole(folder / f"kept{SUFFIX}", _content(b"first"))
+    atomic_write(folder / f"kept{SUFFIX}", _content(b"first"))
     _killed(draw, _replace_for_ever, folder, draw.choice((1000, 10**6)))
     before = (folder / f"kept{SUFFIX}").exists()
-    write_whole(folder / f"other{SUFFIX}", _content(b"last"))
+    atomic_write(folder / f"other{SUFFIX}", _content(b"last"))
     return _all_whole(folder) if before else "the file that was to be replaced is gone"
 
 
 def killed_collector(draw: random.Random, folder: Path) -> str:
     """A process that collects pairs is killed; what it said to be kept is there, and the collection goes on."""
-    place = folder / "pairs"
-    told = _killed(draw, _collect_for_ever, place)
-    kept = max([-1, *(int(line) for line in told.split())])
-    pairs = PairFolder(place)
+    position = folder / "pairs"
+    messages = _killed(draw, _collect_for_ever, position)
+    kept = max([-1, *(int(line) for line in messages.split())])
+    pairs = PairFolder(position)
     if len(pairs) < kept + 1:
         return f"{kept + 1} pairs were kept, {len(pairs)} are there"
     _add(pairs, 10_000)
-    return _pairs_belong_together(place) or _no_leftovers(place)
+    return _pairs_belong_together(position) or _no_leftovers(position)
 
 
 def two_savers(draw: random.Random, folder: Path) -> str:
@@ -86,20 +86,20 @@ def two_collectors(draw: random.Random, folder: Path) -> str:
     """Two processes collect pairs into one folder; some pairs belong to both."""
     wrong = _both(_collect_some, folder / "pairs", 6)
     found = len(PairFolder(folder / "pairs"))
-    told = "" if found == 9 else f"{found} pairs of 9"
-    return wrong or _pairs_belong_together(folder / "pairs") or _no_leftovers(folder / "pairs") or told
+    messages = "" if found == 9 else f"{found} pairs of 9"
+    return wrong or _pairs_belong_together(folder / "pairs") or _no_leftovers(folder / "pairs") or messages
 
 
 def full_disk(draw: random.Random, folder: Path) -> str:
     """The disk is full in the middle of a file: the kernel takes no more than some bytes of it."""
-    write_whole(folder / f"kept{SUFFIX}", _content(b"first"))
+    atomic_write(folder / f"kept{SUFFIX}", _content(b"first"))
     write = draw.choice((_replace_once, _number_once, _collect_once))
     return _in_child(_with_little_room, folder, write, draw.randrange(140)) or _left_as_it_was(folder)
 
 
 def failing_disk(draw: random.Random, folder: Path) -> str:
     """One of the calls that saving consists of fails."""
-    write_whole(folder / f"kept{SUFFIX}", _content(b"first"))
+    atomic_write(folder / f"kept{SUFFIX}", _content(b"first"))
     call = draw.choice(("fsync", "replace", "link"))
     code = draw.choice((errno.ENOSPC, errno.EIO, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)))
     write = {"replace": _replace_once, "link": _number_once}.get(call, draw.choice((_replace_once, _number_once)))
@@ -140,16 +140,16 @@ def _left_as_it_was(folder: Path) -> str:
 
 
 def _add(pairs: PairFolder, number: int) -> bool:
-    """A pair whose pictures both say its number."""
+    """A pair whose images both say its number."""
     code = torch.tensor([number >> 8 & 255, number & 255, 7], dtype=torch.float32) / 255
-    before = code.expand(PICTURE, PICTURE, 3)
+    before = code.expand(IMAGE, IMAGE, 3)
     return pairs.add(before, before.flip(2)) is not None
 
 
-def _pairs_belong_together(place: Path) -> str:
-    pairs = PairFolder(place)
+def _pairs_belong_together(position: Path) -> str:
+    pairs = PairFolder(position)
     for pair in pairs.pairs:
-        before, after = pairs.load(pair, PICTURE)
+        before, after = pairs.load(pair, IMAGE)
         if not torch.equal(before.flip(0), after):
             return f"pair {pair.number} is mixed up"
     numbers = [pair.number for pair in pairs.pairs]
@@ -172,14 +172,14 @@ def _killed(draw: random.Random, work: Callable[..., None], *arguments: Any) -> 
     reader, writer = os.pipe()
     process = _process(work, writer, *arguments)
     os.close(writer)
-    told = os.read(reader, 100)  # it has begun
+    messages = os.read(reader, 100)  # it has begun
     time.sleep(draw.choice((0.0, draw.random() * 0.005, draw.random() * 0.05)))
     process.kill()
     process.join()
     while more := os.read(reader, 10_000):
-        told += more
+        messages += more
     os.close(reader)
-    return re.sub(r"[^\n]*\Z", "", told.decode("ascii")).replace("begun\n", "")
+    return re.sub(r"[^\n]*\Z", "", messages.decode("ascii")).replace("begun\n", "")
 
 
 def _both(work: Callable[..., None], *arguments: Any) -> str:
@@ -197,32 +197,32 @@ def _in_child(work: Callable[..., None], *arguments: Any) -> str:
     reader, writer = os.pipe()
     process = _process(work, writer, *arguments)
     os.close(writer)
-    told = b""
+    messages = b""
     while more := os.read(reader, 10_000):
-        told += more
+        messages += more
     os.close(reader)
     process.join()
-    return told.decode() if told or process.exitcode == 0 else f"the process ended with {process.exitcode}"
+    return messages.decode() if messages or process.exitcode == 0 else f"the process ended with {process.exitcode}"
 
 
-def _write_for_ever(told: int, folder: Path, size: int) -> None:
-    os.write(told, b"begun\n")
+def _write_for_ever(messages: int, folder: Path, size: int) -> None:
+    os.write(messages, b"begun\n")
     for number in range(10_000):
         write_numbered(folder, "kept", SUFFIX, _content(bytes([number % 256]) * size))
 
 
-def _replace_for_ever(told: int, folder: Path, size: int) -> None:
-    os.write(told, b"begun\n")
+def _replace_for_ever(messages: int, folder: Path, size: int) -> None:
+    os.write(messages, b"begun\n")
     for number in range(10_000):
-        write_whole(folder / f"kept{SUFFIX}", _content(bytes([number % 256]) * size))
+        atomic_write(folder / f"kept{SUFFIX}", _content(bytes([number % 256]) * size))
 
 
-def _collect_for_ever(told: int, place: Path) -> None:
-    os.write(told, b"begun\n")
-    pairs = PairFolder(place)
+def _collect_for_ever(messages: int, position: Path) -> None:
+    os.write(messages, b"begun\n")
+    pairs = PairFolder(position)
     for number in range(10_000):
         _add(pairs, number)
-        os.write(told, f"{number}\n".encode("ascii"))
+        os.write(messages, f"{number}\n".encode("ascii"))
 
 
 def _write_some(barrier: Any, first: int, folder: Path, count: int) -> None:
@@ -231,15 +231,15 @@ def _write_some(barrier: Any, first: int, folder: Path, count: int) -> None:
         write_numbered(folder, "kept", SUFFIX, _content(f"{first} {number}".encode("ascii")))
 
 
-def _collect_some(barrier: Any, first: int, place: Path, count: int) -> None:
-    pairs = PairFolder(place)
+def _collect_some(barrier: Any, first: int, position: Path, count: int) -> None:
+    pairs = PairFolder(position)
     barrier.wait()
     for number in range(count):
         _add(pairs, number + 3 * first)
 
 
 def _replace_once(folder: Path) -> None:
-    write_whole(folder / f"kept{SUFFIX}", _content(bytes(100_000)))
+    atomic_write(folder / f"kept{SUFFIX}", _content(bytes(100_000)))
 
 
 def _number_once(folder: Path) -> None:
@@ -247,7 +247,7 @@ def _number_once(folder: Path) -> None:
 
 
 def _collect_once(folder: Path) -> None:
-    """Fails at the pictures, which the next pair replaces, or at the line; then there is no pair."""
+    """Fails at the images, which the next pair replaces, or at the line; then there is no pair."""
     try:
         _add(PairFolder(folder / "pairs"), 1)
     finally:
@@ -255,22 +255,22 @@ def _collect_once(folder: Path) -> None:
             raise AssertionError("a pair that was not kept is there, or part of it")
 
 
-def _with_little_room(told: int, folder: Path, write: Callable[[Path], None], room: int) -> None:
+def _with_little_room(messages: int, folder: Path, write: Callable[[Path], None], room: int) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
-    _judged(told, write, folder)
+    _judged(messages, write, folder)
 
 
-def _with_a_call_that_fails(told: int, folder: Path, write: Callable[[Path], None], call: str, code: int) -> None:
+def _with_a_call_that_fails(messages: int, folder: Path, write: Callable[[Path], None], call: str, code: int) -> None:
     def fails(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
     setattr(whole_file.os, call, fails)  # the process is a child that ends with this
-    _judged(told, write, folder)
+    _judged(messages, write, folder)
 
 
-def _judged(told: int, write: Callable[[Path], None], folder: Path) -> None:
+def _judged(messages: int, write: Callable[[Path], None], folder: Path) -> None:
     """Say what is wrong with how a save fails."""
     try:
         write(folder)
@@ -279,4 +279,4 @@ def _judged(told: int, write: Callable[[Path], None], folder: Path) -> None:
         wrong = "" if str(error).endswith("queue again.") else f"no sentence: {error}"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
         wrong = f"{type(error).__name__}: {error}"
-    os.write(told, wrong.encode())
+    os.write(messages, wrong.encode())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...developer.client import Client, Graph
 from ...developer.server import PACK, running
-from ...developer.transfer_graph import Picture, Transfer, transfer_graph
+from ...developer.transfer_graph import GraphImage, Transfer, transfer_graph
 
 TRYING = {"reliability": Path(__file__).parent / "wrong_values"}
 """The pack of wrong values, as `running` takes packs."""
@@ -33,7 +33,7 @@ def served(comfyui: Path, home: Path, *options: str) -> Iterator[Client]:
 
 def transfer(strength: float = 1.0, seed: int = 42) -> Graph:
     """The main job in three steps, of which nothing is cached."""
-    scenes = Picture("horse", seed=2), Picture("cow", seed=7)
+    scenes = GraphImage("horse", seed=2), GraphImage("cow", seed=7)
     graph = copy.deepcopy(transfer_graph(Transfer(*scenes, steps=4, start_at=1)))
     for name in [name for name in graph if name == "matches" or name.startswith("show_")]:
         del graph[name]

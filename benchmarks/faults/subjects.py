@@ -14,19 +14,19 @@ import torch
 from torch import Tensor
 
 from ...distillation import storage as editors
-from ...distillation.architecture import Architecture
+from ...distillation.architecture import EditorConfig
+from ...distillation.checkpoint import DistilledEditor
 from ...distillation.generator import Generator
 from ...distillation.pair_manifest import MANIFEST
 from ...distillation.pairs import PairFolder
-from ...distillation.record import DistilledEditor
 from ...editing import storage as directions
 from ...editing.direction import EditDirection
 from ...inversion import storage as inversions
-from ...inversion.record import Inversion
 from ...inversion.schedule import Schedule
+from ...inversion.types import Inversion
 from ...splice import storage as generators
-from ...splice.generator import SkipGenerator, initialise
-from ...splice.record import TrainedGenerator
+from ...splice.checkpoint import TrainedGenerator
+from ...splice.generator import SkipGenerator, initialize
 from .damage import BYTES, Damage
 from .damaged_pairs import other_chunks, other_lines
 from .damaged_tensors import TENSORS
@@ -51,7 +51,7 @@ class Subject:
 
 def records() -> Iterator[Subject]:
     """What the pack saves itself, in the folders of ComfyUI, which runs in this process."""
-    from ...host.files import DIRECTIONS, EDITORS, GENERATORS, INVERSIONS
+    from ...host.runtime.files import DIRECTIONS, EDITORS, GENERATORS, INVERSIONS
 
     seeded = torch.Generator().manual_seed(0)
     trajectory = torch.randn(3, 1, 4, 6, 5, generator=seeded)
@@ -67,10 +67,10 @@ def records() -> Iterator[Subject]:
     )  # fmt: skip
     direction = EditDirection(torch.randn(1, 7, 6), torch.randn(1, 4), "cat", "dog", {"architecture": "l"})
     splice = SkipGenerator()
-    initialise(splice, 0)
+    initialize(splice, 0)
     weights = splice.state_dict()
     generator = TrainedGenerator(weights, 120, {name: t.square() for name, t in weights.items()}, {"seed": "7"})
-    architecture = Architecture(64, 1 / 64)
+    architecture = EditorConfig(64, 1 / 64)
     editor = DistilledEditor(architecture, Generator(architecture).state_dict(), 10, 40, {}, {"pairs": "6"})
     kept: tuple[tuple[str, Any, Any, Any, float], ...] = (
         ("inversion", plain, inversions, INVERSIONS, 1.5),
@@ -79,17 +79,17 @@ def records() -> Iterator[Subject]:
         ("Splice generator", generator, generators, GENERATORS, 0.5),
         ("distilled editor", editor, editors, EDITORS, 1.0),
     )
-    for name, record, storage, shelf, share in kept:
+    for name, record, storage, folder, share in kept:
         content = storage.encode(record)
-        path = shelf.keep(f"fuzzed {name}", content)
+        path = folder.keep(f"fuzzed {name}", content)
         yield Subject(
-            name, path, content, partial(_load, storage, shelf, path.name), partial(_saved_again, storage),
+            name, path, content, partial(_load, storage, folder, path.name), partial(_saved_again, storage),
             (*BYTES, *TENSORS * 2), share,
         )  # fmt: skip
 
 
-def _load(storage: Any, shelf: Any, name: str) -> Any:
-    return storage.load(shelf.path_to_load(name))
+def _load(storage: Any, folder: Any, name: str) -> Any:
+    return storage.load(folder.path_to_load(name))
 
 
 def _saved_again(storage: Any, record: Any) -> str:
@@ -98,63 +98,63 @@ def _saved_again(storage: Any, record: Any) -> str:
     repr(record)
     if isinstance(record, Inversion):
         embeddings = [record.embedding("positive"), record.embedding("negative"), record.x0, record.start]
-        record.picture(0)
+        record.image(0)
         return "" if all(tensor.is_floating_point() for tensor in embeddings) else "whole numbers were taken"
     return ""
 
 
 def manifest(folder: Path) -> Subject:
     """The list of a collection of pairs. No pair may get lost without a word."""
-    place = folder / "manifest"
-    collected = _collected(place, 4)
-    path = place / MANIFEST
+    position = folder / "manifest"
+    collected = _collected(position, 4)
+    path = position / MANIFEST
 
     def load() -> tuple[int, bool]:
-        with _warnings() as said:
-            return len(PairFolder(place)), bool(said)
+        with _warnings() as messages:
+            return len(PairFolder(position)), bool(messages)
 
     def check(found: tuple[int, bool]) -> str:
-        count, said = found
+        count, messages = found
         lines = [line for line in path.read_bytes().split(b"\n") if line.strip()] if path.exists() else []
-        return "" if said or count == len(lines) else f"{count} pairs of {len(lines)} lines, without a word"
+        return "" if messages or count == len(lines) else f"{count} pairs of {len(lines)} lines, without a word"
 
     return Subject("pairs manifest", path, collected, load, check, (*BYTES, *(other_lines,) * 5), 1.5)
 
 
-def picture(folder: Path) -> Subject:
-    """One picture of a pair."""
-    place = folder / "pictures"
-    _collected(place, 1)
-    pairs = PairFolder(place)
-    path = place / pairs.pairs[0].before
+def image(folder: Path) -> Subject:
+    """One image of a pair."""
+    position = folder / "images"
+    _collected(position, 1)
+    pairs = PairFolder(position)
+    path = position / pairs.pairs[0].before
 
     def check(found: Tensor) -> str:
-        return "" if found.shape == (2, 3, 64, 64) and found.dtype == torch.uint8 else "no picture"
+        return "" if found.shape == (2, 3, 64, 64) and found.dtype == torch.uint8 else "no image"
 
     damages = (*BYTES, *(other_chunks,) * 3)
-    return Subject("pair picture", path, path.read_bytes(), lambda: pairs.load(pairs.pairs[0], 64), check, damages)
+    return Subject("pair image", path, path.read_bytes(), lambda: pairs.load(pairs.pairs[0], 64), check, damages)
 
 
-def _collected(place: Path, count: int) -> bytes:
-    folder = PairFolder(place)
+def _collected(position: Path, count: int) -> bytes:
+    folder = PairFolder(position)
     for number in range(count):
         seeded = torch.Generator().manual_seed(number)
         folder.add(torch.rand(64, 64, 3, generator=seeded), torch.rand(64, 64, 3, generator=seeded), 0.8)
-    return (place / MANIFEST).read_bytes()
+    return (position / MANIFEST).read_bytes()
 
 
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
     """What the pack's logger says inside."""
-    said: list[str] = []
+    messages: list[str] = []
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
+            messages.append(record.getMessage())
 
     logger, listener = logging.getLogger("appearance_transfer"), Listener()
     logger.addHandler(listener)
     try:
-        yield said
+        yield messages
     finally:
         logger.removeHandler(listener)

@@ -94,10 +94,10 @@ PROVIDERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def _needed(graph: Graph, output: str) -> Graph:
     """The output and all that it needs."""
-    wanted: Graph = {}
+    expected: Graph = {}
     todo = [output]
     while todo:
         name = todo.pop()
-        wanted[name] = graph[name]
+        expected[name] = graph[name]
         todo += [link[0] for link in graph[name]["inputs"].values() if isinstance(link, list)]
-    return json.loads(json.dumps(wanted))
+    return json.loads(json.dumps(expected))

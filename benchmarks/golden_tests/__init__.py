@@ -1,1 +1,1 @@
-"""Watching the tests that compare with tensors of the released code."""
+"""Watching the tests that compare with tensors of the reference code."""

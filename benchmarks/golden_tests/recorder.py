@@ -25,7 +25,7 @@ Owner = tuple[str, str]
 
 
 @dataclass
-class Found:
+class Difference:
     """differences: the largest one of each comparison, over the largest value. outcome: passed, failed or skipped."""
 
     differences: list[float] = field(default_factory=list)
@@ -40,9 +40,9 @@ class Recorder(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tests: dict[Owner, Found] = {}
+        self.tests: dict[Owner, Difference] = {}
         self.differences: list[float] = []
-        self._found: dict[str, Found] = {}
+        self._found: dict[str, Difference] = {}
         self._readers: set[Owner] = set()
         self._working: list[Owner] = []
 
@@ -80,7 +80,7 @@ class Recorder(logging.Handler):
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         test = str(item.path), item.name.partition("[")[0]
         self._working, self.differences = [test], []
-        self._found[item.nodeid] = Found()
+        self._found[item.nodeid] = Difference()
         try:
             return (yield)
         finally:
@@ -93,9 +93,9 @@ class Recorder(logging.Handler):
             self._found[report.nodeid].outcome = report.outcome
             self._found[report.nodeid].differences = self.differences
 
-    def keep(self, test: Owner, found: Found) -> None:
+    def keep(self, test: Owner, found: Difference) -> None:
         """Cases of one test are one."""
-        known = self.tests.setdefault(test, Found(outcome=found.outcome))
+        known = self.tests.setdefault(test, Difference(outcome=found.outcome))
         known.differences += found.differences
         if "failed" in (known.outcome, found.outcome):
             known.outcome = "failed"

@@ -31,11 +31,13 @@ def in_hosts(
     spawn = multiprocessing.get_context("spawn")
     workers = min(workers or _fitting(), len(batches))
     threads = max(1, torch.get_num_threads() // workers)
-    places: SimpleQueue = spawn.SimpleQueue()
+    positions: SimpleQueue = spawn.SimpleQueue()
     with ExitStack() as stack:
         for bar in range(workers):
-            places.put((bar, stack.enter_context(temporary_home())))
-        pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start, initargs=(comfyui, threads, places))
+            positions.put((bar, stack.enter_context(temporary_home())))
+        pool = ProcessPoolExecutor(
+            workers, mp_context=spawn, initializer=_start, initargs=(comfyui, threads, positions)
+        )
         with pool:
             return list(pool.map(_run, repeat(work), batches))
 
@@ -48,11 +50,11 @@ def _fitting() -> int:
 _bar = 0  # of this worker process: the line of its progress bar
 
 
-def _start(comfyui: Path, threads: int, places: SimpleQueue) -> None:
+def _start(comfyui: Path, threads: int, positions: SimpleQueue) -> None:
     """Make this process a worker: start its host, in a home of its own."""
     global _bar
     torch.set_num_threads(threads)
-    _bar, home = places.get()
+    _bar, home = positions.get()
     Host(comfyui, home)
 
 

@@ -20,7 +20,7 @@ ALPHA = 0.1
 
 @dataclass(frozen=True)
 class Keypoints:
-    """For each pair, the spots (x, y) in pixels of both pictures; and the appearance animals' masks [pairs, H, W]."""
+    """For each pair, the spots (x, y) in pixels of both images; and the appearance animals' masks [pairs, H, W]."""
 
     structure: list[list[Point]]
     appearance: list[list[Point]]
@@ -42,13 +42,13 @@ def keypoints_of(truth: RenderedPairs) -> Keypoints:
     return Keypoints(structure, appearance, truth.appearance.mask)
 
 
-def shares_found(correspondence: Correspondence, keypoints: Keypoints) -> Tensor:
+def fractions_found(correspondence: Correspondence, keypoints: Keypoints) -> Tensor:
     """[pairs]: the share of keypoints that are found, PCK@0.1 of the appearance animal's box."""
     sizes = reference_sizes(correspondence, keypoints.appearance, keypoints.mask)
     found = find_keypoints(correspondence, keypoints.structure, keypoints.appearance, sizes, ALPHA)
     return torch.stack([one.correct.double().mean() for one in found])
 
 
-def _points(places: Tensor, width: int) -> list[Point]:
-    """Centres of pixels, given by their row-major numbers."""
-    return [(place % width + 0.5, place // width + 0.5) for place in places.tolist()]
+def _points(positions: Tensor, width: int) -> list[Point]:
+    """Centers of pixels, given by their row-major numbers."""
+    return [(position % width + 0.5, position // width + 0.5) for position in positions.tolist()]

@@ -1,6 +1,6 @@
-"""What places are compared by: DIFT, the model's self-attention, the pixels themselves, or nothing at all.
+"""What positions are compared by: DIFT, the model's self-attention, the pixels themselves, or nothing at all.
 
-Imports the host's modules, so import it after the host has started.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from torch.nn.functional import interpolate, normalize
 
 from ...correspondence.dift import PRESETS, DiftSettings
 from ...correspondence.features import Features
-from ...host.container import run_inside
-from ...host.dift import dift_features
-from ...host.families import decoder_levels
-from ...host.schedules import schedule_of, sigmas_tensor
-from ...host.self_attention import plain_attention
+from ...host.matching.dift_features import dift_features
+from ...host.models.schedules import schedule_of, sigmas_tensor
+from ...host.models.unet import decoder_levels
+from ...host.models.unet_attention import plain_attention
+from ...host.runtime.model_runner import run_with_model
 from ...inversion.ddpm import draw_noise, noisy_levels
 from ..transfers.inverted import START_AT, STEPS, Models
 from ..transfers.pairs import prompt
 from .plain import chance, pixels
 
 Source = Callable[[Models, Tensor, list[str]], Features]
-"""(models, pictures [B, H, W, 3], their nouns) -> their features."""
+"""(models, images [B, H, W, 3], their nouns) -> their features."""
 
 TIMESTEPS = (0, 101, 261, 421, 621, 741)
 UP_BLOCKS = (0, 1, 2)
@@ -36,29 +36,29 @@ ROWS = 64  # per forward
 ENSEMBLE = 8
 
 
-def dift(models: Models, pictures: Tensor, nouns: list[str], *, text: bool = True, **settings: int) -> Features:
-    """As the node makes them. text: each picture under "a photo of a <noun>", else under an empty one."""
+def dift(models: Models, images: Tensor, nouns: list[str], *, text: bool = True, **settings: int) -> Features:
+    """As the node makes them. text: each image under "a photo of a <noun>", else under an empty one."""
     positive = models.conditioning([prompt(noun) if text else "" for noun in nouns])
-    wanted = DiftSettings(**({"ensemble": ENSEMBLE, "batch": ROWS} | settings))
-    return dift_features(models.model, models.encode(pictures), positive, wanted, tuple(pictures.shape[1:3]))
+    expected = DiftSettings(**({"ensemble": ENSEMBLE, "batch": ROWS} | settings))
+    return dift_features(models.model, models.encode(images), positive, expected, tuple(images.shape[1:3]))
 
 
-def two_up_blocks(models: Models, pictures: Tensor, nouns: list[str], *, timestep: int) -> Features:
+def two_up_blocks(models: Models, images: Tensor, nouns: list[str], *, timestep: int) -> Features:
     """Up blocks 0 and 1, each of unit length, side by side on the finer grid (as in Zhang et al., arXiv 2305.15347)."""
-    coarse, fine = (dift(models, pictures, nouns, timestep=timestep, up_block=block) for block in (0, 1))
+    coarse, fine = (dift(models, images, nouns, timestep=timestep, up_block=block) for block in (0, 1))
     enlarged = interpolate(coarse.values, size=fine.grid, mode="bilinear")
     return replace(fine, values=torch.cat([normalize(enlarged), normalize(fine.values)], dim=1))
 
 
 def self_attention(
-    models: Models, pictures: Tensor, nouns: list[str], *, step: int, coarse: bool, keys: bool
+    models: Models, images: Tensor, nouns: list[str], *, step: int, coarse: bool, keys: bool
 ) -> Features:
-    """The input (normalised tokens) or the keys of a decoder level's last self-attention, at an inverted picture.
+    """The input (normalized tokens) or the keys of a decoder level's last self-attention, at an inverted image.
 
     The latents are those that DDPM inversion records for this executed step; Eye-for-an-eye compares the inputs.
     """
     schedule = schedule_of(models.model, steps=STEPS, start_at=START_AT)
-    latent = models.encode(pictures)
+    latent = models.encode(images)
     x0 = models.model.get_model_object("latent_format").process_in(latent)
     x = noisy_levels(x0, schedule, draw_noise(x0, schedule, seed=42))[step]
     levels = decoder_levels(models.model)
@@ -79,11 +79,11 @@ def self_attention(
     clone.set_model_attn1_replace(take_keys, "output", block)
     positive = models.conditioning([prompt(noun) for noun in nouns])
     sigmas = sigmas_tensor(schedule)
-    run_inside(
+    run_with_model(
         clone, latent, lambda denoise, _: denoise(x, sigmas[step]),
         positive=positive, negative=positive, guidance=1.0, sigmas=sigmas,
     )  # fmt: skip
-    return Features(seen[keys], tuple(pictures.shape[1:3]))
+    return Features(seen[keys], tuple(images.shape[1:3]))
 
 
 def _on_grid(tokens: Tensor, extra: dict[str, Any]) -> Tensor:
@@ -91,8 +91,8 @@ def _on_grid(tokens: Tensor, extra: dict[str, Any]) -> Tensor:
 
 
 def _plain(features: Callable[..., Features], **settings: int) -> Source:
-    """Features that need the pictures alone."""
-    return lambda models, pictures, nouns: features(pictures, **settings)
+    """Features that need the images alone."""
+    return lambda models, images, nouns: features(images, **settings)
 
 
 def sources() -> Iterator[tuple[str, Source]]:
@@ -114,6 +114,6 @@ def sources() -> Iterator[tuple[str, Source]]:
             for step in ATTENTION_STEPS:
                 name = f"self-attention {'keys' if keys else 'input'}, level {level}, step {step}"
                 yield name, partial(self_attention, step=step, coarse=coarse, keys=keys)
-    yield "raw pixels", _plain(pixels, neighbourhood=1)
-    yield "raw pixels, 3 x 3", _plain(pixels, neighbourhood=3)
+    yield "raw pixels", _plain(pixels, neighborhood=1)
+    yield "raw pixels, 3 x 3", _plain(pixels, neighborhood=3)
     yield "chance", _plain(chance)

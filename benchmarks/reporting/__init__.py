@@ -1,4 +1,4 @@
-"""What every benchmark leaves in benchmarks/results: tables of one form, sheets of pictures, curves."""
+"""What every benchmark leaves in benchmarks/results: tables of one form, sheets of images, curves."""
 
 from pathlib import Path
 

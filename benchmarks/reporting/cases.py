@@ -29,7 +29,7 @@ def write_cases(path: Path, columns: Sequence[str], about: Iterable[Sequence[obj
     """A row per case: what is known about it, under `columns`, and its values, under "method: metric"."""
     names = [(method, metric) for method, metrics in values.items() for metric in metrics]
     lines = []
-    for row, facts in enumerate(about):
+    for row, metadata in enumerate(about):
         cases = (values[method][metric] for method, metric in names)
-        lines.append((*facts, *(f"{found[row]:.4f}" if row < len(found) else "" for found in cases)))
+        lines.append((*metadata, *(f"{found[row]:.4f}" if row < len(found) else "" for found in cases)))
     write_rows(path, (*columns, *(f"{method}: {metric}" for method, metric in names)), lines)

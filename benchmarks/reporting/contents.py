@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from .claims import Cell, Claim, Count
-from .section import Picture, Section, Table
+from .section import ReportImage, Section, Table
 
-EFFECT = ("part_colour_error", "silhouette_iou", "background_change")
+EFFECT = ("part_color_error", "silhouette_iou", "background_change")
 PCK = (
     "PCK@0.1", "PCK@0.1, mirrored as fits", "mirrored where it should be", "PCK@0.1, without masks",
     "PCK@0.1, facing the same way",
 )  # fmt: skip
 QUICK_METHODS = (
-    "identity", "perfect answer, autoencoder", "colour transfer", "img2img", "SDEdit", "AdaIN only", "ours",
+    "identity", "perfect answer, autoencoder", "color transfer", "img2img", "SDEdit", "AdaIN only", "ours",
     "ours, no contrast", "ours, no guidance", "ours, no AdaIN", "ours, true masks", "eye-for-an-eye, true masks",
 )  # fmt: skip
 QUICK_EDITS = ("identity, autoencoder", "perfect answer, autoencoder", "ours", "ours, no guidance", "DDIM + word swap")
@@ -26,8 +26,8 @@ def _effect(method: str, metric: str) -> Cell:
 
 CLAIMS = (
     Claim(
-        "Colours of the parts, as the share of their distance to the appearance that is left (identity 1, the perfect "
-        "answer through the autoencoder {}): Cross-Image Attention {}, with true masks {}; the host's colour transfer "
+        "Colors of the parts, as the share of their distance to the appearance that is left (identity 1, the perfect "
+        "answer through the autoencoder {}): Cross-Image Attention {}, with true masks {}; ComfyUI's color transfer "
         "{}, img2img {}, SDEdit {}.",
         tuple(
             _effect(method, EFFECT[0])
@@ -35,7 +35,7 @@ CLAIMS = (
                 "perfect answer, autoencoder",
                 "ours",
                 "ours, true masks",
-                "colour transfer",
+                "color transfer",
                 "img2img",
                 "SDEdit",
             )
@@ -46,15 +46,15 @@ CLAIMS = (
         tuple(_effect(method, EFFECT[1]) for method in ("ours", "ours, true masks", "img2img")),
     ),
     Claim(
-        "Eye-for-an-eye with true masks: colours {}, silhouette {}.",
+        "Eye-for-an-eye with true masks: colors {}, silhouette {}.",
         tuple(_effect("eye-for-an-eye, true masks", metric) for metric in EFFECT[:2]),
     ),
     Claim(
-        "Fine-grained Appearance Transfer: colours {}, silhouette {}.",
+        "Fine-grained Appearance Transfer: colors {}, silhouette {}.",
         tuple(_effect("fine-grained", metric) for metric in EFFECT[:2]),
     ),
     Claim(
-        "Mirror to Match takes from the error of the colours {} of Cross-Image Attention, {} of Eye-for-an-eye by DIFT "
+        "Mirror to Match takes from the error of the colors {} of Cross-Image Attention, {} of Eye-for-an-eye by DIFT "
         "and {} of Fine-grained Appearance Transfer, pair by pair, with true masks.",
         tuple(
             _effect(f"gained by mirroring: {method}", EFFECT[0])
@@ -77,7 +77,7 @@ CLAIMS = (
         ),
     ),
     Claim(
-        "Null-text inversion brings a picture back at guidance 7.5 with {} dB, DDIM inversion with {} dB.",
+        "Null-text inversion brings an image back at guidance 7.5 with {} dB, DDIM inversion with {} dB.",
         tuple(Cell("null_text.csv", (f"{method}, guidance 7.5",), "psnr") for method in ("null text", "DDIM")),
     ),
     Claim(
@@ -93,19 +93,19 @@ CLAIMS = (
         (Count("parity.csv", "outcome", "passed"), Count("parity.csv")),
     ),
     Claim(
-        "A transfer takes {} U-Net evaluations, the released loop {}; {} of its CPU time.",
+        "A transfer takes {} U-Net evaluations, the reference loop {}; {} of its CPU time.",
         (
             Cell("official_cost.csv", ("ours, 128 px, 100 steps",), "evaluations"),
-            Cell("official_cost.csv", ("released code, 128 px, 100 steps",), "evaluations"),
-            Cell("official_cost.csv", ("ours / released code, 128 px, 100 steps",), "cpu seconds"),
+            Cell("official_cost.csv", ("reference code, 128 px, 100 steps",), "evaluations"),
+            Cell("official_cost.csv", ("ours / reference code, 128 px, 100 steps",), "cpu seconds"),
         ),
     ),
     Claim(
-        "At 512 px a transfer in few steps takes {} CPU seconds and {} MiB, the released loop with its whole attention "
-        "maps {} and {}.",
+        "At 512 px a transfer in few steps takes {} CPU seconds and {} MiB, the reference loop with its whole "
+        "attention maps {} and {}.",
         tuple(
             Cell("scaling.csv", ("pixels per side", side, "512"), measure)
-            for side in ("ours", "released code")
+            for side in ("ours", "reference code")
             for measure in ("cpu seconds", "peak MiB")
         ),
     ),
@@ -127,45 +127,45 @@ CONTENTS = (
     Section(
         "Effect: three ways to transfer an appearance",
         "Pairs of pocket scenes that no training has seen (seeds from 900000 on): other species, coats and poses, "
-        "every picture inverted under its own noun, noise of seed 42. *part_colour_error*: how far the colour of each "
+        "every image inverted under its own noun, noise of seed 42. *part_color_error*: how far the color of each "
         "part is from the same part of the appearance, as a share of doing nothing. *silhouette_iou*: with the "
         "structure's true silhouette, as a trained judge sees the output. *background_change*: mean absolute "
         "difference outside of it.",
         (
             Table(
                 "effect.csv",
-                "Bounds and baselines. The colour transfers are the host's node; *img2img* and *SDEdit* (half of the "
+                "Bounds and baselines. The color transfers are ComfyUI's node; *img2img* and *SDEdit* (half of the "
                 "noise, stochastic) know the appearance's full caption:",
                 EFFECT,
-                ("identity", "perfect", "colour", "img2img", "SDEdit", "AdaIN", "replay"),
+                ("identity", "perfect", "color", "img2img", "SDEdit", "AdaIN", "replay"),
             ),
             Table("effect.csv", "Cross-Image Attention, and with one thing changed at a time:", EFFECT, ("ours",)),
             Table("effect.csv", "Eye-for-an-eye:", EFFECT, ("eye-for-an-eye",)),
             Table("effect.csv", "Fine-grained Appearance Transfer, guidance 3.5:", EFFECT, ("fine-grained",)),
             Table(
                 "effect.csv",
-                "What Mirror to Match gains, pair by pair (of part_colour_error: how much it falls); most of the pairs "
+                "What Mirror to Match gains, pair by pair (of part_color_error: how much it falls); most of the pairs "
                 "face opposite ways:",
                 EFFECT[:2],
                 ("gained",),
             ),
-            Picture("effect.png", "The first pairs:"),
-            Picture("effect_*.png", "Methods of later runs:"),
+            ReportImage("effect.png", "The first pairs:"),
+            ReportImage("effect_*.png", "Methods of later runs:"),
         ),
         full=(("effect",),),
         quick=(("effect", "--pairs", "2", "--only", *QUICK_METHODS),),
     ),
     Section(
-        "Matching: which place belongs to which",
+        "Matching: which position belongs to which",
         "Keypoints of held-out pocket pairs (seeds from 900000 on) against the renderer's true correspondence: the "
-        "share found within 0.1 of the longer side of the animal's box. Without masks, places compete with the "
+        "share found within 0.1 of the longer side of the animal's box. Without masks, positions compete with the "
         "background.",
         (Table("matching.csv", metrics=PCK),),
         full=(("matching",),),
         quick=(("matching", "--pairs", "8", "--only", "DIFT, pocket preset", "raw pixels, 3 x 3", "chance"),),
     ),
     Section(
-        "Null-text inversion: does the picture come back?",
+        "Null-text inversion: does the image come back?",
         "PSNR in dB against the decoded original, held-out pocket scenes (seeds from 900000 on). *psnr_gained*: over "
         "DDIM inversion at the same guidance, scene by scene.",
         (Table("null_text.csv"),),
@@ -176,16 +176,16 @@ CONTENTS = (
         "pix2pix-zero: edits by direction, and their distillation",
         "Held-out pocket scenes (seeds from 960000 on), 32 of each of three edits, 25 steps, guidance 3. *success*: "
         "the output shows the target, as a classifier reads it that was trained on renderings, whose own accuracy is "
-        "in the last rows; or, for the coat's colour, as the mean over the body says. *silhouette_iou*: with the "
-        "picture's true silhouette. *background_psnr*: in dB against the picture, outside of the animal. "
-        "*body_colour_error*: 0 is the perfect answer, 1 the picture as it was. The distilled editor is judged on "
+        "in the last rows; or, for the coat's color, as the mean over the body says. *silhouette_iou*: with the "
+        "image's true silhouette. *background_psnr*: in dB against the image, outside of the animal. "
+        "*body_color_error*: 0 is the perfect answer, 1 the image as it was. The distilled editor is judged on "
         "pairs that it has not learned from.",
         (
             Table("editing.csv"),
-            Picture("editing*.png", "The first scenes of every edit:"),
-            Table("editing_speed.csv", "Time per picture, in turns, in one run:"),
+            ReportImage("editing*.png", "The first scenes of every edit:"),
+            Table("editing_speed.csv", "Time per image, in turns, in one run:"),
             Table("distil.csv", "The distilled editor:"),
-            Picture("distil.png", "The distilled editor on held-out pairs:"),
+            ReportImage("distil.png", "The distilled editor on held-out pairs:"),
         ),
         full=(
             ("distil", "--collect", "640", "--steps", "3000", "--batch", "8"),
@@ -201,41 +201,41 @@ CONTENTS = (
         (
             Table("splice.csv"),
             Table("splice_speed.csv", "A step, in turns with the released scheme:"),
-            Picture("splice.png", "The pairs:"),
+            ReportImage("splice.png", "The pairs:"),
         ),
         full=(("splice",), ("splice", "--speed", "15")),
         quick=(("splice", "--speed", "2"),),
     ),
     Section(
-        "Parity with the released code",
+        "Parity with the reference code",
         "Every test that reads tensors of the official implementations. *difference*: the largest one of the "
         "test's comparisons, over the largest value. Where the full set of tensors is not beside the repository, only "
         "those committed under tests/golden are compared. A test without a difference compares exactly, or in a way of "
         "its own; *antialiasing is off* compares a difference that is small itself, *sampling with the embeddings* "
-        "also looks for one that is large, to the picture without them. What each limit is and why: "
+        "also looks for one that is large, to the image without them. What each limit is and why: "
         "docs/parity.md.",
         (Table("parity.csv"),),
         full=(("parity",),),
         quick=(("parity", "--only", "operators"),),
     ),
     Section(
-        "Cost: beside the released loop, in the same run",
-        "One pair, from encoded pictures to the output's latent, inversions included. The released loop makes the "
-        "forwards of the authors' code (with and without text one by one, two passes over three pictures) and builds "
+        "Cost: beside the reference loop, in the same run",
+        "One pair, from encoded images to the output's latent, inversions included. The reference loop makes the "
+        "forwards of the authors' code (with and without text one by one, two passes over three images) and builds "
         "every attention map; its output equals ours with replayed references "
-        "(tests/benchmarks/test_official_loop.py). The host computes attention as on a GPU, by torch's fused kernel. "
+        "(tests/benchmarks/test_official_loop.py). ComfyUI computes attention as on a GPU, by torch's fused kernel. "
         "Memory is above what the loaded model takes, some 20 MiB of it whatever the size; where other work runs on "
         "the machine, CPU seconds say more than seconds. Noise of seeds 0 and 42.",
         (
             Table("official_cost.csv"),
             Table(
                 "edit_cost.csv",
-                "pix2pix-zero: one picture, inversion included, seed 0, with the host's own attention of a CPU:",
+                "pix2pix-zero: one image, inversion included, seed 0, with ComfyUI's own attention of a CPU:",
             ),
-            Table("contrast_memory.csv", "Attention with contrast on N places, 8 heads of 40 channels, fp32, seed 0:"),
+            Table("contrast_memory.csv", "Attention with contrast on N positions, 8 heads of 40 channels, fp32, seed 0:"),
             Table(
                 "matching_memory.csv",
-                "Matching 4096 with 4096 places of 1280 channels, seed 0:",
+                "Matching 4096 with 4096 positions of 1280 channels, seed 0:",
                 ("peak extra MiB", "seconds", "times the matrix product"),
             ),
         ),
@@ -248,17 +248,17 @@ CONTENTS = (
     Section(
         "Scaling: size, references",
         "One transfer in few steps on the pocket network, so that a CPU can go to 1024 px: what counts is how the "
-        "curves rise. The released loop ends where one attention map of its three pictures passes 1 GiB: at 768 px it "
+        "curves rise. The reference loop ends where one attention map of its three images passes 1 GiB: at 768 px it "
         "would take 3.8 GiB, at 1024 px 12 GiB.",
-        (Picture("scaling.png", "Measured, each point in a process of its own:"), Table("scaling.csv")),
+        (ReportImage("scaling.png", "Measured, each point in a process of its own:"), Table("scaling.csv")),
         full=(("scaling",),),
         quick=(("scaling", "--sizes", "128", "256", "--references", "1", "2"),),
     ),
     Section(
         "Scaling: grids of N structures and M appearances",
-        "A grid inverts every picture once, where its pairs one by one invert again and again. *promised*: what "
-        "benchmarks/costs.py plans. *largest_difference*: of the grid's pictures (in 0..1) from those of the pairs.",
-        (Picture("grid.png", "Measured:"), Table("grid.csv")),
+        "A grid inverts every image once, where its pairs one by one invert again and again. *promised*: what "
+        "benchmarks/costs.py plans. *largest_difference*: of the grid's images (in 0..1) from those of the pairs.",
+        (ReportImage("grid.png", "Measured:"), Table("grid.csv")),
         full=(("grid",),),
         quick=(("grid", "--largest", "2", "--steps", "10"),),
     ),
@@ -274,9 +274,9 @@ CONTENTS = (
         "Real networks, real photographs",
         "Networks that packages of the registry carry, on the photographs and keypoints of the shared data.",
         (
-            Table("real_measures.csv", "What every measure says of photographs that are spoilt more and more:"),
-            Table("real_orders.csv", "Which of two pictures it finds nearer:"),
-            Picture("real*.png", "The photographs, spoilt:"),
+            Table("real_measures.csv", "What every measure says of photographs that are degraded more and more:"),
+            Table("real_orders.csv", "Which of two images it finds nearer:"),
+            ReportImage("real*.png", "The photographs, degraded:"),
             Table("real_matching.csv", "Keypoints of PF-WILLOW:", ("PCK@0.05", "PCK@0.1", "PCK@0.15")),
         ),
         full=(("real",),),

@@ -26,7 +26,7 @@ class Panel:
 
 
 def write_curves(path: Path, title: str, panels: Sequence[Sequence[Panel]]) -> None:
-    """Draw rows of panels under a title, as many in every row. A name has one colour in all of them."""
+    """Draw rows of panels under a title, as many in every row. A name has one color in all of them."""
     width, height = PANEL
     figure = Figure((width * len(panels[0]), height * len(panels)), dpi=DOTS, layout="constrained")
     figure.suptitle(title, fontsize="medium")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...developer.comfyui import version
 from ...developer.installation import current
-from ...developer.places import ROOT
+from ...developer.paths import ROOT
 
 FILE = "origins.json"
 GIBIBYTE = 2**30

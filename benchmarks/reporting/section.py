@@ -22,8 +22,8 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """Pictures to show, by a pattern of their files' names, with a sentence above them."""
+class ReportImage:
+    """Images to show, by a pattern of their files' names, with a sentence above them."""
 
     file: str
     about: str
@@ -35,6 +35,6 @@ class Section:
 
     title: str
     about: str
-    shows: tuple[Table | Picture, ...]
+    shows: tuple[Table | ReportImage, ...]
     full: tuple[Words, ...]
     quick: tuple[Words, ...] = ()

@@ -1,1 +1,1 @@
-"""Transfers between pairs of pocket scenes, ours and others', in batches and inside the host's process."""
+"""Transfers between pairs of pocket scenes, ours and others', in batches and inside ComfyUI's process."""

@@ -1,6 +1,6 @@
-"""What a transfer has to beat: nothing, the autoencoder alone, colour statistics, and plain image-to-image.
+"""What a transfer has to beat: nothing, the autoencoder alone, color statistics, and plain image-to-image.
 
-Imports the host's modules, so import it after the host has started.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 from comfy_extras.nodes_post_processing import ColorTransfer
 from torch import Tensor
 
-from ...host.schedules import schedule_of, sigmas_tensor
+from ...host.models.schedules import schedule_of, sigmas_tensor
 from ...inversion.schedule import Schedule
 from .inverted import STEPS, InvertedPairs, Models
 
@@ -19,8 +19,8 @@ TEXT_GUIDANCE = 3.5  # as the inversions
 HALF = STEPS // 2
 
 
-def colour_transfer(models: Models, pairs: InvertedPairs, method: str) -> Tensor:
-    """The host's node Transfer Color on the whole pictures: "reinhard_lab" (mean and spread of each Lab channel),
+def color_transfer(models: Models, pairs: InvertedPairs, method: str) -> Tensor:
+    """ComfyUI's node Transfer Color on the whole images: "reinhard_lab" (mean and spread of each Lab channel),
     "mkl_lab" (their covariance) or "histogram", pair by pair.
     """
     structure, appearance = pairs.truth.structure.image, pairs.truth.appearance.image
@@ -28,7 +28,7 @@ def colour_transfer(models: Models, pairs: InvertedPairs, method: str) -> Tensor
 
 
 def image_to_image(models: Models, pairs: InvertedPairs) -> Tensor:
-    """What a stock KSampler (euler) makes of the structure picture under the appearance's full caption.
+    """What a stock KSampler (euler) makes of the structure image under the appearance's full caption.
 
     It starts from fresh noise at the level at which ours starts (denoise 0.68) and takes the same steps.
     """
@@ -48,7 +48,7 @@ def _under_captions(models: Models, pairs: InvertedPairs, schedule: Schedule, sa
 def from_noise(
     models: Models, latent: Tensor, schedule: Schedule, captions: list[str], guidance: float, sampler: str = "euler"
 ) -> Tensor:
-    """The pictures [B, H, W, 3] that a sampler finds under the captions, from latents [B, 4, h, w] in fresh noise."""
+    """The images [B, H, W, 3] that a sampler finds under the captions, from latents [B, 4, h, w] in fresh noise."""
     noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(IMG2IMG_SEED))
     sampled = comfy.sample.sample(
         models.model,

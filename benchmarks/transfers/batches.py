@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ...developer.console import Trouble
+from ...developer.cli_output import CliError
 from ..hosts import in_hosts
-from .pairs import SIZE, Pair, rendered
+from .pairs import SIZE, ScenePair, rendered
 
 BATCH = 8
 
 
-def run_methods(pairs: list[Pair], only: Sequence[str] = (), bar: int = 0) -> dict[str, Tensor]:
-    """The outputs [pairs, H, W, 3] of every method, or of those in `only`. Needs the host.
+def run_methods(pairs: list[ScenePair], only: Sequence[str] = (), bar: int = 0) -> dict[str, Tensor]:
+    """The outputs [pairs, H, W, 3] of every method, or of those in `only`. Needs ComfyUI.
 
     Every pair is inverted once for all methods. bar: on which line the progress is shown. Raises Trouble for a name
     that is no method's.
@@ -32,7 +32,7 @@ def run_methods(pairs: list[Pair], only: Sequence[str] = (), bar: int = 0) -> di
     from .methods import METHODS
 
     if unknown := set(only) - METHODS.keys():
-        raise Trouble(f"There is no method {', '.join(sorted(unknown))}; there are: {', '.join(METHODS)}.")
+        raise CliError(f"There is no method {', '.join(sorted(unknown))}; there are: {', '.join(METHODS)}.")
     chosen = {name: method for name, method in METHODS.items() if not only or name in only}
     models = pocket_models()
     outputs: dict[str, list[Tensor]] = {name: [] for name in chosen}
@@ -49,15 +49,17 @@ def run_methods(pairs: list[Pair], only: Sequence[str] = (), bar: int = 0) -> di
     return {name: torch.cat(pieces) for name, pieces in outputs.items()}
 
 
-def run_methods_in_processes(comfyui: Path, pairs: list[Pair], only: Sequence[str], workers: int) -> dict[str, Tensor]:
+def run_methods_in_processes(
+    comfyui: Path, pairs: list[ScenePair], only: Sequence[str], workers: int
+) -> dict[str, Tensor]:
     """The same with the batches shared out to `workers` processes; 0 is chosen by the machine."""
     parts = in_hosts(comfyui, partial(_run_batch, only=tuple(only)), _batches(pairs), workers)
     return {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
 
 
-def _batches(pairs: list[Pair]) -> list[list[Pair]]:
+def _batches(pairs: list[ScenePair]) -> list[list[ScenePair]]:
     return [pairs[first : first + BATCH] for first in range(0, len(pairs), BATCH)]
 
 
-def _run_batch(pairs: list[Pair], bar: int, only: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _run_batch(pairs: list[ScenePair], bar: int, only: tuple[str, ...]) -> dict[str, np.ndarray]:
     return {name: output.numpy() for name, output in run_methods(pairs, only, bar).items()}

@@ -1,6 +1,6 @@
 """Fine-grained Appearance Transfer on pairs, with the inversions it needs: null text and DDIM, 50 steps.
 
-Imports the host's modules, so import it after the host has started.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...guidance.deviation import Mixing
-from ...host.conditioning import unpack
-from ...host.deviation import DeviationSampler, DeviationSettings
-from ...host.inverting import invert_with_ddim
-from ...host.null_text import NullTextGuider
-from ...host.null_text_inverting import invert_with_null_text
-from ...host.schedules import schedule_of
+from ...guidance.deviation import DeviationParams
+from ...host.inversion.ddpm_and_ddim import invert_with_ddim
+from ...host.inversion.null_text import invert_with_null_text
+from ...host.inversion.null_text_guider import NullTextGuider
+from ...host.models.conditioning import unpack
+from ...host.models.schedules import schedule_of
+from ...host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 from ...inversion.null_text import NullTextSettings
-from ...inversion.record import Inversion
+from ...inversion.types import Inversion
 from .inverted import TRUE, InvertedPairs, Models
 from .sampled import sample
 
@@ -41,12 +41,12 @@ DEVIATIONS = (
     Deviation("fine-grained"),
     Deviation("fine-grained, initial matching", DeviationSettings(matching="initial")),
     Deviation("fine-grained, no matching", DeviationSettings(matching="none")),
-    Deviation("fine-grained, no deviation", DeviationSettings(mixing=Mixing(delta=0.0))),
+    Deviation("fine-grained, no deviation", DeviationSettings(mixing=DeviationParams(delta=0.0))),
 )
 
 
 def deviate(models: Models, pairs: InvertedPairs, variant: Deviation) -> Tensor:
-    """The output pictures [B, H, W, 3] of one variant."""
+    """The output images [B, H, W, 3] of one variant."""
     structure, appearance = _structure(models, pairs.structure), _appearance(models, pairs.appearance)
     masks = pairs.masks[TRUE]
     sampler = DeviationSampler(

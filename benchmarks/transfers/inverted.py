@@ -1,7 +1,7 @@
 """Pairs made ready once for all methods: encoded, inverted, segmented.
 
-A batch carries a prompt per picture: the embeddings are stacked in one CONDITIONING, which the host keeps row by row.
-Imports the host's modules, so import it after the host has started.
+A batch carries a prompt per image: the embeddings are stacked in one CONDITIONING, which ComfyUI keeps row by row.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 
 from ...correspondence.dift import PRESETS, DiftSettings
 from ...correspondence.mirroring import turn
-from ...host.inverting import invert_with_ddpm
-from ...host.mirroring import mirror_to_match
-from ...host.pocket_checkpoint import load_pocket_checkpoint
-from ...host.schedules import schedule_of
-from ...host.segmenting import segment
-from ...inversion.record import Inversion
+from ...host.inversion.ddpm_and_ddim import invert_with_ddpm
+from ...host.matching.mirroring import mirror_to_match
+from ...host.matching.segmentation import segment
+from ...host.models.pocket_checkpoint import load_pocket_checkpoint
+from ...host.models.schedules import schedule_of
 from ...inversion.schedule import Schedule
+from ...inversion.types import Inversion
 from .pairs import RenderedPairs, prompt
 
 STEPS, START_AT = 100, 32
@@ -29,15 +29,15 @@ STEPS, START_AT = 100, 32
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """The host's MODEL, CLIP and VAE of one checkpoint."""
+    """ComfyUI's MODEL, CLIP and VAE of one checkpoint."""
 
     model: Any
     clip: Any
     vae: Any
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, images: Tensor) -> Tensor:
         """[B, H, W, 3] in 0..1 -> [B, 4, h, w] in the VAE's scale."""
-        return self.vae.encode(pictures)
+        return self.vae.encode(images)
 
     def decode(self, latents: Tensor) -> Tensor:
         """The way back, clamped to 0..1."""
@@ -57,7 +57,7 @@ def pocket_models() -> Models:
 
 @dataclass(frozen=True)
 class Masks:
-    """Where the animal is in both pictures: MASK [B, h, w] each."""
+    """Where the animal is in both images: MASK [B, h, w] each."""
 
     structure: Tensor
     appearance: Tensor
@@ -65,7 +65,7 @@ class Masks:
 
 FOUND, THREE_SEGMENTS, TRUE = "found", "three segments", "true"
 SEGMENTATIONS: dict[str, dict[str, Any]] = {
-    FOUND: {},  # the node's defaults, which are the released code's
+    FOUND: {},  # the node's defaults, which are the reference code's
     THREE_SEGMENTS: {"clusters": 3, "factor": 1.0, "step": 45},  # chosen on other pairs, from seed 800000 on
 }
 
@@ -81,7 +81,7 @@ class InvertedPairs:
 
 
 def invert_pairs(models: Models, truth: RenderedPairs, steps: int = STEPS, start_at: int = START_AT) -> InvertedPairs:
-    """Invert and segment both sides with the nodes' defaults, every picture under its own prompt."""
+    """Invert and segment both sides with the nodes' defaults, every image under its own prompt."""
     schedule = schedule_of(models.model, steps=steps, start_at=start_at)
     structure = invert(models, truth.structure.image, truth.structure_nouns, schedule)
     appearance = invert(models, truth.appearance.image, truth.appearance_nouns, schedule)
@@ -103,24 +103,24 @@ def mirrored_to_match(models: Models, pairs: InvertedPairs) -> InvertedPairs:
     structure, appearance = pairs.truth.structure.image, pairs.truth.appearance.image
     settings = DiftSettings(**PRESETS["pocket"], ensemble=2)
     nothing = models.conditioning([""])
-    pictures, _ = mirror_to_match(models.model, models.vae, nothing, structure, appearance, settings)
-    turned = (pictures != appearance).flatten(1).any(1)
-    masks = {name: replace(both, appearance=turn(both.appearance, turned)) for name, both in pairs.masks.items()}
-    inverted = invert(models, pictures, pairs.truth.appearance_nouns, pairs.structure.schedule)
+    images, _ = mirror_to_match(models.model, models.vae, nothing, structure, appearance, settings)
+    flipped = (images != appearance).flatten(1).any(1)
+    masks = {name: replace(both, appearance=turn(both.appearance, flipped)) for name, both in pairs.masks.items()}
+    inverted = invert(models, images, pairs.truth.appearance_nouns, pairs.structure.schedule)
     return replace(pairs, appearance=inverted, masks=masks)
 
 
-def invert(models: Models, pictures: Tensor, nouns: list[str], schedule: Schedule) -> Inversion:
-    """The DDPM inversion of pictures [B, H, W, 3] with the node's defaults, each under the prompt of its noun."""
+def invert(models: Models, images: Tensor, nouns: list[str], schedule: Schedule) -> Inversion:
+    """The DDPM inversion of images [B, H, W, 3] with the node's defaults, each under the prompt of its noun."""
     positive = models.conditioning([prompt(noun) for noun in nouns])
-    return invert_with_ddpm(models.model, models.encode(pictures), positive, models.conditioning([""]), schedule)
+    return invert_with_ddpm(models.model, models.encode(images), positive, models.conditioning([""]), schedule)
 
 
 def _segment(models: Models, inversion: Inversion, nouns: list[str], settings: dict[str, Any]) -> Tensor:
-    """Picture by picture, since each has a noun of its own."""
+    """Image by image, since each has a noun of its own."""
     return torch.cat(
         [
-            segment(models.model, inversion.picture(index), models.clip, prompt(noun), noun, **settings)
+            segment(models.model, inversion.image(index), models.clip, prompt(noun), noun, **settings)
             for index, noun in enumerate(nouns)
         ]
     )

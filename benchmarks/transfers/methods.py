@@ -1,6 +1,6 @@
 """Every method of the comparison by its name: baselines, ours, and ours with one thing changed.
 
-Imports the host's modules, so import it after the host has started.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from functools import partial
 
 from torch import Tensor
 
-from .baselines import colour_transfer, image_to_image, sdedit
+from .baselines import color_transfer, image_to_image, sdedit
 from .fine_grained import DEVIATIONS, deviate
 from .inverted import InvertedPairs, Models, mirrored_to_match
 from .rearranged import REARRANGEMENTS, rearrange
 from .variants import VARIANTS, transfer
 
 Method = Callable[[Models, InvertedPairs], Tensor]
-"""-> the output pictures [B, H, W, 3] in 0..1."""
+"""-> the output images [B, H, W, 3] in 0..1."""
 
 
 def _identity(models: Models, pairs: InvertedPairs) -> Tensor:
@@ -45,8 +45,8 @@ METHODS: dict[str, Method] = {
     "identity, autoencoder": _autoencoder,
     "perfect answer": _answer,
     "perfect answer, autoencoder": _answer_through_autoencoder,
-    "colour transfer": partial(colour_transfer, method="reinhard_lab"),
-    "colour transfer, MKL": partial(colour_transfer, method="mkl_lab"),
+    "color transfer": partial(color_transfer, method="reinhard_lab"),
+    "color transfer, MKL": partial(color_transfer, method="mkl_lab"),
     "img2img": image_to_image,
     "SDEdit": sdedit,
     **{variant.name: partial(transfer, variant=variant) for variant in VARIANTS},

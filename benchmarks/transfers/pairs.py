@@ -13,36 +13,36 @@ from ...pocket.scene import Scene, random_scene
 
 FIRST_SEED = 900_000
 SIZE = 128
-"""Of the pictures, in pixels: what the pocket checkpoint is trained for."""
+"""Of the images, in pixels: what the pocket checkpoint is trained for."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two animals of different species with different coats; poses and colours as their seeds have it."""
+class ScenePair:
+    """Two animals of different species with different coats; poses and colors as their seeds have it."""
 
     structure: Scene
     appearance: Scene
 
     @property
     def same_side(self) -> bool:
-        """Do both heads point to the same side of the picture?"""
+        """Do both heads point to the same side of the image?"""
         return self.structure.faces_left == self.appearance.faces_left
 
     @property
     def answer(self) -> Scene:
-        """What a perfect transfer would show: the structure animal in the coat and colours of the appearance animal."""
+        """What a perfect transfer would show: the structure animal in the coat and colors of the appearance animal."""
         look = self.appearance
         return replace(
             self.structure,
             coat=look.coat,
-            coat_colour=look.coat_colour,
+            coat_color=look.coat_color,
             coat_phase=look.coat_phase,
-            colour=look.colour,
-            part_colours=look.part_colours,
+            color=look.color,
+            part_colors=look.part_colors,
         )
 
 
-def held_out_pairs(count: int, first_seed: int = FIRST_SEED) -> list[Pair]:
+def held_out_pairs(count: int, first_seed: int = FIRST_SEED) -> list[ScenePair]:
     """The first `count` pairs; more pairs begin with the same ones. With another first seed: to try settings on."""
     pairs = []
     seed = first_seed
@@ -51,7 +51,7 @@ def held_out_pairs(count: int, first_seed: int = FIRST_SEED) -> list[Pair]:
         appearance = random_scene(seed := seed + 1)
         while appearance.species == structure.species or appearance.coat == structure.coat:
             appearance = random_scene(seed := seed + 1)
-        pairs.append(Pair(structure, appearance))
+        pairs.append(ScenePair(structure, appearance))
         seed += 1
     return pairs
 
@@ -60,33 +60,33 @@ def held_out_pairs(count: int, first_seed: int = FIRST_SEED) -> list[Pair]:
 class RenderedPairs:
     """B pairs with all that is true about them."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ScenePair, ...]
     structure: Rendering
     appearance: Rendering
     answer: Rendering
 
     @property
     def structure_nouns(self) -> list[str]:
-        """What the structure pictures show, in one word each."""
+        """What the structure images show, in one word each."""
         return [pair.structure.species for pair in self.pairs]
 
     @property
     def appearance_nouns(self) -> list[str]:
-        """What the appearance pictures show, in one word each."""
+        """What the appearance images show, in one word each."""
         return [pair.appearance.species for pair in self.pairs]
 
     @property
     def appearance_captions(self) -> list[str]:
-        """The full captions of the appearance pictures."""
+        """The full captions of the appearance images."""
         return [caption(pair.appearance) for pair in self.pairs]
 
 
-def rendered(pairs: list[Pair], size: int) -> RenderedPairs:
+def rendered(pairs: list[ScenePair], size: int) -> RenderedPairs:
     """Render both sides of the pairs, and the answers, at `size` pixels."""
     sides = ([getattr(pair, side) for pair in pairs] for side in ("structure", "appearance", "answer"))
     return RenderedPairs(tuple(pairs), *(render(scenes, size) for scenes in sides))
 
 
 def prompt(noun: str) -> str:
-    """The prompt that a picture is inverted with, as in the demo."""
+    """The prompt that an image is inverted with, as in the demo."""
     return f"a photo of a {noun}"

@@ -1,6 +1,6 @@
 """Eye-for-an-eye on pairs: by matches of the features themselves, by DIFT, and by the truth.
 
-Imports the host's modules, so import it after the host has started.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ...attention.windows import Window
 from ...correspondence.correspondence import Correspondence
-from ...host.conditioning import unpack
-from ...host.latent_operations import AdaINOperation
-from ...host.rearrangement import RearrangementSettings, rearrange_appearance
-from ...host.run import Appearance
+from ...host.models.conditioning import unpack
+from ...host.transfer.adain_operation import AdaINOperation
+from ...host.transfer.reference_session import Appearance
+from ...host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
 from ...pocket.truth import true_correspondence
 from .inverted import FOUND, TRUE, InvertedPairs, Models
 from .pairs import RenderedPairs
@@ -51,7 +51,7 @@ REARRANGEMENTS = (
 
 
 def rearrange(models: Models, pairs: InvertedPairs, variant: Rearrangement) -> Tensor:
-    """The output pictures [B, H, W, 3] of one variant."""
+    """The output images [B, H, W, 3] of one variant."""
     masks = pairs.masks[variant.masks]
     appearance = Appearance(
         pairs.appearance,

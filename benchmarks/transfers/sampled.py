@@ -1,4 +1,4 @@
-"""From an inversion and a guider to pictures. Imports the host's modules, so import it after the host has started."""
+"""From an inversion and a guider to images. Imports ComfyUI's modules, so import it after ComfyUI has started."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...host.sampler import LatentOperation, NoiseMapSampler
-from ...host.schedules import sigmas_tensor
-from ...inversion.record import Inversion
+from ...host.models.schedules import sigmas_tensor
+from ...host.transfer.noise_map_sampler import LatentOperation, NoiseMapSampler
+from ...inversion.types import Inversion
 from .inverted import Models
 
 
 def resume(models: Models, structure: Inversion, guider: Any, between_steps: LatentOperation | None = None) -> Tensor:
-    """The pictures [B, H, W, 3] that Resume from Inversion leads to."""
+    """The images [B, H, W, 3] that Resume from Inversion leads to."""
     return sample(models, structure, guider, NoiseMapSampler(structure, between_steps))
 
 

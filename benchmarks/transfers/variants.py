@@ -1,6 +1,6 @@
 """Our transfer with the nodes' defaults, and with one thing changed at a time.
 
-Imports the host's modules, so import it after the host has started.
+Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...attention.windows import ADAIN
-from ...host.conditioning import unpack
-from ...host.guider import AppearanceGuider, GuidanceSettings
-from ...host.latent_operations import AdaINOperation
-from ...host.transfer import Appearance, Settings, transfer_appearance
+from ...host.models.conditioning import unpack
+from ...host.transfer.adain_operation import AdaINOperation
+from ...host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
+from ...host.transfer.cross_image_attention import Appearance, CrossImageSettings, transfer_appearance
 from .inverted import FOUND, THREE_SEGMENTS, TRUE, InvertedPairs, Models
 from .sampled import resume
 
@@ -27,7 +27,7 @@ class Variant:
     """
 
     name: str
-    settings: Settings = Settings()
+    settings: CrossImageSettings = CrossImageSettings()
     guidance: GuidanceSettings = GuidanceSettings()
     masks: str | None = FOUND
     inside: bool = False
@@ -35,21 +35,21 @@ class Variant:
 
 VARIANTS = (
     Variant("ours"),
-    Variant("ours, no contrast", settings=Settings(contrast=1.0)),
+    Variant("ours, no contrast", settings=CrossImageSettings(contrast=1.0)),
     Variant("ours, no guidance", guidance=NO_GUIDANCE),
     Variant("ours, no AdaIN", masks=None),
-    Variant("ours, no structure injection", settings=Settings(structure_every=0)),
-    Variant("ours, references replayed", settings=Settings(replayed=True)),
+    Variant("ours, no structure injection", settings=CrossImageSettings(structure_every=0)),
+    Variant("ours, references replayed", settings=CrossImageSettings(replayed=True)),
     Variant("ours, true masks", masks=TRUE),
     Variant("ours, masks of three segments", masks=THREE_SEGMENTS),
     Variant("ours, masks of three segments, inside", masks=THREE_SEGMENTS, inside=True),
-    Variant("AdaIN only", settings=Settings(strength=0.0)),
-    Variant("replay only", settings=Settings(strength=0.0), masks=None),
+    Variant("AdaIN only", settings=CrossImageSettings(strength=0.0)),
+    Variant("replay only", settings=CrossImageSettings(strength=0.0), masks=None),
 )
 
 
 def transfer(models: Models, pairs: InvertedPairs, variant: Variant) -> Tensor:
-    """The output pictures [B, H, W, 3] of one variant."""
+    """The output images [B, H, W, 3] of one variant."""
     masks = pairs.masks[variant.masks] if variant.masks else None
     appearance = Appearance(pairs.appearance, mask=masks.structure if masks and variant.inside else None)
     patched = transfer_appearance(models.model, [appearance], pairs.structure, variant.settings)

@@ -1,16 +1,16 @@
 """The workflows that come with the pack, and the blueprint.
 
-The graphs are the ones that the demo and the tests queue, so what a person opens cannot drift from what is tested.
+The graphs are the ones that the demo and the tests queue, so what a user opens cannot drift from what is tested.
 """
 
 from . import cross_image, editing, evaluation, fine_grained, grid, matching, rearrangement, simple, splice
 from .blueprint import Blueprint
-from .showpiece import Showpiece
+from .workflow_template import WorkflowTemplate
 
-__all__ = ["Blueprint", "Showpiece", "blueprints", "gallery"]
+__all__ = ["Blueprint", "Template", "blueprints", "gallery"]
 
 
-def gallery() -> dict[str, Showpiece]:
+def gallery() -> dict[str, WorkflowTemplate]:
     """Every workflow by the name of its file; the first is the one to try first."""
     return {
         "01_cross_image_attention_pocket": cross_image.on_what_comes_along(),
@@ -26,8 +26,8 @@ def gallery() -> dict[str, Showpiece]:
         "11_splice_apply": splice.apply(),
         "12_vit_feature_inversion": splice.feature_inversion(),
         "13_key_self_similarity": splice.key_self_similarity(),
-        "14_pix2pix_zero_real": editing.real_picture(),
-        "15_pix2pix_zero_synthetic": editing.synthetic_picture(),
+        "14_pix2pix_zero_real": editing.real_image(),
+        "15_pix2pix_zero_synthetic": editing.synthetic_image(),
         "16_collect_pairs": editing.collect_pairs(),
         "17_train_distilled_editor": editing.train_distilled_editor(),
         "18_measure_a_transfer": evaluation.measure_a_transfer(),
@@ -37,5 +37,5 @@ def gallery() -> dict[str, Showpiece]:
 
 
 def blueprints() -> dict[str, Blueprint]:
-    """Every blueprint by the name of its file, which is what a person reads in the node library."""
+    """Every blueprint by the name of its file, which is what a user reads in the node library."""
     return {"Appearance transfer (simple)": simple.simple()}

@@ -1,6 +1,6 @@
-"""A blueprint: a whole graph as one node with the few dials that a person needs, offered in the page's node library.
+"""A blueprint: a whole graph as one node with the few parameters that a user needs, offered in the page's node library.
 
-Its file is a workflow of one node, whose type is the id of the subgraph that holds the rest; the host lists the files
+Its file is a workflow of one node, whose type is the id of the subgraph that holds the rest; ComfyUI lists the files
 in `subgraphs/`, and each is called by its file name. The rules are the page's (frontend 1.47): inside, links start at
 an inlet (id -10) and end at an outlet (id -20); an inlet that leads to a widget is a widget of the one node, which then
 holds the value.
@@ -14,7 +14,7 @@ from typing import Any
 from ..client import Graph
 from ..ui_graph import ALWAYS, VERSION, Workflow, api_graph, connect, inputs_of, loose_nodes
 from ..ui_layout import GAP, SOCKET, TEXT, TITLE, WIDGET, WIDTH, Group, lay_out
-from .showpiece import name_models
+from .workflow_template import name_models
 
 INLETS = "inlets"  # in a link, the name of where the inlets are
 INLET_ID, OUTLET_ID = -10, -20
@@ -24,7 +24,7 @@ SLOTS_WIDTH = 160
 
 @dataclass(frozen=True)
 class Inlet:
-    """An input of the one node: what a person reads on it, and the inputs (node, input) inside that it goes to.
+    """An input of the one node: what a user reads on it, and the inputs (node, input) inside that it goes to.
 
     Where the graph has a value there, it is a widget that starts with this value, the same for all of them; where it
     has none, a socket.
@@ -47,7 +47,7 @@ class Blueprint:
     description: str
 
     def workflow(self, name: str, info: Mapping[str, Any]) -> Workflow:
-        """The file's content. info: the host's /object_info. Raises ValueError where an inlet has several values."""
+        """The file's content. info: ComfyUI's /object_info. Raises ValueError where an inlet has several values."""
         values = [self._value(inlet) for inlet in self.inlets]
         inside = self._inside(name, info)
         return {

@@ -1,60 +1,60 @@
-"""The main job: cross-image attention on the pocket, on a person's own checkpoint, with two appearances; inversions."""
+"""The main job: cross-image attention on the pocket, on a user's own checkpoint, with two appearances; inversions."""
 
 from dataclasses import replace
 
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..transfer_graph import OURS, Picture, Transfer, transfer_graph
+from ..transfer_graph import OURS, GraphImage, Transfer, transfer_graph
 from ..ui_layout import Group
-from .parts import MASK_PICTURES, POCKET_NOTE, inverting, main_groups, node, pocket_picture, sampling_groups, without
-from .showpiece import SD15, SD15_SOURCE, Showpiece
+from .parts import MASK_IMAGES, POCKET_NOTE, inverting, main_groups, node, pocket_image, sampling_groups, without
+from .workflow_template import SD15, SD15_SOURCE, WorkflowTemplate
 
 BACKGROUND_SEED = 5
 SAVED = "pocket_horse"  # Save Inversion appends a number: the first file is pocket_horse_00001.safetensors
 
 
-def on_what_comes_along() -> Showpiece:
-    graph = transfer_graph(Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED)))
-    graph = without(graph, *MASK_PICTURES)
-    pictures = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
+def on_what_comes_along() -> WorkflowTemplate:
+    graph = transfer_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED)))
+    graph = without(graph, *MASK_IMAGES)
+    images = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
     note = (
-        "# Cross-Image Attention: the look of one picture on the shape of another\n"
-        "Queue it as it is. The output keeps the shape of the **structure** (above) and takes the colours and the coat "
+        "# Cross-Image Attention: the look of one image on the shape of another\n"
+        "Queue it as it is. The output keeps the shape of the **structure** (above) and takes the colors and the coat "
         f"of the **appearance** (below).\n\n{POCKET_NOTE}"
     )
-    return Showpiece(graph, [Group("1. Checkpoint and pictures", pictures), *main_groups()], note)
+    return WorkflowTemplate(graph, [Group("1. Checkpoint and images", images), *main_groups()], note)
 
 
-def own_checkpoint() -> Showpiece:
+def own_checkpoint() -> WorkflowTemplate:
     transfer = Transfer(
-        Picture("horse", file="structure.png"), Picture("zebra", file="appearance.png"), size=512, checkpoint=SD15
+        GraphImage("horse", file="structure.png"), GraphImage("zebra", file="appearance.png"), size=512, checkpoint=SD15
     )
-    graph = without(transfer_graph(transfer), "show_{}", *MASK_PICTURES)
+    graph = without(transfer_graph(transfer), "show_{}", *MASK_IMAGES)
     for about in graph.values():
         if about["inputs"].get("model") == ["checkpoint", 0]:
             about["inputs"]["model"] = ["freeu", 0]
     graph["freeu"] = node("FreeU", model=["checkpoint", 0], b1=1.2, b2=1.4, s1=0.9, s2=0.2)
-    pictures = [
+    images = [
         ["checkpoint", "freeu"],
         ["load_structure", "load_appearance"],
         ["structure", "appearance"],
     ]
     note = (
-        "# Cross-Image Attention with your own checkpoint and pictures\n"
+        "# Cross-Image Attention with your own checkpoint and images\n"
         f"1. Put an SD1.5 checkpoint, for example [{SD15}]({SD15_SOURCE}), into `ComfyUI/models/checkpoints` and "
         "choose it in *Load Checkpoint*.\n"
-        "2. Choose the two pictures: above the one that gives the shape, below the one that gives the look.\n"
+        "2. Choose the two images: above the one that gives the shape, below the one that gives the look.\n"
         "3. Write what each shows into its text, and the same text and its noun into its *Self-Segmentation*.\n\n"
         "FreeU stands right behind the checkpoint, because the paper uses it while inverting, too; bypass it freely. "
-        "The pictures are cropped to 512 x 512. All settings are those of the released code."
+        "The images are cropped to 512 x 512. All settings are those of the reference code."
     )
-    return Showpiece(graph, [Group("1. Checkpoint and pictures", pictures), *main_groups()], note)
+    return WorkflowTemplate(graph, [Group("1. Checkpoint and images", images), *main_groups()], note)
 
 
-def two_appearances() -> Showpiece:
-    transfer = Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED))
-    graph = without(transfer_graph(transfer), "mask_{}", *MASK_PICTURES)
+def two_appearances() -> WorkflowTemplate:
+    transfer = Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED))
+    graph = without(transfer_graph(transfer), "mask_{}", *MASK_IMAGES)
     del graph["matches"]
-    second = transfer_graph(replace(transfer, appearance=pocket_picture(BACKGROUND_SEED)))
+    second = transfer_graph(replace(transfer, appearance=pocket_image(BACKGROUND_SEED)))
     for name in ("appearance", "text_appearance", "encode_appearance", "invert_appearance", "show_appearance"):
         graph[_of_background(name)] = {
             "class_type": second[name]["class_type"],
@@ -74,31 +74,31 @@ def two_appearances() -> Showpiece:
     graph["adain"]["inputs"] |= {"content_mask": ["structure", 1], "style_mask": ["appearance", 1]}
     roles = ("structure", "appearance", "background")
     groups = [
-        Group("1. Checkpoint and pictures", [["checkpoint", *roles], [f"show_{role}" for role in roles]]),
+        Group("1. Checkpoint and images", [["checkpoint", *roles], [f"show_{role}" for role in roles]]),
         Group("2. Invert all three", inverting(roles)),
         Group("3. Who paints where", [["weigh_appearance", "outside", "weigh_background"]]),
         *sampling_groups(4),
     ]
     note = (
         "# Two appearances, each with its own region\n"
-        "The second picture paints the animal, the third everything around it. *Weigh Appearance* takes the mask of "
+        "The second image paints the animal, the third everything around it. *Weigh Appearance* takes the mask of "
         "the region **in the output**, which has the shape of the structure; here it is the true mask of Pocket Scene. "
         "Paint your own, or take it from *Self-Segmentation* or any segmenter. Where two masks overlap, their weights "
         f"are the mix; where none is, the output looks at itself.\n\n{POCKET_NOTE}"
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
-def save_and_load() -> Showpiece:
-    transfer = Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED))
+def save_and_load() -> WorkflowTemplate:
+    transfer = Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED))
     made = transfer_graph(transfer)
     graph = {name: made[name] for name in ("checkpoint", "no_text", "structure", "text_structure", "encode_structure")}
     graph["invert_ddpm"] = made["invert_structure"]
     shared = {name: graph["invert_ddpm"]["inputs"][name] for name in ("model", "latent", "positive", "negative")}
     graph["invert_ddim"] = node(OURS + "InvertImageDDIM", **shared, steps=50, start_at=0, guidance=1.0)
-    judge = {"model": ["checkpoint", 0], "vae": ["checkpoint", 2]}
-    graph["report_ddpm"] = node(OURS + "InversionReport", **judge, inversion=["keep", 0])
-    graph["report_ddim"] = node(OURS + "InversionReport", **judge, inversion=["invert_ddim", 0])
+    classifier = {"model": ["checkpoint", 0], "vae": ["checkpoint", 2]}
+    graph["report_ddpm"] = node(OURS + "InversionReport", **classifier, inversion=["keep", 0])
+    graph["report_ddim"] = node(OURS + "InversionReport", **classifier, inversion=["invert_ddim", 0])
     graph["keep"] = node(OURS + "SaveInversion", inversion=["invert_ddpm", 0], name=SAVED)
     graph["load"] = node(OURS + "LoadInversion", name=f"{SAVED}_00001.safetensors")
     graph["resume"] = node(OURS + "ResumeFromInversion", inversion=["load", 0])
@@ -108,7 +108,7 @@ def save_and_load() -> Showpiece:
     graph |= {name: made[name] for name in ("sample", "decode", "save")}
     later = [["load", "other_text"], ["resume", "guider"], ["sample", "decode"], ["save"]]
     groups = [
-        Group("1. Picture", [["checkpoint", "structure"], ["text_structure", "no_text", "encode_structure"]]),
+        Group("1. Image", [["checkpoint", "structure"], ["text_structure", "no_text", "encode_structure"]]),
         Group("2. Invert in two ways", [["invert_ddpm", "invert_ddim"]]),
         Group("3. Keep one", [["keep"]]),
         Group("4. How good are they?", [["report_ddpm", "report_ddim"]]),
@@ -116,13 +116,13 @@ def save_and_load() -> Showpiece:
     ]
     note = (
         "# Invert once, use often\n"
-        "Queue it: the picture is inverted in two ways, both are sampled back, and the reports say how near they come. "
+        "Queue it: the image is inverted in two ways, both are sampled back, and the reports say how near they come. "
         "The DDPM inversion is kept in `output/inversions`.\n\n"
         "Then press R, so that *Load Inversion* finds the file, select the last group and press Ctrl+M to wake it up: "
         "it loads the inversion and samples it under another text. A loaded inversion goes wherever a fresh one "
         f"does.\n\n{POCKET_NOTE}"
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
 def _of_background(name: str) -> str:

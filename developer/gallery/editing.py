@@ -4,24 +4,24 @@ from ..client import Graph
 from ..demo import STRUCTURE_SEED
 from ..transfer_graph import OURS, Link, Transfer, transfer_graph
 from ..ui_layout import Group
-from .parts import POCKET_NOTE, node, pocket_picture
-from .showpiece import Showpiece
+from .parts import POCKET_NOTE, node, pocket_image
+from .workflow_template import WorkflowTemplate
 
 SOURCE, TARGET = "horse", "cow"
 KEPT = f"{SOURCE}_to_{TARGET}"
 STEPS = 50
-AMOUNT_REAL, AMOUNT_SYNTHETIC = 2.0, 0.15  # the released code has 0.1 for pictures, the pocket model wants 1 to 3
+AMOUNT_REAL, AMOUNT_SYNTHETIC = 2.0, 0.15  # the reference code has 0.1 for images, the pocket model wants 1 to 3
 CFG = 5.0
 
 
-def real_picture() -> Showpiece:
-    made = transfer_graph(Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(STRUCTURE_SEED)))
+def real_image() -> WorkflowTemplate:
+    made = transfer_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(STRUCTURE_SEED)))
     kept = ("checkpoint", "no_text", "structure", "show_structure", "text_structure", "encode_structure")
     graph: Graph = {name: made[name] for name in kept}
     graph["invert_structure"] = node(
         OURS + "InvertImageDDIM", model=["checkpoint", 0], latent=["encode_structure", 0],
         positive=["text_structure", 0], negative=["no_text", 0], steps=STEPS, start_at=0, guidance=1.0,
-        regularisation="on",
+        regularization="on",
     )  # fmt: skip
     _direction(graph)
     graph["keep"] = node(OURS + "SaveEditDirection", direction=["direction", 0], name=KEPT)
@@ -38,7 +38,7 @@ def real_picture() -> Showpiece:
     graph["keep_own"] = node(OURS + "SaveEditDirection", direction=["own_direction", 0], name=KEPT)
     graph["load_direction"] = node(OURS + "LoadEditDirection", name=f"{KEPT}_00001.safetensors")
     groups = [
-        Group("1. Checkpoint and picture", [["checkpoint", "structure"], ["show_structure"]]),
+        Group("1. Checkpoint and image", [["checkpoint", "structure"], ["show_structure"]]),
         Group("2. Invert", [["text_structure", "no_text", "encode_structure"], ["invert_structure"]]),
         Group("3. Where to go", [["direction"], ["keep", "apply"]]),
         Group("4. Edit", [["guider", "resume"]]),
@@ -52,29 +52,29 @@ def real_picture() -> Showpiece:
     note = (
         f"# pix2pix-zero: from {SOURCE} to {TARGET}, with the structure held\n"
         "*Edit Direction* writes a thousand sentences about each word, encodes them and keeps the difference of the "
-        "means; *Apply Edit Direction* adds it to the picture's own text. *Cross-Attention Guider* then moves the "
-        "latent at every step so that each word still looks at the places it looked at in the picture. *amount* "
+        "means; *Apply Edit Direction* adds it to the image's own text. *Cross-Attention Guider* then moves the "
+        "latent at every step so that each word still looks at the positions it looked at in the image. *amount* "
         "higher keeps more of the structure: 0.1 on SD1.5, but 1 to 3 on the pocket checkpoint.\n\n"
         "The muted group shows two other ways to a direction: text files with a sentence per line in `ComfyUI/input`, "
         f"or a direction that was kept. {POCKET_NOTE}"
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
-def synthetic_picture() -> Showpiece:
-    graph = _both_samplings(pictures=1)
+def synthetic_image() -> WorkflowTemplate:
+    graph = _both_samplings(images=1)
     note = (
-        f"# pix2pix-zero on a picture that the model makes itself: from {SOURCE} to {TARGET}\n"
-        "Both samplings start from the same noise. The first is the picture under its text; the second is moved along "
-        "the direction, while *Cross-Attention Guider* repeats the first beside it and holds every word to the places "
-        "it looked at there.\n\n"
+        f"# pix2pix-zero on an image that the model makes itself: from {SOURCE} to {TARGET}\n"
+        "Both samplings start from the same noise. The first is the image under its text; the second is moved along "
+        "the direction, while *Cross-Attention Guider* repeats the first beside it and holds every word to the "
+        "positions it looked at there.\n\n"
         f"{POCKET_NOTE}"
     )
-    return Showpiece(graph, _groups_of_both(), note)
+    return WorkflowTemplate(graph, _groups_of_both(), note)
 
 
-def collect_pairs() -> Showpiece:
-    graph = _both_samplings(pictures=4)
+def collect_pairs() -> WorkflowTemplate:
+    graph = _both_samplings(images=4)
     graph["collect"] = node(
         OURS + "EditPairCollector", before=["decode_plain", 0], after=["decode", 0], name=KEPT, text="", overlap=0.70,
         gain=0.10,
@@ -84,14 +84,14 @@ def collect_pairs() -> Showpiece:
         "Set *noise_seed* to randomize and queue it many times: each run adds its pairs to "
         f"`output/edit_pairs/{KEPT}`. With masks of the object before and after (any segmenter) only pairs that "
         "overlap by 0.70 are kept, with a CLIP only those that come nearer to the text. The paper collects 15,000. "
-        "What is there stays when a run is cancelled, and a pair that is known is not kept twice.\n\n"
+        "What is there stays when a run is canceled, and a pair that is known is not kept twice.\n\n"
         f"{POCKET_NOTE}"
     )
     groups = [*_groups_of_both(), Group("6. Keep the good ones", [["collect"]])]
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
-def train_distilled_editor() -> Showpiece:
+def train_distilled_editor() -> WorkflowTemplate:
     graph: Graph = {
         "train": node(
             OURS + "TrainDistilledEditor", name=KEPT, size="128", steps=10_000, batch=16, width=0.25, seed=0,
@@ -119,20 +119,20 @@ def train_distilled_editor() -> Showpiece:
     note = (
         "# Distil the edit into one pass\n"
         f"Collect pairs first (the workflow before this), under the name {KEPT}. The editor is a CoModGAN: one forward "
-        "per picture in place of a hundred. Connect *Load Distilled Editor* to *editor* of the training to go on with "
+        "per image in place of a hundred. Connect *Load Distilled Editor* to *editor* of the training to go on with "
         "it, or to *Apply Distilled Editor* to use it. When you cancel, what was learned is kept in "
         "`output/distilled`."
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
-def _both_samplings(pictures: int) -> Graph:
-    """The same noise to pictures under the source's text, and along the direction."""
+def _both_samplings(images: int) -> Graph:
+    """The same noise to images under the source's text, and along the direction."""
     graph: Graph = {
         "checkpoint": node(OURS + "LoadPocketCheckpoint", precision="fp32"),
         "text_structure": node("CLIPTextEncode", text=f"a photo of a {SOURCE}", clip=["checkpoint", 1]),
         "no_text": node("CLIPTextEncode", text="", clip=["checkpoint", 1]),
-        "latent": node("EmptyLatentImage", width=128, height=128, batch_size=pictures),
+        "latent": node("EmptyLatentImage", width=128, height=128, batch_size=images),
         "noise": node("RandomNoise", noise_seed=7),
         "sampler": node("KSamplerSelect", sampler_name="euler"),
         "sigmas": node("BasicScheduler", model=["checkpoint", 0], scheduler="ddim_uniform", steps=STEPS, denoise=1.0),

@@ -1,18 +1,18 @@
-"""Fine-grained Appearance Transfer: null-text inversion, a word's mask, and deviation of the predicted picture."""
+"""Fine-grained Appearance Transfer: null-text inversion, a word's mask, and deviation of the predicted image."""
 
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, Transfer, transfer_graph
 from ..ui_layout import Group
-from .parts import MASK_PICTURES, POCKET_NOTE, inverting, node, pocket_picture, without
-from .showpiece import Showpiece
+from .parts import MASK_IMAGES, POCKET_NOTE, inverting, node, pocket_image, without
+from .workflow_template import WorkflowTemplate
 
 STEPS = 50
 POCKET_GUIDANCE = 3.5
 
 
-def fine_grained_transfer() -> Showpiece:
-    transfer = Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED))
-    graph = without(transfer_graph(transfer), "mask_{}", *MASK_PICTURES)
+def fine_grained_transfer() -> WorkflowTemplate:
+    transfer = Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED))
+    graph = without(transfer_graph(transfer), "mask_{}", *MASK_IMAGES)
     for name in ("matches", "attention", "adain"):
         del graph[name]
     prompts = {
@@ -49,23 +49,23 @@ def fine_grained_transfer() -> Showpiece:
         cfg=POCKET_GUIDANCE,
     )  # fmt: skip
     graph["sample"]["inputs"]["sampler"] = ["deviate", 0]
-    pictures = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
+    images = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
     groups = [
-        Group("1. Checkpoint and pictures", pictures),
+        Group("1. Checkpoint and images", images),
         Group("2. Invert both", inverting(("structure", "appearance"))),
         Group("3. How good is it, and where", [["report", "word"]]),
         Group("4. Transfer", [["deviate"], ["resume", "guider"]]),
         Group("5. Sample", [["sample", "decode", "save"]]),
     ]
     note = (
-        "# Fine-grained Appearance Transfer: bend the picture that the model is about to make\n"
+        "# Fine-grained Appearance Transfer: bend the image that the model is about to make\n"
         "*Null-Text Inversion* finds for every step an empty text under which guided sampling leads back to the "
         "structure; *Inversion Report* shows how nearly. In the middle of the way, *Latent Deviation* moves what the "
-        "model takes the picture for towards the appearance's pieces, each laid where DIFT features match, inside the "
+        "model takes the image for towards the appearance's pieces, each laid where DIFT features match, inside the "
         "mask of the word.\n\n"
         f"The paper uses guidance 7.5 and *Word Attention Map* at level 4 with threshold 0.3; the pocket wants "
         f"{POCKET_GUIDANCE}, in both nodes, and level 1 with 0.7. "
         "*last_step* later is stronger. "
         f"{POCKET_NOTE}"
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)

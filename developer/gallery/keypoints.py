@@ -13,7 +13,7 @@ Point = tuple[int, int]
 
 @dataclass(frozen=True)
 class Keypoint:
-    """A spot in both pictures, each (x, y) in pixels, and the part it lies on."""
+    """A spot in both images, each (x, y) in pixels, and the part it lies on."""
 
     part: str
     structure: Point
@@ -21,11 +21,11 @@ class Keypoint:
 
 
 def true_keypoints(structure_seed: int, appearance_seed: int, size: int) -> list[Keypoint]:
-    """One spot on each part that both pictures show: where the part is thickest in the structure."""
+    """One spot on each part that both images show: where the part is thickest in the structure."""
     parts, match = _truth(structure_seed, appearance_seed, size)
     shown = {part: (parts == label) & (match >= 0) for label, part in enumerate(PARTS) if label}
     spots = {part: _deepest(region) for part, region in shown.items() if region.any()}
-    return [Keypoint(part, spot, _place(match, spot)) for part, spot in spots.items()]
+    return [Keypoint(part, spot, _position(match, spot)) for part, spot in spots.items()]
 
 
 def _truth(structure_seed: int, appearance_seed: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -34,7 +34,7 @@ def _truth(structure_seed: int, appearance_seed: int, size: int) -> tuple[torch.
     return structure.parts[0], true_correspondence(structure, appearance, mirror=True)
 
 
-def _place(match: torch.Tensor, point: Point) -> Point:
+def _position(match: torch.Tensor, point: Point) -> Point:
     index = int(match[point[1], point[0]])
     if index < 0:
         raise ValueError(f"The appearance does not show the spot at {point}.")
@@ -47,7 +47,7 @@ def as_text(points: list[Point]) -> str:
 
 
 def _deepest(region: torch.Tensor) -> Point:
-    """(x, y) of the place of a region [H, W] that is farthest from its border."""
+    """(x, y) of the position of a region [H, W] that is farthest from its border."""
     from scipy.ndimage import distance_transform_edt
 
     depth = torch.from_numpy(distance_transform_edt(region.numpy()))

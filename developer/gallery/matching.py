@@ -1,19 +1,19 @@
-"""Which place matches which: found by DIFT, drawn, measured against the truth, and used to carry pixels."""
+"""Which position matches which: found by DIFT, drawn, measured against the truth, and used to carry pixels."""
 
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, Graph, Link, Transfer, transfer_graph
 from ..ui_layout import Group
 from .keypoints import Point, as_text, true_keypoints
-from .parts import POCKET_NOTE, node, pocket_picture, relinked
-from .showpiece import Showpiece
+from .parts import POCKET_NOTE, node, pocket_image, relinked
+from .workflow_template import WorkflowTemplate
 
 MATCHES: Link = ["match", 0]
 OTHER_WAY_SEED = 25  # a striped giraffe that faces the other way
 SIZE = 128
 
 
-def dift_matching() -> Showpiece:
-    graph, ours, theirs = _pictures(APPEARANCE_SEED)
+def dift_matching() -> WorkflowTemplate:
+    graph, ours, theirs = _images(APPEARANCE_SEED)
     add_features(graph)
     graph["match"] = match_features()
     graph["draw"] = draw_matches(lines=12)
@@ -25,29 +25,29 @@ def dift_matching() -> Showpiece:
     graph["pck"] = _pck(ours, theirs)
     groups = [
         Group(
-            "1. Checkpoint and pictures",
+            "1. Checkpoint and images",
             [["checkpoint", "structure", "appearance"], ["text_structure", "text_appearance"]],
         ),
-        Group("2. What the model knows of every place", [["features_structure", "features_appearance"]]),
+        Group("2. What the model knows of every position", [["features_structure", "features_appearance"]]),
         Group("3. Match", [["match"]]),
         Group("4. Look", [["draw"], ["draw_points"], ["confidence", "show_confidence"]]),
         Group("5. Use and measure", [["warp", "save"], ["pck"]]),
     ]
     note = (
-        "# Which place matches which\n"
-        "*DIFT Features* noises each picture a little and reads what the model makes of every place. *Match Features* "
-        "finds for each place of the structure the most similar one of the appearance, here inside the animals only; "
-        "after a run, click a point in its pictures to see the match. *Draw Matches* gives every place of the "
-        "appearance a colour of its own and paints it where it matches.\n\n"
+        "# Which position matches which\n"
+        "*DIFT Features* noises each image a little and reads what the model makes of every position. *Match Features* "
+        "finds for each position of the structure the most similar one of the appearance, here inside the animals "
+        "only; after a run, click a point in its images to see the match. *Draw Matches* gives every position of the "
+        "appearance a color of its own and paints it where it matches.\n\n"
         "*Warp by Matches* lays the appearance's pieces on the structure; *PCK* counts how many of some known points "
         "are found (here the renderer knows them: one per part).\n\n"
         "On SD1.5 and others set the preset of *DIFT Features* to semantic. " + POCKET_NOTE
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
-def mirror_to_match() -> Showpiece:
-    graph, ours, theirs = _pictures(OTHER_WAY_SEED)
+def mirror_to_match() -> WorkflowTemplate:
+    graph, ours, theirs = _images(OTHER_WAY_SEED)
     graph["text_both"] = node("CLIPTextEncode", text="a photo of an animal", clip=["checkpoint", 1])
     graph["turned"] = node(
         OURS + "MirrorToMatch", model=["checkpoint", 0], vae=["checkpoint", 2], positive=["text_both", 0],
@@ -58,19 +58,19 @@ def mirror_to_match() -> Showpiece:
     graph["match"] = match_features()
     graph["draw"] = draw_matches(lines=0, points=as_text(ours))
     graph["pck"] = _pck(ours, theirs)
-    turned = {"appearance": "turned"} | {name: f"{name}_turned" for name in ("features_appearance", "match")}
+    flipped = {"appearance": "turned"} | {name: f"{name}_turned" for name in ("features_appearance", "match")}
     for name in ("features_appearance", "match", "draw", "pck"):
-        graph[f"{name}_turned"] = relinked(graph[name], turned)
+        graph[f"{name}_turned"] = relinked(graph[name], flipped)
     graph["pck_turned"]["inputs"]["appearance_points"] = as_text([(SIZE - 1 - x, y) for x, y in theirs])
     graph["save"] = node("SaveImage", images=["draw_turned", 0], filename_prefix="mirrored_to_match")
     groups = [
         Group(
-            "1. Checkpoint and pictures",
+            "1. Checkpoint and images",
             [["checkpoint", "structure", "appearance"], ["text_structure", "text_appearance", "text_both"]],
         ),
         Group("2. Which way round?", [["turned"]]),
         Group(
-            "3. What the model knows of every place",
+            "3. What the model knows of every position",
             [["features_structure", "features_appearance", "features_appearance_turned"]],
         ),
         Group("4. Match as it is", [["match"], ["draw", "pck"]]),
@@ -78,21 +78,21 @@ def mirror_to_match() -> Showpiece:
     ]
     note = (
         "# Two animals that face opposite ways\n"
-        "The features also know where in the picture a place is, so a head on the left finds what is on the left of "
-        "the other picture. *Mirror to Match* matches the structure with the appearance and with its mirror image, and "
+        "The features also know where in the image a position is, so a head on the left finds what is on the left of "
+        "the other image. *Mirror to Match* matches the structure with the appearance and with its mirror image, and "
         "hands on the one whose matches are more alike; it says on the node which. Here both are matched to the end: "
         "compare the lines, and the share of known points that *PCK* finds.\n\n"
-        "**In any other workflow** put it in front of the *VAE Encode* of the appearance: both pictures, checkpoint "
+        "**In any other workflow** put it in front of the *VAE Encode* of the appearance: both images, checkpoint "
         "and VAE into *Mirror to Match*, a text for what both show, and its *appearance* into *VAE Encode* (and into "
-        "whatever else takes the appearance picture). A mask of the appearance goes through it as well, so that it is "
-        "mirrored with the picture.\n\n"
+        "whatever else takes the appearance image). A mask of the appearance goes through it as well, so that it is "
+        "mirrored with the image.\n\n"
         "On SD1.5 and others set the presets to semantic. " + POCKET_NOTE
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
 def add_features(graph: Graph) -> None:
-    """DIFT features of both pictures, by the pocket preset."""
+    """DIFT features of both images, by the pocket preset."""
     for role in ("structure", "appearance"):
         graph[f"features_{role}"] = node(
             OURS + "DIFTFeatures", model=["checkpoint", 0], positive=[f"text_{role}", 0], preset="pocket", seed=42,
@@ -113,16 +113,16 @@ def match_features(structure_points: str = "", appearance_points: str = "", radi
 
 
 def draw_matches(matches: Link = MATCHES, lines: int = 12, points: str = "") -> dict:
-    """Both pictures with what matches."""
-    pictures = {role: [role, 0] for role in ("structure", "appearance")}
-    return node(OURS + "DrawMatches", **pictures, matches=matches, lines=lines, points=points, height=512)
+    """Both images with what matches."""
+    images = {role: [role, 0] for role in ("structure", "appearance")}
+    return node(OURS + "DrawMatches", **images, matches=matches, lines=lines, points=points, height=512)
 
 
-def _pictures(appearance_seed: int) -> tuple[Graph, list[Point], list[Point]]:
-    """Checkpoint, pictures and their texts, and points (x, y) that are known to match: in the structure and in the
+def _images(appearance_seed: int) -> tuple[Graph, list[Point], list[Point]]:
+    """Checkpoint, images and their texts, and points (x, y) that are known to match: in the structure and in the
     appearance.
     """
-    made = transfer_graph(Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(appearance_seed), size=SIZE))
+    made = transfer_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(appearance_seed), size=SIZE))
     kept = ("checkpoint", "structure", "appearance", "text_structure", "text_appearance")
     points = true_keypoints(STRUCTURE_SEED, appearance_seed, SIZE)
     return {name: made[name] for name in kept}, [p.structure for p in points], [p.appearance for p in points]

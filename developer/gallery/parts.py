@@ -1,26 +1,26 @@
-"""What several workflows are made of: pocket pictures, groups of nodes that stand alike, a note on the pocket."""
+"""What several workflows are made of: pocket images, groups of nodes that stand alike, a note on the pocket."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...pocket.scene import random_scene
 from ..client import Graph
-from ..transfer_graph import Picture
+from ..transfer_graph import GraphImage
 from ..ui_layout import Group
 
-MASK_PICTURES = ("mask_{}_picture", "show_{}_mask")  # Self-Segmentation shows its mask itself
+MASK_IMAGES = ("mask_{}_image", "show_{}_mask")  # Self-Segmentation shows its mask itself
 POCKET_NOTE = (
     "The **pocket checkpoint** and **Pocket Scene** come with the pack, nothing has to be downloaded. They are a test "
-    "bench and a first experience: tiny pictures of toy animals, not what a real checkpoint can do. For your own "
-    "pictures put *Load Checkpoint* (an SD1.5 file in `ComfyUI/models/checkpoints`) in the place of *Load Pocket "
+    "bench and a first experience: tiny images of toy animals, not what a real checkpoint can do. For your own "
+    "images put *Load Checkpoint* (an SD1.5 file in `ComfyUI/models/checkpoints`) in the place of *Load Pocket "
     "Checkpoint*, and *Load Image* with *Upscale Image* (512 x 512, center crop) in the place of *Pocket Scene*, or "
     "open workflow 2."
 )
 
 
-def pocket_picture(seed: int) -> Picture:
+def pocket_image(seed: int) -> GraphImage:
     """The scene of this seed, with the word for what it shows."""
-    return Picture(random_scene(seed).species, seed=seed)
+    return GraphImage(random_scene(seed).species, seed=seed)
 
 
 def main_groups() -> list[Group]:
@@ -44,7 +44,7 @@ def sampling_groups(number: int) -> list[Group]:
 
 
 def without(graph: Graph, *endings: str) -> Graph:
-    """The graph without some of the nodes of both pictures."""
+    """The graph without some of the nodes of both images."""
     gone = {ending.format(role) for role in ("structure", "appearance") for ending in endings}
     return {name: node for name, node in graph.items() if name not in gone}
 

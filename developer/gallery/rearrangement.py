@@ -1,41 +1,41 @@
-"""Eye-for-an-eye: every place takes the feature of its match, found by the model or corrected by a person."""
+"""Eye-for-an-eye: every position takes the feature of its match, found by the model or corrected by a user."""
 
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, Graph, Link, Transfer, transfer_graph
 from ..ui_layout import Group
 from .keypoints import as_text
 from .matching import add_features, draw_matches, match_features
-from .parts import MASK_PICTURES, POCKET_NOTE, inverting, node, pocket_picture, relinked, sampling_groups, without
-from .showpiece import Showpiece
+from .parts import MASK_IMAGES, POCKET_NOTE, inverting, node, pocket_image, relinked, sampling_groups, without
+from .workflow_template import WorkflowTemplate
 
 RIGHT_STRUCTURE_SEED, RIGHT_APPEARANCE_SEED = 12, 7
 FLANK, HEAD, RADIUS = (62, 60), (105, 62), 0.14  # a pair that nobody would find: so one sees who decided
 SIZE = 128
-TEXT_GUIDANCE, ADAIN_FIRST = 2.5, 49  # of the released code
+TEXT_GUIDANCE, ADAIN_FIRST = 2.5, 49  # of the reference code
 
 
-def eye_for_an_eye() -> Showpiece:
+def eye_for_an_eye() -> WorkflowTemplate:
     graph = _transfer()
-    pictures = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
+    images = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
     groups = [
-        Group("1. Checkpoint and pictures", pictures),
+        Group("1. Checkpoint and images", images),
         Group("2. Invert both", inverting(("structure", "appearance"))),
         Group("3. Who paints where", [["weigh"]]),
         *sampling_groups(4),
     ]
     note = (
-        "# Eye-for-an-eye: each place takes the features of its best match\n"
-        "Where Cross-Image Attention lets a place look at the whole appearance, *Semantic Rearrangement* finds its one "
-        "best match, anew in every layer and step, and puts the features of that place there. *Weigh Appearance* says "
-        "where in the output (mask) and from where in the appearance (appearance_mask); both masks are the true ones "
-        "of Pocket Scene here, any segmenter does for your pictures.\n\n"
+        "# Eye-for-an-eye: each position takes the features of its best match\n"
+        "Where Cross-Image Attention lets a position look at the whole appearance, *Semantic Rearrangement* finds its "
+        "one best match, anew in every layer and step, and puts the features of that position there. *Weigh "
+        "Appearance* says where in the output (mask) and from where in the appearance (appearance_mask); both masks "
+        "are the true ones of Pocket Scene here, any segmenter does for your images.\n\n"
         "Text guidance 2.5 in the stock *CFGGuider* strengthens text and transfer together. *match_source* dift "
-        f"matches the two pictures once, before the first step.\n\n{POCKET_NOTE}"
+        f"matches the two images once, before the first step.\n\n{POCKET_NOTE}"
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
-def two_objects() -> Showpiece:
+def two_objects() -> WorkflowTemplate:
     graph = _transfer()
     for name in ("show_structure", "show_appearance", "weigh", "adain"):
         del graph[name]
@@ -64,7 +64,7 @@ def two_objects() -> Showpiece:
     }
     groups = [
         Group(
-            "1. Two animals in each picture",
+            "1. Two animals in each image",
             [
                 ["checkpoint", "blank"],
                 ["structure_left", "structure_right", "structure"],
@@ -80,15 +80,15 @@ def two_objects() -> Showpiece:
     ]
     note = (
         "# Two objects, each with its own match\n"
-        "Both pictures show two animals. The left one of the structure takes the look of the **right** one of the "
+        "Both images show two animals. The left one of the structure takes the look of the **right** one of the "
         "appearance, and the other way round: each *Weigh Appearance* holds a region of the output (mask) and the "
         "region of the appearance its matches may come from (appearance_mask). The ground keeps its own look.\n\n"
         f"{POCKET_NOTE}"
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
-def corrected_match() -> Showpiece:
+def corrected_match() -> WorkflowTemplate:
     graph = _transfer()
     del graph["weigh"]
     add_features(graph)
@@ -106,7 +106,7 @@ def corrected_match() -> Showpiece:
     graph["show_found"] = node("PreviewImage", images=["decode_found", 0])
     groups = [
         Group(
-            "1. Checkpoint and pictures",
+            "1. Checkpoint and images",
             [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]],
         ),
         Group("2. Invert both", inverting(("structure", "appearance"))),
@@ -117,24 +117,24 @@ def corrected_match() -> Showpiece:
         Group("6. Sample both", [["sample_found", "decode_found", "show_found"], ["sample", "decode", "save"]]),
     ]  # fmt: skip
     note = (
-        "# A corrected match changes the picture\n"
+        "# A corrected match changes the image\n"
         "The same transfer twice: by the matches as they were found, and with one pair of points forced. *Match "
-        f"Features* (corrected) holds the point in both pictures and a radius of {RADIUS:.0%} of the width that goes "
+        f"Features* (corrected) holds the point in both images and a radius of {RADIUS:.0%} of the width that goes "
         "along. Here the flank is told to match the head, which no model would find, so that you see who decides: a "
-        "patch of the flank takes the colour of the head.\n\n"
-        "After a run both pictures stand on *Match Features*: click a point to see its match, drag an end to correct "
+        "patch of the flank takes the color of the head.\n\n"
+        "After a run both images stand on *Match Features*: click a point to see its match, drag an end to correct "
         "it, drag the pair that is there elsewhere. The pairs are the two texts above. Queue again: "
         "only what depends on them is computed anew.\n\n"
         f"{POCKET_NOTE}"
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
 def _transfer() -> Graph:
     """The main job's graph with Semantic Rearrangement in place of cross-image attention, and its settings."""
     graph = without(
-        transfer_graph(Transfer(pocket_picture(STRUCTURE_SEED), pocket_picture(APPEARANCE_SEED), size=SIZE)),
-        "mask_{}", *MASK_PICTURES,
+        transfer_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED), size=SIZE)),
+        "mask_{}", *MASK_IMAGES,
     )  # fmt: skip
     del graph["matches"]
     graph["weigh"] = _weigh("structure", "appearance", mask_output=1)

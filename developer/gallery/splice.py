@@ -5,7 +5,7 @@ from ..transfer_graph import OURS
 from ..ui_layout import Group
 from .matching import draw_matches
 from .parts import node
-from .showpiece import DINO, DINO_SOURCE, Showpiece
+from .workflow_template import DINO, DINO_SOURCE, WorkflowTemplate
 
 KEPT = "splice"  # Save Splice Generator appends a number: the first file is splice_00001.safetensors
 STRUCTURE, APPEARANCE = "structure.png", "appearance.png"
@@ -15,7 +15,7 @@ VIT_NOTE = (
 )
 
 
-def train() -> Showpiece:
+def train() -> WorkflowTemplate:
     graph = _photographs()
     graph["train"] = node(
         OURS + "TrainSplice", structure=["structure", 0], appearance=["appearance", 0], vit=["vit", 0], steps=2000,
@@ -35,7 +35,7 @@ def train() -> Showpiece:
     )  # fmt: skip
     graph["save"] = node("SaveImage", images=["train", 0], filename_prefix="splice")
     groups = [
-        Group("1. Pictures and ViT", [["structure", "appearance"], ["vit"]]),
+        Group("1. Images and ViT", [["structure", "appearance"], ["vit"]]),
         Group("2. Train on this pair", [["train"]]),
         Group("3. Look", [["save"], ["losses", "report"]]),
         Group("4. Keep it, and measure", [["keep"], ["fit", "apply"], ["distance"]]),
@@ -49,27 +49,27 @@ def train() -> Showpiece:
         "and when you cancel, what was learned is kept in `output/splice`.\n\n"
         "No diffusion model is needed. The generator is small and belongs to this pair alone."
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
-def apply() -> Showpiece:
+def apply() -> WorkflowTemplate:
     graph: Graph = {
         "load": node(OURS + "LoadSpliceGenerator", name=f"{KEPT}_00001.safetensors"),
         "structure": node("LoadImage", image=STRUCTURE),
         "apply": node(OURS + "ApplySpliceGenerator", generator=["load", 0], image=["structure", 0]),
         "save": node("SaveImage", images=["apply", 0], filename_prefix="splice_applied"),
     }
-    groups = [Group("1. Generator and picture", [["load", "structure"]]), Group("2. Apply", [["apply", "save"]])]
+    groups = [Group("1. Generator and image", [["load", "structure"]]), Group("2. Apply", [["apply", "save"]])]
     note = (
         "# Apply a trained generator\n"
-        "One pass, any size from 64 px on: the picture it was trained on at full resolution, or one much like it, such "
+        "One pass, any size from 64 px on: the image it was trained on at full resolution, or one much like it, such "
         "as other frames of the same shot. Train one first with the workflow before this, then press R so that *Load "
         "Splice Generator* finds the file."
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
-def feature_inversion() -> Showpiece:
+def feature_inversion() -> WorkflowTemplate:
     graph = _photographs("structure")
     for feature, steps in (("keys", 300), ("CLS", 300)):
         graph[f"invert_{feature}"] = node(
@@ -79,26 +79,24 @@ def feature_inversion() -> Showpiece:
     graph["save"] = node("SaveImage", images=["invert_keys", 0], filename_prefix="keys")
     graph["show"] = node("PreviewImage", images=["invert_CLS", 0])
     groups = [
-        Group("1. Picture and ViT", [["structure"], ["vit"]]),
+        Group("1. Image and ViT", [["structure"], ["vit"]]),
         Group("2. What the keys hold: layout", [["invert_keys", "save"]]),
         Group("3. What the CLS token holds: look", [["invert_CLS", "show"]]),
     ]
     note = (
-        "# What a ViT feature holds of a picture\n"
-        "A network paints until its picture has the same feature. From the **keys** the layout comes back; from "
-        "the **CLS** token colours and textures come back, but no layout. That is why Splice takes one for the "
+        "# What a ViT feature holds of an image\n"
+        "A network paints until its image has the same feature. From the **keys** the layout comes back; from "
+        "the **CLS** token colors and textures come back, but no layout. That is why Splice takes one for the "
         "structure and the other for the appearance.\n\n"
         f"{VIT_NOTE} The paper paints for 20000 steps; 300 show where it is going."
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
-def key_self_similarity() -> Showpiece:
+def key_self_similarity() -> WorkflowTemplate:
     graph = _photographs()
     for role in ("structure", "appearance"):
-        graph[f"similarity_{role}"] = node(
-            OURS + "ShowKeySelfSimilarity", vit=["vit", 0], image=[role, 0], layer=-1
-        )
+        graph[f"similarity_{role}"] = node(OURS + "ShowKeySelfSimilarity", vit=["vit", 0], image=[role, 0], layer=-1)
         graph[f"features_{role}"] = node(
             OURS + "DINOFeatures", vit=["vit", 0], image=[role, 0], facet="keys", resolution=448, layer=-1,
             antialias=False,
@@ -111,22 +109,22 @@ def key_self_similarity() -> Showpiece:
     graph["draw"] = draw_matches()
     graph["save"] = node("SaveImage", images=["draw", 0], filename_prefix="dino_matches")
     groups = [
-        Group("1. Pictures and ViT", [["structure", "appearance"], ["vit"]]),
+        Group("1. Images and ViT", [["structure", "appearance"], ["vit"]]),
         Group("2. What belongs together", [["similarity_structure", "similarity_appearance"]]),
         Group("3. Match by DINO instead of DIFT", [["features_structure", "features_appearance"], ["match"]]),
         Group("4. Look", [["draw", "save"]]),
     ]
     note = (
         "# What the ViT sees\n"
-        "*Show Key Self-Similarity* gives places that the keys hold for alike a like colour: this is what Splice keeps "
-        "of the structure. The same keys can be matched between two pictures, in the place of DIFT features.\n\n"
+        "*Show Key Self-Similarity* gives positions that the keys hold for alike a like color: this is what Splice "
+        "keeps of the structure. The same keys can be matched between two images, in the place of DIFT features.\n\n"
         f"{VIT_NOTE}"
     )
-    return Showpiece(graph, groups, note)
+    return WorkflowTemplate(graph, groups, note)
 
 
 def _photographs(*roles: str) -> Graph:
-    """The photographs of a person's own, and the ViT."""
+    """The photographs of a user's own, and the ViT."""
     files = {"structure": STRUCTURE, "appearance": APPEARANCE}
     graph: Graph = {role: node("LoadImage", image=files[role]) for role in roles or files}
     return graph | {"vit": node(OURS + "LoadDINOViT", name=DINO, precision="fp32")}

@@ -1,18 +1,18 @@
-"""A workflow for a person's own checkpoint, run where that checkpoint is not."""
+"""A workflow for a user's own checkpoint, run where that checkpoint is not."""
 
 from ..client import Graph
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..transfer_graph import OURS, Picture, Transfer
+from ..transfer_graph import OURS, GraphImage, Transfer
 
 
 def on_the_pocket(graph: Graph, vit: str = "") -> Graph:
-    """A graph for a person's own checkpoint with the pocket one in its place, scenes for pictures, and words it knows.
+    """A graph for a user's own checkpoint with the pocket one in its place, scenes for images, and words it knows.
 
     vit: the name of another file for Load DINO ViT. All other nodes and links stay as they are: so such a workflow can
     be run where those models are not.
     """
     seeds = iter((STRUCTURE_SEED, APPEARANCE_SEED))
-    size = Transfer(Picture(""), Picture("")).size
+    size = Transfer(GraphImage(""), GraphImage("")).size
     swapped: Graph = {}
     for name, node in graph.items():
         kind, inputs = node["class_type"], dict(node["inputs"])

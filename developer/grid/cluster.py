@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from ..console import Trouble
-from ..places import CACHE, ROOT
+from ..cli_output import CliError
+from ..paths import CACHE, ROOT
 from ..server import link
-from .sharing import ATTEMPTS, Submit
-from .worker import Answer, Job, Worker
+from .scheduler import ATTEMPTS, Submit
+from .worker import Job, JobResult, Worker
 
 PACKAGE = "appearance_transfer"
-STORE = 2**27  # bytes of Ray's object store; what goes through it are jobs and finished pictures
+STORE = 2**27  # bytes of Ray's object store; what goes through it are jobs and finished images
 SHORT = f"{os.sep}tmp" if os.name == "posix" else None  # a Unix socket's name holds 107 bytes; Ray's are long
 
 
@@ -36,7 +36,7 @@ def workers(count: int) -> Iterator[list[Submit]]:
         try:
             import ray
         except ImportError:
-            raise Trouble("dev.py grid needs Ray, and it is not installed: run python dev.py setup.") from None
+            raise CliError("dev.py grid needs Ray, and it is not installed: run python dev.py setup.") from None
         ray.init(
             "local",
             num_cpus=count,
@@ -55,16 +55,16 @@ def workers(count: int) -> Iterator[list[Submit]]:
             ray.shutdown()
 
 
-def _submit(actor: Any, address: str, job: Job) -> "Future[Answer]":
+def _submit(actor: Any, address: str, job: Job) -> "Future[JobResult]":
     """Hand a job to an actor. A worker that died for good is a lost answer like any other."""
     from ray.exceptions import RayActorError
 
-    answered: Future[Answer] = Future()
+    answered: Future[JobResult] = Future()
 
-    def pass_on(future: "Future[Answer]") -> None:
+    def pass_on(future: "Future[JobResult]") -> None:
         error = future.exception()
         if isinstance(error, RayActorError):
-            answered.set_result(Answer([], 0.0, "The worker of this pair was killed again and again.", lost=True))
+            answered.set_result(JobResult([], 0.0, "The worker of this pair was killed again and again.", lost=True))
         elif error is not None:
             answered.set_exception(error)
         else:

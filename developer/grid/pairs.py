@@ -1,4 +1,4 @@
-"""Which pictures are paired, and what their result is called."""
+"""Which images are paired, and what their result is called."""
 
 import hashlib
 from collections import Counter
@@ -6,14 +6,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..console import Trouble
+from ..cli_output import CliError
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A file, a short name that no other picture of its folder has, and the sha256 of what it holds."""
+class GridImage:
+    """A file, a short name that no other image of its folder has, and the sha256 of what it holds."""
 
     path: Path
     name: str
@@ -21,11 +21,11 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Pair:
+class GridPair:
     """One result to make."""
 
-    structure: Picture
-    appearance: Picture
+    structure: GridImage
+    appearance: GridImage
 
     @property
     def name(self) -> str:
@@ -33,29 +33,31 @@ class Pair:
         return f"{self.structure.name}__{self.appearance.name}"
 
 
-def pictures_in(folder: str) -> list[Picture]:
-    """The pictures of a folder by name; `Trouble` where there is none. Those in folders inside it do not count."""
-    place = Path(folder)
-    if not place.is_dir():
-        raise Trouble(f"There is no folder {folder}.")
-    paths = sorted(path for path in place.iterdir() if path.suffix.lower() in PICTURES and path.is_file())
+def images_in(folder: str) -> list[GridImage]:
+    """The images of a folder by name; `CliError` where there is none. Those in folders inside it do not count."""
+    position = Path(folder)
+    if not position.is_dir():
+        raise CliError(f"There is no folder {folder}.")
+    paths = sorted(path for path in position.iterdir() if path.suffix.lower() in IMAGES and path.is_file())
     if not paths:
-        raise Trouble(f"The folder {folder} holds no pictures ({', '.join(sorted(PICTURES))}).")
+        raise CliError(f"The folder {folder} holds no images ({', '.join(sorted(IMAGES))}).")
     stems = Counter(path.stem.lower() for path in paths)
-    return [_picture(path, path.stem if stems[path.stem.lower()] == 1 else path.name) for path in paths]
+    return [_image(path, path.stem if stems[path.stem.lower()] == 1 else path.name) for path in paths]
 
 
-def every_pair(structures: Sequence[Picture], appearances: Sequence[Picture]) -> list[Pair]:
-    """All appearances on the first structure, then all on the second; `Trouble` where two results were called alike."""
-    pairs = [Pair(structure, appearance) for structure in structures for appearance in appearances]
+def every_pair(structures: Sequence[GridImage], appearances: Sequence[GridImage]) -> list[GridPair]:
+    """All appearances on the first structure, then all on the second; `CliError` where two results were called
+    alike.
+    """
+    pairs = [GridPair(structure, appearance) for structure in structures for appearance in appearances]
     name, count = Counter(pair.name.lower() for pair in pairs).most_common(1)[0]
     if count > 1:
-        raise Trouble(f"{count} pairs would be called {name}. Rename one of these pictures.")
+        raise CliError(f"{count} pairs would be called {name}. Rename one of these images.")
     return pairs
 
 
-def next_pair(waiting: Sequence[Pair], last: Picture | None, taken: Collection[Picture | None]) -> Pair:
-    """The pair that a server should make next, so that few pictures are inverted on more than one of them.
+def next_pair(waiting: Sequence[GridPair], last: GridImage | None, taken: Collection[GridImage | None]) -> GridPair:
+    """The pair that a server should make next, so that few images are inverted on more than one of them.
 
     That is one of its `last` structure; else one whose structure no other server is at (`taken`); else any.
     """
@@ -64,8 +66,8 @@ def next_pair(waiting: Sequence[Pair], last: Picture | None, taken: Collection[P
     return next(own, None) or next(free, None) or waiting[0]
 
 
-def _picture(path: Path, name: str) -> Picture:
+def _image(path: Path, name: str) -> GridImage:
     try:
-        return Picture(path, name, hashlib.sha256(path.read_bytes()).hexdigest())
+        return GridImage(path, name, hashlib.sha256(path.read_bytes()).hexdigest())
     except OSError as error:
-        raise Trouble(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise CliError(f"{path} cannot be read: {error.strerror or error}.") from None

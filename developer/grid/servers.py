@@ -1,4 +1,4 @@
-"""The ComfyUI servers that a grid is shared out to: our own, started for it, or those that a person names."""
+"""The ComfyUI servers that a grid is shared out to: our own, started for it, or those that a user names."""
 
 import logging
 import time
@@ -8,18 +8,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from ..cli_output import CliError
 from ..client import Client, GraphError
-from ..console import Trouble
 from ..server import lend_checkpoint, running, temporary_home
 
 log = logging.getLogger("appearance_transfer")
 
-KEPT = ["--cache-lru", "500"]  # results of nodes, so that pictures of earlier pairs stay inverted
+KEPT = ["--cache-lru", "500"]  # results of nodes, so that images of earlier pairs stay inverted
 RETURNS_WITHIN = 60.0  # seconds that a server which is not ours gets to come back
 
 
 class Server(Protocol):
-    """A ComfyUI. `start` raises `Trouble`; `revive` says whether it can be used again after it did not answer."""
+    """A ComfyUI. `start` raises `CliError`; `revive` says whether it can be used again after it did not answer."""
 
     address: str
 
@@ -28,7 +28,7 @@ class Server(Protocol):
     def revive(self) -> bool: ...
 
 
-class OwnServer:
+class LocalServer:
     """One that is started here, in a home of its own."""
 
     def __init__(self, comfyui: Path, checkpoint: str | None) -> None:
@@ -53,13 +53,13 @@ class OwnServer:
         self.stop()
         try:
             self.start()
-        except Trouble as trouble:
+        except CliError as trouble:
             log.warning("It did not start again: %s", trouble)
             return False
         return True
 
 
-class GivenServer:
+class RemoteServer:
     """One that somebody else runs; nothing of it is changed."""
 
     def __init__(self, address: str) -> None:
@@ -67,7 +67,7 @@ class GivenServer:
 
     def start(self) -> None:
         if not answers(self.address):
-            raise Trouble(f"No ComfyUI answers at {self.address}.")
+            raise CliError(f"No ComfyUI answers at {self.address}.")
 
     def stop(self) -> None: ...
 

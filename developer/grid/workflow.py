@@ -1,4 +1,4 @@
-"""The workflow that is run over the pairs: a file of the person's, or cross-image attention as in the paper."""
+"""The workflow that is run over the pairs: a file of the user's, or cross-image attention as in the paper."""
 
 import argparse
 import hashlib
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..cli_output import CliError
 from ..client import Graph
-from ..console import Trouble
 from ..demo import CHECKPOINT_SIZE, OWN_NOUN, POCKET_SIZE
-from ..transfer_graph import Picture, Transfer, transfer_graph
+from ..transfer_graph import GraphImage, Transfer, transfer_graph
 from ..ui_graph import api_graph
-from .pairs import Pair
+from .pairs import GridPair
 from .worker import Job
 
 ROLES = ("structure", "appearance")
@@ -20,20 +20,20 @@ SAVE = "save"  # of transfer_graph
 
 
 def asked_for(options: argparse.Namespace) -> dict[str, Any]:
-    """The workflow as it stands, in either of the host's two forms. Raises `Trouble` where there is none."""
+    """The workflow as it stands, in either of ComfyUI's two forms. Raises `CliError` where there is none."""
     if not options.workflow:
         return own_graph(options.noun or OWN_NOUN, Path(options.checkpoint).name if options.checkpoint else None)
     try:
         return dict(json.loads(Path(options.workflow).read_text(encoding="utf-8")))
     except OSError:
-        raise Trouble(f"There is no workflow {options.workflow}.") from None
+        raise CliError(f"There is no workflow {options.workflow}.") from None
     except (ValueError, TypeError):
-        raise Trouble(f"{options.workflow} is no workflow of ComfyUI: save one with File > Export.") from None
+        raise CliError(f"{options.workflow} is no workflow of ComfyUI: save one with File > Export.") from None
 
 
 def own_graph(noun: str, checkpoint: str | None) -> Graph:
-    """The main job on pictures of the same kind of thing, without what only shows how it was done."""
-    structure, appearance = (Picture(noun, file=f"{role}.png") for role in ROLES)
+    """The main job on images of the same kind of thing, without what only shows how it was done."""
+    structure, appearance = (GraphImage(noun, file=f"{role}.png") for role in ROLES)
     size = CHECKPOINT_SIZE if checkpoint else POCKET_SIZE
     graph = transfer_graph(Transfer(structure, appearance, size=size, checkpoint=checkpoint))
     needed = [SAVE]
@@ -49,18 +49,18 @@ def digest(workflow: Mapping[str, Any]) -> str:
 
 
 def queueable(workflow: dict[str, Any], info: Mapping[str, Any]) -> Graph:
-    """A workflow of either form as it is queued, checked for what a grid needs. info: the host's /object_info."""
+    """A workflow of either form as it is queued, checked for what a grid needs. info: ComfyUI's /object_info."""
     graph = _as_queued(workflow, info)
     if unknown := {node["class_type"] for node in graph.values()} - info.keys():
-        raise Trouble(f"ComfyUI has no node {', '.join(sorted(unknown))} here, which the workflow uses.")
+        raise CliError(f"ComfyUI has no node {', '.join(sorted(unknown))} here, which the workflow uses.")
     for role in ROLES:
         if not _loading(graph, role):
-            raise Trouble(
-                f"The workflow loads no picture called {role}: choose {role}.png in the Load Image node that every "
+            raise CliError(
+                f"The workflow loads no image called {role}: choose {role}.png in the Load Image node that every "
                 f"{role} shall go into."
             )
     if not any(node["class_type"] == "SaveImage" for node in graph.values()):
-        raise Trouble("The workflow saves no picture: end it with a Save Image node.")
+        raise CliError("The workflow saves no image: end it with a Save Image node.")
     return graph
 
 
@@ -69,25 +69,25 @@ def _as_queued(workflow: dict[str, Any], info: Mapping[str, Any]) -> Graph:
     try:
         return api_graph(workflow, info) if "nodes" in workflow else workflow
     except (KeyError, ValueError):
-        raise Trouble(
+        raise CliError(
             "The workflow cannot be queued as it is saved: export it again with File > Export (API), from a page on "
             "which it runs."
         ) from None
 
 
-def job(graph: Graph, pair: Pair) -> Job:
-    """The graph with the pictures of a pair, under names that say what they hold, so that the host knows them again."""
+def job(graph: Graph, pair: GridPair) -> Job:
+    """The graph with the images of a pair, under names that say what they hold, so that ComfyUI knows them again."""
     filled = {name: {**node, "inputs": dict(node["inputs"])} for name, node in graph.items()}
-    pictures = {}
-    for role, picture in zip(ROLES, (pair.structure, pair.appearance), strict=True):
-        sent = f"grid_{picture.digest[:24]}{picture.path.suffix.lower()}"
-        pictures[sent] = str(picture.path)
+    images = {}
+    for role, image in zip(ROLES, (pair.structure, pair.appearance), strict=True):
+        sent = f"grid_{image.digest[:24]}{image.path.suffix.lower()}"
+        images[sent] = str(image.path)
         for node in _loading(graph, role):
             filled[node]["inputs"]["image"] = sent
-    return Job(filled, pictures)
+    return Job(filled, images)
 
 
 def _loading(graph: Graph, role: str) -> list[str]:
-    """The Load Image nodes for pictures of this role: theirs is called structure.png, for example."""
+    """The Load Image nodes for images of this role: theirs is called structure.png, for example."""
     loaders = {name: node["inputs"].get("image") for name, node in graph.items() if node["class_type"] == "LoadImage"}
     return [name for name, file in loaders.items() if PurePosixPath(str(file)).stem.lower() == role]

@@ -149,7 +149,7 @@ def test_no_tensor_is_larger_than_the_budget(monkeypatch):
 
 @pytest.mark.parametrize("clip", [True, False])
 def test_gradients_flow(clip):
-    """Guidance that optimises a latent differentiates through attention."""
+    """Guidance that optimizes a latent differentiates through attention."""
     q, k, v = random_qkv(batch=1, heads=1, queries=3, keys=4, width=2, dtype=torch.float64)
     for t in (q, k, v):
         t.requires_grad_()

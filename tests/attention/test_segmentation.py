@@ -11,7 +11,7 @@ from appearance_transfer.tests.golden.reference import golden
 CASES = ["32_app", "32_struct", "64_app", "64_struct"]
 
 
-def official_attention(case):
+def reference_attention(case):
     features = golden("operators", f"seg.feat_{case}")
     return torch.softmax(golden("operators", f"seg.scale_{case[:2]}") * features @ features.T, dim=-1)
 
@@ -27,7 +27,7 @@ def test_masks_and_segments_are_the_official_ones(case):
     resolution = int(case[:2])
     cross = golden("operators", f"seg.cross_{case}")
     maps = {"cat": noun_map(cross, [5]), "sofa": noun_map(cross, [8])}
-    found = object_mask(official_attention(case), maps, ["cat"], (resolution, resolution))
+    found = object_mask(reference_attention(case), maps, ["cat"], (resolution, resolution))
     assert same_partition(found.labels, golden("operators", f"seg.clusters_{case}"))
     assert torch.equal(found.mask, golden("operators", f"seg.mask_{case}").float())
     assert not found.empty
@@ -35,7 +35,7 @@ def test_masks_and_segments_are_the_official_ones(case):
 
 @pytest.fixture
 def world():
-    """A 6 x 8 picture: an object on the left, another on the right, two grounds; attention within each region."""
+    """A 6 x 8 image: an object on the left, another on the right, two grounds; attention within each region."""
     regions = torch.zeros(6, 8, dtype=torch.long)
     regions[3:] = 1
     regions[1:5, 1:3] = 2
@@ -46,16 +46,16 @@ def world():
     return regions, attention
 
 
-def maps_of(regions, **places):
-    return {noun: 0.01 + 0.5 * (regions.flatten() == region).float() for noun, region in places.items()}
+def maps_of(regions, **positions):
+    return {noun: 0.01 + 0.5 * (regions.flatten() == region).float() for noun, region in positions.items()}
 
 
 def test_a_noun_finds_its_region(world):
     regions, attention = world
     maps = maps_of(regions, dog=2, ball=3)
-    for objects, wanted in ((["dog"], [2]), (["ball"], [3]), (["dog", "ball"], [2, 3])):
+    for objects, expected in ((["dog"], [2]), (["ball"], [3]), (["dog", "ball"], [2, 3])):
         found = object_mask(attention, maps, objects, (6, 8), map_size=(6, 8), clusters=4)
-        assert torch.equal(found.mask, torch.isin(regions, torch.tensor(wanted)).float())
+        assert torch.equal(found.mask, torch.isin(regions, torch.tensor(expected)).float())
         assert not found.empty
         assert sorted(str(noun) for noun in found.nouns) == ["None", "None", "ball", "dog"]
         assert same_partition(found.labels, regions)

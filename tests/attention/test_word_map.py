@@ -9,22 +9,22 @@ from appearance_transfer.attention.word_map import word_mask
 GRID = (4, 6)
 
 
-def attention(places: dict[tuple[int, int], float], column: int = 2, tokens: int = 5) -> torch.Tensor:
-    """[1, 24, tokens]: the named places of one column; 0 elsewhere."""
+def attention(positions: dict[tuple[int, int], float], column: int = 2, tokens: int = 5) -> torch.Tensor:
+    """[1, 24, tokens]: the named positions of one column; 0 elsewhere."""
     maps = torch.zeros(1, *GRID, tokens)
-    for (row, column_of_grid), value in places.items():
+    for (row, column_of_grid), value in positions.items():
         maps[0, row, column_of_grid, column] = value
     return maps.flatten(1, 2)
 
 
-def test_a_place_spreads_to_its_neighbours_and_no_further():
+def test_a_position_spreads_to_its_neighbors_and_no_further():
     mask = word_mask(attention({(1, 1): 0.7}), [2], GRID, GRID)
-    wanted = torch.zeros(1, *GRID)
-    wanted[:, 0:3, 0:3] = 1
-    assert torch.equal(mask, wanted)
+    expected = torch.zeros(1, *GRID)
+    expected[:, 0:3, 0:3] = 1
+    assert torch.equal(mask, expected)
 
 
-def test_the_threshold_is_a_share_of_the_strongest_place():
+def test_the_threshold_is_a_share_of_the_strongest_position():
     maps = attention({(0, 0): 0.5, (0, 3): 0.16, (3, 5): 0.14})
     assert word_mask(maps, [2], GRID, GRID)[0, 0].tolist() == [1, 1, 1, 1, 1, 0]
     assert not word_mask(maps, [2], GRID, GRID)[0, 3].any()
@@ -50,7 +50,7 @@ def test_it_is_enlarged_without_blur():
     assert torch.equal(large, small.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2))
 
 
-def test_pictures_are_measured_one_by_one():
+def test_images_are_measured_one_by_one():
     faint, strong = attention({(0, 0): 1e-3}), attention({(3, 5): 0.9})
     both = word_mask(torch.cat([faint, strong]), [2], GRID, GRID)
     assert torch.equal(both[:1], word_mask(faint, [2], GRID, GRID))

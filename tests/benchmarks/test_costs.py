@@ -3,18 +3,18 @@
 import re
 
 from appearance_transfer.benchmarks import costs
-from appearance_transfer.developer.places import ROOT
+from appearance_transfer.developer.paths import ROOT
 
 
 def test_the_default_pair_is_what_is_counted_at_the_network() -> None:
-    """test_evaluations_are_those_we_commit_to counts 454 in the host."""
-    assert costs.inversion(2) + costs.Plan().total == 454
-    assert costs.OFFICIAL_INVERSION + costs.OFFICIAL_TRANSFER == 808
+    """test_evaluations_are_those_we_commit_to counts 454 in ComfyUI."""
+    assert costs.inversion(2) + costs.CostPlan().total == 454
+    assert costs.REFERENCE_INVERSION + costs.REFERENCE_TRANSFER == 808
 
 
 def test_the_parts_of_the_default_transfer() -> None:
-    plan = costs.Plan()
-    assert (plan.executed, plan.twin, plan.references) == (68, 57, 57)
+    plan = costs.CostPlan()
+    assert (plan.executed, plan.unpatched, plan.references) == (68, 57, 57)
 
 
 def test_a_grid_of_one_is_a_pair_and_a_further_pair_is_its_output() -> None:

@@ -1,4 +1,4 @@
-"""The released loop of pix2pix-zero that ours is measured against makes the authors' forwards, and the same picture."""
+"""The reference loop of pix2pix-zero that ours is measured against makes the authors' forwards, and the same image."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_evaluations_of_fifty_steps(model, side, timesteps, evaluations) -> None
     assert counter.samples == evaluations
 
 
-def test_both_make_the_same_picture(model) -> None:
+def test_both_make_the_same_image(model) -> None:
     """Up to the half precision in which maps are kept."""
     found = [edited(model, side, 16, steps=6, timesteps="reference") for side in ("released", "ours")]
     assert world.relative(*found) < 1e-3

@@ -1,4 +1,4 @@
-"""Edits of pocket pictures: scenes and their answers, banks, the measures on pictures whose answer is known."""
+"""Edits of pocket images: scenes and their answers, banks, the measures on images whose answer is known."""
 
 from dataclasses import replace
 from math import prod
@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 from appearance_transfer.benchmarks.editing import SHOWN, columns
-from appearance_transfer.benchmarks.edits.judge import TRAITS as JUDGED
-from appearance_transfer.benchmarks.edits.judge import Judge, labels, worsened
-from appearance_transfer.benchmarks.edits.measures import EDGE, body_colours, measure
+from appearance_transfer.benchmarks.edits.classifier import TRAITS as CLASSIFIED
+from appearance_transfer.benchmarks.edits.classifier import SceneClassifier, labels, worsened
+from appearance_transfer.benchmarks.edits.measures import EDGE, body_colors, measure
 from appearance_transfer.benchmarks.edits.tasks import (
     EDITS,
     HORSE_TO_COW,
@@ -26,7 +26,7 @@ from appearance_transfer.pocket.train_autoencoder import AutoencoderPlan
 from appearance_transfer.pocket.train_segmenter import SegmenterPlan
 from torch.nn.functional import max_pool2d
 
-NOBODY = SimpleNamespace(verdicts=lambda pictures: {trait: [""] * len(pictures) for trait in JUDGED})
+NOBODY = SimpleNamespace(predictions=lambda images: {trait: [""] * len(images) for trait in CLASSIFIED})
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
@@ -43,8 +43,8 @@ class TestEdits:
         answer = edit.answer(scene)
         assert getattr(answer, edit.trait) == edit.target
         back = {edit.trait: edit.source}
-        assert replace(answer, **back, part_colours=scene.part_colours) == scene
-        assert answer.part_colours[1:] == scene.part_colours[1:]
+        assert replace(answer, **back, part_colors=scene.part_colors) == scene
+        assert answer.part_colors[1:] == scene.part_colors[1:]
 
     def test_banks_have_every_caption_of_a_word_and_the_same_surroundings(self, edit) -> None:
         source, target = (edit.bank(word) for word in (edit.source, edit.target))
@@ -54,16 +54,16 @@ class TestEdits:
 
 
 class TestMeasures:
-    def test_the_perfect_answer_and_the_unchanged_picture(self) -> None:
+    def test_the_perfect_answer_and_the_unchanged_image(self) -> None:
         scenes = RED_TO_BLUE.scenes(4)
         grain = 0.01 * torch.randn(4, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(0))
         found = {}
-        for name, shown in (("answer", [RED_TO_BLUE.answer(scene) for scene in scenes]), ("picture", scenes)):
+        for name, shown in (("answer", [RED_TO_BLUE.answer(scene) for scene in scenes]), ("image", scenes)):
             found[name] = measure(RED_TO_BLUE, scenes, (render(shown, SIZE).image + grain).clamp(0, 1), NOBODY)
         assert found["answer"]["success"] == [1] * 4
-        assert found["picture"]["success"] == [0] * 4
-        assert found["answer"]["body_colour_error"] == pytest.approx([0] * 4, abs=0.01)
-        assert found["picture"]["body_colour_error"] == pytest.approx([1] * 4, abs=0.01)
+        assert found["image"]["success"] == [0] * 4
+        assert found["answer"]["body_color_error"] == pytest.approx([0] * 4, abs=0.01)
+        assert found["image"]["body_color_error"] == pytest.approx([1] * 4, abs=0.01)
         for values in found.values():
             assert min(values["silhouette_iou"]) > 0.9
             assert values["background_psnr"] == pytest.approx([40] * 4, abs=0.5)  # of noise of 0.01: 20 log10(100)
@@ -79,35 +79,35 @@ class TestMeasures:
         changed_animal = torch.where(animals, 1.0, output)
         assert measure(HORSE_TO_COW, scenes, changed_animal, NOBODY)["background_psnr"] == expected
 
-    def test_body_colours_of_plain_renderings(self) -> None:
+    def test_body_colors_of_plain_renderings(self) -> None:
         scenes = [random_scene(seed, coat="plain") for seed in range(30)]
         truth = render(scenes, SIZE)
-        assert body_colours(truth.image, truth.parts) == [scene.colour for scene in scenes]
+        assert body_colors(truth.image, truth.parts) == [scene.color for scene in scenes]
 
 
-class TestJudge:
+class TestClassifier:
     def test_verdicts_are_words_of_every_trait(self) -> None:
-        verdicts = Judge().eval().verdicts(torch.rand(3, SIZE, SIZE, 3))
-        assert verdicts.keys() == JUDGED.keys()
-        assert all(len(words) == 3 and set(words) <= set(JUDGED[trait]) for trait, words in verdicts.items())
+        predictions = SceneClassifier().eval().predictions(torch.rand(3, SIZE, SIZE, 3))
+        assert predictions.keys() == CLASSIFIED.keys()
+        assert all(len(words) == 3 and set(words) <= set(CLASSIFIED[trait]) for trait, words in predictions.items())
 
     def test_labels_are_the_words_of_the_scenes(self) -> None:
         scenes = [random_scene(seed) for seed in range(5)]
         for trait, indexes in labels(scenes).items():
-            assert [JUDGED[trait][index] for index in indexes] == [getattr(scene, trait) for scene in scenes]
+            assert [CLASSIFIED[trait][index] for index in indexes] == [getattr(scene, trait) for scene in scenes]
 
-    def test_worsened_pictures_are_pictures_each_of_its_own(self) -> None:
-        pictures = torch.rand(1, 3, 16, 16).expand(4, 3, 16, 16)
-        changed = worsened(pictures)
-        assert changed.shape == pictures.shape
+    def test_worsened_images_are_images_each_of_its_own(self) -> None:
+        images = torch.rand(1, 3, 16, 16).expand(4, 3, 16, 16)
+        changed = worsened(images)
+        assert changed.shape == images.shape
         assert 0 <= changed.min() <= changed.max() <= 1
         assert not torch.equal(changed[0], changed[1])
 
 
 def test_the_sheet_is_white_where_a_method_is_not_for_an_edit() -> None:
-    pictures = torch.zeros(SHOWN, SIZE, SIZE, 3)
-    shown = columns({HORSE_TO_COW: {"ours": pictures}, PLAIN_TO_STRIPED: {"ours": pictures, "distilled": pictures}})
-    assert list(shown) == ["picture", "ours", "distilled"]
+    images = torch.zeros(SHOWN, SIZE, SIZE, 3)
+    shown = columns({HORSE_TO_COW: {"ours": images}, PLAIN_TO_STRIPED: {"ours": images, "distilled": images}})
+    assert list(shown) == ["image", "ours", "distilled"]
     assert {len(column) for column in shown.values()} == {2 * SHOWN}
     assert shown["distilled"][:SHOWN].min() == 1
     assert shown["distilled"][SHOWN:].max() == 0

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from appearance_transfer.benchmarks.matches.keypoints import KEYPOINTS, keypoints_of, shares_found
+from appearance_transfer.benchmarks.matches.keypoints import KEYPOINTS, fractions_found, keypoints_of
 from appearance_transfer.benchmarks.matching import ALIGNED, FREE, PCK, _in_groups
 from appearance_transfer.benchmarks.transfers.pairs import held_out_pairs, rendered
 from appearance_transfer.correspondence.correspondence import Correspondence
@@ -38,18 +38,18 @@ def test_there_are_pairs_of_both_kinds() -> None:
 def test_the_truth_is_found(truth, perfect) -> None:
     keypoints = keypoints_of(truth)
     assert [len(points) for points in keypoints.structure] == [KEYPOINTS] * len(PAIRS)
-    assert shares_found(perfect, keypoints).tolist() == [1.0] * len(PAIRS)
+    assert fractions_found(perfect, keypoints).tolist() == [1.0] * len(PAIRS)
 
 
 def test_the_truth_on_the_wrong_side_is_not_found(truth, perfect) -> None:
     y, x = perfect.index // SIZE, perfect.index % SIZE
-    turned = torch.where(perfect.index >= 0, y * SIZE + (SIZE - 1 - x), -1)
-    assert shares_found(replace(perfect, index=turned), keypoints_of(truth)).max() < 0.5
+    flipped = torch.where(perfect.index >= 0, y * SIZE + (SIZE - 1 - x), -1)
+    assert fractions_found(replace(perfect, index=flipped), keypoints_of(truth)).max() < 0.5
 
 
 def test_no_match_is_not_found(truth, perfect) -> None:
     nothing = replace(perfect, index=torch.full_like(perfect.index, -1))
-    assert shares_found(nothing, keypoints_of(truth)).tolist() == [0.0] * len(PAIRS)
+    assert fractions_found(nothing, keypoints_of(truth)).tolist() == [0.0] * len(PAIRS)
 
 
 def test_groups_share_out_the_pairs() -> None:

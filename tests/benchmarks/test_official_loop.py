@@ -1,4 +1,4 @@
-"""The released loop that ours is measured against makes the authors' forwards, and the same picture as ours."""
+"""The reference loop that ours is measured against makes the authors' forwards, and the same image as ours."""
 
 import pytest
 import torch
@@ -12,13 +12,13 @@ def model(host):
 
 
 def task(size: int, **schedule: int) -> Task:
-    pictures = (world.latents(seed)[..., :size, :size] for seed in (1, 2))
-    structure, appearance = pictures
+    images = (world.latents(seed)[..., :size, :size] for seed in (1, 2))
+    structure, appearance = images
     return Task(structure, (appearance,), world.prompt(1), world.prompt(2), **schedule)
 
 
 def test_its_evaluations_are_those_of_the_released_code(model) -> None:
-    """100 steps, 32 left out: 2 pictures x 100 steps x with and without text, then 68 steps x 2 passes x 3 pictures."""
+    """100 steps, 32 left out: 2 images x 100 steps x with and without text, then 68 steps x 2 passes x 3 images."""
     from appearance_transfer.benchmarks.official.loop import transfer
 
     counted = model.clone()
@@ -28,7 +28,7 @@ def test_its_evaluations_are_those_of_the_released_code(model) -> None:
     assert counter.samples == 400 + 408
 
 
-def test_ours_with_replayed_references_makes_the_same_picture(model) -> None:
+def test_ours_with_replayed_references_makes_the_same_image(model) -> None:
     """Whole maps and two passes over everything, or what the pack does instead: only the cost differs."""
     from appearance_transfer.benchmarks.official import loop, ours
 

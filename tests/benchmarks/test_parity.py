@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from appearance_transfer.benchmarks.golden_tests.recorder import LOGGER, Found, Recorder
+from appearance_transfer.benchmarks.golden_tests.recorder import LOGGER, Difference, Recorder
 from appearance_transfer.benchmarks.parity import SYSTEMS, table
-from appearance_transfer.developer.places import ROOT
+from appearance_transfer.developer.paths import ROOT
 from appearance_transfer.tests.golden.reference import near, noted
 
 
 def test_the_tests_of_every_system_exist() -> None:
-    assert not [place for places in SYSTEMS.values() for place in places if not (ROOT / place).exists()]
+    assert not [position for positions in SYSTEMS.values() for position in positions if not (ROOT / position).exists()]
 
 
 def test_differences_are_heard_and_nobody_else_hears_them(caplog: pytest.LogCaptureFixture) -> None:
@@ -30,14 +30,14 @@ def test_differences_are_heard_and_nobody_else_hears_them(caplog: pytest.LogCapt
 
 def test_cases_of_one_test_are_one_line_with_the_largest_difference() -> None:
     recorder, test = Recorder(), (str(ROOT / "tests" / "splice" / "test_vit.py"), "test_what_it_sees")
-    recorder.keep(test, Found([1e-6, 3e-6], "passed"))
-    recorder.keep(test, Found([2e-6], "passed"))
-    recorder.keep((test[0], "test_equal"), Found([], "failed"))
+    recorder.keep(test, Difference([1e-6, 3e-6], "passed"))
+    recorder.keep(test, Difference([2e-6], "passed"))
+    recorder.keep((test[0], "test_equal"), Difference([], "failed"))
     assert table(recorder) == [
         ("Splice", "vit: what it sees", "3", "3.0e-06", "passed"),
         ("Splice", "vit: equal", "0", "", "failed"),
     ]
-    recorder.keep(test, Found([], "skipped"))
+    recorder.keep(test, Difference([], "skipped"))
     assert table(recorder)[0][-1] == "passed, some cases skipped"
 
 

@@ -38,29 +38,29 @@ def test_a_pickle_is_never_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", DISTORTIONS)
 def test_distortions_keep_size_and_range(name: str) -> None:
-    picture = torch.rand(1, 3, 64, 72, generator=torch.Generator().manual_seed(0))
-    spoilt = DISTORTIONS[name](picture)
-    assert spoilt.shape == (4, 3, 64, 72)
-    assert spoilt.min() >= 0
-    assert spoilt.max() <= 1
-    assert (spoilt - picture).abs().flatten(1).mean(1).min() > 1e-3
+    image = torch.rand(1, 3, 64, 72, generator=torch.Generator().manual_seed(0))
+    degraded = DISTORTIONS[name](image)
+    assert degraded.shape == (4, 3, 64, 72)
+    assert degraded.min() >= 0
+    assert degraded.max() <= 1
+    assert (degraded - image).abs().flatten(1).mean(1).min() > 1e-3
 
 
-def test_shifted_pictures_move_to_the_right() -> None:
-    picture = torch.rand(1, 3, 8, 40, generator=torch.Generator().manual_seed(0))
-    moved = DISTORTIONS["shift"].apply(picture, 3)
-    assert torch.equal(moved[..., 3:], picture[..., :-3])
+def test_shifted_images_move_to_the_right() -> None:
+    image = torch.rand(1, 3, 8, 40, generator=torch.Generator().manual_seed(0))
+    moved = DISTORTIONS["shift"].apply(image, 3)
+    assert torch.equal(moved[..., 3:], image[..., :-3])
 
 
 def test_plain_features_find_what_they_can() -> None:
-    """In a picture and itself, position and pixels find every keypoint; chance does not."""
+    """In an image and itself, position and pixels find every keypoint; chance does not."""
     random = torch.Generator().manual_seed(0)
     points = [(float(x), float(y)) for x, y in torch.randint(4, 92, (10, 2), generator=random)]
     one = Annotated(torch.rand(1, 3, 96, 96, generator=random), points)
     torch.manual_seed(0)
     found = {
-        name: measured({"noise": [one, one]}, lambda picture, make=make: make(picture.movedim(1, -1)))["PCK@0.05"]
-        for name, make in (("pixels", lambda p: pixels(p, neighbourhood=3)), ("position", position), ("chance", chance))
+        name: measured({"noise": [one, one]}, lambda image, make=make: make(image.movedim(1, -1)))["PCK@0.05"]
+        for name, make in (("pixels", lambda p: pixels(p, neighborhood=3)), ("position", position), ("chance", chance))
     }
     assert set(found["pixels"] + found["position"]) == {1.0}
     assert max(found["chance"]) < 0.5

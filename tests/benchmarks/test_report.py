@@ -11,9 +11,9 @@ from appearance_transfer.benchmarks.reporting.curves import Panel, write_curves
 from appearance_transfer.benchmarks.reporting.markdown import by_method, interval, number
 from appearance_transfer.benchmarks.reporting.origin import FILE, benchmarks_run, here_and_now, origins
 from appearance_transfer.benchmarks.reporting.runs import Runs
-from appearance_transfer.benchmarks.reporting.section import Picture, Section, Table
+from appearance_transfer.benchmarks.reporting.section import ReportImage, Section, Table
 from appearance_transfer.benchmarks.reporting.table import write_rows, write_table
-from appearance_transfer.developer.places import ROOT
+from appearance_transfer.developer.paths import ROOT
 from appearance_transfer.evaluation.confidence import mean_interval
 from PIL import Image
 
@@ -114,9 +114,9 @@ def test_only_what_is_asked_for_is_shown(tmp_path: Path) -> None:
     assert "identity" not in text
 
 
-def test_pictures_are_found_by_their_pattern(tmp_path: Path) -> None:
+def test_images_are_found_by_their_pattern(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "some_b.png")
-    shown = Section("", "", (Picture("some_*.png", "Look"),), full=())
+    shown = Section("", "", (ReportImage("some_*.png", "Look"),), full=())
     text = "\n".join(paragraphs(tmp_path, shown, {}, Runs(), quick=False))
     assert "![Look](some_b.png)" in text
     assert "nobody noted which command" in text
@@ -162,8 +162,8 @@ def test_origins_of_rows_that_stay_are_kept(tmp_path: Path) -> None:
     assert len(origins(path)) == 1
 
 
-def test_curves_become_a_picture_with_its_origin(tmp_path: Path) -> None:
-    lines = {"ours": [(256, 1.0), (512, 4.0)], "released code": [(256, 2.0)]}
+def test_curves_become_a_image_with_its_origin(tmp_path: Path) -> None:
+    lines = {"ours": [(256, 1.0), (512, 4.0)], "reference code": [(256, 2.0)]}
     write_curves(tmp_path / "curves.png", "A title", [[Panel("px", "seconds", lines), Panel("px", "MiB", lines, True)]])
     width, height = Image.open(tmp_path / "curves.png").size
     assert width > 2 * height > 0

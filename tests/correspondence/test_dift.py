@@ -4,16 +4,16 @@ import pytest
 import torch
 from appearance_transfer.correspondence.dift import (
     DiftSettings,
+    draws_per_batch,
     ensemble_mean,
-    looks_at_once,
     shared_noise,
 )
 
 SHAPE = (4, 6, 5)
 
 
-def clean(pictures: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(pictures, *SHAPE, generator=torch.Generator().manual_seed(seed))
+def clean(images: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(images, *SHAPE, generator=torch.Generator().manual_seed(seed))
 
 
 def look(x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -30,7 +30,7 @@ class TestNoise:
         noise = shared_noise(SHAPE, 8, seed=0).flatten(1)
         assert (torch.corrcoef(noise) - torch.eye(8)).abs().max() < 0.4
 
-    def test_all_pictures_share_it(self) -> None:
+    def test_all_images_share_it(self) -> None:
         seen = []
         ensemble_mean(lambda x, noise: seen.append(noise) or x, clean(3), shared_noise(SHAPE, 2, seed=0), batch=6)
         noise = seen[0].unflatten(0, (2, 3))
@@ -45,7 +45,7 @@ class TestEnsemble:
         torch.testing.assert_close(ensemble_mean(look, x, noise, batch=4), expected)
 
     def test_a_strong_look_counts_more_than_a_weak_one(self) -> None:
-        """Normalising before the mean would make the two looks equal."""
+        """Normalizing before the mean would make the two looks equal."""
         strengths = iter([1.0, 9.0])
         directions = iter([0, 1])
 
@@ -66,7 +66,7 @@ class TestEnsemble:
         rows = []
         ensemble_mean(lambda x, noise: rows.append(len(x)) or x, clean(3), shared_noise(SHAPE, 5, seed=0), batch=7)
         assert rows == [6, 6, 3]
-        assert looks_at_once(pictures=9, batch=4) == 1
+        assert draws_per_batch(images=9, batch=4) == 1
 
     def test_posterior_samples_go_look_by_look(self) -> None:
         samples, noise = torch.stack([clean(2, seed) for seed in range(3)]), shared_noise(SHAPE, 3, seed=1)
@@ -78,7 +78,7 @@ class TestEnsemble:
         assert mean.dtype == torch.float32
 
     def test_too_few_posterior_samples_are_refused(self) -> None:
-        with pytest.raises(ValueError, match="2 posterior samples of every picture and 3 looks"):
+        with pytest.raises(ValueError, match="2 posterior samples of every image and 3 looks"):
             ensemble_mean(look, clean(2)[:, None], shared_noise(SHAPE, 3, seed=0), batch=4)
 
 

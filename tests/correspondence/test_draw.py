@@ -1,4 +1,4 @@
-"""What the drawing shows: same colour where it matches, opacity where it is sure, lines where asked."""
+"""What the drawing shows: same color where it matches, opacity where it is sure, lines where asked."""
 
 from __future__ import annotations
 
@@ -8,62 +8,62 @@ import pytest
 import torch
 from appearance_transfer.correspondence.correspondence import NO_MATCH
 from appearance_transfer.correspondence.draw import GAP, draw_matches, spread_points
-from appearance_transfer.correspondence.palette import position_colours
+from appearance_transfer.correspondence.position_colormap import position_colors
 
 
 @pytest.fixture
-def grey() -> torch.Tensor:
+def gray() -> torch.Tensor:
     return torch.full((1, 32, 48, 3), 0.5)
 
 
 def halves(sheet: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The structure's and the appearance's part of a drawing of two pictures of one size."""
+    """The structure's and the appearance's part of a drawing of two images of one size."""
     width = (sheet.shape[2] - round(GAP * sheet.shape[1])) // 2
     return sheet[:, :, :width], sheet[:, :, -width:]
 
 
-def test_every_place_has_a_colour_of_its_own():
-    colours = position_colours((16, 16)).flatten(0, 1)
-    assert colours.min() >= 0
-    assert colours.max() <= 1
-    apart = torch.cdist(colours, colours) + torch.eye(256)
+def test_every_position_has_a_color_of_its_own():
+    colors = position_colors((16, 16)).flatten(0, 1)
+    assert colors.min() >= 0
+    assert colors.max() <= 1
+    apart = torch.cdist(colors, colors) + torch.eye(256)
     assert apart.min() > 0.01
 
 
-def test_matching_places_have_one_colour(identity, grey):
+def test_matching_positions_have_one_color(identity, gray):
     order = torch.randperm(24, generator=torch.Generator().manual_seed(0)).view(1, 1, 4, 6)
     matches = replace(identity(), index=order)
-    left, right = halves(draw_matches(grey, grey, matches, lines=0, height=64))
-    for place, match in enumerate(order.flatten().tolist()):
-        here, there = ((slice(None), n // 6 * 16 + 8, n % 6 * 16 + 8) for n in (place, match))
+    left, right = halves(draw_matches(gray, gray, matches, lines=0, height=64))
+    for position, match in enumerate(order.flatten().tolist()):
+        here, there = ((slice(None), n // 6 * 16 + 8, n % 6 * 16 + 8) for n in (position, match))
         torch.testing.assert_close(left[here], right[there], atol=0.01, rtol=0)
 
 
-def test_what_does_not_match_is_left_plain(identity, grey):
+def test_what_does_not_match_is_left_plain(identity, gray):
     matches = identity()
     matches.index[..., 3:] = NO_MATCH
     matches.confidence[..., 3:] = 0
-    left, right = halves(draw_matches(grey, grey, matches, lines=0, height=64))
+    left, right = halves(draw_matches(gray, gray, matches, lines=0, height=64))
     assert (left[:, :, 48:] == left[0, 0, -1]).all()
     assert (left[:, :, :48].std(dim=-1) > 0.02).all()
     assert right[:, :, :32].std(dim=-1).min() > right[:, :, 80:].std(dim=-1).max()
 
 
-def test_opacity_follows_confidence(identity, grey):
+def test_opacity_follows_confidence(identity, gray):
     """As the square root, so that half as sure still shows well."""
     matches = identity()
     matches.confidence[:, 2:] = 0.25
-    left, _ = halves(draw_matches(grey, grey, matches, lines=0, height=64))
-    sure, _ = halves(draw_matches(grey, grey, identity(), lines=0, height=64))
+    left, _ = halves(draw_matches(gray, gray, matches, lines=0, height=64))
+    sure, _ = halves(draw_matches(gray, gray, identity(), lines=0, height=64))
     share = (left - 0.5) / (sure - 0.5)
     clear = (sure - 0.5).abs() > 0.1  # elsewhere eight bits are too coarse to divide
     torch.testing.assert_close(share[:, :32][clear[:, :32]], torch.tensor(1.0).expand(int(clear[:, :32].sum())))
     assert (share[:, 32:][clear[:, 32:]] - 0.5).abs().max() < 0.05
 
 
-def test_lines_join_given_points_with_their_matches(identity, grey):
-    plain = draw_matches(grey, grey, identity(), lines=0, height=128)
-    drawn = draw_matches(grey, grey, identity(), points=[(6.0, 20.0)], height=128)
+def test_lines_join_given_points_with_their_matches(identity, gray):
+    plain = draw_matches(gray, gray, identity(), lines=0, height=128)
+    drawn = draw_matches(gray, gray, identity(), points=[(6.0, 20.0)], height=128)
     touched = (plain != drawn).any(dim=-1)[0]
     rows, columns = torch.nonzero(touched).unbind(1)
     ends = 6 * 4, 6 * 4 + 192 + round(GAP * 128)
@@ -83,10 +83,10 @@ def test_sample_points_are_sure_and_far_apart(identity):
     assert spread_points(matches, 4) == []
 
 
-def test_pictures_of_other_shapes_and_batches(identity, grey):
-    drawn = draw_matches(grey.expand(1, -1, -1, -1), torch.rand(1, 64, 96, 3), identity(), height=64)
+def test_images_of_other_shapes_and_batches(identity, gray):
+    drawn = draw_matches(gray.expand(1, -1, -1, -1), torch.rand(1, 64, 96, 3), identity(), height=64)
     assert drawn.shape == (1, 64, 96 * 2 + 2, 3)
-    with pytest.raises(ValueError, match="The appearance picture is 32x48, but the matches are of one of 48x32"):
-        draw_matches(grey, torch.rand(1, 48, 32, 3), identity())
-    with pytest.raises(ValueError, match="There are 2 structure pictures, but the matches are of 1"):
-        draw_matches(grey.repeat(2, 1, 1, 1), grey, identity())
+    with pytest.raises(ValueError, match="The appearance image is 32x48, but the matches are of one of 48x32"):
+        draw_matches(gray, torch.rand(1, 48, 32, 3), identity())
+    with pytest.raises(ValueError, match="There are 2 structure images, but the matches are of 1"):
+        draw_matches(gray.repeat(2, 1, 1, 1), gray, identity())

@@ -15,8 +15,8 @@ def flat(features) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_picture_matches_itself_place_by_place(features, method):
-    same = features(pictures=2)
+def test_a_image_matches_itself_position_by_position(features, method):
+    same = features(images=2)
     found = match(same, same, method=method)
     assert torch.equal(found.best.flatten(1), torch.arange(30).expand(2, -1))
     torch.testing.assert_close(found.cosine, torch.ones(2, 6, 5))
@@ -24,9 +24,9 @@ def test_a_picture_matches_itself_place_by_place(features, method):
 
 
 def test_one_appearance_serves_all_structures(features):
-    structure, looks = features(1, pictures=3), features(2, grid=(4, 7))
+    structure, looks = features(1, images=3), features(2, grid=(4, 7))
     found = match(structure, looks)
-    assert (found.appearance_grid, found.structure_picture, found.appearance_picture) == ((4, 7), (48, 40), (32, 56))
+    assert (found.appearance_grid, found.structure_image, found.appearance_image) == ((4, 7), (48, 40), (32, 56))
     full = flat(structure).mT @ flat(looks)
     assert torch.equal(found.best.flatten(1), full.argmax(dim=2))
     torch.testing.assert_close(found.confidence.flatten(1), full.amax(dim=2).clamp(0, 1))
@@ -37,13 +37,13 @@ def test_soft_matches_are_the_top_of_the_softmax(features):
     found = match(structure, looks, method="soft", temperature=0.3, floor=-0.2, candidates=4)
     full = (flat(structure).mT @ flat(looks))[0]
     probability = torch.softmax((full / 0.3).masked_fill(full < -0.2, -torch.inf), dim=1)
-    top, place = probability.topk(4, dim=1)
-    assert torch.equal(found.index.flatten(2)[0].T, place)
+    top, position = probability.topk(4, dim=1)
+    assert torch.equal(found.index.flatten(2)[0].T, position)
     torch.testing.assert_close(found.weight.flatten(2)[0].T, top / top.sum(dim=1, keepdim=True))
     torch.testing.assert_close(found.confidence.flatten(), top[:, 0])
 
 
-def test_more_candidates_than_places(features):
+def test_more_candidates_than_positions(features):
     found = match(features(1), features(2, grid=(1, 3)), method="soft")
     assert found.index.shape == (1, 8, 6, 5)
     assert (found.index[:, 3:] == NO_MATCH).all()
@@ -63,9 +63,9 @@ def test_the_floor_drops_matches(features, method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_masks_say_where_and_what(features, method):
-    """A mask of another size than the grid; a place that it touches at all is inside."""
+    """A mask of another size than the grid; a position that it touches at all is inside."""
     ours, theirs = torch.zeros(1, 48, 40), torch.zeros(1, 48, 40)
-    ours[:, :9] = 1  # one row of places, and one pixel of the second
+    ours[:, :9] = 1  # one row of positions, and one pixel of the second
     theirs[:, :, 39] = 0.1
     found = match(features(1), features(2), method=method, structure_mask=ours, appearance_mask=theirs)
     inside = torch.zeros(6, 5, dtype=torch.bool)
@@ -100,26 +100,26 @@ def test_regions_may_lie_inside_each_other(features):
     assert torch.equal(part[found.best.flatten()], part)
 
 
-def test_neighbouring_regions_stay_apart_and_small_ones_exist(features):
-    """Grids are coarser than masks: a place that both touch goes to who covers half; an eye is never lost."""
+def test_neighboring_regions_stay_apart_and_small_ones_exist(features):
+    """Grids are coarser than masks: a position that both touch goes to who covers half; an eye is never lost."""
     left = torch.zeros(1, 48, 40)
     left[..., :19] = 1
-    eye = torch.zeros(1, 48, 40)
-    eye[:, 42, 33] = 1
-    found = match(features(1), features(2), regions=[(left, left), (1 - left, 1 - left), (eye, eye)])
+    extractor = torch.zeros(1, 48, 40)
+    extractor[:, 42, 33] = 1
+    found = match(features(1), features(2), regions=[(left, left), (1 - left, 1 - left), (extractor, extractor)])
     side = torch.arange(30) % 5 >= 2
     assert torch.equal(side[found.best.flatten()], side)
     assert found.best[0, 5, 4] == 29
 
 
-def test_a_picture_whose_mask_is_empty_has_no_matches(features, caplog):
+def test_a_image_whose_mask_is_empty_has_no_matches(features, caplog):
     mask = torch.ones(2, 6, 5)
     mask[1] = 0
-    found = match(features(1, pictures=2), features(2), structure_mask=mask)
+    found = match(features(1, images=2), features(2), structure_mask=mask)
     assert (found.best[0] != NO_MATCH).all()
     assert (found.best[1] == NO_MATCH).all()
     assert found.confidence[1].sum() == 0
-    assert "nothing to match in picture 1" in caplog.text
+    assert "nothing to match in image 1" in caplog.text
 
 
 class TestRefused:
@@ -147,13 +147,13 @@ class TestRefused:
         with pytest.raises(ValueError, match="8 channels and the appearance's 9"):
             match(features(1), features(2, channels=9))
 
-    def test_another_number_of_pictures(self, features):
-        with pytest.raises(ValueError, match="of 3 picture.s. and the appearance's of 2"):
-            match(features(1, pictures=3), features(2, pictures=2))
+    def test_another_number_of_images(self, features):
+        with pytest.raises(ValueError, match="of 3 image.s. and the appearance's of 2"):
+            match(features(1, images=3), features(2, images=2))
 
     def test_another_number_of_masks(self, features):
-        with pytest.raises(ValueError, match="of 1 or 3 picture"):
-            match(features(1, pictures=3), features(2), structure_mask=torch.ones(2, 6, 5))
+        with pytest.raises(ValueError, match="of 1 or 3 image"):
+            match(features(1, images=3), features(2), structure_mask=torch.ones(2, 6, 5))
 
     @pytest.mark.parametrize(
         "setting", [{"method": "best"}, {"temperature": 0.0}, {"floor": 1.5}, {"candidates": 0}], ids=str

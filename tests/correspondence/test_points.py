@@ -1,4 +1,4 @@
-"""Points that a person gives."""
+"""Points that a user gives."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def test_what_is_no_point_is_refused(text):
         parse_points(text)
 
 
-def test_an_empty_line_begins_the_next_picture():
+def test_an_empty_line_begins_the_next_image():
     assert parse_point_lists("1, 2\n3, 4\n \n5, 6") == [[(1, 2), (3, 4)], [(5, 6)]]
 
 
-def test_a_forced_place_matches_what_it_was_told_and_nothing_else_changes(identity):
+def test_a_forced_position_matches_what_it_was_told_and_nothing_else_changes(identity):
     before = identity()
     after = force_pairs(before, [(9.0, 3.0)], [(47.9, 31.9)])
     assert after.best[0, 0, 1] == 23
@@ -63,7 +63,7 @@ def test_a_soft_match_becomes_one(identity):
     assert forced.confidence[0, 0].tolist() == [1, 0.5, 0.5, 0.5, 0.5, 0.5]
 
 
-def test_the_places_around_go_along_and_stop_at_the_border(identity):
+def test_the_positions_around_go_along_and_stop_at_the_border(identity):
     moved = force_pairs(identity(4, 4), [(12, 12)], [(28, 12)], radius=8.0 / 32)
     assert moved.best[0].tolist() == [[0, 3, 2, 3], [6, 7, 7, 7], [8, 11, 10, 11], [12, 13, 14, 15]]
 
@@ -71,15 +71,15 @@ def test_the_places_around_go_along_and_stop_at_the_border(identity):
 def test_the_radius_is_a_part_of_the_width(identity):
     found = identity(20, 40)
     moved = force_pairs(found, [(160, 80)], [(200, 80)], radius=0.05)
-    assert (moved.best != found.best).sum() == 13  # two places to each side, as the width holds 40
+    assert (moved.best != found.best).sum() == 13  # two positions to each side, as the width holds 40
 
 
-def test_the_nearer_of_two_points_has_the_place(identity):
+def test_the_nearer_of_two_points_has_the_position(identity):
     moved = force_pairs(identity(1, 5), [(4, 4), (36, 4)], [(36, 4), (4, 4)], radius=32 / 40)
     assert moved.best[0].tolist() == [[4, 4, 4, 0, 0]]
 
 
-def test_points_keep_their_offset_from_the_place(identity):
+def test_points_keep_their_offset_from_the_position(identity):
     points = matched_points(force_pairs(identity(), [(4, 4)], [(20, 12)]), [(1.5, 7.0), (33.25, 31.0)])
     assert points.tolist() == [[17.5, 15.0], [33.25, 31.0]]
 
@@ -95,7 +95,7 @@ def test_lists_of_different_length_are_refused(identity):
 
 
 @pytest.mark.parametrize("point", [(48, 3), (-0.5, 3), (3, 32)])
-def test_a_point_outside_of_the_picture_is_refused_with_the_numbers(identity, point):
+def test_a_point_outside_of_the_image_is_refused_with_the_numbers(identity, point):
     with pytest.raises(ValueError, match=r"x in 0\.\.47 and y in 0\.\.31"):
         force_pairs(identity(), [(1, 1)], [point])
 

@@ -1,4 +1,4 @@
-"""dev.py as a person calls it: every mistake is one sentence, and nothing but Python is needed to be told so."""
+"""dev.py as a user calls it: every mistake is one sentence, and nothing but Python is needed to be told so."""
 
 import errno
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from appearance_transfer.developer.console import full_disk
+from appearance_transfer.developer.cli_output import full_disk
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,8 +21,8 @@ def dev(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_names_every_command() -> None:
-    told = dev("--help").stdout
-    assert all(command in told for command in ("setup", "demo", "grid", "serve", "test", "bench", "nodes"))
+    messages = dev("--help").stdout
+    assert all(command in messages for command in ("setup", "demo", "grid", "serve", "test", "bench", "nodes"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the demo makes of its options and of what the host reports; the host itself is not needed."""
+"""What the demo makes of its options and of what ComfyUI reports; ComfyUI itself is not needed."""
 
 import errno
 import json
@@ -7,18 +7,18 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from appearance_transfer.developer.client import Outcome, rejection
-from appearance_transfer.developer.console import Trouble
+from appearance_transfer.developer.cli_output import CliError
+from appearance_transfer.developer.client import PromptResult, rejection
 from appearance_transfer.developer.demo import keep, plan
 from appearance_transfer.developer.demo_results import PANELS, effect, evaluations, grid, seconds
 from appearance_transfer.developer.image_files import read_image
 from appearance_transfer.developer.server import lend_checkpoint
-from appearance_transfer.developer.transfer_graph import Picture, Transfer, transfer_graph
+from appearance_transfer.developer.transfer_graph import GraphImage, Transfer, transfer_graph
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
 from PIL import Image
 
-POCKET = Transfer(Picture("horse", seed=27), Picture("cow", seed=38))
+POCKET = Transfer(GraphImage("horse", seed=27), GraphImage("cow", seed=38))
 
 
 def options(**given: str) -> Namespace:
@@ -32,16 +32,16 @@ def test_without_options_two_pocket_scenes_that_know_what_they_show(tmp_path: Pa
     assert transfer.checkpoint is None
 
 
-def test_own_pictures_and_checkpoint_are_put_where_the_host_finds_them(tmp_path: Path) -> None:
-    picture, checkpoint = tmp_path / "My Zebra.PNG", tmp_path / "my model.safetensors"
-    Image.new("RGB", (8, 8)).save(picture)
+def test_own_images_and_checkpoint_are_put_where_the_host_finds_them(tmp_path: Path) -> None:
+    image, checkpoint = tmp_path / "My Zebra.PNG", tmp_path / "my model.safetensors"
+    Image.new("RGB", (8, 8)).save(image)
     checkpoint.touch()
     home = tmp_path / "home"
     home.mkdir()
-    own = {"structure": str(picture), "appearance": str(picture), "checkpoint": str(checkpoint), "noun": "zebra"}
+    own = {"structure": str(image), "appearance": str(image), "checkpoint": str(checkpoint), "noun": "zebra"}
     transfer = plan(options(**own), home)
     assert (transfer.structure.file, transfer.appearance.file) == ("structure.png", "appearance.png")
-    assert (home / "input" / "structure.png").read_bytes() == picture.read_bytes()
+    assert (home / "input" / "structure.png").read_bytes() == image.read_bytes()
     assert (transfer.checkpoint, transfer.size, transfer.structure.prompt) == (
         "my model.safetensors",
         512,
@@ -64,7 +64,7 @@ def test_only_the_checkpoint_itself_is_shown_to_comfyui(tmp_path: Path) -> None:
 def test_a_bad_image_is_named_as_the_user_named_it(tmp_path: Path, content: bytes) -> None:
     image = tmp_path / "my horse.png"
     image.write_bytes(content)
-    with pytest.raises(Trouble, match="my horse.png is no image that can be read"):
+    with pytest.raises(CliError, match="my horse.png is no image that can be read"):
         plan(options(structure=str(image), appearance=str(image)), tmp_path / "home")
 
 
@@ -73,11 +73,11 @@ def test_an_image_that_ends_early_or_is_too_large_is_named(tmp_path: Path, monke
     Image.effect_noise((64, 64), 80).save(image)
     whole = image.read_bytes()
     image.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(Trouble, match="horse.png is no image that can be read, or it is damaged"):
+    with pytest.raises(CliError, match="horse.png is no image that can be read, or it is damaged"):
         read_image(image)
     image.write_bytes(whole)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(Trouble, match="horse.png has more pixels"):
+    with pytest.raises(CliError, match="horse.png has more pixels"):
         read_image(image)
 
 
@@ -90,14 +90,14 @@ def test_results_are_whole_or_a_full_disk_is_named(tmp_path: Path, monkeypatch: 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(Trouble, match="transfer.png cannot be written: No space left on device"):
+    with pytest.raises(CliError, match="transfer.png cannot be written: No space left on device"):
         keep(tmp_path, panels, {"seconds": 2})
     assert json.loads((tmp_path / "demo.json").read_text()) == {"seconds": 1}
 
 
 @pytest.mark.parametrize("counted", [False, True])
 def test_every_link_of_the_graph_leads_to_a_node(counted: bool) -> None:
-    own = Transfer(Picture("dog", "a.png"), Picture("dog", "b.png"), 512, "sd15.safetensors", counted=counted)
+    own = Transfer(GraphImage("dog", "a.png"), GraphImage("dog", "b.png"), 512, "sd15.safetensors", counted=counted)
     for graph in (transfer_graph(own), transfer_graph(POCKET)):
         links = [value for node in graph.values() for value in node["inputs"].values() if isinstance(value, list)]
         assert {node for node, _ in links} <= graph.keys()
@@ -112,18 +112,18 @@ def test_the_checkpoint_changes_nothing_but_the_loader() -> None:
     assert {node for node in pocket if pocket[node] != other[node]} == {"checkpoint"}
 
 
-def test_effect_of_doing_nothing_is_one_and_of_own_pictures_unknown() -> None:
+def test_effect_of_doing_nothing_is_one_and_of_own_images_unknown() -> None:
     structure = render([random_scene(27)], 128).image[0]
     untouched = Image.fromarray((structure.numpy() * 255).round().astype("uint8"))
-    told = effect(POCKET, untouched)
-    assert told["part_colour_error"] == pytest.approx(1.0, abs=0.01)
-    assert told["silhouette_iou"] > 0.95
-    assert set(effect(Transfer(Picture("dog", "a.png"), Picture("dog", "b.png")), untouched).values()) == {None}
+    messages = effect(POCKET, untouched)
+    assert messages["part_color_error"] == pytest.approx(1.0, abs=0.01)
+    assert messages["silhouette_iou"] > 0.95
+    assert set(effect(Transfer(GraphImage("dog", "a.png"), GraphImage("dog", "b.png")), untouched).values()) == {None}
 
 
 def test_counts_and_times_are_summed() -> None:
     counts = {"invert_structure": 136, "sample": 182}
-    outcome = Outcome({"count": {"text": [json.dumps(counts)]}}, {"invert_structure": 1.234, "sample": 2.0})
+    outcome = PromptResult({"count": {"text": [json.dumps(counts)]}}, {"invert_structure": 1.234, "sample": 2.0})
     assert evaluations(outcome) == {"unet_evaluations": 318, "unet_evaluations_by_node": counts}
     assert seconds(outcome) == {"all": 3.23, "invert_structure": 1.23, "sample": 2.0}
 

@@ -9,33 +9,33 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from appearance_transfer.developer.console import Trouble
+from appearance_transfer.developer.cli_output import CliError
 from appearance_transfer.developer.grid.command import chosen_servers
 from appearance_transfer.developer.grid.manifest import Manifest
 from appearance_transfer.developer.grid.overview import write_overview
-from appearance_transfer.developer.grid.pairs import Pair, Picture, every_pair, next_pair, pictures_in
-from appearance_transfer.developer.grid.servers import GivenServer, OwnServer, started
-from appearance_transfer.developer.grid.sharing import ATTEMPTS, Desk, share_out
-from appearance_transfer.developer.grid.worker import Answer, Job, Worker
+from appearance_transfer.developer.grid.pairs import GridImage, GridPair, every_pair, images_in, next_pair
+from appearance_transfer.developer.grid.scheduler import ATTEMPTS, WorkerSlot, run_all
+from appearance_transfer.developer.grid.servers import LocalServer, RemoteServer, started
+from appearance_transfer.developer.grid.worker import Job, JobResult, Worker
 from appearance_transfer.developer.grid.workflow import asked_for, digest, job, own_graph, queueable
 from appearance_transfer.developer.installation import Installation
 from PIL import Image
 
-MADE = Answer([b"png"], 1.0)
+MADE = JobResult([b"png"], 1.0)
 
 
-def folder(place: Path, **shades: str) -> list[Picture]:
-    """A folder of small pictures, by stem or file name."""
-    place.mkdir(parents=True)
+def folder(position: Path, **shades: str) -> list[GridImage]:
+    """A folder of small images, by stem or file name."""
+    position.mkdir(parents=True)
     for name, shade in shades.items():
-        Image.new("RGB", (8, 8), shade).save(place / (name if "." in name else f"{name}.png"))
-    return pictures_in(str(place))
+        Image.new("RGB", (8, 8), shade).save(position / (name if "." in name else f"{name}.png"))
+    return images_in(str(position))
 
 
 @pytest.fixture
-def pairs(tmp_path: Path) -> list[Pair]:
+def pairs(tmp_path: Path) -> list[GridPair]:
     structures = folder(tmp_path / "my shapes", cat="red", dog="green")
-    return every_pair(structures, folder(tmp_path / "looks", fur="blue", moss="white", tin="grey"))
+    return every_pair(structures, folder(tmp_path / "looks", fur="blue", moss="white", tin="gray"))
 
 
 class TestPairs:
@@ -43,27 +43,27 @@ class TestPairs:
         assert [pair.name for pair in pairs][:4] == ["cat__fur", "cat__moss", "cat__tin", "dog__fur"]
         assert len(pairs) == 6
 
-    def test_pictures_that_differ_in_their_suffix_alone_keep_it(self, tmp_path) -> None:
+    def test_images_that_differ_in_their_suffix_alone_keep_it(self, tmp_path) -> None:
         found = folder(tmp_path / "shapes", **{"cat.png": "red", "cat.jpg": "red", "dog": "red"})
-        assert [picture.name for picture in found] == ["cat.jpg", "cat.png", "dog"]
+        assert [image.name for image in found] == ["cat.jpg", "cat.png", "dog"]
 
-    def test_only_pictures_count(self, tmp_path) -> None:
+    def test_only_images_count(self, tmp_path) -> None:
         folder(tmp_path / "shapes", cat="red")
-        (tmp_path / "shapes" / "notes.txt").write_text("no picture")
+        (tmp_path / "shapes" / "notes.txt").write_text("no image")
         (tmp_path / "shapes" / "inside.png").mkdir()
-        assert [picture.name for picture in pictures_in(str(tmp_path / "shapes"))] == ["cat"]
+        assert [image.name for image in images_in(str(tmp_path / "shapes"))] == ["cat"]
 
     def test_results_that_would_be_called_alike_are_refused(self, tmp_path) -> None:
         shapes = folder(tmp_path / "shapes", a="red", a__b="red")
-        with pytest.raises(Trouble, match="2 pairs would be called a__b__c"):
+        with pytest.raises(CliError, match="2 pairs would be called a__b__c"):
             every_pair(shapes, folder(tmp_path / "looks", c="red", b__c="red"))
 
     @pytest.mark.parametrize("made", [False, True])
-    def test_a_folder_without_pictures_is_named(self, tmp_path, made) -> None:
+    def test_a_folder_without_images_is_named(self, tmp_path, made) -> None:
         if made:
             (tmp_path / "none").mkdir()
-        with pytest.raises(Trouble, match="none"):
-            pictures_in(str(tmp_path / "none"))
+        with pytest.raises(CliError, match="none"):
+            images_in(str(tmp_path / "none"))
 
     def test_a_server_stays_with_its_structure_and_leaves_those_of_others(self, pairs) -> None:
         cat, dog = pairs[0].structure, pairs[3].structure
@@ -78,33 +78,33 @@ class TestManifest:
         first = Manifest(out, "workflow")
         assert first.unfinished(pairs) == pairs
         first.record(pairs[0], MADE)
-        first.record(pairs[1], Answer([b"one", b"two"], 2.0))
-        first.record(pairs[2], Answer([], 0.5, "It is no picture."))
+        first.record(pairs[1], JobResult([b"one", b"two"], 2.0))
+        first.record(pairs[2], JobResult([], 0.5, "It is no image."))
         again = Manifest(out, "workflow")
         assert again.unfinished(pairs) == pairs[2:]
-        assert again.failed(pairs) == {"cat__tin": "It is no picture."}
+        assert again.failed(pairs) == {"cat__tin": "It is no image."}
         assert (out / "cat__fur.png").read_bytes() == b"png"
         assert [file.name for file in again.files(pairs[1])] == ["cat__moss.png", "cat__moss_2.png"]
         assert {path.name for path in out.iterdir()} == {
             "manifest.json", "cat__fur.png", "cat__moss.png", "cat__moss_2.png",
         }  # fmt: skip
 
-    def test_a_picture_that_has_changed_or_a_result_that_is_gone_is_made_again(self, pairs, tmp_path) -> None:
+    def test_a_image_that_has_changed_or_a_result_that_is_gone_is_made_again(self, pairs, tmp_path) -> None:
         manifest = Manifest(tmp_path / "out", "workflow")
         for pair in pairs:
             manifest.record(pair, MADE)
         (tmp_path / "out" / "cat__tin.png").unlink()
         Image.new("RGB", (8, 8), "pink").save(pairs[3].structure.path)
-        shapes, looks = (pictures_in(str(side.path.parent)) for side in (pairs[0].structure, pairs[0].appearance))
+        shapes, looks = (images_in(str(side.path.parent)) for side in (pairs[0].structure, pairs[0].appearance))
         left = Manifest(tmp_path / "out", "workflow").unfinished(every_pair(shapes, looks))
         assert [pair.name for pair in left] == ["cat__tin", "dog__fur", "dog__moss", "dog__tin"]
 
     def test_another_workflow_and_a_foreign_file_are_refused(self, pairs, tmp_path) -> None:
         Manifest(tmp_path / "out", "one").record(pairs[0], MADE)
-        with pytest.raises(Trouble, match="another workflow"):
+        with pytest.raises(CliError, match="another workflow"):
             Manifest(tmp_path / "out", "two")
         (tmp_path / "out" / "manifest.json").write_text('{"pairs": 3}')
-        with pytest.raises(Trouble, match="no manifest"):
+        with pytest.raises(CliError, match="no manifest"):
             Manifest(tmp_path / "out", "one")
 
 
@@ -115,12 +115,12 @@ class TestWorker:
         image = tmp_path / "my torn horse.png"
         image.write_bytes(content)
         answer = Worker().make("http://127.0.0.1:1", Job({}, {"grid_0123.png": str(image)}))
-        assert answer.told.startswith(f"{image} is no image that can be read")
+        assert answer.messages.startswith(f"{image} is no image that can be read")
         assert not answer.lost
 
     def test_an_image_that_is_gone_fails_its_pair(self, tmp_path) -> None:
         answer = Worker().make("http://127.0.0.1:1", Job({}, {"grid_0123.png": str(tmp_path / "gone.png")}))
-        assert answer.told == f"There is no image {tmp_path / 'gone.png'}."
+        assert answer.messages == f"There is no image {tmp_path / 'gone.png'}."
 
 
 class TestWorkflow:
@@ -134,11 +134,11 @@ class TestWorkflow:
         links = [value for node in graph.values() for value in node["inputs"].values() if isinstance(value, list)]
         assert {origin for origin, _ in links} < graph.keys()
 
-    def test_the_pictures_of_a_pair_go_into_their_nodes(self, pairs) -> None:
+    def test_the_images_of_a_pair_go_into_their_nodes(self, pairs) -> None:
         graph = own_graph("dog", None)
         made = job(graph, pairs[1])
         structure, appearance = (made.graph[f"load_{role}"]["inputs"]["image"] for role in ("structure", "appearance"))
-        assert made.pictures == {structure: str(pairs[1].structure.path), appearance: str(pairs[1].appearance.path)}
+        assert made.images == {structure: str(pairs[1].structure.path), appearance: str(pairs[1].appearance.path)}
         assert graph["load_structure"]["inputs"]["image"] == "structure.png"
         assert job(graph, pairs[2]).graph["load_structure"] == made.graph["load_structure"]
 
@@ -151,30 +151,30 @@ class TestWorkflow:
 
     @pytest.mark.parametrize(
         ("missing", "sentence"),
-        [("load_structure", "no picture called structure"), ("save", "saves no picture")],
+        [("load_structure", "no image called structure"), ("save", "saves no image")],
     )
     def test_what_a_grid_needs_is_named(self, missing, sentence) -> None:
         graph = own_graph("dog", None)
         known = {node["class_type"]: {} for node in graph.values()}
         assert queueable(graph, known) == graph
         del graph[missing]
-        with pytest.raises(Trouble, match=sentence):
+        with pytest.raises(CliError, match=sentence):
             queueable(graph, known)
 
     def test_nodes_that_are_not_there_are_named(self) -> None:
-        with pytest.raises(Trouble, match="no node .*CLIPTextEncode, .*VAEEncode"):
+        with pytest.raises(CliError, match="no node .*CLIPTextEncode, .*VAEEncode"):
             queueable(own_graph("dog", None), {})
 
     def test_what_only_the_page_can_read_is_asked_for_in_the_other_form(self) -> None:
         reroute = {"id": 1, "type": "Reroute", "mode": 0, "inputs": [], "widgets_values": []}
-        with pytest.raises(Trouble, match="API"):
+        with pytest.raises(CliError, match="API"):
             queueable({"nodes": [reroute], "links": []}, {})
 
     def test_a_file_that_is_no_workflow_is_named(self, tmp_path) -> None:
-        with pytest.raises(Trouble, match="no workflow .*missing.json"):
+        with pytest.raises(CliError, match="no workflow .*missing.json"):
             asked_for(self.options(workflow="missing.json"))
         (tmp_path / "torn.json").write_text("{")
-        with pytest.raises(Trouble, match="torn.json is no workflow"):
+        with pytest.raises(CliError, match="torn.json is no workflow"):
             asked_for(self.options(workflow=str(tmp_path / "torn.json")))
 
 
@@ -184,7 +184,7 @@ class TestServers:
 
     def test_as_many_of_our_own_as_workers(self) -> None:
         servers = chosen_servers(self.options(workers=3), Installation("host", None, ""))
-        assert [type(server) for server in servers] == [OwnServer] * 3
+        assert [type(server) for server in servers] == [LocalServer] * 3
 
     def test_those_that_are_named(self) -> None:
         options = self.options(servers="http://one:8188/, http://two:8188", checkpoint="theirs.safetensors")
@@ -201,15 +201,15 @@ class TestServers:
         ],
     )
     def test_what_cannot_be_is_one_sentence(self, given, sentence) -> None:
-        with pytest.raises(Trouble, match=sentence):
+        with pytest.raises(CliError, match=sentence):
             chosen_servers(self.options(**given), Installation("host", None, ""))
 
     def test_one_that_does_not_answer_is_named_and_the_others_are_stopped(self) -> None:
         stopped = []
         working = FlakyServer("http://one")
         working.stop = lambda: stopped.append(working)
-        both = started([working, GivenServer("http://127.0.0.1:9")])
-        with pytest.raises(Trouble, match="No ComfyUI answers at http://127.0.0.1:9"), both:
+        both = started([working, RemoteServer("http://127.0.0.1:9")])
+        with pytest.raises(CliError, match="No ComfyUI answers at http://127.0.0.1:9"), both:
             pass
         assert stopped == [working]
 
@@ -236,15 +236,15 @@ class TestSharing:
         def share(lost: list[str], *servers: FlakyServer) -> list[tuple[str, str]]:
             recorded, dying, lock = [], Counter(lost), threading.Lock()
 
-            def make(address: str, name: Job) -> Answer:
+            def make(address: str, name: Job) -> JobResult:
                 with lock:
                     dying[name] -= 1
                     dies = dying[name] >= 0
-                return Answer([], 0.1, "ComfyUI no longer answers.", lost=True) if dies else MADE
+                return JobResult([], 0.1, "ComfyUI no longer answers.", lost=True) if dies else MADE
 
             with ThreadPoolExecutor(len(servers)) as pool:
-                desks = [Desk(server, partial(pool.submit, make)) for server in servers]
-                share_out(pairs, desks, lambda pair: pair.name, lambda pair, a: recorded.append((pair.name, a.told)))
+                desks = [WorkerSlot(server, partial(pool.submit, make)) for server in servers]
+                run_all(pairs, desks, lambda pair: pair.name, lambda pair, a: recorded.append((pair.name, a.messages)))
             return recorded
 
         return share
@@ -272,7 +272,7 @@ class TestSharing:
         assert len(recorded) == 5
 
     def test_no_server_left_is_one_sentence(self, shared) -> None:
-        with pytest.raises(Trouble, match="run the same command again"):
+        with pytest.raises(CliError, match="run the same command again"):
             shared(["cat__moss"], FlakyServer("one", returns=False))
 
     def test_a_mistake_of_ours_is_not_hidden(self, pairs) -> None:
@@ -282,21 +282,21 @@ class TestSharing:
             return future
 
         with pytest.raises(ZeroDivisionError):
-            share_out(pairs, [Desk(FlakyServer("one"), fail)], lambda pair: pair.name, lambda *_: None)
+            run_all(pairs, [WorkerSlot(FlakyServer("one"), fail)], lambda pair: pair.name, lambda *_: None)
 
 
-def test_the_overview_shows_every_pair_where_its_pictures_meet(pairs, tmp_path) -> None:
+def test_the_overview_shows_every_pair_where_its_images_meet(pairs, tmp_path) -> None:
     structures, appearances = [pairs[0].structure, pairs[3].structure], [pair.appearance for pair in pairs[:3]]
     results: list[Path | None] = [None] * 6
     results[4] = tmp_path / "result.png"
     Image.new("RGB", (8, 8), "yellow").save(results[4])
-    (tmp_path / "torn.png").write_bytes(b"no picture")
+    (tmp_path / "torn.png").write_bytes(b"no image")
     results[5] = tmp_path / "torn.png"
     write_overview(tmp_path / "grid.png", structures, appearances, results)
     sheet = Image.open(tmp_path / "grid.png")
     across, down = sheet.width // 4, (sheet.height - 40) // 3
     seen = [[sheet.getpixel((c * across + 99, 40 + r * down + 99)) for c in range(4)] for r in range(3)]
-    grey = (211, 211, 211)
+    gray = (211, 211, 211)
     assert seen[0] == [(255, 255, 255), (0, 0, 255), (255, 255, 255), (128, 128, 128)]
-    assert seen[1] == [(255, 0, 0), grey, grey, grey]
-    assert seen[2] == [(0, 128, 0), grey, (255, 255, 0), grey]
+    assert seen[1] == [(255, 0, 0), gray, gray, gray]
+    assert seen[2] == [(0, 128, 0), gray, (255, 255, 0), gray]

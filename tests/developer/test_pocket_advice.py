@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from appearance_transfer.developer import demo
-from appearance_transfer.developer.console import Trouble
+from appearance_transfer.developer.cli_output import CliError
 from appearance_transfer.developer.grid import command
 from appearance_transfer.developer.grid.workflow import own_graph
 from appearance_transfer.developer.installation import Installation
@@ -31,15 +31,15 @@ def near(tmp_path: Path) -> list[Path]:
 
 def test_an_image_that_is_far_is_named_with_what_to_give_instead(tmp_path: Path, near: list[Path], capsys) -> None:
     advise([*near, saved(waves()[1], tmp_path / "beach.jpg"), saved(waves()[2], tmp_path / "city.png")])
-    told = capsys.readouterr().out
-    assert len(told.splitlines()) == 1
-    assert f"{tmp_path / 'beach.jpg'} is far" in told
-    assert "--checkpoint FILE" in told
-    assert "Splice" in told
+    messages = capsys.readouterr().out
+    assert len(messages.splitlines()) == 1
+    assert f"{tmp_path / 'beach.jpg'} is far" in messages
+    assert "--checkpoint FILE" in messages
+    assert "Splice" in messages
 
 
 def started(*_: object) -> None:
-    raise Trouble("ComfyUI starts.")
+    raise CliError("ComfyUI starts.")
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["pocket", "own checkpoint"])
@@ -55,7 +55,7 @@ def test_demo_and_grid_say_it_before_comfyui_starts(tmp_path: Path, monkeypatch,
         workers=1, out=str(tmp_path / "out"),
     )  # fmt: skip
     for run in (demo.run, command.run):
-        with pytest.raises(Trouble, match="ComfyUI starts"):
+        with pytest.raises(CliError, match="ComfyUI starts"):
             run(options, Installation(str(tmp_path), None, ""))
         assert ("beach.png is far" in capsys.readouterr().out) == (not own)
 

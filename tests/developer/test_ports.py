@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from appearance_transfer.developer import ports
-from appearance_transfer.developer.console import Trouble
+from appearance_transfer.developer.cli_output import CliError
 from appearance_transfer.developer.ports import free_port, port_to_serve
 
 
@@ -24,12 +24,12 @@ def test_the_user_s_port_is_taken_as_comfyui_reads_it(words: list[str]) -> None:
 
 @pytest.mark.parametrize("asked", ["abc", "", "0", "65536", "-1", "8188.0", "\u0661"])
 def test_what_is_no_port_is_refused(asked: str) -> None:
-    with pytest.raises(Trouble, match="is no port: give a number from 1 to 65535"):
+    with pytest.raises(CliError, match="is no port: give a number from 1 to 65535"):
         port_to_serve(["--port", asked])
 
 
 def test_a_port_that_is_taken_is_refused(taken: int) -> None:
-    with pytest.raises(Trouble, match=f"Port {taken} is taken"):
+    with pytest.raises(CliError, match=f"Port {taken} is taken"):
         port_to_serve(["--port", str(taken)])
 
 
@@ -43,14 +43,14 @@ def test_the_next_free_port_is_said(monkeypatch: pytest.MonkeyPatch, taken: int,
     monkeypatch.setattr(ports, "USUAL", taken)
     found = port_to_serve([])
     assert taken < found <= taken + ports.TRIED
-    assert f"Port {taken} is taken" in (told := capsys.readouterr().out)
-    assert f"port {found} is used" in told
+    assert f"Port {taken} is taken" in (messages := capsys.readouterr().out)
+    assert f"port {found} is used" in messages
 
 
 def test_no_free_port_is_trouble(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
     monkeypatch.setattr(ports, "USUAL", taken)
     monkeypatch.setattr(ports, "TRIED", 1)
-    with pytest.raises(Trouble, match="are all taken"):
+    with pytest.raises(CliError, match="are all taken"):
         port_to_serve([])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from appearance_transfer.developer import registry
-from appearance_transfer.developer.console import Trouble
+from appearance_transfer.developer.cli_output import CliError
 from appearance_transfer.developer.registry import SourceDistribution
 
 
@@ -32,7 +32,7 @@ def test_a_file_is_read_out_of_the_archive(carrier: SourceDistribution, tmp_path
 
 
 def test_a_file_that_is_not_there_is_named(carrier: SourceDistribution) -> None:
-    with pytest.raises(Trouble, match="holds no file thing-1.0/other.bin"):
+    with pytest.raises(CliError, match="holds no file thing-1.0/other.bin"):
         carrier.read("thing-1.0/other.bin")
 
 
@@ -46,7 +46,7 @@ def test_pip_is_told_the_checksum(carrier, tmp_path: Path, monkeypatch: pytest.M
         return subprocess.CompletedProcess(command, returncode=1)
 
     monkeypatch.setattr(registry.subprocess, "run", refuse)
-    with pytest.raises(Trouble, match="could not download thing==1.0"):
+    with pytest.raises(CliError, match="could not download thing==1.0"):
         carrier.archive()
     ((command, requirement),) = asked
     assert "--require-hashes" in command

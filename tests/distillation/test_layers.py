@@ -1,4 +1,4 @@
-"""The layers against their definitions: scipy's resampling, a kernel per picture, hand-made statistics."""
+"""The layers against their definitions: scipy's resampling, a kernel per image, hand-made statistics."""
 
 import math
 
@@ -29,8 +29,8 @@ def test_smoothing_is_scipy_s_convolution_with_a_filter_that_sums_to_the_gain() 
     values = random(2, 3, 6, 8)
     found = smoothed(values, padding=2, gain=3.0)
     assert found.shape == (2, 3, 7, 9)
-    wanted = convolve2d(np.pad(values[1, 2], 2), 3 * np.outer(TAP, TAP), mode="valid")
-    torch.testing.assert_close(found[1, 2], torch.from_numpy(wanted))
+    expected = convolve2d(np.pad(values[1, 2], 2), 3 * np.outer(TAP, TAP), mode="valid")
+    torch.testing.assert_close(found[1, 2], torch.from_numpy(expected))
     assert float(smoothed(torch.ones(1, 1, 9, 9), padding=0, gain=3.0)[0, 0, 2, 2]) == pytest.approx(3.0)
     torch.testing.assert_close(smoothed(values, padding=1, stride=2), smoothed(values, padding=1)[..., ::2, ::2])
 
@@ -44,7 +44,7 @@ def test_upsampling_is_scipy_s() -> None:
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
-def test_halving_is_smoothing_then_every_second_place(kernel) -> None:
+def test_halving_is_smoothing_then_every_second_position(kernel) -> None:
     layer = Convolution(3, 4, kernel, halve=True).double()
     values = random(2, 3, 8, 12)
     found = layer(values)
@@ -58,8 +58,8 @@ def test_halving_is_smoothing_then_every_second_place(kernel) -> None:
     ("layer", "values"),
     [(Linear(400, 300), torch.randn(64, 400)), (Convolution(40, 50, 3), torch.randn(8, 40, 20, 20))],
 )
-def test_equalised_weights_keep_the_variance(layer, values) -> None:
-    """Weights of N(0, 1), whatever the layer, and outputs of variance 1 (inside of the zeros around a picture)."""
+def test_equalized_weights_keep_the_variance(layer, values) -> None:
+    """Weights of N(0, 1), whatever the layer, and outputs of variance 1 (inside of the zeros around an image)."""
     assert layer.weight.std().item() == pytest.approx(1, rel=0.05)
     inner = (slice(None), slice(None), *[slice(1, -1)] * (values.ndim - 2))
     assert layer(values)[inner].std().item() == pytest.approx(1, rel=0.1)
@@ -82,7 +82,7 @@ def test_a_slow_layer_starts_like_another_and_learns_less() -> None:
 
 @pytest.mark.parametrize("demodulate", [True, False])
 @pytest.mark.parametrize("double", [True, False])
-def test_modulation_is_a_kernel_per_picture(double, demodulate) -> None:
+def test_modulation_is_a_kernel_per_image(double, demodulate) -> None:
     layer = ModulatedConvolution(3, 4, 3, 5, double=double, demodulate=demodulate).double()
     values, style = random(2, 3, 6, 6), random(2, 5, seed=1)
     found = layer(values, style)
@@ -94,13 +94,13 @@ def test_modulation_is_a_kernel_per_picture(double, demodulate) -> None:
             torch.testing.assert_close(kernel.square().sum((1, 2, 3)), torch.ones(4).double())
         if double:
             spread = F.conv_transpose2d(values[row : row + 1], kernel.transpose(0, 1), stride=2)
-            wanted = smoothed(spread, padding=1, gain=4.0)
+            expected = smoothed(spread, padding=1, gain=4.0)
         else:
-            wanted = F.conv2d(values[row : row + 1], kernel, padding=1)
-        torch.testing.assert_close(found[row : row + 1], wanted)
+            expected = F.conv2d(values[row : row + 1], kernel, padding=1)
+        torch.testing.assert_close(found[row : row + 1], expected)
 
 
-def test_one_style_serves_all_pictures() -> None:
+def test_one_style_serves_all_images() -> None:
     layer = ModulatedConvolution(3, 4, 3, 5).double()
     values, style = random(2, 3, 6, 6), random(1, 5)
     torch.testing.assert_close(layer(values, style), layer(values, style.expand(2, -1)))
@@ -139,7 +139,7 @@ def test_variation_goes_from_the_mean_style_to_the_drawn_one() -> None:
 
 
 def test_deviation_within_groups_by_hand() -> None:
-    """Eight pictures of one place: 0, 2, 4, 6 are one group, 1, 3, 5, 7 the other."""
+    """Eight images of one position: 0, 2, 4, 6 are one group, 1, 3, 5, 7 the other."""
     values = torch.tensor([0.0, 5, 0, 5, 4, 5, 4, 5], dtype=torch.float64).view(8, 1, 1, 1).expand(8, 2, 3, 3)
     added = with_deviation(values)
     assert added.shape == (8, 3, 3, 3)

@@ -2,17 +2,17 @@
 
 import pytest
 import torch
-from appearance_transfer.distillation.architecture import Architecture
+from appearance_transfer.distillation.architecture import EditorConfig
 from appearance_transfer.distillation.discriminator import Discriminator
 from appearance_transfer.distillation.generator import Generator
 from appearance_transfer.distillation.losses import (
-    Weights,
+    EditorLossWeights,
     discriminator_loss,
     generator_terms,
     gradient_penalty,
 )
 
-NARROW = Architecture(64, 1 / 32)
+NARROW = EditorConfig(64, 1 / 32)
 
 
 def parameters(network: torch.nn.Module) -> int:
@@ -21,15 +21,15 @@ def parameters(network: torch.nn.Module) -> int:
 
 @pytest.mark.parametrize("size", [64, 128, 256])
 def test_shapes(size) -> None:
-    architecture = Architecture(size, 1 / 64)
-    pictures, z = torch.randn(2, 3, size, size), torch.randn(2, architecture.style)
-    made = Generator(architecture)(pictures, z)
-    assert made.shape == pictures.shape
-    assert Discriminator(architecture)(made, pictures).shape == (2,)
+    architecture = EditorConfig(size, 1 / 64)
+    images, z = torch.randn(2, 3, size, size), torch.randn(2, architecture.style)
+    made = Generator(architecture)(images, z)
+    assert made.shape == images.shape
+    assert Discriminator(architecture)(made, images).shape == (2,)
 
 
 def test_channels_of_the_reference() -> None:
-    reference = Architecture(512)
+    reference = EditorConfig(512)
     assert [reference.channels(r - 1) for r in range(9, 1, -1)] == [64, 128, 256, 512, 512, 512, 512, 512]
     assert (reference.style, reference.code) == (512, 1024)
 
@@ -53,42 +53,44 @@ def by_hand(r: int) -> tuple[int, int]:
     synthesis += sum(
         styled(nf(s - 2), nf(s - 1)) + styled(nf(s - 1), nf(s - 1)) + 2 + styled(nf(s - 1), 3, 1) for s in stages
     )
-    judge = conv(6, nf(r - 1), 1) + conv(513, 512, 3) + (8192 * 512 + 512) + 513
-    judge += sum(conv(nf(s - 1), nf(s - 1), 3) + conv(nf(s - 1), nf(s - 2), 3) + nf(s - 1) * nf(s - 2) for s in stages)
-    return encoder + synthesis, judge
+    classifier = conv(6, nf(r - 1), 1) + conv(513, 512, 3) + (8192 * 512 + 512) + 513
+    classifier += sum(
+        conv(nf(s - 1), nf(s - 1), 3) + conv(nf(s - 1), nf(s - 2), 3) + nf(s - 1) * nf(s - 2) for s in stages
+    )
+    return encoder + synthesis, classifier
 
 
 @pytest.mark.parametrize("size", [64, 128, 256, 512])
 def test_parameter_counts_of_the_reference(size) -> None:
     with torch.device("meta"):
-        found = parameters(Generator(Architecture(size))), parameters(Discriminator(Architecture(size)))
+        found = parameters(Generator(EditorConfig(size))), parameters(Discriminator(EditorConfig(size)))
     assert found == by_hand(size.bit_length() - 1)
 
 
 @pytest.mark.parametrize("wrong", [{"size": 100}, {"size": 32}, {"width": 0.0}, {"width": 1.5}])
 def test_other_architectures_are_refused(wrong) -> None:
     with pytest.raises(ValueError, match="distilled editor"):
-        Architecture(**wrong)
+        EditorConfig(**wrong)
 
 
-def test_the_edit_hangs_on_every_place_of_the_picture_and_on_the_noise() -> None:
+def test_the_edit_hangs_on_every_position_of_the_image_and_on_the_noise() -> None:
     generator = Generator(NARROW).eval()
-    pictures, z = torch.randn(1, 3, 64, 64), torch.randn(2, NARROW.style)
+    images, z = torch.randn(1, 3, 64, 64), torch.randn(2, NARROW.style)
     with torch.no_grad():
-        plain = generator(pictures, z[:1])
-        for place in ((0, 0), (40, 63)):
-            changed = pictures.clone()
-            changed[0, :, *place] += 10
+        plain = generator(images, z[:1])
+        for position in ((0, 0), (40, 63)):
+            changed = images.clone()
+            changed[0, :, *position] += 10
             assert not torch.allclose(generator(changed, z[:1]), plain)
-        assert not torch.allclose(generator(pictures, z[1:]), plain)
-        torch.testing.assert_close(generator(pictures, z[:1]), plain, rtol=0, atol=0)  # nothing else is drawn
+        assert not torch.allclose(generator(images, z[1:]), plain)
+        torch.testing.assert_close(generator(images, z[:1]), plain, rtol=0, atol=0)  # nothing else is drawn
 
 
 def test_half_of_the_code_is_dropped_in_training_only() -> None:
     encoder = Generator(NARROW).encoder
-    pictures = torch.randn(4, 3, 64, 64)
-    _, dropped = encoder.train()(pictures)
-    _, whole = encoder.eval()(pictures)
+    images = torch.randn(4, 3, 64, 64)
+    _, dropped = encoder.train()(images)
+    _, whole = encoder.eval()(images)
     kept = dropped != 0
     assert 0.3 < kept.float().mean() < 0.7
     torch.testing.assert_close(dropped[kept], 2 * whole[kept])
@@ -106,8 +108,8 @@ def test_the_penalty_is_the_squared_slope_by_finite_differences() -> None:
     discriminator = Discriminator(NARROW).double()
     edits, originals = (torch.randn(1, 3, 64, 64, dtype=torch.float64) for _ in range(2))
     point = torch.stack([edits, originals]).requires_grad_()
-    (slope,) = torch.autograd.grad(discriminator(*point).sum(), point)
-    direction, step = slope / slope.norm(), 1e-5
+    (gradient,) = torch.autograd.grad(discriminator(*point).sum(), point)
+    direction, step = gradient / gradient.norm(), 1e-5
     with torch.no_grad():
         ahead, behind = (discriminator(*(point + sign * step * direction)).item() for sign in (1, -1))
     along = (ahead - behind) / (2 * step)  # along the steepest direction, this is the slope's length
@@ -118,16 +120,16 @@ def test_the_slope_of_the_penalty_by_finite_differences() -> None:
     discriminator = Discriminator(NARROW).double()
     edits, originals = (torch.randn(2, 3, 64, 64, dtype=torch.float64) for _ in range(2))
     weight = discriminator.first.weight
-    (slope,) = torch.autograd.grad(gradient_penalty(discriminator, edits, originals), weight)
-    place = torch.unravel_index(slope.abs().argmax(), slope.shape)
+    (gradient,) = torch.autograd.grad(gradient_penalty(discriminator, edits, originals), weight)
+    position = torch.unravel_index(gradient.abs().argmax(), gradient.shape)
     values = []
     for step in (1e-6, -1e-6):
         with torch.no_grad():
-            weight[place] += step
+            weight[position] += step
         values.append(gradient_penalty(discriminator, edits, originals).item())
         with torch.no_grad():
-            weight[place] -= step
-    assert slope[place].item() == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-4)
+            weight[position] -= step
+    assert gradient[position].item() == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-4)
 
 
 def test_losses_by_hand() -> None:
@@ -137,7 +139,7 @@ def test_losses_by_hand() -> None:
     assert {name: term.item() for name, term in terms.items()} == pytest.approx(
         {"adversarial": log2, "pixel": 0.5, "perceptual": 0.25}
     )
-    assert Weights().total(terms).item() == pytest.approx(0.5 * log2 + 0.5 + 5 * 0.25)
+    assert EditorLossWeights().total(terms).item() == pytest.approx(0.5 * log2 + 0.5 + 5 * 0.25)
     assert "perceptual" not in generator_terms(zero, made, made, None)
     assert discriminator_loss(zero, zero).item() == pytest.approx(2 * log2)
     assert discriminator_loss(zero - 9, zero + 9).item() < 1e-3 < discriminator_loss(zero + 9, zero - 9).item()

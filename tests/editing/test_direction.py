@@ -1,4 +1,4 @@
-"""Edit directions: the released code's means, what they do to a prompt, and how they are kept."""
+"""Edit directions: the reference code's means, what they do to a prompt, and how they are kept."""
 
 from __future__ import annotations
 

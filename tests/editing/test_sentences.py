@@ -41,13 +41,13 @@ def test_one_has_an_article_and_many_have_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phrase", "wanted"),
+    ("phrase", "expected"),
     [("horse", "a"), ("old man", "an"), ("hour", "an"), ("honest face", "an"), ("unicorn", "a"), ("unusual cat", "an"),
      ("umbrella", "an"), ("useful tool", "a"), ("ukulele", "a"), ("one-eyed cat", "a"), ("European city", "a"),
      ("Owl", "an"), ("house", "a")],
 )  # fmt: skip
-def test_articles(phrase, wanted) -> None:
-    assert article(phrase) == wanted
+def test_articles(phrase, expected) -> None:
+    assert article(phrase) == expected
 
 
 @pytest.mark.parametrize(

@@ -25,18 +25,18 @@ def random_weights(network: str, form: str = "lpips", seed: int = 0) -> dict[str
     """The state of `lpips.LPIPS(net=...)`, or torchvision's network with the heads of LPIPS beside it."""
     random = torch.Generator().manual_seed(seed)
     state = {}
-    for place, numbers in enumerate(SLICES[network], start=1):
+    for position, numbers in enumerate(SLICES[network], start=1):
         for number in numbers:
             given, made, side = CONVOLUTIONS[network][number]
-            name = f"features.{number}" if form == "torchvision" else f"net.slice{place}.{number}"
+            name = f"features.{number}" if form == "torchvision" else f"net.slice{position}.{number}"
             spread = (2 / (side**2 * given)) ** 0.5
             state[f"{name}.weight"] = torch.randn(made, given, side, side, generator=random) * spread
             state[f"{name}.bias"] = 0.1 * torch.randn(made, generator=random)
-        state[f"lin{place - 1}.model.1.weight"] = torch.rand(1, made, 1, 1, generator=random)
+        state[f"lin{position - 1}.model.1.weight"] = torch.rand(1, made, 1, 1, generator=random)
     return state
 
 
 def keep_random_lpips(folder: Path) -> None:
-    """AlexNet, the smallest, as the file RANDOM_LPIPS in a folder of the host's models."""
+    """AlexNet, the smallest, as the file RANDOM_LPIPS in a folder of ComfyUI's models."""
     folder.mkdir(parents=True)
     save_file(random_weights("alexnet"), folder / RANDOM_LPIPS)

@@ -19,7 +19,7 @@ RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 CAPTIONS = "structure\n\n output | PSNR dB|IoU "
 
 
-def test_pictures_are_fitted_into_their_tiles() -> None:
+def test_images_are_fitted_into_their_tiles() -> None:
     """A small one is enlarged, a large one shrunk, both with their shape."""
     small, wide = Image.new("RGB", (8, 8), RED), Image.new("RGB", (64, 32), BLUE)
     sheet = comparison_sheet({"a": [small, small], "b": [wide, wide]}, (16, 16), [[], ["IoU 1"]])
@@ -32,19 +32,19 @@ def test_pictures_are_fitted_into_their_tiles() -> None:
 
 
 def test_names_stand_above_and_numbers_below() -> None:
-    picture = Image.new("RGB", (64, 64), WHITE)
-    sheet = comparison_sheet({"a": [picture], "b": [picture]}, (64, 64), [[], ["IoU 1"]]).convert("L")
+    image = Image.new("RGB", (64, 64), WHITE)
+    sheet = comparison_sheet({"a": [image], "b": [image]}, (64, 64), [[], ["IoU 1"]]).convert("L")
     above, below = (0, 0, 64, HEADING), (64 + GAP, HEADING + 64 + GAP, 128 + GAP, HEADING + 64 + GAP + LINE)
     assert sheet.crop(above).getextrema()[0] < 128
     assert sheet.crop(below).getextrema()[0] < 128
     assert sheet.crop((0, HEADING, 64, sheet.height)).getextrema() == (255, 255)
 
 
-def test_a_long_name_stays_over_its_own_picture_and_is_not_cut_off() -> None:
-    """Five lines on a tile of 64 pixels; nothing is drawn beside the tile, or on the picture."""
+def test_a_long_name_stays_over_its_own_image_and_is_not_cut_off() -> None:
+    """Five lines on a tile of 64 pixels; nothing is drawn beside the tile, or on the image."""
     name = "an elephant that was painted, with the pattern of a zebra"
-    grey, other = Image.new("RGB", (64, 64), (128, 128, 128)), Image.new("RGB", (64, 64), WHITE)
-    sheet = comparison_sheet({"": [other], name: [grey], " ": [other]}, (64, 64)).convert("L")
+    gray, other = Image.new("RGB", (64, 64), (128, 128, 128)), Image.new("RGB", (64, 64), WHITE)
+    sheet = comparison_sheet({"": [other], name: [gray], " ": [other]}, (64, 64)).convert("L")
     heading = sheet.height - 64 - GAP
     assert heading > HEADING
     dark = sheet.crop((0, 0, sheet.width, heading)).point(lambda value: 255 * (value < 200)).getbbox()
@@ -59,14 +59,14 @@ def test_captions_name_the_numbers_in_their_order() -> None:
     assert captions == [Caption("structure"), Caption("output", {"PSNR dB": 23.456789, "IoU": 0.5})]
     assert captions[1].lines() == ["PSNR dB 23.46", "IoU 0.5"]
     table = list(csv.reader(io.StringIO(as_table(captions))))
-    assert table == [["picture", "measure", "value"], ["output", "PSNR dB", "23.456789"], ["output", "IoU", "0.5"]]
+    assert table == [["image", "measure", "value"], ["output", "PSNR dB", "23.456789"], ["output", "IoU", "0.5"]]
 
 
 @pytest.mark.parametrize(
     ("text", "numbers", "complaint"),
     [
         (CAPTIONS, [1.0], "name 2 numbers and 1 are connected"),
-        ("output | PSNR | IoU", [1.0, 2.0], "2 pictures and 1 captions"),
+        ("output | PSNR | IoU", [1.0, 2.0], "2 images and 1 captions"),
         ("output\noutput", [], "stands twice among output, output"),
         ("a\noutput | IoU | IoU", [1.0, 2.0], "stands twice among IoU, IoU"),
     ],

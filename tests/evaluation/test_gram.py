@@ -18,16 +18,16 @@ def stripes(period: int, size: int = 64, shift: int = 0) -> torch.Tensor:
     return row.expand(1, 3, size, size)
 
 
-def test_the_matrix_is_the_sum_over_places() -> None:
+def test_the_matrix_is_the_sum_over_positions() -> None:
     features = torch.rand(2, 5, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    wanted = np.einsum("bihw,bjhw->bij", features.numpy(), features.numpy()) / (5 * 4 * 3)
-    np.testing.assert_allclose(gram_matrix(features).numpy(), wanted, atol=1e-12)
+    expected = np.einsum("bihw,bjhw->bij", features.numpy(), features.numpy()) / (5 * 4 * 3)
+    np.testing.assert_allclose(gram_matrix(features).numpy(), expected, atol=1e-12)
 
 
 def test_it_is_the_mean_of_frobenius_norms(backbone) -> None:
     one, other = torch.rand(2, 1, 3, 48, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        layers = [[said[0][0].numpy() for said in backbone(picture * 2 - 1)] for picture in (one, other)]
+        layers = [[messages[0][0].numpy() for messages in backbone(image * 2 - 1)] for image in (one, other)]
     norms = []
     for a, b in zip(*layers, strict=True):
         a, b = (x.reshape(len(x), -1) @ x.reshape(len(x), -1).T / x.size for x in (a, b))
@@ -44,7 +44,7 @@ def test_identity_symmetry_and_order(backbone) -> None:
     assert growing == sorted(growing)
 
 
-def test_where_a_texture_is_does_not_matter_and_how_large_the_picture_is_hardly(backbone) -> None:
+def test_where_a_texture_is_does_not_matter_and_how_large_the_image_is_hardly(backbone) -> None:
     fine = stripes(8, size=160)
     same = gram_distance(backbone, stripes(8, size=160, shift=4), fine).item()
     larger = gram_distance(backbone, stripes(8, size=224), fine).item()  # but for what the borders see

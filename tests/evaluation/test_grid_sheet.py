@@ -1,4 +1,4 @@
-"""A grid of transfers as one picture: every result where its two pictures meet."""
+"""A grid of transfers as one image: every result where its two images meet."""
 
 import pytest
 from appearance_transfer.evaluation.comparison import GAP, HEADING
@@ -7,25 +7,25 @@ from PIL import Image
 
 TILE = 32
 SHAPES, LOOKS = ["red", "green"], ["blue", "white", "yellow"]
-RESULTS = ["black", "grey", "pink", "brown", "cyan", "navy"]
+RESULTS = ["black", "gray", "pink", "brown", "cyan", "navy"]
 
 
-def squares(colours: list[str]) -> list[Image.Image]:
-    return [Image.new("RGB", (8, 8), colour) for colour in colours]
+def squares(colors: list[str]) -> list[Image.Image]:
+    return [Image.new("RGB", (8, 8), color) for color in colors]
 
 
-def test_each_result_stands_where_its_pictures_meet() -> None:
+def test_each_result_stands_where_its_images_meet() -> None:
     sheet = grid_sheet(squares(SHAPES), squares(LOOKS), squares(RESULTS), TILE)
     rows = [["white", *LOOKS], [SHAPES[0], *RESULTS[:3]], [SHAPES[1], *RESULTS[3:]]]
-    for row, colours in enumerate(rows):
-        for column, colour in enumerate(colours):
-            place = column * (TILE + GAP) + TILE // 2, HEADING + row * (TILE + GAP) + TILE // 2
-            assert sheet.getpixel(place) == Image.new("RGB", (1, 1), colour).getpixel((0, 0))
+    for row, colors in enumerate(rows):
+        for column, color in enumerate(colors):
+            position = column * (TILE + GAP) + TILE // 2, HEADING + row * (TILE + GAP) + TILE // 2
+            assert sheet.getpixel(position) == Image.new("RGB", (1, 1), color).getpixel((0, 0))
 
 
 def test_names_are_drawn() -> None:
-    pictures = squares(SHAPES), squares(LOOKS), squares(RESULTS)
-    plain, named = (grid_sheet(*pictures, TILE, names) for names in ((), ("fur", "tin", "x")))
+    images = squares(SHAPES), squares(LOOKS), squares(RESULTS)
+    plain, named = (grid_sheet(*images, TILE, names) for names in ((), ("fur", "tin", "x")))
     assert plain.size == named.size
     assert plain.crop((0, 0, plain.width, HEADING)).tobytes() != named.crop((0, 0, named.width, HEADING)).tobytes()
 

@@ -1,22 +1,24 @@
-"""Overlap of masks against sets of places, and as a picture."""
+"""Overlap of masks against sets of positions, and as an image."""
 
 import torch
-from appearance_transfer.evaluation.masks import mask_per_picture
-from appearance_transfer.evaluation.overlap import BOTH, ONLY_FOUND, ONLY_TRUE, intersection_over_union, overlap_picture
+from appearance_transfer.evaluation.masks import mask_per_image
+from appearance_transfer.evaluation.overlap import BOTH, ONLY_FOUND, ONLY_TRUE, intersection_over_union, overlap_image
 
 
-def masks(seed: int, pictures: int = 4) -> torch.Tensor:
-    return torch.rand(pictures, 9, 7, generator=torch.Generator().manual_seed(seed)) > 0.6
+def masks(seed: int, images: int = 4) -> torch.Tensor:
+    return torch.rand(images, 9, 7, generator=torch.Generator().manual_seed(seed)) > 0.6
 
 
-def places(mask: torch.Tensor) -> set[tuple[int, ...]]:
+def positions(mask: torch.Tensor) -> set[tuple[int, ...]]:
     return set(map(tuple, mask.nonzero().tolist()))
 
 
-def test_it_is_the_share_of_places() -> None:
+def test_it_is_the_share_of_positions() -> None:
     found, true = masks(0), masks(1)
-    wanted = [len(places(a) & places(b)) / len(places(a) | places(b)) for a, b in zip(found, true, strict=True)]
-    torch.testing.assert_close(intersection_over_union(found, true), torch.tensor(wanted), atol=1e-6, rtol=0)
+    expected = [
+        len(positions(a) & positions(b)) / len(positions(a) | positions(b)) for a, b in zip(found, true, strict=True)
+    ]
+    torch.testing.assert_close(intersection_over_union(found, true), torch.tensor(expected), atol=1e-6, rtol=0)
     assert torch.equal(intersection_over_union(true, found), intersection_over_union(found, true))
     assert (intersection_over_union(found, found) == 1).all()
 
@@ -30,16 +32,16 @@ def test_a_mask_that_moves_away_overlaps_less_and_less() -> None:
     assert all(b < a for a, b in zip(overlaps[:4], overlaps[1:5], strict=True))
 
 
-def test_the_picture_tells_the_three_apart() -> None:
+def test_the_image_tells_the_three_apart() -> None:
     found, true = torch.tensor([[[True, True, False, False]]]), torch.tensor([[[True, False, True, False]]])
-    wanted = torch.tensor([[[BOTH, ONLY_FOUND, ONLY_TRUE, (0.0, 0.0, 0.0)]]])
-    assert torch.equal(overlap_picture(found, true), wanted)
+    expected = torch.tensor([[[BOTH, ONLY_FOUND, ONLY_TRUE, (0.0, 0.0, 0.0)]]])
+    assert torch.equal(overlap_image(found, true), expected)
 
 
-def test_one_mask_serves_all_pictures_at_their_size() -> None:
+def test_one_mask_serves_all_images_at_their_size() -> None:
     mask = torch.zeros(1, 4, 4)
     mask[:, :2] = 1
-    fitted = mask_per_picture(mask, 3, (8, 16))
+    fitted = mask_per_image(mask, 3, (8, 16))
     assert fitted.shape == (3, 8, 16)
     assert (fitted[:, :3] > 0.5).all()
     assert (fitted[:, 5:] < 0.5).all()

@@ -13,7 +13,7 @@ POOLED = {"vgg16": {2: 2, 7: 2, 14: 2, 21: 2}, "alexnet": {0: 3, 3: 3}}  # after
 
 
 def by_hand(network: str, state: dict[str, torch.Tensor], a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """LPIPS of pictures in -1..1, from a state in torchvision's names."""
+    """LPIPS of images in -1..1, from a state in torchvision's names."""
     shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
     pair = (torch.cat([a, b]) - shift.view(3, 1, 1)) / scale.view(3, 1, 1)
     total = torch.zeros(len(a))
@@ -30,7 +30,7 @@ def by_hand(network: str, state: dict[str, torch.Tensor], a: torch.Tensor, b: to
     return total
 
 
-def pictures(seed: int, *shape: int) -> torch.Tensor:
+def images(seed: int, *shape: int) -> torch.Tensor:
     """In -1..1."""
     return torch.rand(*(shape or (2, 3, 64, 48)), generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
@@ -43,10 +43,10 @@ def distance():
 @pytest.mark.parametrize("network", CONVOLUTIONS)
 @pytest.mark.parametrize("form", ["torchvision", "lpips"])
 def test_it_is_the_formula(network, form) -> None:
-    first, second = pictures(1), pictures(2)
+    first, second = images(1), images(2)
     found = load_lpips(random_weights(network, form))(first, second)
-    wanted = by_hand(network, random_weights(network, "torchvision"), first, second)
-    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-6)
+    expected = by_hand(network, random_weights(network, "torchvision"), first, second)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("build", "name"), [(vgg16, "VGG-16"), (vgg19, "VGG-19"), (alexnet, "AlexNet")])
@@ -54,40 +54,40 @@ def test_the_network_is_torchvisions(build, name) -> None:
     """Each block's last layer; where torchvision pools once more, what it pools."""
     theirs = build()
     ours = load_backbone(theirs.state_dict())
-    picture = pictures(3, 1, 3, 64, 64)
-    *_, last = ours(picture)
-    values = (picture - ours.shift) / ours.scale
+    image = images(3, 1, 3, 64, 64)
+    *_, last = ours(image)
+    values = (image - ours.shift) / ours.scale
     for layer in list(theirs.features)[:-1]:  # without the last pooling
         values = layer(values)
     assert ours.architecture.name == name
     torch.testing.assert_close(last[-1], values)
     small = ours.architecture.smallest
-    assert all(said.numel() for block in ours(picture[..., :small]) for said in block)
+    assert all(messages.numel() for block in ours(image[..., :small]) for messages in block)
     with pytest.raises(ValueError, match=f"which needs {small} at least"):
-        next(ours(picture[..., : small - 1]))
+        next(ours(image[..., : small - 1]))
 
 
 def test_it_is_a_distance(distance) -> None:
-    first, second = pictures(1), pictures(2)
+    first, second = images(1), images(2)
     assert distance(first, first).abs().max() == 0
     assert torch.equal(distance(first, second), distance(second, first))
-    noise = pictures(4)
+    noise = images(4)
     far = torch.stack([distance(first, first + amount * noise) for amount in (0.05, 0.1, 0.2, 0.4)])
     assert (far.diff(dim=0) > 0).all()
 
 
-def test_places_show_where_it_differs(distance) -> None:
-    first = pictures(5, 1, 3, 128, 128)
+def test_positions_show_where_it_differs(distance) -> None:
+    first = images(5, 1, 3, 128, 128)
     second = first.clone()
     second[..., :32, :32] *= -1
-    value, places = distance.with_places(first, second)
-    assert places.shape == (1, 128, 128)
-    assert places[..., :32, :32].mean() > 10 * places[..., 96:, 96:].mean()
+    value, positions = distance.with_positions(first, second)
+    assert positions.shape == (1, 128, 128)
+    assert positions[..., :32, :32].mean() > 10 * positions[..., 96:, 96:].mean()
     assert value == distance(first, second)
-    assert float(places.mean()) == pytest.approx(float(value), rel=0.2)
+    assert float(positions.mean()) == pytest.approx(float(value), rel=0.2)
 
 
-def test_gradients_reach_the_pictures_and_not_the_weights(distance) -> None:
+def test_gradients_reach_the_images_and_not_the_weights(distance) -> None:
     made = torch.rand(1, 3, 64, 64, requires_grad=True)
     distance(made, torch.rand(1, 3, 64, 64)).sum().backward()
     assert made.grad.abs().sum() > 0

@@ -1,4 +1,4 @@
-"""FreeU as the released code of Cross-Image Attention has it, for parity only (users have the host's FreeU node).
+"""FreeU as the reference code of Cross-Image Attention has it, for parity only (users have ComfyUI's FreeU node).
 
 Unlike FreeU (arXiv 2309.11497), it filters the backbone, not the skip connection, once at the entry of each up block.
 """

@@ -39,9 +39,9 @@ def noted(difference: float) -> float:
     return difference
 
 
-def near(found: float, wanted: float, tolerance: float) -> bool:
+def near(found: float, expected: float, tolerance: float) -> bool:
     """Whether a number is the wanted one up to a share of it."""
-    return noted(abs(found - wanted) / abs(wanted)) <= tolerance
+    return noted(abs(found - expected) / abs(expected)) <= tolerance
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The released code's FreeU in closed form. fp32, torch 2.11, tolerance 1e-5 max abs."""
+"""The reference code's FreeU in closed form. fp32, torch 2.11, tolerance 1e-5 max abs."""
 
 from __future__ import annotations
 

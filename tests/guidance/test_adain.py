@@ -22,12 +22,12 @@ def test_it_is_the_official_one(masks):
     x, style = golden("operators", "adain.content")[None], golden("operators", "adain.style")[None]
     suffix = {"none": None, "binary": "", "fractional": "_frac"}[masks]
     if suffix is None:
-        out, official = adain(x, style), golden("operators", "adain.out")
+        out, reference = adain(x, style), golden("operators", "adain.out")
     else:
         content_mask = golden("operators", f"adain.mask_content{suffix}")[None]
         style_mask = golden("operators", f"adain.mask_style{suffix}")[None]
-        out, official = adain(x, style, content_mask, style_mask), golden("operators", f"adain.out_masked{suffix}")
-    torch.testing.assert_close(out[0], official, atol=1e-5, rtol=0)
+        out, reference = adain(x, style, content_mask, style_mask), golden("operators", f"adain.out_masked{suffix}")
+    torch.testing.assert_close(out[0], reference, atol=1e-5, rtol=0)
 
 
 def test_the_output_has_the_statistics_of_the_style():
@@ -109,8 +109,8 @@ def test_a_mask_without_statistics_warns_once_and_measures_everything(caplog, wh
 
 
 @pytest.mark.parametrize("empty", ["content", "style"])
-def test_where_only_one_mask_has_statistics_the_picture_stays(caplog, empty):
-    """An object with the colours of a whole picture: worse than doing nothing, and the warning says so."""
+def test_where_only_one_mask_has_statistics_the_image_stays(caplog, empty):
+    """An object with the colors of a whole image: worse than doing nothing, and the warning says so."""
     x, style = randn(2, 4, 8, 8), randn(2, 4, 8, 8, seed=1)
     good = (randn(2, 8, 8, seed=2) > 0).float()
     poor = good.clone()
@@ -174,7 +174,7 @@ def test_has_statistics_needs_two_full_pixels():
     assert has_statistics(mask).tolist() == [False, False, True, False]
 
 
-def test_a_flat_picture_stays_finite():
+def test_a_flat_image_stays_finite():
     assert adain(torch.zeros(1, 4, 8, 8), randn(1, 4, 8, 8)).isfinite().all()
 
 

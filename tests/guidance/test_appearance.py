@@ -13,9 +13,9 @@ PLAIN, EDITED, UNGUIDED = torch.randn(3, 2, 4, 5, 5, generator=torch.Generator()
 @pytest.mark.parametrize(("name", "start"), [("w_3p5_68", 3.5), ("w_3p5_100", 3.5), ("w_1p5_68", 1.5)])
 def test_scales_are_the_official_ones(name, start):
     """float64, 1e-12."""
-    official = golden("operators", f"guidance.{name}").tolist()
-    steps = len(official)
-    assert [guidance_scale(i, steps, start) for i in range(steps)] == pytest.approx(official, abs=1e-12)
+    reference = golden("operators", f"guidance.{name}").tolist()
+    steps = len(reference)
+    assert [guidance_scale(i, steps, start) for i in range(steps)] == pytest.approx(reference, abs=1e-12)
 
 
 def test_scales_of_the_specification():

@@ -7,9 +7,9 @@ from appearance_transfer.guidance.cross_attention import (
     CONDITIONAL,
     NEGATIVE,
     bounded_amount,
-    carried_shift,
     cross_attention_loss,
     guidance_shift,
+    moved_latent,
 )
 
 
@@ -31,7 +31,7 @@ class TestLoss:
             assert float(loss[row]) == pytest.approx(expected, rel=1e-5)
 
     def test_the_mean_over_rows_is_the_released_code_s_number(self) -> None:
-        """There heads and prompts are one dimension of a batch of one picture."""
+        """There heads and prompts are one dimension of a batch of one image."""
         ours, reference = maps(0, rows=2), maps(1, rows=2)
         released = sum(
             (ours[i].flatten(0, 1) - reference[i].flatten(0, 1)).pow(2).sum((1, 2)).mean(0) for i in ours
@@ -109,8 +109,8 @@ class TestCarry:
     def test_what_the_sampler_goes_on_from(self, carry, moved) -> None:
         assert (CONDITIONAL, NEGATIVE) == (0, 1)
         assert carry in CARRIES
-        assert torch.equal(carried_shift(self.SHIFTS, carry), torch.full((1, 4, 2, 2), moved))
+        assert torch.equal(moved_latent(self.SHIFTS, carry), torch.full((1, 4, 2, 2), moved))
 
     def test_another_one_is_refused(self) -> None:
         with pytest.raises(ValueError, match="choose one of negative, conditional, mean, original"):
-            carried_shift(self.SHIFTS, "both")
+            moved_latent(self.SHIFTS, "both")

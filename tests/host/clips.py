@@ -6,7 +6,7 @@ import torch
 
 
 class FakeVision:
-    """Stands for a CLIP_VISION: sees how red a picture is."""
+    """Stands for a CLIP_VISION: sees how red an image is."""
 
     def encode_image(self, image):
         red, rest = image[..., 0].mean((1, 2)), image[..., 1:].mean((1, 2, 3))
@@ -37,7 +37,7 @@ def redness(image: torch.Tensor) -> torch.Tensor:
 
 
 def small_vision():
-    """A CLIP_VISION of the host with few and random weights, pictures of 32 px and a space of 8."""
+    """A CLIP_VISION of ComfyUI with few and random weights, images of 32 px and a space of 8."""
     from comfy.clip_vision import ClipVisionModel
 
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_hidden_layers": 2}

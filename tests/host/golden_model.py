@@ -1,4 +1,4 @@
-"""The small random U-Net of the golden tensors as an ordinary MODEL of the host, and inversions of its tensors."""
+"""The small random U-Net of the golden tensors as an ordinary MODEL of ComfyUI, and inversions of its tensors."""
 
 import json
 from pathlib import Path
@@ -57,10 +57,10 @@ def model_from(config: dict, state: dict[str, torch.Tensor], prediction: str = "
 
 def golden_inversion(model, role: str):
     """The stored inversion of "struct" or "app" as our record: drawn levels from the stored seed, stored noise maps."""
-    from appearance_transfer.host.fingerprint import fingerprint
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.models.fingerprint import fingerprint
+    from appearance_transfer.host.models.schedules import schedule_of
     from appearance_transfer.inversion.ddpm import draw_noise, noisy_levels
-    from appearance_transfer.inversion.record import Inversion
+    from appearance_transfer.inversion.types import Inversion
 
     schedule = schedule_of(model, steps=STEPS, start_at=START)
     x0 = golden("inversion", f"x0_{role}")

@@ -23,7 +23,7 @@ class Neighbor:
     noise_mask: torch.Tensor | None = None
 
     @property
-    def place(self) -> str:
+    def position(self) -> str:
         """Where it is put."""
         if self.on_model is None:
             return TEXTS
@@ -40,14 +40,14 @@ def ask(nodes: dict[str, type], name: str, *inputs: Any, **more: Any) -> Any:
 
 def neighbors() -> list[Neighbor]:
     return [
-        Neighbor("IPAdapter, as a stand-in", on_model=lambda nodes, model: looking_at_pictures(model)),
+        Neighbor("IPAdapter, as a stand-in", on_model=lambda nodes, model: looking_at_images(model)),
         Neighbor(
             "InstantID, as a stand-in",
-            on_model=lambda nodes, model: looking_at_pictures(model, seed=31),
+            on_model=lambda nodes, model: looking_at_images(model, seed=31),
             on_texts=controlled,
         ),
         Neighbor(
-            "PuLID, as a stand-in", on_model=lambda nodes, model: looking_at_pictures(model, seed=32, orthogonal=True)
+            "PuLID, as a stand-in", on_model=lambda nodes, model: looking_at_images(model, seed=32, orthogonal=True)
         ),
         Neighbor("ControlNet (Apply ControlNet)", on_texts=controlled),
         Neighbor("LoRA (Load LoRA)", on_model=lambda nodes, model: with_lora(model)),
@@ -88,9 +88,9 @@ def neighbors() -> list[Neighbor]:
     ]  # fmt: skip
 
 
-def patch(name: str, node: str, *dials: Any) -> Neighbor:
-    """A node that takes a MODEL and its dials, and gives a MODEL."""
-    return Neighbor(name, on_model=lambda nodes, model: ask(nodes, node, model, *dials))
+def patch(name: str, node: str, *parameters: Any) -> Neighbor:
+    """A node that takes a MODEL and its parameters, and gives a MODEL."""
+    return Neighbor(name, on_model=lambda nodes, model: ask(nodes, node, model, *parameters))
 
 
 def left() -> torch.Tensor:
@@ -99,8 +99,8 @@ def left() -> torch.Tensor:
     return mask
 
 
-def looking_at_pictures(model: Any, seed: int = 30, orthogonal: bool = False) -> Any:
-    """Cross-attention that looks at tokens of a picture besides the text: others under prompt 0 than under prompt 1.
+def looking_at_images(model: Any, seed: int = 30, orthogonal: bool = False) -> Any:
+    """Cross-attention that looks at tokens of an image besides the text: others under prompt 0 than under prompt 1.
 
     As packs do it: a replacement of attn2 in every block, which picks what it holds for a prompt from a pair.
     """
@@ -119,16 +119,18 @@ def looking_at_pictures(model: Any, seed: int = 30, orthogonal: bool = False) ->
             projections[key] = torch.randn(tokens.shape[-1], q.shape[-1], generator=generator) / 4
         ours = tokens @ projections[key]
         text = optimized_attention(q, k, v, heads)
-        picture = optimized_attention(q, ours, ours, heads)
+        image = optimized_attention(q, ours, ours, heads)
         if orthogonal:
-            along = (picture * text).sum(-1, keepdim=True) / text.square().sum(-1, keepdim=True).clamp_min(1e-6)
-            picture = picture - along * text
-        return text + 0.7 * picture
+            along = (image * text).sum(-1, keepdim=True) / text.square().sum(-1, keepdim=True).clamp_min(1e-6)
+            image = image - along * text
+        return text + 0.7 * image
 
     patched = model.clone()
-    places = [("input", number) for number in range(6)] + [("output", number) for number in range(6)] + [("middle", 0)]
-    for place in places:
-        patched.set_model_attn2_replace(attend, *place)
+    positions = (
+        [("input", number) for number in range(6)] + [("output", number) for number in range(6)] + [("middle", 0)]
+    )
+    for position in positions:
+        patched.set_model_attn2_replace(attend, *position)
     return patched
 
 

@@ -1,4 +1,4 @@
-"""A small random network and what surrounds it, to test how the host layer behaves rather than how pictures look."""
+"""A small random network and what surrounds it, to test how ComfyUI layer behaves rather than how images look."""
 
 from types import SimpleNamespace
 
@@ -51,10 +51,10 @@ def random_state(network: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]
     return state
 
 
-def latents(seed: int, pictures: int = 1) -> torch.Tensor:
-    """Pictures as the samples of a LATENT, smooth enough to have parts."""
+def latents(seed: int, images: int = 1) -> torch.Tensor:
+    """Images as the samples of a LATENT, smooth enough to have parts."""
     generator = torch.Generator().manual_seed(seed)
-    coarse = torch.randn(pictures, SIZE[0], 4, 4, generator=generator)
+    coarse = torch.randn(images, SIZE[0], 4, 4, generator=generator)
     return torch.nn.functional.interpolate(coarse, size=SIZE[1:], mode="bicubic") * 4
 
 
@@ -65,8 +65,8 @@ def prompt(seed: int) -> list:
 
 def invert(model, latent: torch.Tensor, **options):
     """A short DDPM inversion under the prompts 1 (positive) and 2 (negative)."""
-    from appearance_transfer.host.inverting import invert_with_ddpm
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddpm
+    from appearance_transfer.host.models.schedules import schedule_of
 
     schedule = options.pop("schedule", None) or schedule_of(model, steps=STEPS, start_at=START)
     options = {"guidance": 1.0, "keep_last_noise": True} | options
@@ -76,14 +76,14 @@ def invert(model, latent: torch.Tensor, **options):
 
 def transfer_settings(**options):
     """Settings of Cross-Image Attention whose windows are open from the second executed step on."""
-    from appearance_transfer.host.transfer import Settings
+    from appearance_transfer.host.transfer.cross_image_attention import CrossImageSettings
 
-    return Settings(**_open_early(options))
+    return CrossImageSettings(**_open_early(options))
 
 
 def rearrangement_settings(**options):
     """Settings of Semantic Rearrangement whose windows are open from the second executed step on."""
-    from appearance_transfer.host.rearrangement import RearrangementSettings
+    from appearance_transfer.host.transfer.semantic_rearrangement import RearrangementSettings
 
     return RearrangementSettings(**_open_early(options))
 
@@ -95,7 +95,7 @@ def _open_early(options: dict) -> dict:
 
 
 def stock_guider(model, *, positive=None, negative=None, cfg: float = 1.0):
-    """The host's own guider, by default under prompt 1 on both sides."""
+    """ComfyUI's own guider, by default under prompt 1 on both sides."""
     import comfy.samplers
 
     guider = comfy.samplers.CFGGuider(model)
@@ -108,8 +108,8 @@ def sample(
     model, inversion, *, guider=None, between_steps=None, latent=None, sampler=None, sigmas=None, noise_mask=None
 ) -> torch.Tensor:
     """Resume from an inversion (default: its own sampler and the stock guider); the samples of a LATENT."""
-    from appearance_transfer.host.sampler import NoiseMapSampler
-    from appearance_transfer.host.schedules import sigmas_tensor
+    from appearance_transfer.host.models.schedules import sigmas_tensor
+    from appearance_transfer.host.transfer.noise_map_sampler import NoiseMapSampler
 
     guider = guider or stock_guider(model)
     start = model.get_model_object("latent_format").process_out(inversion.start) if latent is None else latent
@@ -123,9 +123,9 @@ def sample(
 
 def runs_of(model):
     """The runs of the transfers on a MODEL: none unless it samples."""
-    from appearance_transfer.host.patching import current_runs
+    from appearance_transfer.host.transfer.model_patch import current_sessions
 
-    return current_runs(model.model_options)
+    return current_sessions(model.model_options)
 
 
 def count_evaluations(model) -> SimpleNamespace:

@@ -23,14 +23,14 @@ def appearance(model):
 
 
 def attend(model, appearance):
-    from appearance_transfer.host.transfer import Appearance, transfer_appearance
+    from appearance_transfer.host.transfer.cross_image_attention import Appearance, transfer_appearance
 
     return transfer_appearance(model, [Appearance(appearance)], None, world.transfer_settings())
 
 
 def guided(model, structure, *, negative=2, **settings):
     from appearance_transfer.attention.windows import Window
-    from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
+    from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 
     settings = GuidanceSettings(**{"window": Window(0, 99)} | settings)
     negative = None if negative is None else world.prompt(negative)
@@ -71,7 +71,7 @@ class TestPrompts:
 
     def test_a_cache_of_steps_keeps_the_guidance(self, host, model, appearance, caplog) -> None:
         """It remembers by the ids of conditionings: with one for both passes, they are the same on cached steps."""
-        from appearance_transfer.host.schedules import schedule_of
+        from appearance_transfer.host.models.schedules import schedule_of
 
         structure, appearance = (
             world.invert(model, world.latents(seed), schedule=schedule_of(model, steps=40, start_at=4))

@@ -10,33 +10,33 @@ def model(host):
     return world.small_model()
 
 
-def test_a_picture_is_painted_with_pieces_of_the_appearance(model) -> None:
-    from appearance_transfer.host.matching import paint_with_matches
+def test_a_image_is_painted_with_pieces_of_the_appearance(model) -> None:
+    from appearance_transfer.host.matching.attention_matches import paint_with_matches
 
     structure = world.invert(model, world.latents(1))
     looks = world.invert(model, world.latents(2))
-    colours = torch.linspace(0, 1, 256).reshape(1, 16, 16, 1).expand(-1, -1, -1, 3)  # each piece its own grey
+    colors = torch.linspace(0, 1, 256).reshape(1, 16, 16, 1).expand(-1, -1, -1, 3)  # each piece its own gray
     with torch.inference_mode():
-        painted, decided = paint_with_matches(model, structure, looks, colours, step=3)
+        painted, decided = paint_with_matches(model, structure, looks, colors, step=3)
     assert painted.shape == (1, 16, 16, 3)
     assert decided.shape == (1, 16, 16)
-    assert torch.isin(painted.unique(), colours.unique()).all()
+    assert torch.isin(painted.unique(), colors.unique()).all()
     assert 0 <= decided.min() <= decided.max() <= 1
 
 
 def test_matches_are_those_of_the_full_attention_map(model) -> None:
-    """Against the host's own numbers: the map captured for one picture looking at itself."""
-    from appearance_transfer.attention.match_map import attended_places
-    from appearance_transfer.host.capture import capture_maps, capture_tokens
+    """Against ComfyUI's own numbers: the map captured for one image looking at itself."""
+    from appearance_transfer.attention.match_map import attended_positions
+    from appearance_transfer.host.matching.capture import capture_maps, capture_tokens
 
     inversion = world.invert(model, world.latents(1, 2))
     with torch.inference_mode():
         tokens = capture_tokens(model, inversion, 3)
         maps = capture_maps(model, inversion, 3)
-    index, weight = attended_places(tokens.q, tokens.k)
-    wanted, place = maps.self_attention.max(-1)
-    assert torch.equal(index, place)
-    assert world.relative(weight, wanted) < 1e-5
+    index, weight = attended_positions(tokens.q, tokens.k)
+    expected, position = maps.self_attention.max(-1)
+    assert torch.equal(index, position)
+    assert world.relative(weight, expected) < 1e-5
     assert maps.self_grid == (16, 16)
     assert maps.cross_grid == (8, 8)
     assert maps.cross_attention.shape == (2, 64, 77)
@@ -44,9 +44,9 @@ def test_matches_are_those_of_the_full_attention_map(model) -> None:
 
 
 def test_replacements_of_single_transformers_do_not_stand_before_ours(model) -> None:
-    """The host asks for those first; nodes for SDXL set them, IPAdapter among them."""
-    from appearance_transfer.host.capture import capture_maps, capture_text_maps, capture_tokens
-    from appearance_transfer.host.self_attention import plain_attention
+    """ComfyUI asks for those first; nodes for SDXL set them, IPAdapter among them."""
+    from appearance_transfer.host.matching.capture import capture_maps, capture_text_maps, capture_tokens
+    from appearance_transfer.host.models.unet_attention import plain_attention
 
     inversion = world.invert(model, world.latents(1))
     patched = model.clone()
@@ -64,16 +64,16 @@ def test_replacements_of_single_transformers_do_not_stand_before_ours(model) -> 
 
 def test_an_appearance_of_another_size_and_another_number(model) -> None:
     """Half as wide: the output has the structure's shape, and every piece of it is one of the appearance's 8 x 16."""
-    from appearance_transfer.host.matching import paint_with_matches
+    from appearance_transfer.host.matching.attention_matches import paint_with_matches
 
     structure = world.invert(model, world.latents(1))
     narrow = world.invert(model, world.latents(2)[..., :8])
-    picture = torch.rand(1, 128, 64, 3, generator=torch.Generator().manual_seed(3))
-    painted, decided = paint_with_matches(model, structure, narrow, picture, step=3)
+    image = torch.rand(1, 128, 64, 3, generator=torch.Generator().manual_seed(3))
+    painted, decided = paint_with_matches(model, structure, narrow, image, step=3)
     assert painted.shape == (1, 128, 128, 3) and decided.shape == (1, 16, 16)
-    pieces = torch.nn.functional.interpolate(picture.movedim(-1, 1), size=(16, 8), mode="area").flatten(2)[0].T
+    pieces = torch.nn.functional.interpolate(image.movedim(-1, 1), size=(16, 8), mode="area").flatten(2)[0].T
     assert (painted[0, ::8, ::8].reshape(-1, 1, 3) - pieces).abs().amax(2).amin(1).max() < 1e-6
     with pytest.raises(ValueError, match="as many appearances as structures"):
-        paint_with_matches(model, structure, world.invert(model, world.latents(2, 2)), picture, step=3)
-    with pytest.raises(ValueError, match="3 appearance pictures for 1 structure"):
+        paint_with_matches(model, structure, world.invert(model, world.latents(2, 2)), image, step=3)
+    with pytest.raises(ValueError, match="3 appearance images for 1 structure"):
         paint_with_matches(model, structure, structure, torch.zeros(3, 16, 16, 3), step=3)

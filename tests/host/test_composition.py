@@ -41,7 +41,7 @@ class World:
     appearance: Any
 
     def attend(self, model: Any) -> Any:
-        from appearance_transfer.host.transfer import Appearance, transfer_appearance
+        from appearance_transfer.host.transfer.cross_image_attention import Appearance, transfer_appearance
 
         return transfer_appearance(model, [Appearance(self.appearance)], None, world.transfer_settings())
 
@@ -76,7 +76,7 @@ NOBODY = Neighbor("nobody")
 
 @pytest.fixture(scope="module")
 def runs(host) -> World:
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.models.schedules import schedule_of
 
     model = world.small_model()
     schedule = schedule_of(model, steps=8, start_at=2)
@@ -87,7 +87,7 @@ def runs(host) -> World:
 @pytest.mark.parametrize("neighbor", neighbors(), ids=lambda neighbor: neighbor.name)
 def test_a_neighbor(runs, neighbor, caplog, record_property) -> None:
     """Before and after the transfer it does what it does alone, and the transfer what it does alone; or a sentence."""
-    cells = [neighbor.name, neighbor.place]
+    cells = [neighbor.name, neighbor.position]
     for guider in ("CFG Guider", "Appearance Guider"):
         orders = ORDERS if neighbor.on_model is not None else ORDERS[1:]
         found = {order: outcome(runs, guider, neighbor, order, caplog) for order in orders}
@@ -121,12 +121,12 @@ def outcome(runs: World, guider: str, neighbor: Neighbor, order: str, caplog: py
     except ValueError as refusal:
         return f"refused: {refusal}"
     ours = [record for record in caplog.records if record.name == "appearance_transfer"]
-    said = " ".join(dict.fromkeys(record.getMessage() for record in ours if record.levelno >= logging.WARNING))
+    messages = " ".join(dict.fromkeys(record.getMessage() for record in ours if record.levelno >= logging.WARNING))
     if not world.relative(both, alone) > EFFECT:
-        assert said, "The transfer is silently without effect."
-        return f"no transfer: {said}"
+        assert messages, "The transfer is silently without effect."
+        return f"no transfer: {messages}"
     if neighbor is not NOBODY:
         assert world.relative(both, runs.transferred(guider, neighbor.noise_mask)) > EFFECT, (
             "The neighbor is without effect."
         )
-    return f"works, but: {said}" if said else "works"
+    return f"works, but: {messages}" if messages else "works"

@@ -27,7 +27,7 @@ OF_TRANSFORMERS = {
 def test_everything_comes_out_as_it_went_in(host, family, tmp_path) -> None:
     from dataclasses import replace
 
-    from appearance_transfer.host.conditioning import check_packed, pack, unpack
+    from appearance_transfer.host.models.conditioning import check_packed, pack, unpack
     from appearance_transfer.inversion import storage
 
     extras = OF_TRANSFORMERS[family]
@@ -35,7 +35,7 @@ def test_everything_comes_out_as_it_went_in(host, family, tmp_path) -> None:
     check_packed(packed, images=3)
     three = replace(world.invert(world.small_model(), world.latents(3, 3)), conditioning=packed)
     storage.save(three, tmp_path / "text.safetensors")
-    for kept in (three, storage.load(tmp_path / "text.safetensors"), three.picture(2)):
+    for kept in (three, storage.load(tmp_path / "text.safetensors"), three.image(2)):
         [[_, found]] = unpack(kept.conditioning, "positive")
         assert found.keys() == extras.keys()
         for name, value in extras.items():
@@ -43,7 +43,7 @@ def test_everything_comes_out_as_it_went_in(host, family, tmp_path) -> None:
 
 
 def test_what_a_text_consists_of_tells_texts_apart(host) -> None:
-    from appearance_transfer.host.conditioning import same_text
+    from appearance_transfer.host.models.conditioning import same_text
 
     text = world.prompt(1)[0][0]
     plain = [[text, {"width": 64}]]

@@ -1,4 +1,4 @@
-"""Cross-attention guidance as a GUIDER: the released code's tensors, what must be equal, what it leaves behind."""
+"""Cross-attention guidance as a GUIDER: the reference code's tensors, what must be equal, what it leaves behind."""
 
 import gc
 from contextlib import suppress
@@ -15,7 +15,7 @@ ORIGINAL, EDITED, NEGATIVE = 1, 3, 2  # prompts of the small world
 
 @pytest.fixture(scope="module")
 def model(host):
-    with torch.inference_mode():  # as the host makes its weights
+    with torch.inference_mode():  # as ComfyUI makes its weights
         return world.small_model()
 
 
@@ -25,8 +25,8 @@ def inversion(model):
 
 
 def invert(model, latent=None):
-    from appearance_transfer.host.inverting import invert_with_ddim
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim
+    from appearance_transfer.host.models.schedules import schedule_of
 
     latent = world.latents(3) if latent is None else latent
     with torch.inference_mode():
@@ -36,7 +36,7 @@ def invert(model, latent=None):
 
 
 def guiding(model, positive=None, edited=None, negative=None, **settings):
-    from appearance_transfer.host.cross_attention_guider import CrossAttentionGuider, CrossAttentionSettings
+    from appearance_transfer.host.editing.cross_attention_guider import CrossAttentionGuider, CrossAttentionSettings
 
     positive = positive or world.prompt(ORIGINAL)
     return CrossAttentionGuider(
@@ -56,7 +56,7 @@ def plain(model, inversion, positive=EDITED, negative=ORIGINAL, cfg=5.0, **optio
 @pytest.fixture
 def seen(monkeypatch):
     """What every gradient pass finds: (gradient [2, B, C, h, w], losses [2, B])."""
-    from appearance_transfer.host import cross_attention_guider
+    from appearance_transfer.host.editing import cross_attention_guider
 
     found = []
     real = cross_attention_guider.attention_gradient
@@ -73,7 +73,7 @@ class TestParity:
     """pix2pix-zero's released edit loop on its random U-Net (golden set B4), from the stored start on."""
 
     @pytest.fixture(scope="class")
-    def released_model(self, host):
+    def reference_model(self, host):
         with torch.inference_mode():
             return pix2pix_zero_model()
 
@@ -81,17 +81,17 @@ class TestParity:
     def stored(name: str) -> torch.Tensor:
         return golden("p2pz_B4_edit", name, SPLICE_AND_PIX2PIX_ZERO)
 
-    def edited(self, model, run: str, *, moved: bool = True, latents=None, **settings) -> list[torch.Tensor]:
-        """The latents after every step, in the papers' scaling; the last one is the picture.
+    def edited(self, model, run: str, *, apply_direction: bool = True, latents=None, **settings) -> list[torch.Tensor]:
+        """The latents after every step, in the papers' scaling; the last one is the image.
 
         latents: what every step starts from instead of the last one's result; the run ends where there are no more.
         """
-        from appearance_transfer.host.container import run_guider
-        from appearance_transfer.host.schedules import schedule_of, sigmas_tensor
+        from appearance_transfer.host.models.schedules import schedule_of, sigmas_tensor
+        from appearance_transfer.host.runtime.model_runner import run_guider
         from appearance_transfer.inversion.replay import replay
 
         text = self.stored("cond")
-        target = text + self.stored("direction") if moved else text.clone()
+        target = text + self.stored("direction") if apply_direction else text.clone()
         if run.startswith("real"):
             start, negative = golden("p2pz_B3_reconstruction", f"{run}.x_in", SPLICE_AND_PIX2PIX_ZERO), None
         else:
@@ -118,26 +118,26 @@ class TestParity:
         return states
 
     @pytest.mark.parametrize(("run", "amount"), [("real10", 0.1), ("synth10", 0.15)])
-    def test_gradients_at_the_stored_latents(self, released_model, seen, run, amount) -> None:
+    def test_gradients_at_the_stored_latents(self, reference_model, seen, run, amount) -> None:
         latents = self.stored(f"{run}.edit_latents")[:3]
-        self.edited(released_model, run, amount=amount, latents=latents)
+        self.edited(reference_model, run, amount=amount, latents=latents)
         for i, (gradient, _) in enumerate(seen):
             expected = self.stored(f"{run}.grad_step{i}").flip(0)
             assert noted(float((gradient[:, 0] - expected).norm() / expected.norm())) < 1e-5
         assert len(seen) == len(latents)
 
     @pytest.mark.parametrize(("run", "amount"), [("real10", 0.1), ("synth10", 0.15)])
-    def test_losses_and_latents(self, released_model, seen, run, amount) -> None:
-        states = self.edited(released_model, run, amount=amount)
+    def test_losses_and_latents(self, reference_model, seen, run, amount) -> None:
+        states = self.edited(reference_model, run, amount=amount)
         losses = torch.stack([losses.sum() for _, losses in seen]).double()
         torch.testing.assert_close(losses, self.stored(f"{run}.loss"), rtol=1e-5, atol=0)
         for state, expected in zip(states, self.stored(f"{run}.edit_latents")[1:], strict=True):
             assert world.relative(state[0], expected) < 1e-4
 
     @pytest.mark.parametrize("carry", ["conditional", "mean", "original"])
-    def test_the_other_carries(self, released_model, seen, carry) -> None:
+    def test_the_other_carries(self, reference_model, seen, carry) -> None:
         name = f"real10_carry_{carry.replace('conditional', 'cond')}"
-        states = self.edited(released_model, "real10", carry=carry)
+        states = self.edited(reference_model, "real10", carry=carry)
         for state, expected in zip(states, self.stored(f"{name}.edit_latents_1_2_3"), strict=False):
             assert world.relative(state[0], expected) < 1e-4
         losses = torch.stack([losses.sum() for _, losses in seen]).double()
@@ -145,12 +145,12 @@ class TestParity:
         assert world.relative(states[-1], self.stored(f"{name}.edit_final")) < 1e-4
 
     @pytest.mark.parametrize(("name", "options"), [("lambda0", {"amount": 0.0}), ("nodirection", {"moved": False})])
-    def test_nothing_to_guide(self, released_model, name, options) -> None:
-        states = self.edited(released_model, "real10", **options)
+    def test_nothing_to_guide(self, reference_model, name, options) -> None:
+        states = self.edited(reference_model, "real10", **options)
         assert world.relative(states[-1], self.stored(f"real10_{name}.edit_final")) < 1e-4
 
-    def test_fifty_steps(self, released_model) -> None:
-        states = self.edited(released_model, "real50")
+    def test_fifty_steps(self, reference_model) -> None:
+        states = self.edited(reference_model, "real50")
         assert world.relative(states[-1], self.stored("real50.edit_final")) < 1e-3
 
 
@@ -160,10 +160,10 @@ class TestGradient:
     def asked(self, model, question):
         """What `question(at, x)` answers; at(x) -> the gradient pass at x, against the maps of another latent."""
         import comfy.samplers
-        from appearance_transfer.host.container import run_guider
-        from appearance_transfer.host.cross_attention_guider import attention_gradient
-        from appearance_transfer.host.cross_attention_maps import MapRecorder
-        from appearance_transfer.host.gradients import autograd_inside
+        from appearance_transfer.host.editing.cross_attention_guider import attention_gradient
+        from appearance_transfer.host.matching.cross_attention_maps import MapRecorder
+        from appearance_transfer.host.runtime.gradients import autograd_inside
+        from appearance_transfer.host.runtime.model_runner import run_guider
 
         guider = guiding(model, negative=world.prompt(NEGATIVE))
         x = world.latents(5) * 3
@@ -188,12 +188,12 @@ class TestGradient:
 
         def question(at, x):
             gradient, _ = at(x)
-            ahead, behind = (at(x + self.in_our_scale(share * direction))[1].double() for share in (0.003, -0.003))
+            ahead, behind = (at(x + self.in_our_scale(weight * direction))[1].double() for weight in (0.003, -0.003))
             return (gradient * direction).sum(dim=(2, 3, 4)).double(), (ahead - behind) / 0.006
 
-        slopes, differences = self.asked(model, question)
-        assert bool((slopes.abs() > 1e-3).all())
-        torch.testing.assert_close(slopes, differences, rtol=0.02, atol=0)
+        gradients, differences = self.asked(model, question)
+        assert bool((gradients.abs() > 1e-3).all())
+        torch.testing.assert_close(gradients, differences, rtol=0.02, atol=0)
 
     def test_a_step_against_it_brings_the_maps_nearer(self, model) -> None:
         def question(at, x):
@@ -205,7 +205,7 @@ class TestGradient:
         assert bool((after < before).all())
 
     def test_blocks_computed_twice_give_the_same(self, model) -> None:
-        from appearance_transfer.host.gradients import transformers_recomputed
+        from appearance_transfer.host.runtime.gradients import transformers_recomputed
 
         network = model.model.diffusion_model
         names = [name for name, _ in network.named_modules()]
@@ -232,16 +232,16 @@ class TestWhatMustBeEqual:
 
     def test_the_same_text_is_the_reconstruction(self, model, inversion) -> None:
         from appearance_transfer.editing.direction import EditDirection
-        from appearance_transfer.host.text_encoding import moved
+        from appearance_transfer.host.editing.text_encoding import apply_direction
 
         direction = EditDirection(world.prompt(4)[0][0])
-        edited = moved(world.prompt(ORIGINAL), direction, 0.0)
+        edited = apply_direction(world.prompt(ORIGINAL), direction, 0.0)
         ours = edit(model, inversion, edited=edited, negative=world.prompt(NEGATIVE))
         assert torch.equal(ours, plain(model, inversion, positive=ORIGINAL, negative=NEGATIVE))
         assert not torch.equal(edit(model, inversion, negative=world.prompt(NEGATIVE)), ours)
 
     def test_computed_all_the_same_it_is_that_but_for_rounding(self, model, inversion, seen, monkeypatch) -> None:
-        from appearance_transfer.host import cross_attention_guider
+        from appearance_transfer.host.editing import cross_attention_guider
 
         monkeypatch.setattr(cross_attention_guider, "same_text", lambda one, other: False)
         ours = edit(model, inversion, edited=world.prompt(ORIGINAL), negative=world.prompt(NEGATIVE))
@@ -260,8 +260,8 @@ class TestWhatMustBeEqual:
     def test_the_samplers_agree(self, model, inversion, carry) -> None:
         """Up to the last prediction; the last step ends elsewhere in replay (inversion/schedule.py)."""
         import comfy.samplers
-        from appearance_transfer.host.sampler import NoiseMapSampler
-        from appearance_transfer.host.schedules import sigmas_tensor
+        from appearance_transfer.host.models.schedules import sigmas_tensor
+        from appearance_transfer.host.transfer.noise_map_sampler import NoiseMapSampler
 
         start = model.get_model_object("latent_format").process_out(inversion.start)
         last = []
@@ -276,16 +276,16 @@ class TestWhatMustBeEqual:
         assert world.relative(last[1], last[0]) < 1e-4
         assert world.relative(last[2], last[0]) < 1e-4
 
-    def test_pictures_of_a_batch_are_as_if_alone(self, model) -> None:
-        pictures = world.latents(4, 2)
-        together = edit(model, invert(model, pictures))
-        alone = edit(model, invert(model, pictures[1:]))
+    def test_images_of_a_batch_are_as_if_alone(self, model) -> None:
+        images = world.latents(4, 2)
+        together = edit(model, invert(model, images))
+        alone = edit(model, invert(model, images[1:]))
         assert world.relative(together[1:], alone) < 1e-3
 
 
 class TestControlNet:
     def test_it_reaches_the_edit_and_not_the_maps(self, host, model, inversion, seen) -> None:
-        """The host adds what a ControlNet says in place, which gradients do not survive."""
+        """ComfyUI adds what a ControlNet says in place, which gradients do not survive."""
         from appearance_transfer.tests.host.neighbors import controlled
 
         plain = edit(model, inversion)
@@ -329,31 +329,31 @@ class TestResult:
 
 class TestWhatIsLeft:
     def interrupted(self, model, inversion):
-        """A run that a person cancels in its third step, and its guider."""
+        """A run that a user cancels in its third step, and its guider."""
         import comfy.model_management
-        from appearance_transfer.host import cross_attention_guider
+        from appearance_transfer.host.editing import cross_attention_guider
 
         guider, real, calls = guiding(model), cross_attention_guider.attention_gradient, []
 
-        def cancelled(*args):
+        def canceled(*args):
             calls.append(args)
             if len(calls) == 3:
                 raise comfy.model_management.InterruptProcessingException
             return real(*args)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(cross_attention_guider, "attention_gradient", cancelled)
+            patch.setattr(cross_attention_guider, "attention_gradient", canceled)
             with pytest.raises(comfy.model_management.InterruptProcessingException):
                 world.sample(model, inversion, guider=guider)
         return guider
 
-    @pytest.mark.parametrize("cancelled", [False, True])
-    def test_the_model_is_as_it_was(self, model, inversion, cancelled) -> None:
+    @pytest.mark.parametrize("canceled", [False, True])
+    def test_the_model_is_as_it_was(self, model, inversion, canceled) -> None:
         import comfy.model_management
 
         before = {name: tensor.clone() for name, tensor in model.model.state_dict().items()}
-        options, picture = str(model.model_options), plain(model, inversion)
-        if cancelled:
+        options, image = str(model.model_options), plain(model, inversion)
+        if canceled:
             self.interrupted(model, inversion)
         else:
             edit(model, inversion)
@@ -363,7 +363,7 @@ class TestWhatIsLeft:
         assert not any(parameter.requires_grad for parameter in model.model.parameters())
         assert str(model.model_options) == options
         assert not comfy.model_management.in_training
-        assert torch.equal(plain(model, inversion), picture)
+        assert torch.equal(plain(model, inversion), image)
 
     def test_a_guider_starts_anew(self, model, inversion) -> None:
         again = world.sample(model, inversion, guider=self.interrupted(model, inversion))
@@ -380,7 +380,7 @@ class TestWhatIsLeft:
         assert graphs() == before
 
     def test_the_latent_of_other_nodes_is_not_moved(self, model, inversion) -> None:
-        """The host hands an empty latent through as it is."""
+        """ComfyUI hands an empty latent through as it is."""
         latent = torch.zeros(1, *world.SIZE)
         world.sample(model, inversion, guider=guiding(model), latent=latent)
         assert not latent.any()
@@ -421,7 +421,7 @@ class TestRefusals:
         ],
     )
     def test_texts_that_cannot_be_compared(self, model, texts, named) -> None:
-        from appearance_transfer.host.cross_attention_guider import CrossAttentionGuider, CrossAttentionSettings
+        from appearance_transfer.host.editing.cross_attention_guider import CrossAttentionGuider, CrossAttentionSettings
 
         all_texts = {"positive": world.prompt(1), "edited": world.prompt(3), "negative": None} | texts
         with pytest.raises(ValueError, match=named):
@@ -431,17 +431,17 @@ class TestRefusals:
         with pytest.raises(ValueError, match="no cross-attention at level 8, only at 1, 2, 4"):
             guiding(model, levels=(2, 8))
 
-    def test_quantised_weights(self, host) -> None:
-        quantised = world.small_model()
-        layer = quantised.model.diffusion_model.middle_block[1].transformer_blocks[0].attn1.to_q
+    def test_quantized_weights(self, host) -> None:
+        quantized = world.small_model()
+        layer = quantized.model.diffusion_model.middle_block[1].transformer_blocks[0].attn1.to_q
         layer.weight = torch.nn.Parameter(layer.weight.to(torch.float8_e4m3fn), requires_grad=False)
-        with pytest.raises(ValueError, match="quantised"):
-            guiding(quantised)
+        with pytest.raises(ValueError, match="quantized"):
+            guiding(quantized)
 
 
 class TestNode:
     def test_its_defaults_are_the_released_code_s(self, host, model, inversion) -> None:
-        from appearance_transfer.host.cross_attention_guider import CrossAttentionSettings
+        from appearance_transfer.host.editing.cross_attention_guider import CrossAttentionSettings
 
         node = host.nodes["AppearanceTransfer_CrossAttentionGuider"]
         defaults = {
@@ -455,13 +455,13 @@ class TestNode:
 
     @pytest.mark.parametrize(("text", "levels"), [("all", None), (" ALL ", None), ("2, 4", (2, 4)), ("1", (1,))])
     def test_levels_as_people_write_them(self, host, text, levels) -> None:
-        from appearance_transfer.host.families import parse_levels
+        from appearance_transfer.host.models.unet import parse_levels
 
         assert parse_levels(text) == levels
 
     @pytest.mark.parametrize("text", ["", "fine", "2;4", "-1"])
     def test_levels_that_are_none(self, host, text) -> None:
-        from appearance_transfer.host.families import parse_levels
+        from appearance_transfer.host.models.unet import parse_levels
 
         with pytest.raises(ValueError, match="write 'all', or some of 1, 2, 4, 8"):
             parse_levels(text)

@@ -23,7 +23,7 @@ def appearance(model):
 
 
 def attend(model, appearances, structure=None, **settings):
-    from appearance_transfer.host.transfer import Appearance, transfer_appearance
+    from appearance_transfer.host.transfer.cross_image_attention import Appearance, transfer_appearance
 
     wrapped = [entry if isinstance(entry, Appearance) else Appearance(entry) for entry in appearances]
     return transfer_appearance(model, wrapped, structure, world.transfer_settings(**settings))
@@ -31,7 +31,7 @@ def attend(model, appearances, structure=None, **settings):
 
 def appearance_guider(model, **settings):
     from appearance_transfer.attention.windows import Window
-    from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
+    from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 
     return AppearanceGuider(
         model, world.prompt(1), world.prompt(2), GuidanceSettings(**{"window": Window(0, 99)} | settings)
@@ -58,7 +58,7 @@ def first_edited_attention(patched, inversion):
     return seen[-1].unflatten(1, (8, 8))
 
 
-def test_it_changes_the_picture(model, structure, appearance) -> None:
+def test_it_changes_the_image(model, structure, appearance) -> None:
     plain = world.sample(model, structure)
     transferred = world.sample(attend(model, [appearance], structure), structure)
     assert world.relative(transferred, plain) > 0.05
@@ -68,7 +68,7 @@ def test_it_changes_the_picture(model, structure, appearance) -> None:
 @pytest.mark.parametrize("how", ["strength", "window", "mask", "weight"])
 def test_off_is_bit_identical(model, structure, appearance, how, with_structure) -> None:
     from appearance_transfer.attention.windows import Window
-    from appearance_transfer.host.transfer import Appearance
+    from appearance_transfer.host.transfer.cross_image_attention import Appearance
 
     entry, settings = appearance, {}
     if how == "strength":
@@ -85,7 +85,7 @@ def test_off_is_bit_identical(model, structure, appearance, how, with_structure)
 
 def test_structure_steps_edit_where_the_appearances_paint(model, structure, appearance) -> None:
     """At the first structure step, inside the mask of any appearance and as far as the weights go."""
-    from appearance_transfer.host.transfer import Appearance
+    from appearance_transfer.host.transfer.cross_image_attention import Appearance
 
     other = world.invert(model, world.latents(4))
     first, second = torch.zeros(1, 16, 16), torch.zeros(1, 16, 16)
@@ -102,7 +102,7 @@ def test_structure_steps_edit_where_the_appearances_paint(model, structure, appe
 
 
 def test_a_full_mask_is_no_mask(model, structure, appearance) -> None:
-    from appearance_transfer.host.transfer import Appearance
+    from appearance_transfer.host.transfer.cross_image_attention import Appearance
 
     masked = attend(model, [Appearance(appearance, mask=torch.ones(1, 128, 128))], structure)
     assert torch.equal(world.sample(masked, structure), world.sample(attend(model, [appearance], structure), structure))
@@ -110,7 +110,7 @@ def test_a_full_mask_is_no_mask(model, structure, appearance) -> None:
 
 def test_half_a_mask_edits_half_the_tokens(model, structure, appearance) -> None:
     """At the injection site: the first edited layer of the first open step differs inside the mask only."""
-    from appearance_transfer.host.transfer import Appearance
+    from appearance_transfer.host.transfer.cross_image_attention import Appearance
 
     mask = torch.zeros(1, 16, 16)
     mask[:, :, :8] = 1
@@ -161,21 +161,21 @@ def test_an_interrupted_run_leaves_no_trace(model, structure, appearance, refere
     assert torch.equal(world.sample(transferred, structure), first)
 
 
-def test_a_batch_is_its_pictures(model, appearance) -> None:
+def test_a_batch_is_its_images(model, appearance) -> None:
     """Several structures under one appearance, and pairs of structure and appearance, equal the single runs."""
-    pictures, looks = world.latents(5, 2), world.latents(6, 2)
-    both, both_looks = world.invert(model, pictures), world.invert(model, looks, seed=3)
+    images, looks = world.latents(5, 2), world.latents(6, 2)
+    both, both_looks = world.invert(model, images), world.invert(model, looks, seed=3)
     one_look = world.sample(attend(model, [appearance], both), both)
     pairs = world.sample(attend(model, [both_looks], both), both)
     for i in range(2):
-        single = both.picture(i)
+        single = both.image(i)
         assert world.relative(world.sample(attend(model, [appearance], single), single), one_look[i : i + 1]) < 1e-4
-        alone = world.sample(attend(model, [both_looks.picture(i)], single), single)
+        alone = world.sample(attend(model, [both_looks.image(i)], single), single)
         assert world.relative(alone, pairs[i : i + 1]) < 1e-4
 
 
 def test_prompts_apart_are_prompts_together(model, structure, appearance, monkeypatch) -> None:
-    """Where memory is short the host runs one prompt after the other."""
+    """Where memory is short ComfyUI runs one prompt after the other."""
     import comfy.model_patcher
 
     def guided():
@@ -188,7 +188,9 @@ def test_prompts_apart_are_prompts_together(model, structure, appearance, monkey
 
 
 def test_sides_that_do_not_halve(model) -> None:
-    """13 x 11 places, 7 x 6 on the coarser level: a picture as its own appearance comes back, another one does not."""
+    """13 x 11 positions, 7 x 6 on the coarser level: an image as its own appearance comes back, another one does
+    not.
+    """
     structure, other = (world.invert(model, world.latents(seed)[..., :13, :11]) for seed in (1, 2))
     plain = world.sample(model, structure)
     assert world.relative(world.sample(attend(model, [structure], contrast=1.0), structure), plain) < 1e-4
@@ -199,14 +201,14 @@ class TestSizes:
     """An appearance of another size and shape; 8x32 beside 16x16 has as many tokens, the others more or less."""
 
     @pytest.mark.parametrize("size", [(16, 8), (8, 32), (13, 11), (32, 32)])
-    def test_it_changes_the_picture(self, model, structure, size) -> None:
+    def test_it_changes_the_image(self, model, structure, size) -> None:
         tall = world.invert(model, resized(world.latents(2), size))
         out = world.sample(attend(model, [tall], structure), structure)
         assert out.shape == (1, 4, 16, 16)
         assert world.relative(out, world.sample(model, structure)) > 0.05
 
     def test_weights_and_masks_are_of_the_output(self, model, structure) -> None:
-        from appearance_transfer.host.transfer import Appearance
+        from appearance_transfer.host.transfer.cross_image_attention import Appearance
 
         tall = world.invert(model, resized(world.latents(2), (16, 8)))
         mask = torch.zeros(1, 16, 16)
@@ -221,7 +223,7 @@ class TestSizes:
         looks = world.invert(model, resized(world.latents(6, 2), (8, 16)), seed=3)
         pairs = world.sample(attend(model, [looks], both), both)
         for i in range(2):
-            alone = world.sample(attend(model, [looks.picture(i)], both.picture(i)), both.picture(i))
+            alone = world.sample(attend(model, [looks.image(i)], both.image(i)), both.image(i))
             assert world.relative(alone, pairs[i : i + 1]) < 1e-4
 
     def test_a_conditioning_for_an_area_is_left_alone(self, model, structure, appearance, caplog) -> None:
@@ -275,9 +277,9 @@ def test_a_stock_sampler_works_on_the_recorded_levels(model, structure, appearan
     assert world.relative(euler(attend(model, [appearance], structure)), euler(model)) > 0.05
 
 
-def test_two_references_share_places(model, structure, appearance) -> None:
+def test_two_references_share_positions(model, structure, appearance) -> None:
     """Twice the same reference is that reference; a lone weight below 1 leaves the rest to the output."""
-    from appearance_transfer.host.transfer import Appearance
+    from appearance_transfer.host.transfer.cross_image_attention import Appearance
 
     once = world.sample(attend(model, [appearance]), structure)
     twice = world.sample(attend(model, [Appearance(appearance, 2.0), Appearance(appearance, 5.0)]), structure)
@@ -289,8 +291,12 @@ def test_two_references_share_places(model, structure, appearance) -> None:
 
 def test_evaluations_are_those_we_commit_to(host) -> None:
     """Design section 8: one pair of 100 steps with 32 left out, guided inversion: 272 + 68 + 57 + 57 = 454 of 808."""
-    from appearance_transfer.host.schedules import schedule_of
-    from appearance_transfer.host.transfer import Appearance, Settings, transfer_appearance
+    from appearance_transfer.host.models.schedules import schedule_of
+    from appearance_transfer.host.transfer.cross_image_attention import (
+        Appearance,
+        CrossImageSettings,
+        transfer_appearance,
+    )
 
     model = world.small_model()
     counter = world.count_evaluations(model)
@@ -307,8 +313,8 @@ def test_evaluations_are_those_we_commit_to(host) -> None:
         for seed in (1, 2)
     ]
     assert counter.samples == 272
-    transferred = transfer_appearance(model, [Appearance(inversions[1])], inversions[0], Settings())
-    from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
+    transferred = transfer_appearance(model, [Appearance(inversions[1])], inversions[0], CrossImageSettings())
+    from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 
     world.sample(
         transferred, inversions[0], guider=AppearanceGuider(transferred, world.prompt(1), None, GuidanceSettings())
@@ -334,7 +340,7 @@ class TestChain:
         alone = world.sample(patched, structure)
         assert calls
         assert torch.equal(world.sample(attend(patched, [appearance], strength=0.0), structure), alone)
-        from appearance_transfer.host.transfer import Appearance
+        from appearance_transfer.host.transfer.cross_image_attention import Appearance
 
         silent = attend(patched, [Appearance(appearance, weight=0.0)])
         assert torch.equal(world.sample(silent, structure), alone)
@@ -415,9 +421,9 @@ class TestChain:
 
     def test_freeu_before_and_after(self, host, model, structure, appearance) -> None:
         freeu = host.nodes["FreeU"]
-        dials = {"b1": 1.1, "b2": 1.2, "s1": 0.9, "s2": 0.2}
-        before = attend(freeu.execute(model, **dials)[0], [appearance], structure)
-        after = freeu.execute(attend(model, [appearance], structure), **dials)[0]
+        parameters = {"b1": 1.1, "b2": 1.2, "s1": 0.9, "s2": 0.2}
+        before = attend(freeu.execute(model, **parameters)[0], [appearance], structure)
+        after = freeu.execute(attend(model, [appearance], structure), **parameters)[0]
         assert torch.equal(world.sample(before, structure), world.sample(after, structure))
 
     def test_a_lora_reaches_the_references_too(self, model, structure, appearance) -> None:
@@ -503,7 +509,7 @@ class TestRefusals:
         world.sample(transferred, structure)
 
     def test_another_model(self, model, structure, appearance) -> None:
-        from appearance_transfer.host.transfer import Appearance
+        from appearance_transfer.host.transfer.cross_image_attention import Appearance
 
         foreign = Appearance(
             _with(appearance, fingerprint={"architecture": "other", "weights": "", "latent_format": "SD15"})
@@ -515,9 +521,9 @@ class TestRefusals:
         attend(world.small_model(seed=1), [appearance], structure)
         assert "another checkpoint" in caplog.text
 
-    def test_pictures_that_do_not_pair_up(self, model, structure) -> None:
+    def test_images_that_do_not_pair_up(self, model, structure) -> None:
         two = world.invert(model, world.latents(2, 2))
-        with pytest.raises(ValueError, match="holds 2 pictures and the batch to sample 1"):
+        with pytest.raises(ValueError, match="holds 2 images and the batch to sample 1"):
             world.sample(attend(model, [two], structure), structure)
 
     def test_a_sampler_that_jumps_cannot_replay(self, model, structure, appearance) -> None:
@@ -529,7 +535,7 @@ class TestRefusals:
                 world.sample(transferred, structure, sampler=comfy.samplers.sampler_object(name))
 
     def test_another_architecture(self, model, appearance) -> None:
-        from appearance_transfer.host.families import decoder_levels
+        from appearance_transfer.host.models.unet import decoder_levels
 
         stranger = model.clone()
         stranger.add_object_patch("diffusion_model", torch.nn.Linear(1, 1))

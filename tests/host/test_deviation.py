@@ -23,8 +23,8 @@ def model(host):
 
 
 def invert(model, latent, positive=1, steps=STEPS):
-    from appearance_transfer.host.inverting import invert_with_ddim
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim
+    from appearance_transfer.host.models.schedules import schedule_of
 
     with torch.inference_mode():
         return invert_with_ddim(model, latent, world.prompt(positive), world.prompt(2), schedule_of(model, steps=steps))
@@ -43,12 +43,12 @@ def appearance(model):
 def deviating(structure, appearance, *, mixing=(), window=(FIRST, LAST), matching="none", ensemble=LOOKS, **inputs):
     from appearance_transfer.attention.windows import Window
     from appearance_transfer.correspondence.dift import DiftSettings
-    from appearance_transfer.guidance.deviation import Mixing
-    from appearance_transfer.host.deviation import DeviationSampler, DeviationSettings
+    from appearance_transfer.guidance.deviation import DeviationParams
+    from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 
     dift = DiftSettings(ensemble=ensemble)
     return DeviationSampler(
-        structure, appearance, DeviationSettings(Mixing(*mixing), Window(*window), matching, dift), **inputs
+        structure, appearance, DeviationSettings(DeviationParams(*mixing), Window(*window), matching, dift), **inputs
     )
 
 
@@ -62,9 +62,9 @@ def plain(model, structure, cfg=1.0):
     return world.sample(model, structure, guider=guider)
 
 
-def what_is_carried(model, structure, appearance, step=FIRST, **options):
+def warped_values(model, structure, appearance, step=FIRST, **options):
     """The appearance's x0 as laid over the structure: with delta 1, lambda 0 and gamma 1 it is the step's own x0."""
-    from appearance_transfer.host.schedules import sigmas_tensor
+    from appearance_transfer.host.models.schedules import sigmas_tensor
 
     seen = []
     sampler = deviating(structure, appearance, mixing=(1.0, 0.0, 1.0), window=(step, step), **options)
@@ -78,21 +78,21 @@ def what_is_carried(model, structure, appearance, step=FIRST, **options):
 
 
 def x0_of(model, inversion, step, conditioning):
-    """The host's estimate of x0 at a recorded latent, under one text."""
-    from appearance_transfer.host.container import run_inside
+    """ComfyUI's estimate of x0 at a recorded latent, under one text."""
+    from appearance_transfer.host.runtime.model_runner import run_with_model
 
     sigma = inversion.schedule.sigmas[step]
     latent = model.get_model_object("latent_format").process_out(inversion.x0)
     with torch.inference_mode():
-        return run_inside(
+        return run_with_model(
             model, latent, lambda denoise, x0: denoise(inversion.trajectory[step].to(x0), sigma),
             positive=conditioning, negative=conditioning, guidance=1.0, sigmas=torch.tensor([sigma, 0.0]),
         )  # fmt: skip
 
 
 def by_the_paper(model, structure, appearance, cfg, mask):
-    """Spec 3.2 without matching, in the papers' scaling, eps found from x0: another road to the same picture."""
-    from appearance_transfer.host.container import run_inside
+    """Spec 3.2 without matching, in the papers' scaling, eps found from x0: another road to the same image."""
+    from appearance_transfer.host.runtime.model_runner import run_with_model
 
     delta, keep_latent, keep_noise = 0.6, 0.2, 0.2
     sigmas = structure.schedule.sigmas
@@ -118,7 +118,7 @@ def by_the_paper(model, structure, appearance, cfg, mask):
 
     latent_format = model.get_model_object("latent_format")
     with torch.inference_mode():
-        x = run_inside(
+        x = run_with_model(
             model, latent_format.process_out(structure.x0), body, positive=world.prompt(1), negative=world.prompt(2),
             guidance=cfg, sigmas=torch.tensor(sigmas),
         )  # fmt: skip
@@ -156,41 +156,41 @@ def test_off_is_the_plain_replay_bit_by_bit_and_costs_nothing(model, structure, 
 
 
 def test_outside_the_mask_the_step_itself_is_the_plain_one(model, structure, appearance) -> None:
-    """Bit by bit at the deviated step; later steps see the whole picture."""
+    """Bit by bit at the deviated step; later steps see the whole image."""
     mask = torch.zeros(1, 16, 16)
     mask[:, :, 8:] = 1
-    half = what_is_carried(model, structure, appearance, mask=mask)
-    own = what_is_carried(model, structure, appearance, mask=torch.zeros_like(mask))
-    assert torch.equal(half[..., 8:], what_is_carried(model, structure, appearance)[..., 8:])
+    half = warped_values(model, structure, appearance, mask=mask)
+    own = warped_values(model, structure, appearance, mask=torch.zeros_like(mask))
+    assert torch.equal(half[..., 8:], warped_values(model, structure, appearance)[..., 8:])
     assert torch.equal(half[..., :8], own[..., :8])
 
 
 def test_the_appearance_is_seen_as_recorded_under_its_own_text(model, structure, appearance) -> None:
-    carried = what_is_carried(model, structure, appearance)
-    assert world.relative(carried, x0_of(model, appearance, FIRST, world.prompt(3))) < 1e-5
-    assert world.relative(carried, x0_of(model, appearance, FIRST, world.prompt(1))) > 1e-3
+    warped = warped_values(model, structure, appearance)
+    assert world.relative(warped, x0_of(model, appearance, FIRST, world.prompt(3))) < 1e-5
+    assert world.relative(warped, x0_of(model, appearance, FIRST, world.prompt(1))) > 1e-3
 
 
-def identity(pictures=1, grid=(16, 16)):
+def identity(images=1, grid=(16, 16)):
     from appearance_transfer.correspondence.correspondence import Correspondence
 
-    places = torch.arange(grid[0] * grid[1]).view(1, 1, *grid).expand(pictures, -1, -1, -1)
-    ones = torch.ones(pictures, *grid)
-    return Correspondence(places, ones[:, None], ones, ones, grid, (128, 128), (128, 128))
+    positions = torch.arange(grid[0] * grid[1]).view(1, 1, *grid).expand(images, -1, -1, -1)
+    ones = torch.ones(images, *grid)
+    return Correspondence(positions, ones[:, None], ones, ones, grid, (128, 128), (128, 128))
 
 
 def test_matches_can_be_wired_in(model, structure, appearance) -> None:
     """The identity is no matching at all, on any grid; a mirrored one mirrors what is carried."""
     from dataclasses import replace
 
-    overlaid = what_is_carried(model, structure, appearance)
+    overlaid = warped_values(model, structure, appearance)
     for grid in ((16, 16), (8, 8)):
         matches = identity(grid=grid)
-        wired = what_is_carried(model, structure, appearance, matching="progressive", correspondence=matches)
+        wired = warped_values(model, structure, appearance, matching="progressive", correspondence=matches)
         assert torch.equal(wired, overlaid)
     mirrored = replace(identity(), index=identity().index.flip(-1))
-    carried = what_is_carried(model, structure, appearance, correspondence=mirrored)
-    assert world.relative(carried, overlaid.flip(-1)) < 1e-6  # D + (C - D), and each place has its own D
+    warped = warped_values(model, structure, appearance, correspondence=mirrored)
+    assert world.relative(warped, overlaid.flip(-1)) < 1e-6  # D + (C - D), and each position has its own D
 
 
 def test_where_nothing_matches_the_structure_stays(model, structure, appearance) -> None:
@@ -199,29 +199,31 @@ def test_where_nothing_matches_the_structure_stays(model, structure, appearance)
     index = identity().index.clone()
     index[..., :8] = -1
     matches = replace(identity(), index=index, weight=(index >= 0).float())
-    carried = what_is_carried(model, structure, appearance, correspondence=matches)
-    overlaid = what_is_carried(model, structure, appearance)
-    own = what_is_carried(model, structure, appearance, mask=torch.zeros(1, 16, 16))
-    assert torch.equal(carried[..., 8:], overlaid[..., 8:])
-    assert torch.equal(carried[..., :8], own[..., :8])
+    warped = warped_values(model, structure, appearance, correspondence=matches)
+    overlaid = warped_values(model, structure, appearance)
+    own = warped_values(model, structure, appearance, mask=torch.zeros(1, 16, 16))
+    assert torch.equal(warped[..., 8:], overlaid[..., 8:])
+    assert torch.equal(warped[..., :8], own[..., :8])
 
 
 @pytest.mark.parametrize("matching", ["progressive", "initial"])
-def test_a_picture_matches_itself(model, structure, matching) -> None:
-    """Spec check 9 in a run: the same latents and noise, so every place finds itself, and its x0 lies where it was."""
-    carried = what_is_carried(model, structure, structure, step=0, matching=matching)
-    overlaid = what_is_carried(model, structure, structure, step=0)
-    assert world.relative(carried, overlaid) < 1e-5
+def test_a_image_matches_itself(model, structure, matching) -> None:
+    """Spec check 9 in a run: the same latents and noise, so every position finds itself, and its x0 lies where it
+    was.
+    """
+    warped = warped_values(model, structure, structure, step=0, matching=matching)
+    overlaid = warped_values(model, structure, structure, step=0)
+    assert world.relative(warped, overlaid) < 1e-5
 
 
 def test_the_appearance_mask_limits_what_is_carried(model, structure, appearance) -> None:
-    """One place allowed: it is everywhere."""
+    """One position allowed: it is everywhere."""
     allowed = torch.zeros(1, 16, 16)
     allowed[0, 5, 9] = 1
     for matching in ("progressive", "initial"):
-        carried = what_is_carried(model, structure, appearance, matching=matching, appearance_mask=allowed)
+        warped = warped_values(model, structure, appearance, matching=matching, appearance_mask=allowed)
         offered = x0_of(model, appearance, FIRST, world.prompt(3))[..., 5:6, 9:10]
-        assert world.relative(carried, offered.expand_as(carried)) < 1e-5
+        assert world.relative(warped, offered.expand_as(warped)) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,7 @@ def test_cost(model, structure, appearance, matching, extra) -> None:
     assert counter.samples == 2 * (STEPS + window) + window + extra
 
 
-def test_a_batch_is_its_pictures(model) -> None:
+def test_a_batch_is_its_images(model) -> None:
     """Two structures and one appearance, or two of each; relative 1e-3 (sums in another order)."""
     both = invert(model, world.latents(1, 2))
     looks = invert(model, world.latents(2, 2), positive=3)
@@ -245,16 +247,16 @@ def test_a_batch_is_its_pictures(model) -> None:
     masks[0, :8] = 1
     masks[1, :, :12] = 1
     for shared in (True, False):
-        appearance = looks.picture(0) if shared else looks
+        appearance = looks.image(0) if shared else looks
         together = sample(model, both, appearance, matching="initial", mask=masks)
         for row in range(2):
-            own = appearance if shared else looks.picture(row)
-            alone = sample(model, both.picture(row), own, matching="initial", mask=masks[row : row + 1])
+            own = appearance if shared else looks.image(row)
+            alone = sample(model, both.image(row), own, matching="initial", mask=masks[row : row + 1])
             assert world.relative(together[row : row + 1], alone) < 1e-3
 
 
 def test_noise_maps_are_replayed_too(model) -> None:
-    """A DDPM inversion: outside the mask of the last step, the picture comes out as it went in."""
+    """A DDPM inversion: outside the mask of the last step, the image comes out as it went in."""
     structure, appearance = world.invert(model, world.latents(1)), world.invert(model, world.latents(2))
     last = structure.steps - 1
     mask = torch.zeros(1, 16, 16)
@@ -269,7 +271,7 @@ def test_under_null_text_the_deviated_latent_has_its_steps_embedding(model, stru
     """Spec A6: the window's steps are evaluated twice, both times with the embedding of the step."""
     from dataclasses import replace
 
-    from appearance_transfer.host.null_text import NullTextGuider
+    from appearance_transfer.host.inversion.null_text_guider import NullTextGuider
 
     null_text = torch.randn(STEPS, 1, 77, 16, generator=torch.Generator().manual_seed(6))
     inverted = replace(structure, null_text=null_text, null_text_losses=torch.zeros(STEPS, 1, 1))
@@ -310,7 +312,7 @@ def test_inversions_that_do_not_fit_are_refused_at_once(model, structure) -> Non
     narrow = invert(model, world.latents(2)[..., :8])
     with pytest.raises(ValueError, match="inversions are 8x16 and 16x16 .* Set matching to progressive"):
         deviating(structure, narrow, matching="none")
-    with pytest.raises(ValueError, match="use one reference picture for all outputs"):
+    with pytest.raises(ValueError, match="use one reference image for all outputs"):
         deviating(structure, invert(model, world.latents(2, 2)))
 
 
@@ -323,7 +325,7 @@ def test_an_appearance_of_another_size_and_other_steps(model, structure, matchin
     assert world.relative(out, world.sample(model, structure)) > 1e-2
 
 
-def test_masks_of_other_pictures_are_refused_at_once(structure, appearance) -> None:
+def test_masks_of_other_images_are_refused_at_once(structure, appearance) -> None:
     with pytest.raises(ValueError, match="Connect one mask for all, or one for each"):
         deviating(structure, appearance, mask=torch.ones(2, 16, 16))
     with pytest.raises(ValueError, match="The appearance mask is empty"):
@@ -333,8 +335,8 @@ def test_masks_of_other_pictures_are_refused_at_once(structure, appearance) -> N
 def test_what_does_not_fit_the_run_is_refused_before_the_first_step(model, structure, appearance) -> None:
     clone = model.clone()
     counter = world.count_evaluations(clone)
-    with pytest.raises(ValueError, match="Match as many pictures as are sampled"):
-        sample(clone, structure, appearance, correspondence=identity(pictures=2))
+    with pytest.raises(ValueError, match="Match as many images as are sampled"):
+        sample(clone, structure, appearance, correspondence=identity(images=2))
     assert counter.samples == 0
     other = world.small_model(prediction="V_PREDICTION")
     with pytest.raises(ValueError, match="made with another kind of model"):

@@ -1,4 +1,4 @@
-"""DIFT on the real host: what is read, from where, and that nothing stays behind."""
+"""DIFT on the real ComfyUI: what is read, from where, and that nothing stays behind."""
 
 from types import SimpleNamespace
 
@@ -32,7 +32,7 @@ def model(host):
 
 
 def features(model, latent, settings=SETTINGS, positive=None):
-    from appearance_transfer.host.dift import dift_features
+    from appearance_transfer.host.matching.dift_features import dift_features
 
     with torch.inference_mode():
         return dift_features(model, latent, positive or prompt(1), settings)
@@ -55,8 +55,8 @@ class TestWhatIsRead:
     def test_the_shapes_of_the_paper(self, host, config, outputs) -> None:
         """Spec 4.1, on networks without weights; SD2.1 as SD1.5."""
         import comfy.ops
-        from appearance_transfer.host.dift import _output_of
-        from appearance_transfer.host.families import up_block_ends
+        from appearance_transfer.host.matching.dift_features import _output_of
+        from appearance_transfer.host.models.unet import up_block_ends
         from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
         with torch.device("meta"), torch.inference_mode():
@@ -76,8 +76,8 @@ class TestWhatIsRead:
 
     @pytest.mark.parametrize("up_block", [0, 1])
     def test_it_is_what_enters_the_block_behind(self, model, up_block) -> None:
-        """The host's own patch sees the same features, look by look; so they include the upsampler."""
-        from appearance_transfer.host.container import run_inside
+        """ComfyUI's own patch sees the same features, look by look; so they include the upsampler."""
+        from appearance_transfer.host.runtime.model_runner import run_with_model
 
         seen = []
         clone = model.clone()
@@ -91,16 +91,16 @@ class TestWhatIsRead:
         noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(settings.seed))
 
         with torch.inference_mode():
-            run_inside(
+            run_with_model(
                 clone, latents(0), lambda denoise, x0: denoise(x0 + sigma * noise, sigma),
                 positive=prompt(1), negative=prompt(1), guidance=1.0, sigmas=torch.tensor([1.0, 0.0]),
             )  # fmt: skip
         torch.testing.assert_close(found.values, seen[0])
 
     def test_source_and_grid_are_told(self, model) -> None:
-        found = features(model, latents(0, pictures=2))
+        found = features(model, latents(0, images=2))
         assert found.grid == (16, 16)
-        assert found.picture == (128, 128)
+        assert found.image == (128, 128)
         assert found.source["kind"] == "DIFT"
         assert (found.source["timestep"], found.source["up_block"], found.source["ensemble"]) == ("261", "1", "3")
 
@@ -110,22 +110,22 @@ class TestWhatIsRead:
         assert ours != features(small_model(seed=1), latents(0)).source
         assert ours != features(model, latents(0), DiftSettings(timestep=100, ensemble=3)).source
 
-    def test_the_same_picture_matches_itself(self, model) -> None:
-        """Spec section 8, check 9, on the finest grid: every place finds itself, in another batch, too."""
+    def test_the_same_image_matches_itself(self, model) -> None:
+        """Spec section 8, check 9, on the finest grid: every position finds itself, in another batch, too."""
         from appearance_transfer.correspondence.match import match
 
-        pictures = latents(0, pictures=2)
+        images = latents(0, images=2)
         settings = DiftSettings(timestep=261, up_block=1, ensemble=2)
-        once, again = features(model, pictures, settings), features(model, pictures[:1], settings)
-        found = match(again, features(model, pictures[:1], settings))
+        once, again = features(model, images, settings), features(model, images[:1], settings)
+        found = match(again, features(model, images[:1], settings))
         assert torch.equal(found.best[0].flatten(), torch.arange(256))
         torch.testing.assert_close(once.values[:1], again.values, rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize("batch", [1, 2, 5])
     def test_the_batch_does_not_matter(self, model, batch) -> None:
-        pictures = latents(0, pictures=2)
-        ours = features(model, pictures, DiftSettings(ensemble=3, batch=batch)).values
-        assert relative(ours, features(model, pictures, SETTINGS).values) < 1e-5
+        images = latents(0, images=2)
+        ours = features(model, images, DiftSettings(ensemble=3, batch=batch)).values
+        assert relative(ours, features(model, images, SETTINGS).values) < 1e-5
 
     def test_only_the_text_of_the_conditioning_counts(self, model) -> None:
         (text, extras), *_ = prompt(1)
@@ -161,7 +161,7 @@ class TestNothingStaysBehind:
         assert torch.equal(features(one, latents(0)).values, plain)
 
     def test_a_network_that_never_runs_its_decoder_is_told(self, model) -> None:
-        from appearance_transfer.host.dift import _output_of
+        from appearance_transfer.host.matching.dift_features import _output_of
 
         layer = torch.nn.Identity()
         with pytest.raises(ValueError, match="without its own decoder"):
@@ -172,7 +172,7 @@ class TestNothingStaysBehind:
 class TestInsideARun:
     def test_the_run_does_not_notice(self, model) -> None:
         """Features are taken at every step of a run, from its own prediction, under its own prompt and patches."""
-        from appearance_transfer.host.dift import dift_of_x0
+        from appearance_transfer.host.matching.dift_features import dift_of_x0
 
         inversion = invert(model, latents(0))
         plain = sample(model, inversion)
@@ -195,16 +195,16 @@ class TestInsideARun:
         assert hooks(model) == 0
 
     def test_it_is_what_the_node_gives(self, model) -> None:
-        from appearance_transfer.host.conditioning import processed_prompt
-        from appearance_transfer.host.container import run_inside
-        from appearance_transfer.host.dift import dift_of_x0
+        from appearance_transfer.host.matching.dift_features import dift_of_x0
+        from appearance_transfer.host.models.conditioning import processed_prompt
+        from appearance_transfer.host.runtime.model_runner import run_with_model
 
         def body(denoise, x0):
             text = processed_prompt(model.model, prompt(1), x0, 0)
             return dift_of_x0(model.model, x0, text, SETTINGS, model.model_options)
 
         with torch.inference_mode():
-            inside = run_inside(
+            inside = run_with_model(
                 model, latents(0), body, positive=prompt(1), negative=prompt(1), guidance=1.0,
                 sigmas=torch.tensor([1.0, 0.0]),
             )  # fmt: skip
@@ -221,31 +221,31 @@ class TestBadInput:
             features(model, torch.zeros(1, 16, 16, 16))
 
     def test_another_architecture(self, host) -> None:
-        from appearance_transfer.host.families import SUPPORTED
+        from appearance_transfer.host.models.unet import SUPPORTED
 
         stranger = SimpleNamespace(get_model_object=lambda name: torch.nn.Identity())
         with pytest.raises(ValueError, match=SUPPORTED[:20]):
             features(stranger, latents(0))
 
     def test_nothing_or_too_much_connected(self, host) -> None:
-        from appearance_transfer.host.encoding import picture_or_latent
+        from appearance_transfer.host.runtime.encoding import image_or_latent
 
-        picture, latent = torch.zeros(1, 16, 16, 3), {"samples": torch.zeros(1, 4, 2, 2)}
+        pixels, latent = torch.zeros(1, 16, 16, 3), {"samples": torch.zeros(1, 4, 2, 2)}
         for image, vae, samples, sentence in (
             (None, None, None, "Nothing to look at"),
-            (picture, None, None, "without a VAE"),
-            (picture, object(), latent, "Both a picture and a latent"),
+            (pixels, None, None, "without a VAE"),
+            (pixels, object(), latent, "Both a pixels and a latent"),
         ):
             with pytest.raises(ValueError, match=sentence):
-                picture_or_latent(image, vae, samples, 0, 0)
+                image_or_latent(image, vae, samples, 0, 0)
 
 
 class TestPosterior:
-    PICTURES = torch.rand(2, 32, 32, 3, generator=torch.Generator().manual_seed(0))
+    IMAGES = torch.rand(2, 32, 32, 3, generator=torch.Generator().manual_seed(0))
 
     @pytest.fixture(scope="class")
     def vae(self, host):
-        """The host's VAE around a small random AutoencoderKL."""
+        """ComfyUI's VAE around a small random AutoencoderKL."""
         import comfy.sd
         from comfy.ldm.models.autoencoder import AutoencoderKL
 
@@ -258,30 +258,30 @@ class TestPosterior:
         return comfy.sd.VAE(sd=state, config={"params": config})
 
     def test_samples_lie_around_the_mean(self, vae) -> None:
-        from appearance_transfer.host.encoding import posterior_samples
+        from appearance_transfer.host.runtime.encoding import posterior_samples
 
         with torch.inference_mode():
-            mean = vae.encode(self.PICTURES)
-            samples = posterior_samples(vae, self.PICTURES, 64, seed=1)
+            mean = vae.encode(self.IMAGES)
+            samples = posterior_samples(vae, self.IMAGES, 64, seed=1)
         assert samples.shape == (64, *mean.shape)
         spread = samples.std(0)
         assert spread.min() > 0
         assert ((samples.mean(0) - mean).abs() <= 5 * spread / 64**0.5).all()
 
     def test_the_vae_is_as_it_was(self, vae) -> None:
-        from appearance_transfer.host.encoding import posterior_samples
+        from appearance_transfer.host.runtime.encoding import posterior_samples
 
         with torch.inference_mode():
-            posterior_samples(vae, self.PICTURES, 2, seed=1)
+            posterior_samples(vae, self.IMAGES, 2, seed=1)
         assert not vae.first_stage_model.regularization._forward_hooks
 
     def test_a_vae_without_a_posterior_gives_its_latent(self, host) -> None:
-        from appearance_transfer.host.encoding import posterior_samples
-        from appearance_transfer.host.pocket_checkpoint import load_pocket_checkpoint
+        from appearance_transfer.host.models.pocket_checkpoint import load_pocket_checkpoint
+        from appearance_transfer.host.runtime.encoding import posterior_samples
 
         vae = load_pocket_checkpoint()[2]
         with torch.inference_mode():
-            assert torch.equal(posterior_samples(vae, self.PICTURES, 3, seed=1), vae.encode(self.PICTURES))
+            assert torch.equal(posterior_samples(vae, self.IMAGES, 3, seed=1), vae.encode(self.IMAGES))
 
     def test_every_look_takes_its_sample(self, model) -> None:
         """Equal samples are one latent; the looks at unequal ones average."""
@@ -292,33 +292,33 @@ class TestPosterior:
 
 
 class TestNode:
-    """In the host's executor, on the pocket checkpoint."""
+    """In ComfyUI's executor, on the pocket checkpoint."""
 
     GRAPH = {
         "checkpoint": {"class_type": "AppearanceTransfer_LoadPocketCheckpoint", "inputs": {"precision": "fp32"}},
-        "picture": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 48, "batch_size": 2, "color": 255}},
+        "image": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 48, "batch_size": 2, "color": 255}},
         "text": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["checkpoint", 1], "text": ""}},
-        "latent": {"class_type": "VAEEncode", "inputs": {"pixels": ["picture", 0], "vae": ["checkpoint", 2]}},
+        "latent": {"class_type": "VAEEncode", "inputs": {"pixels": ["image", 0], "vae": ["checkpoint", 2]}},
     }
-    DIALS = {"seed": 42, "timestep": 500, "up_block": 0, "ensemble": 2, "posterior": "sample", "batch": 8}
-    PICTURE = {"image": ["picture", 0], "vae": ["checkpoint", 2]}
+    PARAMETERS = {"seed": 42, "timestep": 500, "up_block": 0, "ensemble": 2, "posterior": "sample", "batch": 8}
+    IMAGE = {"image": ["image", 0], "vae": ["checkpoint", 2]}
 
     def features(self, host, preset: str, **connected):
-        inputs = {"model": ["checkpoint", 0], "positive": ["text", 0], "preset": preset, **self.DIALS, **connected}
+        inputs = {"model": ["checkpoint", 0], "positive": ["text", 0], "preset": preset, **self.PARAMETERS, **connected}
         graph = self.GRAPH | {"dift": {"class_type": "AppearanceTransfer_DIFTFeatures", "inputs": inputs}}
         return host.run(graph, features=("dift", 0)).features
 
-    def test_presets_and_dials(self, host) -> None:
+    def test_presets_and_parameters(self, host) -> None:
         from appearance_transfer.correspondence.dift import PRESETS
 
         for preset, where in (PRESETS | {"custom": {"timestep": 500, "up_block": 0}}).items():
-            found = self.features(host, preset, **self.PICTURE)
+            found = self.features(host, preset, **self.IMAGE)
             assert {name: int(found.source[name]) for name in where} == where
-            assert found.pictures == 2
-            assert found.picture == (48, 64)
+            assert found.images == 2
+            assert found.image == (48, 64)
 
-    def test_a_latent_is_as_good_as_its_picture(self, host) -> None:
+    def test_a_latent_is_as_good_as_its_image(self, host) -> None:
         """The pocket VAE has no posterior."""
         found = self.features(host, "pocket", latent=["latent", 0])
-        assert found.picture == (48, 64)
-        assert torch.equal(found.values, self.features(host, "pocket", **self.PICTURE).values)
+        assert found.image == (48, 64)
+        assert torch.equal(found.values, self.features(host, "pocket", **self.IMAGE).values)

@@ -1,11 +1,11 @@
-"""DINO ViTs in the real host: files good and bad, and the nodes that look, compare and invert."""
+"""DINO ViTs in the real ComfyUI: files good and bad, and the nodes that look, compare and invert."""
 
 import os
 from pathlib import Path
 
 import pytest
 import torch
-from appearance_transfer.tests.splice.vits import random_pictures, random_weights
+from appearance_transfer.tests.splice.vits import random_images, random_weights
 from safetensors.torch import load_file, save_file
 
 
@@ -20,7 +20,7 @@ def folder(host) -> Path:
 
 
 def run(host, node: str, *arguments, **options):
-    """What a node hands on, run as the host runs it."""
+    """What a node hands on, run as ComfyUI runs it."""
     with torch.inference_mode():
         return host.nodes[f"AppearanceTransfer_{node}"].execute(*arguments, **options).args
 
@@ -29,17 +29,17 @@ def load(host, name: str = "tiny.safetensors", precision: str = "fp32"):
     return run(host, "LoadDINOViT", name, precision)[0]
 
 
-def image(height: int, width: int, pictures: int = 1, seed: int = 0) -> torch.Tensor:
+def image(height: int, width: int, images: int = 1, seed: int = 0) -> torch.Tensor:
     """An IMAGE as a node gets it: made under inference mode, with an alpha channel."""
     with torch.inference_mode():
         return torch.cat(
-            [random_pictures(height, width, pictures, seed).movedim(1, -1), torch.ones(pictures, height, width, 1)], -1
+            [random_images(height, width, images, seed).movedim(1, -1), torch.ones(images, height, width, 1)], -1
         )
 
 
 class TestFiles:
     def test_what_is_in_the_folder_is_offered_and_nothing_else(self, host, folder) -> None:
-        from appearance_transfer.host.dino import dino_files
+        from appearance_transfer.host.vit.dino import dino_files
 
         (folder / "notes.txt").write_text("mine")
         assert "tiny.safetensors" in dino_files()
@@ -126,18 +126,18 @@ class TestFiles:
 
 class TestNodes:
     def test_features(self, host, folder) -> None:
-        from appearance_transfer.splice.preprocess import vit_input
+        from appearance_transfer.vit.preprocess import vit_input
 
-        vit, picture = load(host), image(60, 100, 2)
-        (features,) = run(host, "DINOFeatures", vit, picture, "keys", 45, 0, False)
+        vit, pixels = load(host), image(60, 100, 2)
+        (features,) = run(host, "DINOFeatures", vit, pixels, "keys", 45, 0, False)
         assert features.grid == (5, 9)  # 45 x 75 pixels in patches of 8
-        assert features.picture == (60, 100)
+        assert features.image == (60, 100)
         assert features.source["layer"] == "0"
         with torch.inference_mode():
-            given = vit_input(random_pictures(60, 100, 2), short=45, long=None, patch=8)
+            given = vit_input(random_images(60, 100, 2), short=45, long=None, patch=8)
             look = vit.on_device().look(given, 0)
         torch.testing.assert_close(features.values, look.on_grid(look.keys), atol=1e-5, rtol=0)
-        (last,) = run(host, "DINOFeatures", vit, picture, "tokens", 45, -1, False)
+        (last,) = run(host, "DINOFeatures", vit, pixels, "tokens", 45, -1, False)
         assert last.source == {"kind": "DINO", "model": vit.weights, "layer": "1", "facet": "tokens"}
 
     def test_features_match_themselves(self, host, folder) -> None:
@@ -154,27 +154,27 @@ class TestNodes:
         assert run(host, "StructureDistance", load(host), one, one, "tensor", -1)[0] == 0
 
     def test_key_self_similarity(self, host, folder) -> None:
-        from appearance_transfer.splice.preprocess import normalised, pillow_resized
-        from appearance_transfer.splice.principal_components import self_similarity_picture
+        from appearance_transfer.vit.preprocess import normalize_imagenet, pillow_resized
+        from appearance_transfer.vit.principal_components import self_similarity_image
 
         vit = load(host)
         (shown,) = run(host, "ShowKeySelfSimilarity", vit, image(64, 80, 2), -1)
         assert shown.shape == (2, 224, 280, 3)
         with torch.inference_mode():
-            look = vit.on_device().look(normalised(pillow_resized(random_pictures(64, 80, 2))))
-        assert ((shown * 255).round() - self_similarity_picture(look, 8)).abs().max() <= 1
+            look = vit.on_device().look(normalize_imagenet(pillow_resized(random_images(64, 80, 2))))
+        assert ((shown * 255).round() - self_similarity_image(look, 8)).abs().max() <= 1
 
     @pytest.mark.parametrize(("feature", "precision"), [("keys", "fp32"), ("CLS", "bf16")])
     def test_feature_inversion(self, host, folder, feature, precision) -> None:
-        vit, picture = load(host, precision=precision), image(64, 64)
+        vit, pixels = load(host, precision=precision), image(64, 64)
         options = {"seed": 3, "layer": -1, "learning_rate": 0.01, "preview_every": 2}
-        painted, loss = run(host, "InvertViTFeature", vit, picture, feature, steps=3, **options)
-        again, _ = run(host, "InvertViTFeature", vit, picture, feature, steps=3, **options)
+        painted, loss = run(host, "InvertViTFeature", vit, pixels, feature, steps=3, **options)
+        again, _ = run(host, "InvertViTFeature", vit, pixels, feature, steps=3, **options)
         assert painted.shape == (1, 224, 224, 3)
         assert not painted.requires_grad
         assert 0 < loss < float("inf")
         assert torch.equal(painted, again)
-        assert not torch.equal(painted, run(host, "InvertViTFeature", vit, picture, feature, steps=1, **options)[0])
+        assert not torch.equal(painted, run(host, "InvertViTFeature", vit, pixels, feature, steps=1, **options)[0])
 
     def test_an_interrupt_stops_the_inversion(self, host, folder) -> None:
         import comfy.model_management as management

@@ -67,7 +67,7 @@ def editor(host, collection):
 @pytest.fixture
 def unfinished(host):
     """Names of what interrupted trainings have left since the test began."""
-    from appearance_transfer.host.files import EDITORS
+    from appearance_transfer.host.runtime.files import EDITORS
 
     before = set(EDITORS.names())
     return lambda: sorted(set(EDITORS.names()) - before)
@@ -80,7 +80,7 @@ def assert_same(a, b) -> None:
 
 
 class TestCollecting:
-    def test_more_at_every_queue_and_no_picture_twice(self, host, pairs) -> None:
+    def test_more_at_every_queue_and_no_image_twice(self, host, pairs) -> None:
         some = {"before": pairs.before[:4], "after": pairs.after[:4]}
         assert collect(host, pairs, "often", **some)[:2] == ("often", 4)
         _, total, report = collect(host, pairs, "often")
@@ -94,7 +94,7 @@ class TestCollecting:
         _, total, report = collect(host, pairs, "masked", before_mask=pairs.mask, after_mask=moved)
         assert total == 4
         assert "2 refused (2 by overlap, 0 by gain)" in report
-        from appearance_transfer.host.files import pair_folder
+        from appearance_transfer.host.runtime.files import pair_folder
 
         lines = (pair_folder("masked") / "pairs.jsonl").read_text().splitlines()
         assert [json.loads(line)["overlap"] for line in lines] == [1.0] * 4
@@ -104,8 +104,8 @@ class TestCollecting:
         assert collect(host, pairs, "one mask", before_mask=whole, after_mask=whole)[1] == 6
 
     def test_clip_decides(self, host, pairs) -> None:
-        judge = {"clip_vision": FakeVision(), "clip": FakeClip(), "text": "striped"}
-        _, total, report = collect(host, pairs, "judged", gain=1e-6, **judge)
+        classifier = {"clip_vision": FakeVision(), "clip": FakeClip(), "text": "striped"}
+        _, total, report = collect(host, pairs, "judged", gain=1e-6, **classifier)
         kept = (redness(pairs.after) - redness(pairs.before) >= 1e-6).sum()
         assert 0 < kept < 6
         assert total == kept
@@ -114,34 +114,34 @@ class TestCollecting:
     @pytest.mark.parametrize(
         ("changed", "sentence"),
         [
-            ({"after": torch.rand(5, 64, 64, 3)}, "6 pictures of 64 x 64 pixels before .* 5 pictures of 64 x 64"),
-            ({"after": torch.rand(6, 64, 32, 3)}, "6 pictures of 32 x 64 pixels after"),
+            ({"after": torch.rand(5, 64, 64, 3)}, "6 images of 64 x 64 pixels before .* 5 images of 64 x 64"),
+            ({"after": torch.rand(6, 64, 32, 3)}, "6 images of 32 x 64 pixels after"),
             ({"before_mask": torch.ones(6, 64, 64)}, "Only before_mask is connected"),
-            ({"before_mask": torch.ones(2, 9, 9), "after_mask": torch.ones(1, 9, 9)}, "2 masks for 6 pictures"),
+            ({"before_mask": torch.ones(2, 9, 9), "after_mask": torch.ones(1, 9, 9)}, "2 masks for 6 images"),
             ({"name": "../elsewhere"}, "cannot be used"),
             ({"clip": object()}, "Only clip is connected"),
             ({"clip": object(), "clip_vision": object(), "text": " "}, "no text to judge"),
         ],
     )
     def test_bad_input_leaves_nothing(self, host, pairs, changed, sentence) -> None:
-        from appearance_transfer.host.files import pair_folder
+        from appearance_transfer.host.runtime.files import pair_folder
 
         with pytest.raises(ValueError, match=sentence):
             collect(host, pairs, **{"name": "nothing"} | changed)
         assert not pair_folder("nothing").exists()
 
     @pytest.mark.parametrize(
-        ("clip", "sentence"), [("width", "2 numbers per picture and the CLIP 3"), ("identity", "no text projection")]
+        ("clip", "sentence"), [("width", "2 numbers per image and the CLIP 3"), ("identity", "no text projection")]
     )
     def test_clips_that_share_no_space(self, host, pairs, clip, sentence) -> None:
-        judge = {"clip_vision": FakeVision(), "text": "striped"}
+        classifier = {"clip_vision": FakeVision(), "text": "striped"}
         bad = FakeClip(width=3) if clip == "width" else FakeClip(projection=torch.eye(2))
         with pytest.raises(ValueError, match=sentence):
-            collect(host, pairs, "unjudged", clip=bad, **judge)
+            collect(host, pairs, "unjudged", clip=bad, **classifier)
 
     def test_an_interrupt_keeps_what_is_done(self, host, pairs) -> None:
         import comfy.model_management
-        from appearance_transfer.host.files import pair_folder
+        from appearance_transfer.host.runtime.files import pair_folder
 
         with stopping_after(1), pytest.raises(comfy.model_management.InterruptProcessingException):
             collect(host, pairs, "stopped")
@@ -180,7 +180,7 @@ class TestTraining:
         assert 0 <= sheet.min() <= sheet.max() <= 1
         assert losses.shape[-1] == 3
         assert editor.steps == 40
-        assert editor.facts["pairs"] == "6 of stripes"
+        assert editor.metadata["pairs"] == "6 of stripes"
         assert "40 steps" in report
         untrained = train(host, collection, 1)[0]
         errors = [(apply(host, some, pairs.before) - pairs.after).abs().mean() for some in (untrained, editor)]
@@ -211,18 +211,18 @@ class TestTraining:
         kept = host.nodes[LOAD].execute(name).args[0]
         assert_same(kept, train(host, collection, kept.steps)[0])
 
-    @pytest.mark.parametrize("sound_steps", [0, 2])
-    def test_nan_stops(self, host, collection, sound_steps, monkeypatch, unfinished) -> None:
+    @pytest.mark.parametrize("finite_steps", [0, 2])
+    def test_nan_stops(self, host, collection, finite_steps, monkeypatch, unfinished) -> None:
         from appearance_transfer.distillation import training
 
         losses, calls = training.discriminator_loss, []
 
-        def spoilt(made, real):
+        def degraded(made, real):
             calls.append(made)
-            return losses(made, real) * (torch.nan if len(calls) > sound_steps else 1)
+            return losses(made, real) * (torch.nan if len(calls) > finite_steps else 1)
 
-        monkeypatch.setattr(training, "discriminator_loss", spoilt)
-        if sound_steps == 0:
+        monkeypatch.setattr(training, "discriminator_loss", degraded)
+        if finite_steps == 0:
             with pytest.raises(ValueError, match="no longer a number"):
                 train(host, collection, 4)
         else:
@@ -245,7 +245,7 @@ class TestTraining:
 
     def test_lpips_is_asked_where_there_is_a_file(self, host, collection) -> None:
         import folder_paths
-        from appearance_transfer.host.perceptual import lpips_files
+        from appearance_transfer.host.evaluation.perceptual import lpips_files
         from appearance_transfer.tests.evaluation.perceptual_weights import random_weights
         from safetensors.torch import save_file
 
@@ -257,7 +257,7 @@ class TestTraining:
             save_file(random_weights("alexnet"), path)
             editor, *_, report = train(host, collection, 1, lpips=path.name)
             assert "perceptual" in report
-            assert editor.facts["weights"] == "0.5 5 1"
+            assert editor.metadata["weights"] == "0.5 5 1"
             save_file({"a": torch.zeros(1)}, path)
             with pytest.raises(ValueError, match="'random.safetensors' cannot be used. These are no weights of LPIPS"):
                 train(host, collection, 1, lpips=path.name)

@@ -1,4 +1,4 @@
-"""Edit directions with the host's text encoders: the same as CLIP Text Encode, for one encoder and for SDXL's two."""
+"""Edit directions with ComfyUI's text encoders: the same as CLIP Text Encode, for one encoder and for SDXL's two."""
 
 import logging
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ import torch
 @pytest.fixture(scope="module")
 def clip(host):
     """The pocket world's: one encoder, 64 wide."""
-    from appearance_transfer.host.pocket_checkpoint import load_pocket_checkpoint
+    from appearance_transfer.host.models.pocket_checkpoint import load_pocket_checkpoint
 
     return load_pocket_checkpoint()[1]
 
@@ -44,7 +44,7 @@ def stock(clip, sentence: str) -> list:
 
 
 def means(clip, *banks):
-    from appearance_transfer.host.text_encoding import mean_encodings
+    from appearance_transfer.host.editing.text_encoding import mean_encodings
 
     with torch.inference_mode():
         return mean_encodings(clip, *banks)
@@ -52,20 +52,20 @@ def means(clip, *banks):
 
 def direction(clip, source: str, target: str):
     from appearance_transfer.editing.direction import direction_between
-    from appearance_transfer.host.text_encoding import encoder_fingerprint
+    from appearance_transfer.host.editing.text_encoding import encoder_fingerprint
 
     return direction_between(*means(clip, [source], [target]), encoder=encoder_fingerprint(clip))
 
 
 def test_a_mean_is_that_of_what_clip_text_encode_gives(any_clip) -> None:
     """70 sentences, so that there is more than one batch; absolute 1e-5."""
-    places = ("grass", "sand", "snow", "stone", "water", "mud", "straw")
-    sentences = [f"{count} horses on {place}" for count in range(10) for place in places]
+    positions = ("grass", "sand", "snow", "stone", "water", "mud", "straw")
+    sentences = [f"{count} horses on {position}" for count in range(10) for position in positions]
     (mean,) = means(any_clip, sentences)
     singly = [stock(any_clip, sentence)[0] for sentence in sentences]
-    wanted = torch.cat([tokens for tokens, _ in singly]).mean(0, keepdim=True)
+    expected = torch.cat([tokens for tokens, _ in singly]).mean(0, keepdim=True)
     pooled = torch.cat([extras["pooled_output"] for _, extras in singly]).mean(0, keepdim=True)
-    torch.testing.assert_close(mean.tokens, wanted, rtol=0, atol=1e-5)
+    torch.testing.assert_close(mean.tokens, expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(mean.pooled, pooled, rtol=0, atol=1e-5)
 
 
@@ -86,7 +86,7 @@ def test_long_sentences_are_cut_and_it_is_said(any_clip, caplog) -> None:
 
 def test_an_interrupted_encoding_leaves_nothing_behind(any_clip) -> None:
     import comfy.model_management
-    from appearance_transfer.host.text_encoding import mean_encodings
+    from appearance_transfer.host.editing.text_encoding import mean_encodings
 
     comfy.model_management.interrupt_current_processing(True)
     with pytest.raises(comfy.model_management.InterruptProcessingException):
@@ -97,11 +97,11 @@ def test_an_interrupted_encoding_leaves_nothing_behind(any_clip) -> None:
 
 
 def test_strength_moves_a_prompt_and_zero_does_not(any_clip) -> None:
-    from appearance_transfer.host.text_encoding import moved
+    from appearance_transfer.host.editing.text_encoding import apply_direction
 
     prompt, there = stock(any_clip, "a horse"), stock(any_clip, "a cow")
     to_cow = direction(any_clip, "a horse", "a cow")
-    same, whole, half = (moved(prompt, to_cow, strength)[0] for strength in (0.0, 1.0, 0.5))
+    same, whole, half = (apply_direction(prompt, to_cow, strength)[0] for strength in (0.0, 1.0, 0.5))
     assert torch.equal(same[0], prompt[0][0])
     assert torch.equal(same[1]["pooled_output"], prompt[0][1]["pooled_output"])
     torch.testing.assert_close(whole[0], there[0][0], rtol=0, atol=1e-5)
@@ -114,9 +114,9 @@ def test_the_direction_of_many_sentences_moves_a_prompt_it_has_not_seen(host, cl
     coats = ("plain", "striped", "spotted")
     banks = {
         animal: "\n".join(
-            f"a photo of a {coat} {colour} {animal} on {ground}"
+            f"a photo of a {coat} {color} {animal} on {ground}"
             for coat in coats
-            for colour in ("red", "green", "blue")
+            for color in ("red", "green", "blue")
             for ground in ("grass", "sand")
         )
         for animal in ("horse", "cow")
@@ -127,8 +127,8 @@ def test_the_direction_of_many_sentences_moves_a_prompt_it_has_not_seen(host, cl
         prompt = stock(clip, "a photo of a plain yellow horse on snow")
         apply = host.nodes["AppearanceTransfer_ApplyEditDirection"]
         edited = apply.execute(prompt, to_cow, 1.0, clip).args[0][0][0]
-        wanted = stock(clip, "a photo of a plain yellow cow on snow")[0][0]
-    assert (edited - wanted).norm() < 0.5 * (prompt[0][0] - wanted).norm()
+        expected = stock(clip, "a photo of a plain yellow cow on snow")[0][0]
+    assert (edited - expected).norm() < 0.5 * (prompt[0][0] - expected).norm()
 
 
 def test_the_node_builds_its_sentences_and_hands_them_out(host, clip) -> None:
@@ -170,36 +170,36 @@ class TestFiles:
     @pytest.mark.parametrize("name", ["../outside", "a/b", "nothing", ""])
     @pytest.mark.parametrize("node", ["LoadSentences", "LoadEditDirection"])
     def test_names_stay_in_the_folder(self, host, node, name) -> None:
-        said = host.nodes[f"AppearanceTransfer_{node}"].validate_inputs(name)
-        assert "cannot be used" in said or "There is no" in said
+        messages = host.nodes[f"AppearanceTransfer_{node}"].validate_inputs(name)
+        assert "cannot be used" in messages or "There is no" in messages
 
 
 class TestRefusals:
     def test_the_prompt_of_another_encoder(self, clip, two_encoders) -> None:
-        from appearance_transfer.host.text_encoding import moved
+        from appearance_transfer.host.editing.text_encoding import apply_direction
 
         with pytest.raises(ValueError, match="different text encoders"):
-            moved(stock(clip, "a horse"), direction(two_encoders, "a horse", "a cow"), 1.0)
+            apply_direction(stock(clip, "a horse"), direction(two_encoders, "a horse", "a cow"), 1.0)
 
     def test_the_clip_of_another_kind(self, clip, two_encoders) -> None:
-        from appearance_transfer.host.text_encoding import same_encoder
+        from appearance_transfer.host.editing.text_encoding import check_encoder
 
         with pytest.raises(ValueError, match=r"clip_l 64.*clip_g 24, clip_l 16"):
-            same_encoder(direction(clip, "a horse", "a cow"), two_encoders)
+            check_encoder(direction(clip, "a horse", "a cow"), two_encoders)
 
     def test_a_clip_of_the_same_kind_is_warned_of(self, clip, caplog) -> None:
-        from appearance_transfer.host.text_encoding import same_encoder
+        from appearance_transfer.host.editing.text_encoding import check_encoder
 
         made = direction(clip, "a horse", "a cow")
         other = clip.clone()
-        same_encoder(made, other)
+        check_encoder(made, other)
         assert not caplog.records
         other.clip_layer(-2)
-        same_encoder(made, other)
+        check_encoder(made, other)
         assert "another layer" in caplog.text
 
     def test_encoders_that_are_not_clip(self) -> None:
-        from appearance_transfer.host.text_encoding import mean_encodings
+        from appearance_transfer.host.editing.text_encoding import mean_encodings
 
         flux = SimpleNamespace(tokenize=lambda text, **options: {"l": [[(1, 1.0)]], "t5xxl": [[(1, 1.0)]]})
         with pytest.raises(ValueError, match="text encoders l, t5xxl"):

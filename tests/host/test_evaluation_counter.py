@@ -14,13 +14,13 @@ def test_every_row_counts_also_those_that_pass_no_wrapper(host) -> None:
     _, count = CountEvaluations.execute(model).result
     steps = world.STEPS - world.START
     with CurrentNodeContext("test", "plain"):
-        inversion = world.invert(model, world.latents(0, pictures=2))
+        inversion = world.invert(model, world.latents(0, images=2))
     with CurrentNodeContext("test", "guided"):
         world.invert(model, world.latents(0), guidance=3.5)
     with torch.inference_mode():
         model.model.diffusion_model(inversion.start[:1], torch.ones(1), context=torch.zeros(1, 77, 16))
-    told = ReadEvaluations.execute(count, after=None).ui.as_dict()["text"][0]
-    assert json.loads(told) == {"plain": 2 * steps, "guided": 2 * steps, "outside": 1}
+    messages = ReadEvaluations.execute(count, after=None).ui.as_dict()["text"][0]
+    assert json.loads(messages) == {"plain": 2 * steps, "guided": 2 * steps, "outside": 1}
     assert not model.model.diffusion_model._forward_pre_hooks
 
 

@@ -1,4 +1,4 @@
-"""The evaluation nodes in the real host: numbers, pictures, files, and what a person reads when something is wrong."""
+"""The evaluation nodes in the real ComfyUI: numbers, images, files, and what a user reads when something is wrong."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ OURS = "AppearanceTransfer_"
 @pytest.fixture(scope="module")
 def folder(host) -> Path:
     """models/lpips, with AlexNet in it, with and without the heads of LPIPS; empty again afterwards."""
-    from appearance_transfer.host.perceptual import lpips_path
+    from appearance_transfer.host.evaluation.perceptual import lpips_path
 
     with pytest.raises(ValueError, match="put it there"):
         lpips_path(RANDOM_LPIPS)
@@ -42,20 +42,20 @@ def folder(host) -> Path:
 
 
 def run(host, node: str, *arguments, **options):
-    """What a node hands on, run as the host runs it."""
+    """What a node hands on, run as ComfyUI runs it."""
     with torch.inference_mode():
         return host.nodes[OURS + node].execute(*arguments, **options).args
 
 
-def image(height: int = 48, width: int = 64, pictures: int = 1, seed: int = 0, channels: int = 3) -> torch.Tensor:
+def image(height: int = 48, width: int = 64, images: int = 1, seed: int = 0, channels: int = 3) -> torch.Tensor:
     """An IMAGE, smooth enough to have a structure."""
-    coarse = torch.rand(pictures, channels, 4, 4, generator=torch.Generator().manual_seed(seed))
+    coarse = torch.rand(images, channels, 4, 4, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear").movedim(1, -1)
 
 
-def square(pictures: int = 1, side: int = 24) -> torch.Tensor:
-    """A MASK of pictures as above, with a square in a corner."""
-    mask = torch.zeros(pictures, 48, 64)
+def square(images: int = 1, side: int = 24) -> torch.Tensor:
+    """A MASK of images as above, with a square in a corner."""
+    mask = torch.zeros(images, 48, 64)
     mask[:, :side, :side] = 1
     return mask
 
@@ -65,7 +65,7 @@ def test_mask_iou(host) -> None:
     iou, report, difference = run(host, "MaskIoU", output, square())
     assert iou == pytest.approx((1 + 0.25 + 0) / 3)
     assert report.splitlines()[1:] == [
-        "picture 0: 1.0000", "picture 1: 0.2500", "picture 2: 0.0000 (the output mask is empty)"
+        "image 0: 1.0000", "image 1: 0.2500", "image 2: 0.0000 (the output mask is empty)"
     ]  # fmt: skip
     assert difference.shape == (3, 48, 64, 3)
     assert run(host, "MaskIoU", 0 * square(), 0 * square())[:2] == (
@@ -96,31 +96,31 @@ def test_reconstruction_quality(host) -> None:
 
     original = image(channels=4)
     output = torch.cat([original * 0.9, original * 0.8])
-    found_psnr, found_ssim, report, places = run(host, "ReconstructionQuality", output, original)
-    pair = [pictures[..., :3].movedim(-1, 1) for pictures in (output, original.expand(2, -1, -1, -1))]
+    found_psnr, found_ssim, report, positions = run(host, "ReconstructionQuality", output, original)
+    pair = [images[..., :3].movedim(-1, 1) for images in (output, original.expand(2, -1, -1, -1))]
     assert found_psnr == pytest.approx(psnr(*pair).mean().item())
     assert found_ssim == pytest.approx(ssim(*pair).mean().item())
     assert len(report.splitlines()) == 6
-    assert places.shape == (2, 48, 64, 3)
+    assert positions.shape == (2, 48, 64, 3)
     assert run(host, "ReconstructionQuality", original, original)[:2] == (float("inf"), pytest.approx(1))
-    for wrong, sentence in ((image(32), "pixels and the original 64 x 32"), (image(pictures=3), "and 3 originals")):
+    for wrong, sentence in ((image(32), "pixels and the original 64 x 32"), (image(images=3), "and 3 originals")):
         with pytest.raises(ValueError, match=sentence):
             run(host, "ReconstructionQuality", output, wrong)
 
 
-def test_colour_histogram_distance(host) -> None:
-    red, blue = (torch.tensor(colour).expand(1, 48, 64, 3) for colour in ((0.8, 0.2, 0.2), (0.2, 0.2, 0.8)))
+def test_color_histogram_distance(host) -> None:
+    red, blue = (torch.tensor(color).expand(1, 48, 64, 3) for color in ((0.8, 0.2, 0.2), (0.2, 0.2, 0.8)))
     both = torch.where(square()[..., None] > 0, red, blue)
-    distance, report, histograms = run(host, "ColourHistogramDistance", torch.cat([red, blue]), red)
+    distance, report, histograms = run(host, "ColorHistogramDistance", torch.cat([red, blue]), red)
     values = [float(line.split(": ")[1]) for line in report.splitlines()[1:]]
     assert values[0] < 1e-4
     assert values[1] > 0.5
     assert distance == pytest.approx(sum(values) / 2, abs=1e-4)
     assert histograms.shape == (2, 256, 512, 3)
-    masked = run(host, "ColourHistogramDistance", both, image(20, 20) * 0 + red[:, :20, :20], square())
+    masked = run(host, "ColorHistogramDistance", both, image(20, 20) * 0 + red[:, :20, :20], square())
     assert masked[0] < 1e-3
-    with pytest.raises(ValueError, match="no colours to count"):
-        run(host, "ColourHistogramDistance", both, red, 0 * square())
+    with pytest.raises(ValueError, match="no colors to count"):
+        run(host, "ColorHistogramDistance", both, red, 0 * square())
 
 
 class TestPerceptual:
@@ -129,15 +129,15 @@ class TestPerceptual:
         from appearance_transfer.evaluation.perceptual import load_lpips
 
         (network,) = run(host, "LoadPerceptualNetwork", RANDOM_LPIPS)
-        output, structure = image(pictures=2), image(seed=1)
-        lpips, report, places = run(host, "BackgroundLPIPS", network, output, structure)
+        output, structure = image(images=2), image(seed=1)
+        lpips, report, positions = run(host, "BackgroundLPIPS", network, output, structure)
         distance = load_lpips(random_weights("alexnet"))
-        mine, wanted = (pictures.movedim(-1, 1) for pictures in (output, structure.expand(2, -1, -1, -1)))
-        assert lpips == pytest.approx(distance(mine * 2 - 1, wanted * 2 - 1).mean().item(), rel=1e-4)
-        assert report.splitlines()[0] == f"LPIPS by AlexNet of {RANDOM_LPIPS}, of the whole picture"
-        assert places.shape == (2, 48, 64, 3)
+        mine, expected = (images.movedim(-1, 1) for images in (output, structure.expand(2, -1, -1, -1)))
+        assert lpips == pytest.approx(distance(mine * 2 - 1, expected * 2 - 1).mean().item(), rel=1e-4)
+        assert report.splitlines()[0] == f"LPIPS by AlexNet of {RANDOM_LPIPS}, of the whole image"
+        assert positions.shape == (2, 48, 64, 3)
         gram, report = run(host, "GramDistance", network, output, structure)
-        assert gram == pytest.approx(gram_distance(distance.backbone, mine, wanted).mean().item(), rel=1e-4)
+        assert gram == pytest.approx(gram_distance(distance.backbone, mine, expected).mean().item(), rel=1e-4)
         assert f"AlexNet of {RANDOM_LPIPS}" in report
         assert run(host, "GramDistance", network, output, output)[0] == 0
 
@@ -150,7 +150,7 @@ class TestPerceptual:
         _, report, _ = run(host, "BackgroundLPIPS", network, output, structure, 0 * square())
         assert report.splitlines()[1].endswith("(the mask is empty)")
         for wrong, sentence in (
-            ({"structure": image(32)}, "The output has 64 x 48 pixels and the structure picture 64 x 32"),
+            ({"structure": image(32)}, "The output has 64 x 48 pixels and the structure image 64 x 32"),
             ({"mask": square() * 0 + 1}, "there is no background"),
             ({"mask": square(3)}, "mask holds 3 masks and output 1 image"),
         ):
@@ -159,8 +159,8 @@ class TestPerceptual:
 
     def test_a_network_alone_is_enough_for_gram_matrices(self, host, folder) -> None:
         (alone,), (whole,) = (run(host, "LoadPerceptualNetwork", name) for name in ("alone.safetensors", RANDOM_LPIPS))
-        pictures = image(), image(40, 40, seed=1)
-        assert run(host, "GramDistance", alone, *pictures)[0] == run(host, "GramDistance", whole, *pictures)[0]
+        images = image(), image(40, 40, seed=1)
+        assert run(host, "GramDistance", alone, *images)[0] == run(host, "GramDistance", whole, *images)[0]
         with pytest.raises(ValueError, match="'alone.safetensors' holds AlexNet without the heads of LPIPS"):
             run(host, "BackgroundLPIPS", alone, image(), image())
         with pytest.raises(ValueError, match="30 x 30 pixels is too small for AlexNet"):
@@ -179,16 +179,16 @@ class TestPerceptual:
 
 
 class TestClip:
-    def test_pictures_with_pictures(self, host) -> None:
-        vision, pictures = small_vision(), image(pictures=3)
-        similarity, report = run(host, "CLIPSimilarity", vision, pictures, "", pictures)
+    def test_images_with_images(self, host) -> None:
+        vision, images = small_vision(), image(images=3)
+        similarity, report = run(host, "CLIPSimilarity", vision, images, "", images)
         assert similarity == pytest.approx(1, abs=1e-5)
         assert len(report.splitlines()) == 4
         with torch.inference_mode():
-            one, other = (vision.encode_image(p).image_embeds.numpy()[0] for p in (pictures[:1], pictures[1:2]))
-        wanted = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
-        found, _ = run(host, "CLIPSimilarity", vision, pictures[:1], "", pictures[1:2])
-        assert found == pytest.approx(wanted, abs=1e-6)
+            one, other = (vision.encode_image(p).image_embeds.numpy()[0] for p in (images[:1], images[1:2]))
+        expected = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+        found, _ = run(host, "CLIPSimilarity", vision, images[:1], "", images[1:2])
+        assert found == pytest.approx(expected, abs=1e-6)
 
     def test_a_mask_shows_the_object_alone(self, host) -> None:
         vision, red = small_vision(), torch.tensor([0.8, 0.2, 0.2])
@@ -200,16 +200,16 @@ class TestClip:
         with pytest.raises(ValueError, match="no object to look at"):
             run(host, "CLIPSimilarity", vision, one, "", other, None, 0 * square())
 
-    def test_pictures_with_a_text(self, host) -> None:
-        pictures = image(pictures=4)
-        similarity, report = run(host, "CLIPSimilarity", FakeVision(), pictures, " red ", clip=FakeClip())
-        assert similarity == pytest.approx(redness(pictures).mean().item())
-        assert report.startswith("cosine to CLIP of pictures and 'red'")
+    def test_images_with_a_text(self, host) -> None:
+        images = image(images=4)
+        similarity, report = run(host, "CLIPSimilarity", FakeVision(), images, " red ", clip=FakeClip())
+        assert similarity == pytest.approx(redness(images).mean().item())
+        assert report.startswith("cosine to CLIP of images and 'red'")
 
     def test_accuracy(self, host) -> None:
-        pictures = image(pictures=6)
-        accuracy, report = run(host, "CLIPAcc", FakeVision(), FakeClip(), pictures, "not red", "red")
-        red = redness(pictures)
+        images = image(images=6)
+        accuracy, report = run(host, "CLIPAcc", FakeVision(), FakeClip(), images, "not red", "red")
+        red = redness(images)
         assert accuracy == pytest.approx((red > (1 - red**2).sqrt()).float().mean().item())
         assert 0 < accuracy < 1
         assert f"(target {red[0]:.4f}, source {(1 - red[0] ** 2).sqrt():.4f})" in report.splitlines()[1]
@@ -219,10 +219,10 @@ class TestClip:
         [
             ({}, "Nothing to compare with is connected"),
             ({"appearance": image(), "clip": FakeClip()}, "Both an appearance and a clip is connected"),
-            ({"clip": FakeClip()}, "no text to compare pictures with"),
-            ({"clip": FakeClip(4), "text": "red"}, "gives 2 numbers per picture and the CLIP 4"),
+            ({"clip": FakeClip()}, "no text to compare images with"),
+            ({"clip": FakeClip(4), "text": "red"}, "gives 2 numbers per image and the CLIP 4"),
             ({"clip": FakeClip(2, torch.eye(2)), "text": "red"}, "its file has no text projection"),
-            ({"appearance": image(pictures=2)}, "There are 1 outputs and 2 appearance pictures"),
+            ({"appearance": image(images=2)}, "There are 1 outputs and 2 appearance images"),
         ],
     )
     def test_bad_input(self, host, options, sentence) -> None:
@@ -243,10 +243,10 @@ class TestComparisonGrid:
             "inputs": {"output": ["two", 0], "original": ["one", 0]},
         }
         settings = {"captions": "one\nboth | SSIM", "tile": 64, "filename_prefix": "sheets/compared"}
-        links = {"pictures.picture0": ["one", 0], "pictures.picture1": ["two", 0], "numbers.number0": ["quality", 1]}
+        links = {"images.image0": ["one", 0], "images.image1": ["two", 0], "numbers.number0": ["quality", 1]}
         return made | {"compare": {"class_type": OURS + "ComparisonGrid", "inputs": settings | links | inputs}}
 
-    def test_picture_and_table_are_kept_together(self, host) -> None:
+    def test_image_and_table_are_kept_together(self, host) -> None:
         import folder_paths
 
         run = host.run(self.graph(), sheet=("compare", 0), table=("compare", 1), ssim=("quality", 1))
@@ -266,7 +266,7 @@ class TestComparisonGrid:
     @pytest.mark.parametrize(
         ("inputs", "sentence"),
         [
-            ({"captions": "one"}, "There are 2 pictures and 1 captions"),
+            ({"captions": "one"}, "There are 2 images and 1 captions"),
             ({"captions": "one\nboth"}, "name 0 numbers and 1 are connected"),
         ],
     )
@@ -276,6 +276,6 @@ class TestComparisonGrid:
         assert error.value.node == "compare"
 
     def test_batches_that_do_not_fit(self, host) -> None:
-        pictures = {"picture0": image(pictures=2), "picture1": image(pictures=3)}
-        with pytest.raises(ValueError, match="'a' has 2 pictures where others have 3"):
-            run(host, "ComparisonGrid", pictures, "a\nb", 64, "x")
+        images = {"image0": image(images=2), "image1": image(images=3)}
+        with pytest.raises(ValueError, match="'a' has 2 images where others have 3"):
+            run(host, "ComparisonGrid", images, "a\nb", 64, "x")

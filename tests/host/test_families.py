@@ -43,7 +43,7 @@ SDXL = SD15 | {
 )
 def test_levels(host, config, fine, coarse, fine_blocks, coarse_blocks) -> None:
     import comfy.ops
-    from appearance_transfer.host.families import decoder_levels
+    from appearance_transfer.host.models.unet import decoder_levels
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
     unet = UNetModel(**config, dtype=torch.float32, device="meta", operations=comfy.ops.disable_weight_init)

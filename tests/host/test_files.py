@@ -22,7 +22,7 @@ def load(host, name):
 
 
 def test_round_trip_is_bit_identical_and_nothing_is_overwritten(host, inversion) -> None:
-    from appearance_transfer.host.files import INVERSIONS
+    from appearance_transfer.host.runtime.files import INVERSIONS
 
     save(host, inversion, "zebra")
     save(host, inversion, "zebra")
@@ -56,7 +56,7 @@ def test_a_missing_file(host) -> None:
 def test_damaged_and_foreign_files(host, inversion) -> None:
     from dataclasses import replace
 
-    from appearance_transfer.host.files import INVERSIONS
+    from appearance_transfer.host.runtime.files import INVERSIONS
     from appearance_transfer.inversion.storage import save as write
     from safetensors.torch import save_file
 
@@ -74,7 +74,7 @@ def test_damaged_and_foreign_files(host, inversion) -> None:
 
 
 def test_links_out_of_the_folder_are_not_followed(host, inversion, tmp_path) -> None:
-    from appearance_transfer.host.files import INVERSIONS, path_of_text
+    from appearance_transfer.host.runtime.files import INVERSIONS, path_of_text
     from appearance_transfer.inversion.storage import save as write
 
     write(inversion, tmp_path / "mine.safetensors")
@@ -98,7 +98,7 @@ def test_links_out_of_the_folder_are_not_followed(host, inversion, tmp_path) -> 
 
 def full(monkeypatch) -> None:
     """From now on the disk is full."""
-    from appearance_transfer.storage import whole_file
+    from appearance_transfer.storage import atomic_write as whole_file
 
     def no_room(descriptor) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -128,8 +128,8 @@ def test_null_text_that_is_interrupted_on_a_full_disk_ends_as_interrupted(host, 
 
 def test_a_training_that_is_interrupted_on_a_full_disk_ends_as_interrupted(host, monkeypatch, caplog) -> None:
     import comfy.model_management as management
-    from appearance_transfer.host.files import GENERATORS
-    from appearance_transfer.host.training_run import Keeping, run_training
+    from appearance_transfer.host.runtime.files import GENERATORS
+    from appearance_transfer.host.runtime.training_loop import CheckpointPolicy, run_training
 
     class Interrupted:
         steps = 0
@@ -145,7 +145,9 @@ def test_a_training_that_is_interrupted_on_a_full_disk_ends_as_interrupted(host,
     full(monkeypatch)
     try:
         with pytest.raises(management.InterruptProcessingException):
-            run_training(Interrupted(), 5, 0, Keeping(GENERATORS, lambda: b"weights", "the reader", "the trainer"))
+            run_training(
+                Interrupted(), 5, 0, CheckpointPolicy(GENERATORS, lambda: b"weights", "the reader", "the trainer")
+            )
     finally:
         management.interrupt_current_processing(False)
     assert "and its Splice generator is lost: 'unfinished.safetensors' could not be saved" in caplog.text

@@ -20,7 +20,7 @@ def model_with(bias: torch.Tensor):
 
 
 def fingerprint(bias: torch.Tensor) -> dict[str, str]:
-    from appearance_transfer.host.fingerprint import fingerprint
+    from appearance_transfer.host.models.fingerprint import fingerprint
 
     return fingerprint(model_with(bias))
 
@@ -33,39 +33,39 @@ PRECISIONS = (torch.float32, torch.float16, torch.bfloat16, *FP8)
 @pytest.mark.parametrize("other", PRECISIONS)
 def test_the_precision_does_not_make_another_checkpoint(bias, one, other) -> None:
     """Also where the weights were rounded twice, by way of fp16."""
-    from appearance_transfer.host.fingerprint import same_model
+    from appearance_transfer.host.models.fingerprint import check_model
 
     for stored in (bias, bias.half()) if one != other else (bias,):
-        assert same_model(fingerprint(stored.to(one)), model_with(bias.to(other)))
+        assert check_model(fingerprint(stored.to(one)), model_with(bias.to(other)))
 
 
 @pytest.mark.parametrize("one", PRECISIONS)
 @pytest.mark.parametrize("other", PRECISIONS)
 def test_other_weights_are_another_checkpoint_in_every_precision(bias, one, other) -> None:
-    from appearance_transfer.host.fingerprint import same_model
+    from appearance_transfer.host.models.fingerprint import check_model
 
-    assert not same_model(fingerprint(bias.to(one)), model_with((bias.flip(0) + 0.1).to(other)))
+    assert not check_model(fingerprint(bias.to(one)), model_with((bias.flip(0) + 0.1).to(other)))
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.float16, torch.bfloat16])
 def test_a_fine_tune_is_told_from_its_base_in_one_precision(bias, precision) -> None:
-    from appearance_transfer.host.fingerprint import same_model
+    from appearance_transfer.host.models.fingerprint import check_model
 
     tuned = bias.clone()
     tuned[0] *= 1.01
-    assert not same_model(fingerprint(bias.to(precision)), model_with(tuned.to(precision)))
+    assert not check_model(fingerprint(bias.to(precision)), model_with(tuned.to(precision)))
 
 
 @pytest.mark.parametrize("found", ["", "unknown", "abc123", "float32 a b", "int8 1 2 3 4", "load 1", "float32"])
 def test_a_fingerprint_from_elsewhere_is_another_checkpoint(bias, found) -> None:
-    from appearance_transfer.host.fingerprint import same_model
+    from appearance_transfer.host.models.fingerprint import check_model
 
     known = fingerprint(bias) | {"weights": found}
-    assert not same_model(known, model_with(bias))
+    assert not check_model(known, model_with(bias))
 
 
 def test_nothing_is_warned_of_where_only_the_precision_differs(bias, caplog) -> None:
-    from appearance_transfer.host.patching import check_inversions
+    from appearance_transfer.host.transfer.model_patch import check_inversions
 
     inversion = world.invert(model_with(bias.half().float()), world.latents(1))
     with caplog.at_level(logging.WARNING):
@@ -76,7 +76,7 @@ def test_nothing_is_warned_of_where_only_the_precision_differs(bias, caplog) -> 
 def test_a_pinned_weight_is_unpinned_before_it_is_replaced(host, monkeypatch) -> None:
     """ComfyUI keeps pinned memory by its address, and a freed address that is still registered breaks CUDA."""
     import comfy.model_management
-    from appearance_transfer.host.gradients import autograd_inside
+    from appearance_transfer.host.runtime.gradients import autograd_inside
 
     with torch.inference_mode():
         network = torch.nn.Linear(2, 2)

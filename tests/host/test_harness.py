@@ -1,4 +1,4 @@
-"""The real host in this process: what the other tests of this folder stand on."""
+"""the real ComfyUI in this process: what the other tests of this folder stand on."""
 
 import pytest
 import torch

@@ -4,7 +4,7 @@ import pytest
 import torch
 from appearance_transfer.benchmarks.faults.served import TRYING, transfer
 from appearance_transfer.developer.client import GraphError
-from appearance_transfer.host.quoting import quoted
+from appearance_transfer.host.runtime.quoting import quoted
 
 OURS = "AppearanceTransfer_"
 SCENE = {"class_type": OURS + "PocketScene", "inputs": {"seed": 2, "species": "horse", "coat": "any", "view": "any"}}
@@ -15,12 +15,12 @@ LATENT = {"class_type": "VAEEncode", "inputs": {"pixels": ["scene", 0], "vae": [
 INVERT = {"model": ["checkpoint", 0], "latent": ["latent", 0], "positive": ["text", 0], "negative": ["text", 0]}
 INVERT |= {"steps": 2, "start_at": 0, "guidance": 1.0, "seed": 0, "eta": 1.0, "keep_last_noise": False}
 INVERT |= {"levels_per_forward": 1}
-COLOURS = {"output": ["scene", 0], "appearance": ["scene", 0]}
+COLORS = {"output": ["scene", 0], "appearance": ["scene", 0]}
 
 
 @pytest.fixture(scope="module")
 def trying(host):
-    """The host with the pack of wrong values."""
+    """ComfyUI with the pack of wrong values."""
     import asyncio
 
     import nodes
@@ -56,12 +56,12 @@ def run(trying, node: str, inputs: dict, wrong: dict[str, str]) -> GraphError:
         ("InvertImageDDPM", INVERT, "model", "SD3", "model is a .* U-Net checkpoint is needed"),
         ("InvertImageDDPM", INVERT, "model", "Lumina", "model is a .* U-Net checkpoint is needed"),
         ("InvertImageDDPM", INVERT, "model", "an object", "model is a value of the type '_Foreign'"),
-        ("ColourHistogramDistance", COLOURS, "output", "an image with NaN", "output holds NaN"),
-        ("ColourHistogramDistance", COLOURS, "output", "no images", "output is empty"),
-        ("ColourHistogramDistance", COLOURS, "output", "an image without pixels", "output is empty"),
-        ("ColourHistogramDistance", COLOURS, "output", "an image without its batch", "output has the shape"),
-        ("ColourHistogramDistance", COLOURS, "output_mask", "three masks", "output_mask holds 3 masks and output 1"),
-        ("ColourHistogramDistance", COLOURS, "output_mask", "a mask of another shape", "output_mask is 42x128"),
+        ("ColorHistogramDistance", COLORS, "output", "an image with NaN", "output holds NaN"),
+        ("ColorHistogramDistance", COLORS, "output", "no images", "output is empty"),
+        ("ColorHistogramDistance", COLORS, "output", "an image without pixels", "output is empty"),
+        ("ColorHistogramDistance", COLORS, "output", "an image without its batch", "output has the shape"),
+        ("ColorHistogramDistance", COLORS, "output_mask", "three masks", "output_mask holds 3 masks and output 1"),
+        ("ColorHistogramDistance", COLORS, "output_mask", "a mask of another shape", "output_mask is 42x128"),
         ("WeighAppearance", {"weight": 1.0}, "inversion", "an object", "inversion is a value of the type"),
         ("ResumeFromInversion", {}, "inversion", "nothing", r"inversion is nothing \(None\); connect one from"),
     ],
@@ -84,10 +84,10 @@ def test_nothing_of_the_network_runs_before(trying) -> None:
 
 def test_one_too_many_of_a_growing_input(trying) -> None:
     """ComfyUI does not know the ninth and hands it to the node under its whole name."""
-    inputs = {f"pictures.picture{number}": ["scene", 0] for number in range(9)}
+    inputs = {f"images.image{number}": ["scene", 0] for number in range(9)}
     inputs |= {"captions": "\n".join("abcdefghi"), "tile": 64, "filename_prefix": "x"}
     graph = {"scene": SCENE, "node": {"class_type": OURS + "ComparisonGrid", "inputs": inputs}}
-    with pytest.raises(GraphError, match="^'pictures.picture8' is one too many: pictures takes 8 at most") as error:
+    with pytest.raises(GraphError, match="^'images.image8' is one too many: images takes 8 at most") as error:
         trying.run(graph)
     assert error.value.exception == "ValueError"
 
@@ -119,7 +119,7 @@ def test_points_that_are_none(trying, text) -> None:
         ("mask of an appearance", "a mask of another shape", "is 42x128, which is another shape than the latent to"),
         ("mask of an appearance", "three masks", "holds 3 masks and the latent to sample 1"),
         ("content_mask of AdaIN", "a mask of another shape", "is 42x128, which is another shape than the latent to"),
-        ("AdaIN's content_mask", "three masks", "holds 3 pictures and the batch 1"),
+        ("AdaIN's content_mask", "three masks", "holds 3 images and the batch 1"),
     ],
 )
 def test_masks_of_the_output_are_looked_at_before_the_first_step(trying, name, value, sentence) -> None:
@@ -144,7 +144,7 @@ def test_a_mask_without_its_batch_is_one_mask(trying) -> None:
     graph["iou"] = {"class_type": OURS + "MaskIoU", "inputs": given}
     assert trying.run(graph, iou=("iou", 0)).iou > 0
     node = trying.nodes[OURS + "MatchFeatures"]
-    from appearance_transfer.host.input_checks import masks_as_batches
+    from appearance_transfer.host.runtime.input_checks import masks_as_batches
 
     regions = {"structure_regions": {"region0": torch.ones(8, 8), "region1": None}, "structure_mask": torch.ones(8, 8)}
     found = masks_as_batches(node.define_schema().inputs, regions)
@@ -155,7 +155,7 @@ def test_a_mask_without_its_batch_is_one_mask(trying) -> None:
 
 @pytest.mark.parametrize("prefix", ["../x", "/etc/x", "a/../../x", "", "x" * 300, "a\nb", "a/"])
 def test_a_file_name_that_leads_elsewhere(trying, prefix) -> None:
-    inputs = {"pictures.picture0": ["scene", 0], "captions": "a", "tile": 64, "filename_prefix": prefix}
+    inputs = {"images.image0": ["scene", 0], "captions": "a", "tile": 64, "filename_prefix": prefix}
     graph = {"scene": SCENE, "node": {"class_type": OURS + "ComparisonGrid", "inputs": inputs}}
     with pytest.raises(GraphError, match="^filename_prefix is ") as error:
         trying.run(graph)
@@ -169,7 +169,7 @@ def test_a_long_prompt_is_not_repeated_whole() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_finite_numbers_whose_sum_is_not(host, dtype) -> None:
-    from appearance_transfer.host.socket_values import all_finite
+    from appearance_transfer.host.runtime.socket_values import all_finite
 
     large = torch.full((4096,), torch.finfo(dtype).max, dtype=dtype)
     assert all_finite(large)
@@ -186,7 +186,7 @@ def test_finite_numbers_whose_sum_is_not(host, dtype) -> None:
     ],
 )  # fmt: skip
 def test_a_mask_has_the_shape_of_its_image(host, mask, size, fits) -> None:
-    from appearance_transfer.host.input_fits import check_mask
+    from appearance_transfer.host.runtime.input_fits import check_mask
 
     if fits:
         check_mask(torch.ones(mask), 1, size, name="mask", of="image")

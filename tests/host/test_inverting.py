@@ -1,4 +1,4 @@
-"""Inversion with a model of the host: exactness, schedules, batches, what is refused."""
+"""Inversion with a model of ComfyUI: exactness, schedules, batches, what is refused."""
 
 import pytest
 import torch
@@ -11,20 +11,20 @@ def model(host):
 
 
 def schedule_of(model, **options):
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.models.schedules import schedule_of
 
     return schedule_of(model, **options)
 
 
 def reconstruct(model, inversion):
-    from appearance_transfer.host.inverting import reconstruct
+    from appearance_transfer.host.inversion.ddpm_and_ddim import reconstruct
 
     with torch.inference_mode():
         return reconstruct(model, inversion)
 
 
 def test_leading_levels_of_the_paper(model) -> None:
-    """Spec 0.2: timesteps 671, 661, ..., 1 after 32 of 100 steps, and the picture at alpha_bar[0]."""
+    """Spec 0.2: timesteps 671, 661, ..., 1 after 32 of 100 steps, and the image at alpha_bar[0]."""
     schedule = schedule_of(model, steps=100, start_at=32)
     alpha_bar = [1 / (1 + sigma**2) for sigma in schedule.sigmas]
     assert schedule.steps == 68
@@ -36,7 +36,7 @@ def test_leading_levels_of_the_paper(model) -> None:
 @pytest.mark.parametrize("steps", [1000, 999, 501, 334])
 def test_many_steps_begin_in_pure_noise_and_come_back(model, steps) -> None:
     """One step for every timestep there is, and numbers that do not divide them."""
-    from appearance_transfer.host.inverting import invert_with_ddim
+    from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim
 
     assert schedule_of(model, steps=steps).sigmas[0] > 0.97 * schedule_of(model, steps=1000).sigmas[0]
     schedule = schedule_of(model, steps=steps, start_at=steps - 4)
@@ -74,19 +74,19 @@ def test_without_the_last_noise_the_error_is_that_noise(model) -> None:
     assert world.relative(error, 0.020648 * exact.noise_maps[-1]) < 2e-3
 
 
-def test_levels_and_pictures_share_forwards_without_changing_anything(model) -> None:
-    pictures = world.latents(4, 2)
-    one_by_one = world.invert(model, pictures, guidance=3.5)
-    together = world.invert(model, pictures, guidance=3.5, levels_per_forward=4)
+def test_levels_and_images_share_forwards_without_changing_anything(model) -> None:
+    images = world.latents(4, 2)
+    one_by_one = world.invert(model, images, guidance=3.5)
+    together = world.invert(model, images, guidance=3.5, levels_per_forward=4)
     assert torch.equal(together.trajectory, one_by_one.trajectory)
     assert world.relative(together.noise_maps, one_by_one.noise_maps) < 1e-3
-    first = world.invert(model, pictures[:1], guidance=3.5)
+    first = world.invert(model, images[:1], guidance=3.5)
     assert torch.equal(first.trajectory[:, 0], one_by_one.trajectory[:, 0])
     assert world.relative(first.noise_maps[:, 0], one_by_one.noise_maps[:, 0]) < 1e-3
 
 
 def invert_under(model, positive, latent=None, **options):
-    from appearance_transfer.host.inverting import invert_with_ddpm
+    from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddpm
 
     latent = world.latents(3) if latent is None else latent
     with torch.inference_mode():
@@ -95,7 +95,7 @@ def invert_under(model, positive, latent=None, **options):
 
 
 def test_ddim_comes_back_nearer_with_more_steps(model) -> None:
-    from appearance_transfer.host.inverting import invert_with_ddim
+    from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim
 
     latent = world.latents(3)
     errors = []
@@ -145,7 +145,7 @@ class TestRefusals:
             schedule_of(model, steps=1, sigmas=torch.tensor([0.1, 1.0, 2.0]))
 
     def test_an_empty_prompt(self, model) -> None:
-        from appearance_transfer.host.conditioning import pack
+        from appearance_transfer.host.models.conditioning import pack
 
         with pytest.raises(ValueError, match="positive CONDITIONING is empty"):
             pack([[None, {}]], world.prompt(1))
@@ -154,7 +154,7 @@ class TestRefusals:
         counted = model.clone()
         counter = world.count_evaluations(counted)
         two = [[torch.cat([world.prompt(1)[0][0], world.prompt(3)[0][0]]), {}]]
-        with pytest.raises(ValueError, match="2 texts for 3 pictures"):
+        with pytest.raises(ValueError, match="2 texts for 3 images"):
             invert_under(counted, two, world.latents(3, 3))
         with pytest.raises(ValueError, match=r"\[1, 4, 1, 16, 16\].* videos"):
             invert_under(counted, world.prompt(1), world.latents(3)[:, :, None])
@@ -177,12 +177,12 @@ class TestRefusals:
             ({"a.b": 3}, r"'a\.b'"),
             ({"pooled_output": torch.full((1, 8), torch.nan)}, "NaN or infinite numbers"),
             ({"width": float("inf")}, "NaN or infinite numbers"),
-            ({"pooled_output": torch.ones(2, 8)}, "2 texts for 1 pictures"),
+            ({"pooled_output": torch.ones(2, 8)}, "2 texts for 1 images"),
         ],
     )
     @pytest.mark.parametrize("side", ["positive", "negative"])
     def test_what_a_text_may_not_hold_is_named(self, model, side, extras, named) -> None:
-        from appearance_transfer.host.inverting import invert_with_ddim, invert_with_ddpm
+        from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim, invert_with_ddpm
 
         counted = model.clone()
         counter = world.count_evaluations(counted)

@@ -33,12 +33,12 @@ def test_every_node_gets_its_masks_in_one_form(host) -> None:
     for name, inputs in nodes.items():
         spy = guarded(type("Spy", (host.nodes[name],), members))
         for mask in (torch.rand(8, 8), torch.rand(1, 8, 8), torch.rand(2, 8, 8)):
-            wanted = mask.reshape(-1, 8, 8)
+            expected = mask.reshape(-1, 8, 8)
             growing = {"structure_regions": "region", "appearance_regions": "region"}
             spy.execute(**{one: {f"{growing[one]}0": mask} if one in growing else mask for one in inputs})
             for one in inputs:
                 arrived = next(iter(seen[one].values())) if one in growing else seen[one]
-                assert torch.equal(arrived, wanted), (name, one)
+                assert torch.equal(arrived, expected), (name, one)
 
 
 @pytest.mark.parametrize("side", ["content_mask", "style_mask"])

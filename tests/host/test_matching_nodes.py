@@ -1,4 +1,4 @@
-"""The matching nodes in a graph, as a person wires them; features come from a node that holds them ready."""
+"""The matching nodes in a graph, as a user wires them; features come from a node that holds them ready."""
 
 import json
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ import torch
 from appearance_transfer.correspondence.features import Features
 from appearance_transfer.developer.client import GraphError
 
-GRID, PICTURE = (8, 8), (64, 64)
+GRID, IMAGE = (8, 8), (64, 64)
 SHOWN = {"structure_image": ["image", 0], "appearance_image": ["image", 0]}
 
 
 def features(seed: int, kind: str = "random") -> Features:
     values = torch.randn(1, 12, *GRID, generator=torch.Generator().manual_seed(seed))
-    return Features(values, PICTURE, {"kind": kind})
+    return Features(values, IMAGE, {"kind": kind})
 
 
 class Ready:
@@ -62,7 +62,7 @@ def matching(structure: str = "features", appearance: str = "features", **inputs
     return {"structure": [structure, 0], "appearance": [appearance, 0], **settings, **points, **inputs}
 
 
-def test_a_picture_is_matched_drawn_and_measured(host) -> None:
+def test_a_image_is_matched_drawn_and_measured(host) -> None:
     points = "4, 4\n60.5, 20"
     run = host.run(
         graph(
@@ -80,7 +80,7 @@ def test_a_picture_is_matched_drawn_and_measured(host) -> None:
     assert run.drawing.shape == (1, 128, 260, 3)
     assert run.outcome.outputs["draw"]["images"]
     assert run.share == 1.0
-    assert run.report.startswith("picture 0: 2 of 2 within 5.7 px")
+    assert run.report.startswith("image 0: 2 of 2 within 5.7 px")
 
 
 @pytest.mark.parametrize(("values", "shape"), [("image", (1, 64, 64, 3)), ("left", (1, 64, 64)), ("latent", None)])
@@ -113,15 +113,15 @@ def test_points_masks_and_regions_steer_the_matches(host) -> None:
     assert torch.equal(column >= 4, left)
 
 
-def kept(place: dict) -> Path:
+def kept(position: dict) -> Path:
     """The file that the page would ask for."""
     from folder_paths import get_temp_directory
 
-    assert place["type"] == "temp"
-    return Path(get_temp_directory()) / place["subfolder"] / place["filename"]
+    assert position["type"] == "temp"
+    return Path(get_temp_directory()) / position["subfolder"] / position["filename"]
 
 
-def test_the_page_gets_both_pictures_and_the_matches_as_found_before_any_correction(host) -> None:
+def test_the_page_gets_both_images_and_the_matches_as_found_before_any_correction(host) -> None:
     from PIL import Image
 
     points = {"structure_points": "4, 4", "appearance_points": "60, 60"}
@@ -131,12 +131,12 @@ def test_the_page_gets_both_pictures_and_the_matches_as_found_before_any_correct
     table = json.loads(kept(shown["matches"]).read_text())
     assert table["match"] == list(range(64))
     assert table["confidence"] == [100] * 64
-    assert table["structure_picture"] == list(PICTURE)
-    assert Image.open(kept(shown["structure"])).size == PICTURE
-    assert Image.open(kept(shown["appearance"])).size == PICTURE
+    assert table["structure_image"] == list(IMAGE)
+    assert Image.open(kept(shown["structure"])).size == IMAGE
+    assert Image.open(kept(shown["appearance"])).size == IMAGE
 
 
-def test_the_pictures_change_no_match_and_without_both_nothing_is_shown(host) -> None:
+def test_the_images_change_no_match_and_without_both_nothing_is_shown(host) -> None:
     shown = host.run(graph(match=matching(appearance="other features", **SHOWN)), matches=("match", 0))
     half = matching(appearance="other features", structure_image=["image", 0])
     hidden = host.run(graph(match=half), matches=("match", 0))
@@ -153,7 +153,7 @@ def test_what_does_not_match_shows_the_fallback(host) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "told"),
+    ("nodes", "messages"),
     [
         ({"match": matching(appearance="features of another network")}, "so they cannot be compared"),
         ({"match": matching(structure_points="4, 4")}, "1 structure point.s. and 0 appearance"),
@@ -162,10 +162,10 @@ def test_what_does_not_match_shows_the_fallback(host) -> None:
             {"match": matching(structure_points="4, 4", appearance_points="64, 4")},
             r"appearance point .64, 4. lies outside",
         ),
-        ({"match": matching(**SHOWN | {"appearance_image": ["flat image", 0]})}, "The appearance picture is 64x32"),
+        ({"match": matching(**SHOWN | {"appearance_image": ["flat image", 0]})}, "The appearance image is 64x32"),
         (
             {"match": matching(**{"structure_regions.structure_region0": ["left", 0]})},
-            "region0: connected for one picture only",
+            "region0: connected for one image only",
         ),
         (
             {
@@ -176,6 +176,6 @@ def test_what_does_not_match_shows_the_fallback(host) -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_in_a_sentence(host, nodes, told) -> None:
-    with pytest.raises(GraphError, match=told):
+def test_what_does_not_fit_is_refused_in_a_sentence(host, nodes, messages) -> None:
+    with pytest.raises(GraphError, match=messages):
         host.run(graph(**nodes), result=(list(nodes)[-1], 0))

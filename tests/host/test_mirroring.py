@@ -1,4 +1,4 @@
-"""Mirror to Match in a graph, on pictures whose mirror images are known."""
+"""Mirror to Match in a graph, on images whose mirror images are known."""
 
 import logging
 
@@ -31,23 +31,23 @@ def graph(**inputs: object) -> dict:
     }  # fmt: skip
 
 
-def test_a_mirror_image_is_turned_back_and_the_picture_itself_is_left(host, caplog) -> None:
+def test_a_mirror_image_is_turned_back_and_the_image_itself_is_left(host, caplog) -> None:
     with caplog.at_level(logging.INFO, logger="appearance_transfer"):
-        run = host.run(graph(), scene=("twice", 0), turned=("turn", 0), mask=("turn", 1))
-    assert torch.equal(run.turned, run.scene)
+        run = host.run(graph(), scene=("twice", 0), flipped=("turn", 0), mask=("turn", 1))
+    assert torch.equal(run.flipped, run.scene)
     assert torch.equal(run.mask, torch.ones(2, 128, 128))
-    assert "Picture 0: left as it is." in caplog.text
-    assert "Picture 1: mirrored." in caplog.text
+    assert "Image 0: left as it is." in caplog.text
+    assert "Image 1: mirrored." in caplog.text
 
 
 def test_one_appearance_is_turned_for_each_structure_and_its_mask_with_it(host) -> None:
     one = {"structure": ["both", 0], "appearance": ["mirrored", 0]}
     masks = {"structure_mask": ["scene", 1], "appearance_mask": ["scene", 1]}
-    run = host.run(graph(**one, **masks), both=("both", 0), shape=("scene", 1), turned=("turn", 0), mask=("turn", 1))
-    assert torch.equal(run.turned, run.both)
+    run = host.run(graph(**one, **masks), both=("both", 0), shape=("scene", 1), flipped=("turn", 0), mask=("turn", 1))
+    assert torch.equal(run.flipped, run.both)
     assert torch.equal(run.mask, torch.cat([run.shape.flip(-1), run.shape]))
 
 
-def test_other_numbers_of_pictures_are_refused_before_anything_is_looked_at(host) -> None:
-    with pytest.raises(GraphError, match="There are 2 appearance pictures for 1 structure pictures"):
-        host.run(graph(structure=["scene", 0]), turned=("turn", 0))
+def test_other_numbers_of_images_are_refused_before_anything_is_looked_at(host) -> None:
+    with pytest.raises(GraphError, match="There are 2 appearance images for 1 structure images"):
+        host.run(graph(structure=["scene", 0]), flipped=("turn", 0))

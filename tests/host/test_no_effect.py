@@ -25,9 +25,9 @@ def appearance(model):
 @pytest.fixture(params=["cross-image attention", "semantic rearrangement"])
 def transfer(request):
     """transfer(model, inversions, structure=None, **settings) -> MODEL, by either node's function."""
-    from appearance_transfer.host.rearrangement import rearrange_appearance
-    from appearance_transfer.host.run import Appearance
-    from appearance_transfer.host.transfer import transfer_appearance
+    from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
+    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.semantic_rearrangement import rearrange_appearance
 
     def by(model, inversions, structure=None, **options):
         weighed = [entry if isinstance(entry, Appearance) else Appearance(entry) for entry in inversions]
@@ -52,7 +52,7 @@ def one_warning(caplog, *words: str) -> None:
 
 
 def guider(model, scale=3.5):
-    from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
+    from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 
     return AppearanceGuider(model, world.prompt(1), None, GuidanceSettings(scale=scale))
 
@@ -94,7 +94,7 @@ class TestWeighAppearance:
 class TestAdaIN:
     def operation(self, appearance, first, last):
         from appearance_transfer.attention.windows import Window
-        from appearance_transfer.host.latent_operations import AdaINOperation
+        from appearance_transfer.host.transfer.adain_operation import AdaINOperation
 
         return AdaINOperation(appearance, None, None, Window(first, last))
 
@@ -145,14 +145,14 @@ class TestText:
 
 class TestReplacedAttention:
     def attend(self, model, appearance, structure=None):
-        from appearance_transfer.host.run import Appearance
-        from appearance_transfer.host.transfer import transfer_appearance
+        from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
+        from appearance_transfer.host.transfer.reference_session import Appearance
 
         return transfer_appearance(model, [Appearance(appearance)], structure, world.transfer_settings())
 
     @pytest.mark.parametrize(("blocks", "layers"), [(range(6), "4 of 4"), ([5], "1 of 4")], ids=["all", "one"])
     def test_another_node_after_ours(self, model, structure, appearance, blocks, layers, caplog) -> None:
-        from appearance_transfer.host.self_attention import plain_attention
+        from appearance_transfer.host.models.unet_attention import plain_attention
 
         patched = self.attend(model, appearance)
         for block in blocks:

@@ -1,4 +1,4 @@
-"""Null-text inversion with a model of the host: parity, gradients, what it leaves behind, what is refused."""
+"""Null-text inversion with a model of ComfyUI: parity, gradients, what it leaves behind, what is refused."""
 
 import dataclasses
 import gc
@@ -15,7 +15,7 @@ STEPS = 4
 
 @pytest.fixture(scope="module")
 def model(host):
-    with torch.inference_mode():  # as the host makes its weights
+    with torch.inference_mode():  # as ComfyUI makes its weights
         return world.small_model()
 
 
@@ -25,7 +25,7 @@ def inverted(model):
 
 
 def schedule_of(model, **options):
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.models.schedules import schedule_of
 
     return schedule_of(model, **options)
 
@@ -33,7 +33,7 @@ def schedule_of(model, **options):
 def invert(
     model, latent=None, *, steps=STEPS, updates=3, early_stop=0.0, guidance=7.5, prompts=None, sigmas=None, **options
 ):
-    from appearance_transfer.host.null_text_inverting import invert_with_null_text
+    from appearance_transfer.host.inversion.null_text import invert_with_null_text
     from appearance_transfer.inversion.null_text import NullTextSettings
 
     latent = world.latents(3) if latent is None else latent
@@ -45,9 +45,9 @@ def invert(
 
 
 def interrupted(model, after: int, **options):
-    """What is kept when a person cancels after so many steps: the host's progress bar then raises."""
+    """What is kept when a user cancels after so many steps: ComfyUI's progress bar then raises."""
     import comfy.model_management
-    from appearance_transfer.host import null_text_inverting
+    from appearance_transfer.host.inversion import null_text as null_text_inverting
 
     def cancel(i: int, total: int, denoised: torch.Tensor) -> None:
         if i + 1 == after:
@@ -62,7 +62,7 @@ def interrupted(model, after: int, **options):
 
 
 def reconstruct(model, inversion):
-    from appearance_transfer.host.inverting import reconstruct
+    from appearance_transfer.host.inversion.ddpm_and_ddim import reconstruct
 
     with torch.inference_mode():
         return reconstruct(model, inversion)
@@ -78,7 +78,7 @@ def apart(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 class TestParity:
-    """The released code's tensors, from the clean latent on (golden set A, null_text).
+    """The reference code's tensors, from the clean latent on (golden set A, null_text).
 
     Where a gradient is nearly 0, Adam makes a whole step of its rounding; so a free run leaves the released one little
     by little, and later steps are compared after the released embeddings of those before.
@@ -133,7 +133,7 @@ class TestParity:
 
 
 class TestResult:
-    def test_the_picture_comes_back_nearer_than_without(self, model) -> None:
+    def test_the_image_comes_back_nearer_than_without(self, model) -> None:
         latent = world.latents(3)
         inversion = invert(model, latent, updates=20)
         with_null_text, without = (reconstruct(model, found) for found in (inversion, plain(inversion)))
@@ -146,12 +146,12 @@ class TestResult:
         assert not inverted.null_text.requires_grad
         assert bool((inverted.null_text_losses[:, 0, -1] < inverted.null_text_losses[:, 0, 0]).all())
 
-    def test_pictures_of_a_batch_are_as_if_alone(self, model) -> None:
-        pictures = world.latents(4, 2)
-        together = invert(model, pictures)
-        alone = invert(model, pictures[1:])
-        assert apart(together.picture(1).null_text, alone.null_text) < 1e-3
-        assert torch.allclose(together.picture(1).null_text_losses, alone.null_text_losses, rtol=1e-3)
+    def test_images_of_a_batch_are_as_if_alone(self, model) -> None:
+        images = world.latents(4, 2)
+        together = invert(model, images)
+        alone = invert(model, images[1:])
+        assert apart(together.image(1).null_text, alone.null_text) < 1e-3
+        assert torch.allclose(together.image(1).null_text_losses, alone.null_text_losses, rtol=1e-3)
 
     def test_an_interrupted_inversion_goes_on_where_it_was(self, model, inverted) -> None:
         unfinished = interrupted(model, after=2)
@@ -169,10 +169,10 @@ class TestResult:
 
 
 def test_the_gradient_is_that_of_finite_differences(model) -> None:
-    from appearance_transfer.host.container import run_guider
-    from appearance_transfer.host.gradients import autograd_inside, differentiable
-    from appearance_transfer.host.null_text_inverting import _OneSideGuider
-    from appearance_transfer.host.schedules import sigmas_tensor
+    from appearance_transfer.host.inversion.null_text import _OneSideGuider
+    from appearance_transfer.host.models.schedules import sigmas_tensor
+    from appearance_transfer.host.runtime.gradients import autograd_inside, differentiable
+    from appearance_transfer.host.runtime.model_runner import run_guider
 
     guider = _OneSideGuider(differentiable(model))
     guider.set_conds(world.prompt(1), world.prompt(2))
@@ -201,12 +201,12 @@ class TestWhatIsLeft:
     def sampled(self, model, inversion) -> torch.Tensor:
         return world.sample(model, plain(inversion), guider=world.stock_guider(model, negative=world.prompt(2), cfg=4))
 
-    @pytest.mark.parametrize("run", [invert, lambda model: interrupted(model, after=2)], ids=["finished", "cancelled"])
+    @pytest.mark.parametrize("run", [invert, lambda model: interrupted(model, after=2)], ids=["finished", "canceled"])
     def test_the_model_is_as_it_was(self, model, inverted, run) -> None:
         import comfy.model_management
 
         before = {name: tensor.clone() for name, tensor in model.model.state_dict().items()}
-        options, picture = str(model.model_options), self.sampled(model, inverted)
+        options, image = str(model.model_options), self.sampled(model, inverted)
         run(model)
         after = model.model.state_dict()
         assert before.keys() == after.keys()
@@ -214,7 +214,7 @@ class TestWhatIsLeft:
         assert not any(parameter.requires_grad for parameter in model.model.parameters())
         assert str(model.model_options) == options
         assert not comfy.model_management.in_training
-        assert torch.equal(self.sampled(model, inverted), picture)
+        assert torch.equal(self.sampled(model, inverted), image)
 
     def test_no_graph_stays_alive(self, model) -> None:
         def graphs() -> int:
@@ -229,16 +229,16 @@ class TestWhatIsLeft:
     def test_half_precision_is_left_for_fp32_and_found_again(self, model, inverted) -> None:
         half = model.clone()
         half.set_model_compute_dtype(torch.float16)
-        picture = self.sampled(half, inverted)
-        assert not torch.equal(picture, self.sampled(model, inverted))
+        image = self.sampled(half, inverted)
+        assert not torch.equal(image, self.sampled(model, inverted))
         found = invert(half)
         assert torch.equal(found.null_text, inverted.null_text)
-        assert torch.equal(self.sampled(half, inverted), picture)
+        assert torch.equal(self.sampled(half, inverted), image)
 
 
 class TestGuider:
     def guider(self, model, inversion, cfg=7.5):
-        from appearance_transfer.host.null_text import NullTextGuider
+        from appearance_transfer.host.inversion.null_text_guider import NullTextGuider
 
         return NullTextGuider(model, world.prompt(1), inversion, cfg)
 
@@ -259,7 +259,7 @@ class TestGuider:
 
     def test_a_part_of_the_levels_may_be_sampled(self, model, inverted) -> None:
         import comfy.samplers
-        from appearance_transfer.host.schedules import sigmas_tensor
+        from appearance_transfer.host.models.schedules import sigmas_tensor
 
         late = sigmas_tensor(inverted.schedule.tail(2))
         world.sample(
@@ -272,9 +272,9 @@ class TestGuider:
         with pytest.raises(ValueError, match="other noise levels"):
             world.sample(model, inverted, guider=self.guider(model, inverted), sigmas=sigmas)
 
-    def test_another_number_of_pictures_is_refused(self, model) -> None:
+    def test_another_number_of_images_is_refused(self, model) -> None:
         two = invert(model, world.latents(4, 2), updates=1)
-        with pytest.raises(ValueError, match="of 2 picture"):
+        with pytest.raises(ValueError, match="of 2 image"):
             world.sample(model, two, guider=self.guider(model, two), latent=world.latents(3))
 
     def test_an_inversion_without_embeddings_is_refused(self, model, inverted) -> None:
@@ -292,13 +292,13 @@ class TestGuider:
 
 
 class TestRefusals:
-    def test_quantised_weights_before_anything_is_computed(self, host) -> None:
-        quantised = world.small_model()
-        counter = world.count_evaluations(quantised)
-        layer = quantised.model.diffusion_model.middle_block[1].transformer_blocks[0].attn1.to_q
+    def test_quantized_weights_before_anything_is_computed(self, host) -> None:
+        quantized = world.small_model()
+        counter = world.count_evaluations(quantized)
+        layer = quantized.model.diffusion_model.middle_block[1].transformer_blocks[0].attn1.to_q
         layer.weight = torch.nn.Parameter(layer.weight.to(torch.float8_e4m3fn), requires_grad=False)
-        with pytest.raises(ValueError, match="quantised .*to_q.weight"):
-            invert(quantised)
+        with pytest.raises(ValueError, match="quantized .*to_q.weight"):
+            invert(quantized)
         assert counter.samples == 0
 
     def test_weights_that_cannot_be_loaded_whole(self, model, monkeypatch) -> None:
@@ -306,7 +306,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match="cannot load them whole"):
             invert(model)
 
-    def test_levels_that_do_not_end_at_the_picture(self, model) -> None:
+    def test_levels_that_do_not_end_at_the_image(self, model) -> None:
         with pytest.raises(ValueError, match="ends at sigma 0.5"):
             invert(model, sigmas=torch.tensor([5.0, 0.5]))
 
@@ -330,7 +330,7 @@ class TestRefusals:
 
 
 class TestNodes:
-    """The two nodes in a graph of the host, on the pocket checkpoint."""
+    """The two nodes in a graph of ComfyUI, on the pocket checkpoint."""
 
     @staticmethod
     def graph(**null_text) -> dict:
@@ -366,19 +366,19 @@ class TestNodes:
 
     def test_what_is_sampled_is_what_is_reported(self, host) -> None:
         run = host.run(
-            self.graph(), image=("decode", 0), reported=("report", 0), told=("report", 2), curve=("invert", 1)
+            self.graph(), image=("decode", 0), reported=("report", 0), messages=("report", 2), curve=("invert", 1)
         )
         assert torch.allclose(run.image, run.reported, atol=2e-3)
-        assert "null text for 4 of its steps" in run.told
-        assert run.told.count(" in 2") == 4
+        assert "null text for 4 of its steps" in run.messages
+        assert run.messages.count(" in 2") == 4
         assert run.curve.shape == (1, 432, 768, 3)
         assert len(run.outcome.outputs["report"]["images"]) == 2
         assert "step 3: loss" in run.outcome.outputs["invert"]["text"][0]
 
-    def test_a_cancelled_run_goes_on_from_its_file(self, host, monkeypatch) -> None:
+    def test_a_canceled_run_goes_on_from_its_file(self, host, monkeypatch) -> None:
         import comfy.model_management
-        from appearance_transfer.host import null_text_inverting
-        from appearance_transfer.host.files import INVERSIONS
+        from appearance_transfer.host.inversion import null_text as null_text_inverting
+        from appearance_transfer.host.runtime.files import INVERSIONS
 
         def cancel(i: int, total: int, denoised: torch.Tensor) -> None:
             if i == 1:

@@ -1,4 +1,4 @@
-"""Our nodes' parts in the real host against the released code of Cross-Image Attention, on its own tensors.
+"""Our nodes' parts in the real ComfyUI against the reference code of Cross-Image Attention, on its own tensors.
 
 Official side: garibida/cross-image-attention (ee2080c), fp32, CPU, torch 2.13. Ours: torch 2.11. Limits are relative to
 the largest value; what was seen stands in docs/parity.md.
@@ -31,8 +31,8 @@ def inversions(model):
 
 def test_noise_maps_of_single_levels(model, inversions) -> None:
     """z of a step depends on two levels only, so any one of them can be checked alone."""
-    from appearance_transfer.host.container import run_inside
-    from appearance_transfer.host.schedules import sigmas_tensor
+    from appearance_transfer.host.models.schedules import sigmas_tensor
+    from appearance_transfer.host.runtime.model_runner import run_with_model
     from appearance_transfer.inversion.step import mean, step_coefficients
 
     prompts = {"positive": "text_cond", "negative": "text_uncond"}
@@ -46,7 +46,9 @@ def test_noise_maps_of_single_levels(model, inversions) -> None:
                 return denoise(x, sigma)
 
             with torch.inference_mode():
-                denoised = run_inside(model, x, denoised_at, **prompts, guidance=3.5, sigmas=sigmas_tensor(schedule))
+                denoised = run_with_model(
+                    model, x, denoised_at, **prompts, guidance=3.5, sigmas=sigmas_tensor(schedule)
+                )
             noise_scale = step_coefficients(schedule, i, 1.0)[2]
             z = (inversion.trajectory[i + 1] - mean(x, denoised, schedule, i, 1.0)) / noise_scale
             assert relative(z, golden("inversion", f"zs_{role}_from32")[i][None]) < STEP_LIMIT
@@ -55,11 +57,11 @@ def test_noise_maps_of_single_levels(model, inversions) -> None:
 def run_loop(model, inversions, settings, adain_masks=(None, None), last: int = 67) -> dict[int, torch.Tensor]:
     """The whole transfer from the stored start latents; the output's latent after each executed step."""
     from appearance_transfer.attention.windows import ADAIN
-    from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
-    from appearance_transfer.host.latent_operations import AdaINOperation
-    from appearance_transfer.host.sampler import NoiseMapSampler
-    from appearance_transfer.host.schedules import sigmas_tensor
-    from appearance_transfer.host.transfer import Appearance, transfer_appearance
+    from appearance_transfer.host.models.schedules import sigmas_tensor
+    from appearance_transfer.host.transfer.adain_operation import AdaINOperation
+    from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
+    from appearance_transfer.host.transfer.cross_image_attention import Appearance, transfer_appearance
+    from appearance_transfer.host.transfer.noise_map_sampler import NoiseMapSampler
 
     structure, appearance = inversions
     patched = transfer_appearance(model, [Appearance(appearance)], structure, settings)
@@ -76,9 +78,9 @@ def run_loop(model, inversions, settings, adain_masks=(None, None), last: int = 
 
 
 def test_released_loop_to_the_last_step(model, inversions) -> None:
-    from appearance_transfer.host.transfer import Settings
+    from appearance_transfer.host.transfer.cross_image_attention import CrossImageSettings
 
-    seen = run_loop(model, inversions, Settings(replayed=True))
+    seen = run_loop(model, inversions, CrossImageSettings(replayed=True))
     for i in (0, 11, 12, 16, 20, 21, 30, 40, 50, 60):
         error = relative(seen[i], golden("cia_unmasked", f"latents_{i}")[:1])
         log.info("iteration %d: %.1e", i, error)
@@ -89,17 +91,17 @@ def test_released_loop_to_the_last_step(model, inversions) -> None:
 
 
 def test_masked_adain_in_the_loop(model, inversions) -> None:
-    from appearance_transfer.host.transfer import Settings
+    from appearance_transfer.host.transfer.cross_image_attention import CrossImageSettings
 
     masks = tuple(golden("cia_masked", f"mask_{role}_64").float()[None] for role in ("struct", "app"))
-    seen = run_loop(model, inversions, Settings(replayed=True), masks, last=21)
+    seen = run_loop(model, inversions, CrossImageSettings(replayed=True), masks, last=21)
     for i in (20, 21):
         assert relative(seen[i], golden("cia_masked", f"latents_{i}")) < STEP_LIMIT
 
 
 def test_paper_variant_without_clip_and_structure(model, inversions) -> None:
-    from appearance_transfer.host.transfer import Settings
+    from appearance_transfer.host.transfer.cross_image_attention import CrossImageSettings
 
-    seen = run_loop(model, inversions, Settings(replayed=True, clip=False, structure_every=0), last=16)
+    seen = run_loop(model, inversions, CrossImageSettings(replayed=True, clip=False, structure_every=0), last=16)
     for i in (11, 12, 16):
         assert relative(seen[i], golden("cia_variant_paper", f"latents_{i}")) < STEP_LIMIT

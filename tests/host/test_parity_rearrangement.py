@@ -1,8 +1,8 @@
-"""Semantic Rearrangement in the real host against the released code of Eye-for-an-eye, on its own tensors.
+"""Semantic Rearrangement in the real ComfyUI against the reference code of Eye-for-an-eye, on its own tensors.
 
 Official side: sooyeon-go/eye_for_an_eye (8e23f6b), fp32, CPU, torch 2.13. Ours: torch 2.11. Limits are relative to the
-largest value; what was seen stands in docs/parity.md. A match is a hard choice: where two places are equally good but
-for rounding, a run goes another way from there. Without masks this happens in iteration 18, where even the released
+largest value; what was seen stands in docs/parity.md. A match is a hard choice: where two positions are equally good
+but for rounding, a run goes another way from there. Without masks this happens in iteration 18, where even the released
 code goes another way under noise of 1e-7; with masks behind iteration 20, where two cosines lie 2e-6 apart and the
 number of threads decides. So runs from the start are compared up to there, and the rest from stored latents.
 """
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 MASKED, UNMASKED = "efe_masked_27", "efe_unmasked_27"
 LIMIT = 1e-3
 TEXT_GUIDANCE = 2.5
-FIRST_ADAIN = 19  # the released code opens its window, here 20 and by default 50, one step early
+FIRST_ADAIN = 19  # the reference code opens its window, here 20 and by default 50, one step early
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +38,11 @@ def inversions(model):
 def run_loop(model, structure, appearance, *, start=None, first=0, last, masks=(None, None)) -> dict[int, torch.Tensor]:
     """The transfer from executed step `first`; the output's latent after each executed step, in the papers' scaling."""
     from appearance_transfer.attention.windows import Window
-    from appearance_transfer.host.latent_operations import AdaINOperation
-    from appearance_transfer.host.rearrangement import RearrangementSettings, rearrange_appearance
-    from appearance_transfer.host.run import Appearance
-    from appearance_transfer.host.sampler import NoiseMapSampler
-    from appearance_transfer.host.schedules import sigmas_tensor
+    from appearance_transfer.host.models.schedules import sigmas_tensor
+    from appearance_transfer.host.transfer.adain_operation import AdaINOperation
+    from appearance_transfer.host.transfer.noise_map_sampler import NoiseMapSampler
+    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
     from comfy.samplers import CFGGuider
 
     defaults = RearrangementSettings()
@@ -101,15 +101,17 @@ def test_released_loop_from_the_start(model, inversions, run, iterations) -> Non
     [(MASKED, 19, (20,)), (UNMASKED, 16, (19,)), (UNMASKED, 19, (20,)), (UNMASKED, 24, (26,))],
 )
 def test_released_loop_from_stored_latents(model, inversions, run, after, iterations) -> None:
-    """All three pictures stand where the released code left them after that iteration."""
+    """All three images stand where the reference code left them after that iteration."""
     compare(from_stored_latents(model, inversions, run, after, iterations[-1]), run, iterations)
 
 
-def test_behind_a_tie_the_rest_of_the_picture_agrees(model, inversions) -> None:
-    """With masks, iterations 25 and 26 hold another tie: where the number of threads decides, a few places differ."""
+def test_behind_a_tie_the_rest_of_the_image_agrees(model, inversions) -> None:
+    """With masks, iterations 25 and 26 hold another tie: where the number of threads decides, a few positions
+    differ.
+    """
     seen = from_stored_latents(model, inversions, MASKED, 24, 26)[26]
-    wanted = golden(MASKED, "latents_26")[:1]
-    difference = (seen - wanted).abs() / wanted.abs().max()
+    expected = golden(MASKED, "latents_26")[:1]
+    difference = (seen - expected).abs() / expected.abs().max()
     log.info("%s, iteration 26: mean %.1e, largest %.1e", MASKED, difference.mean(), difference.max())
     assert difference.mean() < LIMIT / 10
 
@@ -121,7 +123,7 @@ def from_stored_latents(model, inversions, run: str, after: int, last: int) -> d
     appearance, structure = golden(UNMASKED, f"latents_{after}")[1:, None]
 
     def standing_at(inversion, latent):
-        """An inversion's rest from there on, with a stored latent as its start, in the host's scaling."""
+        """An inversion's rest from there on, with a stored latent as its start, in ComfyUI's scaling."""
         schedule = inversion.schedule.tail(first)
         start = latent * (1 + schedule.sigmas[0] ** 2) ** 0.5
         return replace(

@@ -24,16 +24,16 @@ def inversion(model):
 @pytest.fixture(scope="module", params=["Cross-Image Attention", "Semantic Rearrangement"])
 def patched(request, model, inversion):
     """patched(strength): a clone with the transfer."""
-    from appearance_transfer.host.rearrangement import RearrangementTransfer
-    from appearance_transfer.host.run import Appearance
-    from appearance_transfer.host.transfer import CrossImageTransfer
+    from appearance_transfer.host.transfer.cross_image_attention import CrossImagePatch
+    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.semantic_rearrangement import RearrangementPatch
 
     def apply(strength: float):
         if request.param == "Cross-Image Attention":
             settings = world.transfer_settings(strength=strength)
-            return CrossImageTransfer(model, [Appearance(inversion)], None, settings).applied_to(model)
+            return CrossImagePatch(model, [Appearance(inversion)], None, settings).applied_to(model)
         settings = world.rearrangement_settings(strength=strength)
-        return RearrangementTransfer(model, [Appearance(inversion)], inversion, settings).applied_to(model)
+        return RearrangementPatch(model, [Appearance(inversion)], inversion, settings).applied_to(model)
 
     return apply
 
@@ -66,7 +66,7 @@ def inputs_of(node: str, inversion) -> dict:
     ],
 )  # fmt: skip
 def test_a_model_with_a_transfer_is_refused_before_it_runs(host, patched, inversion, node, monkeypatch) -> None:
-    from appearance_transfer.host import segmenting
+    from appearance_transfer.host.matching.attention_matches import segmentation as segmenting
 
     monkeypatch.setattr(segmenting, "columns_in", lambda *args: [1])
     carrying = patched(1.0)

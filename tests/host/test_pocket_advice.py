@@ -12,15 +12,15 @@ from appearance_transfer.tests.pocket.far_images import waves
 
 @pytest.fixture(scope="module")
 def pocket(host):
-    from appearance_transfer.host.pocket_checkpoint import load_pocket_checkpoint
+    from appearance_transfer.host.models.pocket_checkpoint import load_pocket_checkpoint
 
     return load_pocket_checkpoint()
 
 
 def warnings(caplog, pocket, images: torch.Tensor, way: str = "ddpm") -> list[str]:
     """What is said while images are inverted in two steps."""
-    from appearance_transfer.host.inverting import invert_with_ddim, invert_with_ddpm
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim, invert_with_ddpm
+    from appearance_transfer.host.models.schedules import schedule_of
 
     model, clip, vae = pocket
     text = clip.encode_from_tokens_scheduled(clip.tokenize(""))
@@ -33,16 +33,16 @@ def warnings(caplog, pocket, images: torch.Tensor, way: str = "ddpm") -> list[st
 
 @pytest.mark.parametrize("way", ["ddpm", "ddim"])
 def test_an_image_far_from_the_pocket_world_is_told_once(caplog, pocket, way) -> None:
-    (told,) = warnings(caplog, pocket, waves()[:1], way)
-    assert told.startswith("The image is far from what the pocket checkpoint knows")
-    assert "Load Checkpoint" in told
-    assert "Train Splice" in told
+    (messages,) = warnings(caplog, pocket, waves()[:1], way)
+    assert messages.startswith("The image is far from what the pocket checkpoint knows")
+    assert "Load Checkpoint" in messages
+    assert "Train Splice" in messages
 
 
 def test_of_a_batch_the_number_is_told(caplog, pocket) -> None:
     scenes = render([random_scene(27)], 128).image
-    (told,) = warnings(caplog, pocket, torch.cat([waves()[:2], scenes]))
-    assert told.startswith("2 of 3 images are far")
+    (messages,) = warnings(caplog, pocket, torch.cat([waves()[:2], scenes]))
+    assert messages.startswith("2 of 3 images are far")
 
 
 def test_pocket_scenes_are_no_matter(caplog, pocket) -> None:
@@ -50,7 +50,7 @@ def test_pocket_scenes_are_no_matter(caplog, pocket) -> None:
 
 
 def test_another_checkpoint_is_not_asked(caplog, host, monkeypatch) -> None:
-    from appearance_transfer.host import pocket_advice
+    from appearance_transfer.host.models import pocket_advice
 
     monkeypatch.setattr(pocket_advice, "read_checkpoint", pytest.fail)
     pocket_advice.tell_if_far(world.small_model(), torch.randn(1, 4, 16, 16))

@@ -1,11 +1,11 @@
-"""The pocket checkpoint through the host's stock nodes, in both precisions."""
+"""The pocket checkpoint through ComfyUI's stock nodes, in both precisions."""
 
 import pytest
 import torch
 
 
 def sampled(host, precision: str, text: str) -> torch.Tensor:
-    """A picture from noise by stock nodes only: CLIPTextEncode, KSampler, VAEDecode."""
+    """An image from noise by stock nodes only: CLIPTextEncode, KSampler, VAEDecode."""
     graph = {
         "checkpoint": {
             "class_type": "AppearanceTransfer_LoadPocketCheckpoint",
@@ -34,19 +34,19 @@ def sampled(host, precision: str, text: str) -> torch.Tensor:
     return host.run(graph, image=("decode", 0)).image
 
 
-@pytest.mark.parametrize(("colour", "strongest"), [("red", 0), ("green", 1), ("blue", 2)])
-def test_a_caption_is_obeyed(host, colour, strongest) -> None:
-    """The body of "a plain <colour> elephant" has that colour: text encoder, network and VAE work together."""
+@pytest.mark.parametrize(("color", "strongest"), [("red", 0), ("green", 1), ("blue", 2)])
+def test_a_caption_is_obeyed(host, color, strongest) -> None:
+    """The body of "a plain <color> elephant" has that color: text encoder, network and VAE work together."""
     from appearance_transfer.pocket.scene import PARTS
     from appearance_transfer.pocket.segmenter import segment_parts
 
-    picture = sampled(host, "fp32", f"a photo of a plain {colour} elephant on sand")
-    body = picture[0][segment_parts(picture)[0] == PARTS.index("body")]
+    image = sampled(host, "fp32", f"a photo of a plain {color} elephant on sand")
+    body = image[0][segment_parts(image)[0] == PARTS.index("body")]
     assert len(body) > 500
     assert body.mean(0).argmax() == strongest
 
 
-def test_half_precision_makes_the_same_picture(host) -> None:
+def test_half_precision_makes_the_same_image(host) -> None:
     text = "a photo of a plain red horse on grass"
     full, half = sampled(host, "fp32", text), sampled(host, "fp16", text)
     assert torch.isfinite(half).all()

@@ -1,4 +1,4 @@
-"""The lean training copies compute what the host's modules compute from the same weights."""
+"""The lean training copies compute what ComfyUI's modules compute from the same weights."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def test_host_detects_the_same_sizes_from_the_weights(host):
 
     state = {f"model.diffusion_model.{k}": v for k, v in UNet(SMALL).state_dict().items()}
     detected = comfy.model_detection.detect_unet_config(state, "model.diffusion_model.")
-    wanted = SMALL.host_arguments()
+    expected = SMALL.host_arguments()
     for name in ("model_channels", "num_res_blocks", "channel_mult", "context_dim", "transformer_depth"):
-        assert list(_flat(detected[name])) == list(_flat(wanted[name])), name
+        assert list(_flat(detected[name])) == list(_flat(expected[name])), name
 
 
 def test_text_encoder(host):
@@ -84,13 +84,13 @@ def test_autoencoder_through_the_vae_of_the_host(host):
     ours = shaken(Autoencoder())
     vae = comfy.sd.VAE(sd=host_tensors(ours.state_dict()))
     vae.throw_exception_if_invalid()
-    images = torch.rand(2, 64, 64, 3)
+    inputs = torch.rand(2, 64, 64, 3)
     with torch.no_grad():
-        latents = ours.encode(images.permute(0, 3, 1, 2))
-        pictures = ours.decode(latents).clamp(0.0, 1.0).permute(0, 2, 3, 1)
-    encoded = vae.encode(images) * 0.18215
+        latents = ours.encode(inputs.permute(0, 3, 1, 2))
+        images = ours.decode(latents).clamp(0.0, 1.0).permute(0, 2, 3, 1)
+    encoded = vae.encode(inputs) * 0.18215
     assert (encoded - latents).abs().max() <= 1e-4 * latents.abs().max()
-    assert (vae.decode(latents / 0.18215) - pictures).abs().max() <= 1e-3
+    assert (vae.decode(latents / 0.18215) - images).abs().max() <= 1e-3
 
 
 def test_noise_schedule(host):
@@ -109,7 +109,7 @@ class TestTheCheckpointAsLoaded:
 
     @pytest.fixture(scope="class", params=["fp32", "fp16"])
     def loaded(self, host, request):
-        from appearance_transfer.host.pocket_checkpoint import load_pocket_checkpoint
+        from appearance_transfer.host.models.pocket_checkpoint import load_pocket_checkpoint
 
         return load_pocket_checkpoint(request.param)
 

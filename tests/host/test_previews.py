@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from appearance_transfer.host.previews import enlarged
+from appearance_transfer.host.runtime.previews import enlarged
 
 
 @pytest.mark.parametrize(("height", "width", "factor"), [(16, 16, 16), (64, 48, 4), (300, 200, 1)])

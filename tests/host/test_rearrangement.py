@@ -31,28 +31,28 @@ def second(model):
 
 
 def rearrange(model, appearances, structure=None, **settings):
-    from appearance_transfer.host.rearrangement import rearrange_appearance
-    from appearance_transfer.host.run import Appearance
+    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.semantic_rearrangement import rearrange_appearance
 
     weighed = [entry if isinstance(entry, Appearance) else Appearance(entry) for entry in appearances]
     return rearrange_appearance(model, weighed, structure, world.rearrangement_settings(**settings))
 
 
 def weigh(inversion, **options):
-    from appearance_transfer.host.run import Appearance
+    from appearance_transfer.host.transfer.reference_session import Appearance
 
     return Appearance(inversion, **options)
 
 
-def identity(pictures=1, **changes):
-    """Every place of an 8x8 grid matches itself, but for {place: other} in `moved`."""
+def identity(images=1, **changes):
+    """Every position of an 8x8 grid matches itself, but for {position: other} in `moved`."""
     from appearance_transfer.correspondence.correspondence import Correspondence
 
-    index = torch.arange(64).expand(pictures, 1, 64).clone()
-    for place, other in changes.pop("moved", {}).items():
-        index[..., place] = other
-    whole = torch.ones(pictures, *GRID)
-    sizes = {"structure_picture": (128, 128), "appearance_picture": (128, 128)} | changes
+    index = torch.arange(64).expand(images, 1, 64).clone()
+    for position, other in changes.pop("moved", {}).items():
+        index[..., position] = other
+    whole = torch.ones(images, *GRID)
+    sizes = {"structure_image": (128, 128), "appearance_image": (128, 128)} | changes
     return Correspondence(index.unflatten(2, GRID), whole[:, None], whole, whole, GRID, **sizes)
 
 
@@ -84,7 +84,7 @@ def entering(model, inversion, *, cfg=1.0, step=1):
     return seen["tokens"]
 
 
-def test_it_changes_the_picture(model, structure, appearance) -> None:
+def test_it_changes_the_image(model, structure, appearance) -> None:
     assert world.relative(sample(rearrange(model, [appearance], structure), structure), sample(model, structure)) > 0.05
 
 
@@ -127,8 +127,8 @@ def test_full_masks_are_no_masks(model, structure, appearance) -> None:
     assert torch.equal(sample(masked, structure), sample(rearrange(model, [appearance], structure), structure))
 
 
-def test_each_appearance_paints_its_own_places(model, structure, appearance, second) -> None:
-    """At the injection site, two pictures with a half each are the halves of each of them alone."""
+def test_each_appearance_paints_its_own_positions(model, structure, appearance, second) -> None:
+    """At the injection site, two images with a half each are the halves of each of them alone."""
     mask = left_half()
     pair = [weigh(appearance, mask=mask), weigh(second, mask=1 - mask)]
     both, first, other = (
@@ -149,7 +149,7 @@ def test_matches_stay_inside_the_appearance_mask(model, structure, appearance) -
 
 
 def test_an_image_as_its_own_appearance_comes_back(model, structure) -> None:
-    """At recorded latents every place is its own best match, so nothing changes."""
+    """At recorded latents every position is its own best match, so nothing changes."""
     same = sample(rearrange(model, [structure], structure), structure)
     assert world.relative(same, sample(model, structure)) < 1e-4
 
@@ -199,7 +199,7 @@ class TestTextGuidance:
 
     def test_appearance_guidance_finds_the_run(self, model, structure, appearance) -> None:
         from appearance_transfer.attention.windows import Window
-        from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
+        from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 
         patched = rearrange(model, [appearance])
         settings = GuidanceSettings(scale=CFG, end_scale=CFG, window=Window(0, 99))
@@ -210,7 +210,7 @@ class TestTextGuidance:
 
 class TestMatches:
     def test_a_wired_correspondence_steers(self, model, structure, appearance) -> None:
-        """A forced pair changes the place it is about, and nothing else."""
+        """A forced pair changes the position it is about, and nothing else."""
         plain = rearrange(model, [weigh(appearance, correspondence=identity())])
         forced = rearrange(model, [weigh(appearance, correspondence=identity(moved={10: 53}))])
         before, after = (entering(patched, structure)[0][0][0] for patched in (plain, forced))
@@ -218,7 +218,7 @@ class TestMatches:
         assert torch.equal(after[10], before[53])
         assert not torch.equal(sample(plain, structure), sample(forced, structure))
 
-    def test_places_without_a_match_are_left_alone(self, model, structure, appearance) -> None:
+    def test_positions_without_a_match_are_left_alone(self, model, structure, appearance) -> None:
         nowhere = identity(moved=dict.fromkeys(range(64), -1))
         silent = rearrange(model, [weigh(appearance, correspondence=nowhere)])
         assert torch.equal(sample(silent, structure), sample(model, structure))
@@ -232,16 +232,16 @@ class TestMatches:
             outputs[source] = sample(rearrange(counted, [appearance], structure, match_source=source), structure)
             outputs[source, "cost"] = counter.samples - before
         assert world.relative(outputs["dift"], outputs["self-attention"]) > 1e-3
-        assert outputs["dift", "cost"] - outputs["self-attention", "cost"] == 16  # an ensemble of 8 for each picture
+        assert outputs["dift", "cost"] - outputs["self-attention", "cost"] == 16  # an ensemble of 8 for each image
 
-    def test_dift_of_a_picture_with_itself_is_the_identity(self, model, structure) -> None:
+    def test_dift_of_a_image_with_itself_is_the_identity(self, model, structure) -> None:
         same = sample(rearrange(model, [structure], structure, match_source="dift"), structure)
         assert world.relative(same, sample(model, structure)) < 1e-4
 
     def test_a_batch_by_dift_and_by_wire(self, model, appearance) -> None:
         both = world.invert(model, world.latents(5, 2))
         by_dift = sample(rearrange(model, [appearance], both, match_source="dift"), both)
-        one = sample(rearrange(model, [appearance], both.picture(1), match_source="dift"), both.picture(1))
+        one = sample(rearrange(model, [appearance], both.image(1), match_source="dift"), both.image(1))
         assert world.relative(one, by_dift[1:]) < 1e-4
         wired = sample(rearrange(model, [weigh(appearance, correspondence=identity(2))], both), both)
         single = sample(rearrange(model, [weigh(appearance, correspondence=identity())], both), both)
@@ -256,7 +256,7 @@ class TestSizes:
         return world.invert(model, world.latents(2)[..., :8], seed=7)
 
     @pytest.mark.parametrize("source", ["self-attention", "dift"])
-    def test_every_place_takes_one_of_its_features(self, model, structure, narrow, source) -> None:
+    def test_every_position_takes_one_of_its_features(self, model, structure, narrow, source) -> None:
         patched = rearrange(model, [narrow], structure, match_source=source, structure_every=0)
         taken = entering(patched, structure)[0][0][0]
         offered = entering(model, narrow)[0][0][0]
@@ -270,13 +270,13 @@ class TestSizes:
         offered = entering(model, narrow)[0][0][0][:20]  # the upper half of 8 x 4 tokens, and the row that it touches
         assert (taken[:, None] - offered).abs().amax(2).amin(1).max() < 1e-4
 
-    def test_wired_matches_count_its_own_places(self, model, structure, narrow) -> None:
-        """Every place of 8x8 takes the place of 8x4 in its row and half its column."""
+    def test_wired_matches_count_its_own_positions(self, model, structure, narrow) -> None:
+        """Every position of 8x8 takes the place of 8x4 in its row and half its column."""
         from dataclasses import replace
 
         rows, columns = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
         index = (rows * 4 + columns // 2)[None, None]
-        halved = replace(identity(appearance_picture=(128, 64)), index=index, appearance_grid=(8, 4))
+        halved = replace(identity(appearance_image=(128, 64)), index=index, appearance_grid=(8, 4))
         taken = entering(rearrange(model, [weigh(narrow, correspondence=halved)]), structure)[0][0][0]
         offered = entering(model, narrow)[0][0][0]
         torch.testing.assert_close(taken, offered[index.flatten()], atol=1e-4, rtol=1e-4)
@@ -317,11 +317,11 @@ class TestRuns:
         assert not world.runs_of(patched)
         assert torch.equal(sample(patched, structure, CFG), first)
 
-    def test_a_batch_is_its_pictures(self, model) -> None:
+    def test_a_batch_is_its_images(self, model) -> None:
         both, looks = world.invert(model, world.latents(5, 2)), world.invert(model, world.latents(6, 2), seed=3)
         pairs = sample(rearrange(model, [looks], both), both, CFG)
         for i in range(2):
-            alone = sample(rearrange(model, [looks.picture(i)], both.picture(i)), both.picture(i), CFG)
+            alone = sample(rearrange(model, [looks.image(i)], both.image(i)), both.image(i), CFG)
             assert world.relative(alone, pairs[i : i + 1]) < 1e-4
 
     def test_replayed_references_move_with_the_text_guidance(self, model, appearance) -> None:
@@ -338,9 +338,9 @@ class TestRuns:
 
 def test_evaluations_are_those_we_state(host) -> None:
     """100 steps with 32 left out, guided inversion and guided sampling: 272 + 136 + 57 = 465; replayed 2 x 2 x 68."""
-    from appearance_transfer.host.rearrangement import RearrangementSettings, rearrange_appearance
-    from appearance_transfer.host.run import Appearance
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.models.schedules import schedule_of
+    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
 
     model = world.small_model()
     counter = world.count_evaluations(model)
@@ -387,7 +387,7 @@ class TestChain:
         assert "changes the number of tokens" in caplog.text
 
     def test_cross_image_attention_before_and_after(self, model, structure, appearance, second) -> None:
-        from appearance_transfer.host.transfer import transfer_appearance
+        from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
 
         def attend(patched):
             return transfer_appearance(patched, [weigh(second)], structure, world.transfer_settings())
@@ -398,13 +398,13 @@ class TestChain:
         assert not torch.equal(sample(rearrange(model, [appearance], structure), structure), before)
 
     def test_two_prompts_for_a_batch(self, model, appearance) -> None:
-        """Combined conditionings bring rows for each prompt; both are edited, picture by picture."""
+        """Combined conditionings bring rows for each prompt; both are edited, image by image."""
         both = world.invert(model, world.latents(5, 2))
         prompts = world.prompt(1) + world.prompt(3)
         patched = rearrange(model, [weigh(appearance, mask=torch.stack([torch.ones(16, 16), left_half()[0]]))])
         twice = world.sample(patched, both, guider=world.stock_guider(patched, positive=prompts))
         alone = rearrange(model, [weigh(appearance, mask=left_half())])
-        single = world.sample(alone, both.picture(1), guider=world.stock_guider(alone, positive=prompts))
+        single = world.sample(alone, both.image(1), guider=world.stock_guider(alone, positive=prompts))
         assert world.relative(single, twice[1:]) < 1e-4
 
 
@@ -416,19 +416,19 @@ class TestRefusals:
             rearrange(model, [])
 
     def test_matches_of_another_shape(self, model, structure, appearance) -> None:
-        narrow = identity(structure_picture=(128, 96))
-        with pytest.raises(ValueError, match="96x128 pixels of the structure and the latents of the structure"):
+        narrow = identity(structure_image=(128, 96))
+        with pytest.raises(ValueError, match="a structure image of 96x128 pixels, and the latents of the structure"):
             rearrange(model, [weigh(appearance, correspondence=narrow)], structure)
-        with pytest.raises(ValueError, match="96x128 pixels of the structure and the latents of the structure"):
+        with pytest.raises(ValueError, match="a structure image of 96x128 pixels, and the latents of the structure"):
             sample(rearrange(model, [weigh(appearance, correspondence=narrow)]), structure)
-        wide = identity(appearance_picture=(128, 256))
-        with pytest.raises(ValueError, match="256x128 pixels of the appearance and"):
+        wide = identity(appearance_image=(128, 256))
+        with pytest.raises(ValueError, match="an appearance image of 256x128 pixels"):
             rearrange(model, [weigh(appearance, correspondence=wide)])
-        rearrange(model, [weigh(appearance, correspondence=identity(structure_picture=(1024, 1020)))])
+        rearrange(model, [weigh(appearance, correspondence=identity(structure_image=(1024, 1020)))])
 
-    def test_matches_of_another_number_of_pictures(self, model, structure, appearance) -> None:
+    def test_matches_of_another_number_of_images(self, model, structure, appearance) -> None:
         patched = rearrange(model, [weigh(appearance, correspondence=identity(2))])
-        with pytest.raises(ValueError, match="holds 2 pictures and the batch to sample 1"):
+        with pytest.raises(ValueError, match="holds 2 images and the batch to sample 1"):
             sample(patched, structure)
 
     def test_dift_without_a_structure(self, model, appearance) -> None:
@@ -447,7 +447,7 @@ class TestRefusals:
         assert "Semantic Rearrangement has no effect" in caplog.text
 
     def test_cross_image_attention_says_what_it_does_not_use(self, model, appearance, caplog) -> None:
-        from appearance_transfer.host.transfer import transfer_appearance
+        from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
 
         transfer_appearance(model, [weigh(appearance, correspondence=identity())], None, world.transfer_settings())
         assert "Semantic Rearrangement does" in caplog.text

@@ -24,7 +24,7 @@ def appearance(model):
 
 def adain(appearance, first=0, last=99, content=None, style=None):
     from appearance_transfer.attention.windows import Window
-    from appearance_transfer.host.latent_operations import AdaINOperation
+    from appearance_transfer.host.transfer.adain_operation import AdaINOperation
 
     return AdaINOperation(appearance, content, style, Window(first, last))
 
@@ -42,10 +42,10 @@ def test_the_node_hands_out_the_inversion(host, structure, model) -> None:
 
 def test_adain_at_the_last_step_gives_the_appearances_statistics(model, structure, appearance) -> None:
     out = world.sample(model, structure, between_steps=adain(appearance))
-    wanted = statistics(model.get_model_object("latent_format").process_out(appearance.x0))
-    assert world.relative(statistics(out), wanted) < 1e-2
+    expected = statistics(model.get_model_object("latent_format").process_out(appearance.x0))
+    assert world.relative(statistics(out), expected) < 1e-2
     plain = world.sample(model, structure)
-    assert world.relative(statistics(plain), wanted) > 0.2
+    assert world.relative(statistics(plain), expected) > 0.2
 
 
 def test_adain_outside_its_window_does_nothing(model, structure, appearance) -> None:
@@ -63,7 +63,7 @@ def test_adain_leaves_what_the_content_mask_leaves_out(model, structure, appeara
     assert not torch.equal(masked[..., :7], plain[..., :7])
 
 
-def test_an_empty_mask_is_a_warning_and_a_picture(model, structure, appearance, caplog) -> None:
+def test_an_empty_mask_is_a_warning_and_a_image(model, structure, appearance, caplog) -> None:
     empty = torch.zeros(1, 128, 128)
     out = world.sample(model, structure, between_steps=adain(appearance, content=empty, style=empty))
     assert torch.isfinite(out).all()
@@ -74,8 +74,8 @@ def test_an_empty_mask_is_a_warning_and_a_picture(model, structure, appearance, 
 def test_the_hosts_own_node_applies_it_to_a_finished_latent(host, model, structure, appearance) -> None:
     latent = {"samples": world.latents(1)}
     out = host.nodes["LatentApplyOperation"].execute(latent, adain(appearance)).args[0]["samples"]
-    wanted = model.get_model_object("latent_format").process_out(appearance.x0)
-    assert world.relative(statistics(out), statistics(wanted)) < 1e-2
+    expected = model.get_model_object("latent_format").process_out(appearance.x0)
+    assert world.relative(statistics(out), statistics(expected)) < 1e-2
     assert torch.equal(latent["samples"], world.latents(1))
 
 
@@ -86,19 +86,19 @@ def test_any_latent_operation_of_the_host_fits_between_the_steps(host, model, st
     assert not torch.equal(out, world.sample(model, structure))
 
 
-def test_a_noise_mask_keeps_the_picture_outside(model, structure) -> None:
-    """A LATENT with a noise_mask: outside of it the inverted picture stays, at every step."""
+def test_a_noise_mask_keeps_the_image_outside(model, structure) -> None:
+    """A LATENT with a noise_mask: outside of it the inverted image stays, at every step."""
     mask = torch.zeros(1, 1, 128, 128)
     mask[..., :64] = 1
     other_text = world.stock_guider(model, positive=world.prompt(3), negative=world.prompt(3))
     out = world.sample(model, structure, guider=other_text, noise_mask=mask)
-    picture = world.latents(1)
-    assert world.relative(out[..., 9:], picture[..., 9:]) < 1e-5
-    assert world.relative(out[..., :7], picture[..., :7]) > 1e-2
+    image = world.latents(1)
+    assert world.relative(out[..., 9:], image[..., 9:]) < 1e-5
+    assert world.relative(out[..., :7], image[..., :7]) > 1e-2
 
 
-def test_differential_diffusion_frees_a_place_at_the_step_that_its_mask_says(host, model, structure) -> None:
-    """A noise_mask of 0.6: the inverted picture up to the level at 0.6 of the timesteps, another text from there."""
+def test_differential_diffusion_frees_a_position_at_the_step_that_its_mask_says(host, model, structure) -> None:
+    """A noise_mask of 0.6: the inverted image up to the level at 0.6 of the timesteps, another text from there."""
     gradual = host.nodes["DifferentialDiffusion"].execute(model, 1.0)[0]
     mask = torch.full((1, 1, 128, 128), 0.6)
 
@@ -135,8 +135,8 @@ def test_a_latent_of_another_size_is_refused(model, structure) -> None:
 def test_an_appearance_of_other_levels_and_size_is_measured_at_the_level_of_the_run(
     model, structure, steps, start
 ) -> None:
-    """Where it has no such level it is noised; at the end stands the picture itself."""
-    from appearance_transfer.host.schedules import schedule_of
+    """Where it has no such level it is noised; at the end stands the image itself."""
+    from appearance_transfer.host.models.schedules import schedule_of
 
     schedule = schedule_of(model, steps=steps, start_at=start)
     other = world.invert(model, (world.latents(2) * 2 + 3)[..., :8], schedule=schedule)
@@ -148,14 +148,14 @@ def test_an_appearance_of_other_levels_and_size_is_measured_at_the_level_of_the_
         return out
 
     out = world.sample(model, structure, between_steps=watched)
-    wanted = statistics(model.get_model_object("latent_format").process_out(other.x0))
-    assert world.relative(statistics(out), wanted) < 1e-2
+    expected = statistics(model.get_model_object("latent_format").process_out(other.x0))
+    assert world.relative(statistics(out), expected) < 1e-2
 
 
 class TestAdaINOfABatch:
-    """A picture or mask for all, or one for each."""
+    """An image or mask for all, or one for each."""
 
-    def test_it_is_its_pictures(self, model) -> None:
+    def test_it_is_its_images(self, model) -> None:
         both, looks = world.invert(model, world.latents(1, 2)), world.invert(model, world.latents(2, 2))
         content, style = torch.zeros(2, 2, 32, 32)
         content[0, :16], content[1, 16:], style[0, :, 16:], style[1] = 1, 1, 1, 1
@@ -163,8 +163,8 @@ class TestAdaINOfABatch:
         out = world.sample(model, both, latent=twice, between_steps=adain(looks, content=content, style=style))
         for i in range(4):
             one = i % 2
-            operation = adain(looks.picture(one), content=content[one : one + 1], style=style[one : one + 1])
-            alone = world.sample(model, both.picture(one), between_steps=operation)
+            operation = adain(looks.image(one), content=content[one : one + 1], style=style[one : one + 1])
+            alone = world.sample(model, both.image(one), between_steps=operation)
             assert world.relative(out[i : i + 1], alone) < 1e-4
 
     def test_another_number_is_refused_before_the_first_step(self, model, appearance) -> None:
@@ -172,12 +172,12 @@ class TestAdaINOfABatch:
         three, masks = world.invert(model, world.latents(2, 3)), torch.ones(3, 16, 16)
         counted = model.clone()
         counter = world.count_evaluations(counted)
-        with pytest.raises(ValueError, match="appearance holds 3 pictures and the batch 2"):
+        with pytest.raises(ValueError, match="appearance holds 3 images and the batch 2"):
             world.sample(counted, both, between_steps=adain(three))
-        with pytest.raises(ValueError, match="content_mask holds 3 pictures and the batch 2"):
+        with pytest.raises(ValueError, match="content_mask holds 3 images and the batch 2"):
             world.sample(counted, both, between_steps=adain(appearance, content=masks))
         with pytest.raises(ValueError, match="style_mask holds 3 masks and the appearance 1"):
             adain(appearance, style=masks)
-        with pytest.raises(ValueError, match="appearance holds 3 pictures and the batch 2"):
+        with pytest.raises(ValueError, match="appearance holds 3 images and the batch 2"):
             adain(three)(latent=world.latents(1, 2))
         assert counter.samples == 0

@@ -22,13 +22,13 @@ def inversion(model):
 
 
 def schedule_of(model, steps: int = STEPS):
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.models.schedules import schedule_of
 
     return schedule_of(model, steps=steps)
 
 
 def invert(model, latent=None, positive=None, negative=None, **options):
-    from appearance_transfer.host.inverting import invert_with_ddpm
+    from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddpm
 
     latent = world.latents(3) if latent is None else latent
     positive, negative = positive or sdxl.prompt(1), negative or sdxl.prompt(2)
@@ -39,7 +39,7 @@ def invert(model, latent=None, positive=None, negative=None, **options):
 
 
 def reconstruct(model, inversion):
-    from appearance_transfer.host.inverting import reconstruct
+    from appearance_transfer.host.inversion.ddpm_and_ddim import reconstruct
 
     with torch.inference_mode():
         return reconstruct(model, inversion)
@@ -47,13 +47,13 @@ def reconstruct(model, inversion):
 
 def denoised(model, inversion, conditioning):
     """The estimate of the image at the noisiest level, under this text alone."""
-    from appearance_transfer.host.container import run_inside
+    from appearance_transfer.host.runtime.model_runner import run_with_model
 
     def body(denoise, x0):
         return denoise(inversion.start.to(x0), inversion.schedule.sigmas[0])
 
     with torch.inference_mode():
-        return run_inside(
+        return run_with_model(
             model, world.latents(3), body, positive=conditioning, negative=conditioning, guidance=1.0,
             sigmas=torch.tensor(inversion.schedule.sigmas),
         )  # fmt: skip
@@ -72,13 +72,13 @@ def test_a_replay_gives_the_image_back(model, guidance, within) -> None:
 
 
 def test_the_prompt_comes_out_as_it_went_in(model, inversion) -> None:
-    from appearance_transfer.host.conditioning import unpack
+    from appearance_transfer.host.models.conditioning import unpack
 
     for side, seed in (("positive", 1), ("negative", 2)):
-        [[text, extras]], [[given, wanted]] = unpack(inversion.conditioning, side), sdxl.prompt(seed)
+        [[text, extras]], [[given, expected]] = unpack(inversion.conditioning, side), sdxl.prompt(seed)
         assert torch.equal(text, given)
-        assert torch.equal(extras.pop("pooled_output"), wanted.pop("pooled_output"))
-        assert extras == wanted
+        assert torch.equal(extras.pop("pooled_output"), expected.pop("pooled_output"))
+        assert extras == expected
 
 
 def test_a_file_keeps_every_bit(model, inversion, tmp_path) -> None:
@@ -92,25 +92,26 @@ def test_a_file_keeps_every_bit(model, inversion, tmp_path) -> None:
 
 def test_a_reference_is_run_under_its_own_sizes(model) -> None:
     """An image as its own appearance: with the same queries, keys and values nothing changes."""
-    from appearance_transfer.host.run import Appearance
-    from appearance_transfer.host.transfer import CrossImageTransfer
+    from appearance_transfer.host.transfer.cross_image_attention import CrossImagePatch
+    from appearance_transfer.host.transfer.reference_session import Appearance
 
     made = invert(model)
     settings = world.transfer_settings(contrast=1.0)
-    patched = CrossImageTransfer(model, [Appearance(made)], None, settings).applied_to(model)
+    patched = CrossImagePatch(model, [Appearance(made)], None, settings).applied_to(model)
     guider = world.stock_guider(patched, positive=sdxl.prompt(1), negative=sdxl.prompt(2))
     plain = world.stock_guider(model, positive=sdxl.prompt(1), negative=sdxl.prompt(2))
     same = world.sample(patched, made, guider=guider)
     assert world.relative(same, world.sample(model, made, guider=plain)) < 1e-5
     other = invert(model, positive=sdxl.prompt(1, **sdxl.OTHER_SIZES))
-    patched = CrossImageTransfer(model, [Appearance(other)], None, settings).applied_to(model)
+    patched = CrossImagePatch(model, [Appearance(other)], None, settings).applied_to(model)
     guider = world.stock_guider(patched, positive=sdxl.prompt(1), negative=sdxl.prompt(2))
     assert world.relative(world.sample(patched, made, guider=guider), same) > 1e-4
 
 
 def test_null_text_is_found_and_replayed_under_the_sizes(model, monkeypatch) -> None:
     """Replayed, every step predicts what it did while its embedding was found."""
-    from appearance_transfer.host import inverting, null_text_inverting
+    from appearance_transfer.host.inversion import ddpm_and_ddim as inverting
+    from appearance_transfer.host.inversion import null_text as null_text_inverting
     from appearance_transfer.inversion.null_text import NullTextSettings
 
     def recorded(module, run):
@@ -133,7 +134,7 @@ def test_null_text_is_found_and_replayed_under_the_sizes(model, monkeypatch) -> 
     assert world.relative(recorded(inverting, lambda: reconstruct(model, stripped))[1], steps) > 1e-2
 
 
-def test_pictures_under_other_sizes_do_not_go_into_one_grid(model, inversion) -> None:
+def test_images_under_other_sizes_do_not_go_into_one_grid(model, inversion) -> None:
     from appearance_transfer.inversion.pairing import joined
 
     both = joined([inversion, invert(model, world.latents(4), guidance=3.5)])
@@ -143,7 +144,7 @@ def test_pictures_under_other_sizes_do_not_go_into_one_grid(model, inversion) ->
 
 
 def test_maps_are_read_under_the_sizes(model, inversion) -> None:
-    from appearance_transfer.host.capture import capture_text_maps
+    from appearance_transfer.host.matching.capture import capture_text_maps
 
     def maps(sizes):
         changed = inversion.conditioning | {f"positive.{name}": size for name, size in sizes.items()}
@@ -167,7 +168,7 @@ def test_the_refiner_and_its_score(host) -> None:
 @pytest.mark.parametrize("extras", [sdxl.REFINED, {"width": 700}])
 def test_a_replayed_reference_of_the_refiner_is_its_inversion(host, extras) -> None:
     """Both of its texts move a replayed reference on, so the negative one has to be the negative one."""
-    from appearance_transfer.host.conditioning import processed_prompt, unpack
+    from appearance_transfer.host.models.conditioning import processed_prompt, unpack
 
     refiner = sdxl.small_sdxl(refiner=True)
     texts = {"positive": sdxl.prompt(1, **extras), "negative": sdxl.prompt(2, **extras)}

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 import torch
-from appearance_transfer.tests.splice.vits import random_pictures, random_weights
+from appearance_transfer.tests.splice.vits import random_images, random_weights
 
 TRAIN = "AppearanceTransfer_TrainSplice"
 APPLY = "AppearanceTransfer_ApplySpliceGenerator"
@@ -18,8 +18,8 @@ def vit(host):
 
 def managed(dtype: torch.dtype):
     import comfy.model_management
-    from appearance_transfer.host.dino import ManagedVit
-    from appearance_transfer.splice.vit import load_vit
+    from appearance_transfer.host.vit.dino import ManagedVit
+    from appearance_transfer.vit.vit import load_vit
     from comfy.model_patcher import ModelPatcher
 
     network = load_vit({name: tensor.to(dtype) for name, tensor in random_weights().items()})
@@ -27,8 +27,8 @@ def managed(dtype: torch.dtype):
     return ManagedVit(ModelPatcher(network, load_device=device, offload_device=torch.device("cpu")), "random")
 
 
-def images(height=70, width=64, pictures=1, seed=0) -> torch.Tensor:
-    return random_pictures(height, width, pictures, seed).movedim(1, -1)
+def images(height=70, width=64, images=1, seed=0) -> torch.Tensor:
+    return random_images(height, width, images, seed).movedim(1, -1)
 
 
 def train(host, vit, steps=2, structure=None, appearance=None, **changed):
@@ -60,21 +60,21 @@ def apply(host, generator, image):
 
 @pytest.fixture
 def progress():
-    """What the page is told: (done, of how many, preview)."""
+    """What the page is messages: (done, of how many, preview)."""
     import comfy.utils
 
-    told, before = [], comfy.utils.PROGRESS_BAR_HOOK
+    messages, before = [], comfy.utils.PROGRESS_BAR_HOOK
     comfy.utils.set_progress_bar_global_hook(
-        lambda done, total, preview, node_id=None: told.append((done, total, preview))
+        lambda done, total, preview, node_id=None: messages.append((done, total, preview))
     )
-    yield told
+    yield messages
     comfy.utils.set_progress_bar_global_hook(before)
 
 
 @pytest.fixture
 def unfinished(host):
     """Names of what interrupted trainings have left since the test began."""
-    from appearance_transfer.host.files import GENERATORS
+    from appearance_transfer.host.runtime.files import GENERATORS
 
     before = set(GENERATORS.names())
     return lambda: sorted(set(GENERATORS.names()) - before)
@@ -90,8 +90,8 @@ def test_it_trains(host, vit, unfinished) -> None:
     assert image.shape == (1, 70, 64, 3)
     assert 0 <= image.min() <= image.max() <= 1
     assert generator.steps == 2
-    assert generator.facts["structure"] == "64x70"
-    assert generator.facts["vit"] == "random"
+    assert generator.metadata["structure"] == "64x70"
+    assert generator.metadata["vit"] == "random"
     assert losses.ndim == 4
     assert losses.shape[-1] == 3
     assert "2 steps" in report
@@ -108,7 +108,7 @@ def test_the_seed_decides(host, vit) -> None:
 def test_the_resolution_is_that_of_the_shorter_side(host, vit) -> None:
     image, generator, *_ = train(host, vit, structure=images(140, 100), resolution=80)
     assert image.shape == (1, 112, 80, 3)
-    assert generator.facts["appearance"] == "100x80"
+    assert generator.metadata["appearance"] == "100x80"
 
 
 def test_checkpointing_gives_the_same(host, vit) -> None:
@@ -169,18 +169,18 @@ def test_an_interrupt_keeps_the_generator_and_says_where(host, vit, unfinished, 
     assert_same(train(host, vit, steps=1, generator=kept)[1], train(host, vit, steps=3)[1])
 
 
-@pytest.mark.parametrize("sound_steps", [0, 2])
-def test_nan_stops(host, vit, sound_steps, monkeypatch, unfinished) -> None:
-    from appearance_transfer.splice.training import Training
+@pytest.mark.parametrize("finite_steps", [0, 2])
+def test_nan_stops(host, vit, finite_steps, monkeypatch, unfinished) -> None:
+    from appearance_transfer.splice.training import SpliceTraining
 
-    terms = Training.terms
+    terms = SpliceTraining.terms
 
-    def spoilt(training):
-        factor = torch.nan if training.steps == sound_steps else 1.0
+    def degraded(training):
+        factor = torch.nan if training.steps == finite_steps else 1.0
         return {name: factor * term for name, term in terms(training).items()}
 
-    monkeypatch.setattr(Training, "terms", spoilt)
-    if sound_steps == 0:
+    monkeypatch.setattr(SpliceTraining, "terms", degraded)
+    if finite_steps == 0:
         with pytest.raises(ValueError, match="no longer a number"):
             train(host, vit, steps=4)
     else:
@@ -193,11 +193,11 @@ def test_nan_stops(host, vit, sound_steps, monkeypatch, unfinished) -> None:
 
 
 @pytest.mark.parametrize("which", ["structure", "appearance"])
-def test_bad_pictures(host, vit, which) -> None:
-    with pytest.raises(ValueError, match=f"The {which} picture has 63 x 100 pixels"):
+def test_bad_images(host, vit, which) -> None:
+    with pytest.raises(ValueError, match=f"The {which} image has 63 x 100 pixels"):
         train(host, vit, **{which: images(100, 63)})
-    with pytest.raises(ValueError, match=f"one {which} picture, but 2 are connected"):
-        train(host, vit, **{which: images(pictures=2)})
+    with pytest.raises(ValueError, match=f"one {which} image, but 2 are connected"):
+        train(host, vit, **{which: images(images=2)})
 
 
 def test_a_block_that_is_not_there(host, vit) -> None:
@@ -212,7 +212,7 @@ def test_applying_gives_what_training_gave(host, vit) -> None:
 
 def test_applying_to_any_size_and_to_batches(host, vit) -> None:
     generator = train(host, vit, steps=1)[1]
-    batch = images(97, 131, pictures=2)
+    batch = images(97, 131, images=2)
     outputs = apply(host, generator, batch)
     assert outputs.shape == batch.shape
     torch.testing.assert_close(apply(host, generator, batch[1:]), outputs[1:])

@@ -48,16 +48,16 @@ def everywhere(options: dict) -> dict:
 
 
 def attend(model, appearances, structure=None, **settings):
-    from appearance_transfer.host.run import Appearance
-    from appearance_transfer.host.transfer import transfer_appearance
+    from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
+    from appearance_transfer.host.transfer.reference_session import Appearance
 
     weighed = [Appearance(inversion) for inversion in appearances]
     return transfer_appearance(model, weighed, structure, world.transfer_settings(**everywhere(settings)))
 
 
 def rearrange(model, appearances, structure=None, **settings):
-    from appearance_transfer.host.rearrangement import rearrange_appearance
-    from appearance_transfer.host.run import Appearance
+    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.semantic_rearrangement import rearrange_appearance
 
     weighed = [Appearance(inversion) for inversion in appearances]
     return rearrange_appearance(model, weighed, structure, world.rearrangement_settings(**everywhere(settings)))
@@ -110,8 +110,8 @@ class TestKSampler:
         assert torch.equal(ksampler(host, transferred, sampler="dpm_2"), first)
 
     def test_an_inversion_of_ddim_serves_too(self, host, model) -> None:
-        from appearance_transfer.host.inverting import invert_with_ddim
-        from appearance_transfer.host.schedules import schedule_of
+        from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim
+        from appearance_transfer.host.models.schedules import schedule_of
 
         with torch.inference_mode():
             texts = world.prompt(1), world.prompt(2)
@@ -192,7 +192,7 @@ def test_windows_open_at_their_noise_levels(host, model, appearance) -> None:
 
 def test_an_appearance_of_other_steps_beside_a_resumed_structure(model, structure) -> None:
     """Its levels are met where they are the same, and made where they are not; steps count as the run does."""
-    from appearance_transfer.host.schedules import schedule_of
+    from appearance_transfer.host.models.schedules import schedule_of
 
     other = world.invert(model, world.latents(2), schedule=schedule_of(model, steps=20, start_at=6))
     transferred = attend(model, [other], structure)
@@ -207,11 +207,11 @@ class TestPocketWorld:
     def test_parts_take_the_colors(self, host) -> None:
         from appearance_transfer.attention.windows import Window
         from appearance_transfer.benchmarks.transfers.pairs import SIZE, held_out_pairs, prompt, rendered
-        from appearance_transfer.evaluation.part_colours import relative_part_colour_error
-        from appearance_transfer.host.inverting import invert_with_ddpm
-        from appearance_transfer.host.run import Appearance
-        from appearance_transfer.host.schedules import schedule_of
-        from appearance_transfer.host.transfer import Settings, transfer_appearance
+        from appearance_transfer.evaluation.part_colors import relative_part_color_error
+        from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddpm
+        from appearance_transfer.host.models.schedules import schedule_of
+        from appearance_transfer.host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
+        from appearance_transfer.host.transfer.reference_session import Appearance
 
         truth = rendered(held_out_pairs(2), SIZE)
         model, clip, vae = host.nodes["AppearanceTransfer_LoadPocketCheckpoint"].execute("fp32").args
@@ -224,14 +224,14 @@ class TestPocketWorld:
             own, other = text(truth.structure_nouns[i]), text(truth.appearance_nouns[i])
             schedule = schedule_of(model, steps=20, start_at=6)
             inverted = invert_with_ddpm(model, appearance, other, other, schedule, guidance=1.0)
-            settings = Settings(strength=strength, fine=Window(1, 99), coarse=Window(1, 99))
+            settings = CrossImageSettings(strength=strength, fine=Window(1, 99), coarse=Window(1, 99))
             patched = transfer_appearance(model, [Appearance(inverted)], None, settings)
             node = host.nodes["KSampler"]()
             latent = node.sample(patched, SEED, *how.values(), own, own, {"samples": structure}, 0.6)[0]["samples"]
-            ours, wanted = truth.structure, truth.appearance
+            ours, expected = truth.structure, truth.appearance
             image = vae.decode(latent)[0]
             return float(
-                relative_part_colour_error(image, ours.image[i], ours.parts[i], wanted.image[i], wanted.parts[i])
+                relative_part_color_error(image, ours.image[i], ours.parts[i], expected.image[i], expected.parts[i])
             )
 
         for how in (

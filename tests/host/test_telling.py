@@ -38,13 +38,13 @@ def page(host, monkeypatch):
 @pytest.fixture
 def log(host):
     """A logger of its own with the handler under test."""
-    from appearance_transfer.host.telling import tell_on_nodes
+    from appearance_transfer.host.runtime.progress_text import attach_node_text
 
     logger = logging.getLogger("appearance_transfer.tests.telling")
     logger.propagate = False
     logger.setLevel(logging.INFO)
-    tell_on_nodes(logger)
-    tell_on_nodes(logger)
+    attach_node_text(logger)
+    attach_node_text(logger)
     yield logger
     logger.handlers.clear()
 
@@ -79,10 +79,10 @@ class TestOnTheNode:
         assert page.shown == []
 
     def test_the_pack_tells(self, host) -> None:
-        from appearance_transfer.host.telling import OnTheNode
+        from appearance_transfer.host.runtime.progress_text import NodeTextHandler
 
         handlers = logging.getLogger("appearance_transfer").handlers
-        assert sum(isinstance(handler, OnTheNode) for handler in handlers) == 1
+        assert sum(isinstance(handler, NodeTextHandler) for handler in handlers) == 1
 
 
 class TestCosts:
@@ -93,7 +93,7 @@ class TestCosts:
         return world.small_model()
 
     @pytest.fixture
-    def told(self, model, caplog):
+    def messages(self, model, caplog):
         """told(): the evaluations that were said, and those that were counted, since the last call."""
         from appearance_transfer.benchmarks.evaluation_counter import CountEvaluations
 
@@ -101,77 +101,77 @@ class TestCosts:
         caplog.set_level(logging.INFO, "appearance_transfer")
 
         def read() -> tuple[int, int]:
-            said = sum(int(number) for number in re.findall(r"(\d+) (?:extra )?U-Net evaluations", caplog.text))
+            messages = sum(int(number) for number in re.findall(r"(\d+) (?:extra )?U-Net evaluations", caplog.text))
             counted = counts.by_node.total()
             caplog.clear()
             counts.by_node.clear()
-            return said, counted
+            return messages, counted
 
         yield read
         counts.close()
 
     @pytest.mark.parametrize("guidance", [1.0, 3.5])
-    def test_ddpm_inversion(self, model, told, guidance) -> None:
-        world.invert(model, world.latents(0, pictures=2), guidance=guidance)
-        said, counted = told()
-        assert said == counted > 0
+    def test_ddpm_inversion(self, model, messages, guidance) -> None:
+        world.invert(model, world.latents(0, images=2), guidance=guidance)
+        messages, counted = messages()
+        assert messages == counted > 0
 
     @pytest.mark.parametrize("timesteps", ["consistent", "reference"])
-    def test_ddim_inversion(self, model, told, timesteps) -> None:
-        from appearance_transfer.host.inverting import invert_with_ddim
-        from appearance_transfer.host.schedules import schedule_of
+    def test_ddim_inversion(self, model, messages, timesteps) -> None:
+        from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim
+        from appearance_transfer.host.models.schedules import schedule_of
 
         schedule = schedule_of(model, steps=world.STEPS)
         with torch.inference_mode():
             invert_with_ddim(
                 model, world.latents(0), world.prompt(1), world.prompt(2), schedule, guidance=2.0, timesteps=timesteps
             )
-        said, counted = told()
-        assert said == counted > 0
+        messages, counted = messages()
+        assert messages == counted > 0
 
-    def test_null_text_at_its_longest(self, model, told) -> None:
-        from appearance_transfer.host.null_text_inverting import invert_with_null_text
-        from appearance_transfer.host.schedules import schedule_of
+    def test_null_text_at_its_longest(self, model, messages) -> None:
+        from appearance_transfer.host.inversion.null_text import invert_with_null_text
+        from appearance_transfer.host.models.schedules import schedule_of
         from appearance_transfer.inversion.null_text import NullTextSettings
 
         settings = NullTextSettings(updates=2, early_stop=-1.0)  # no loss is below it
         schedule = schedule_of(model, steps=3)
         with torch.inference_mode():
             invert_with_null_text(model, world.latents(0), world.prompt(1), world.prompt(2), schedule, settings)
-        said, counted = told()
-        assert said == counted > 0
+        messages, counted = messages()
+        assert messages == counted > 0
 
-    def test_dift_says_how_many_looks_there_are(self, model, told) -> None:
+    def test_dift_says_how_many_looks_there_are(self, model, messages) -> None:
         from appearance_transfer.correspondence.dift import DiftSettings
-        from appearance_transfer.host.dift import dift_features
+        from appearance_transfer.host.matching.dift_features import dift_features
 
         with torch.inference_mode():
-            dift_features(model, world.latents(0, pictures=2), world.prompt(1), DiftSettings(ensemble=3))
-        said, counted = told()
-        assert said == counted == 6
+            dift_features(model, world.latents(0, images=2), world.prompt(1), DiftSettings(ensemble=3))
+        messages, counted = messages()
+        assert messages == counted == 6
 
     @pytest.mark.parametrize("matching", ["progressive", "initial", "none"])
-    def test_latent_deviation(self, model, told, matching) -> None:
+    def test_latent_deviation(self, model, messages, matching) -> None:
         from appearance_transfer.attention.windows import Window
         from appearance_transfer.correspondence.dift import DiftSettings
-        from appearance_transfer.host.deviation import DeviationSampler, DeviationSettings
+        from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 
         structure, appearance = (world.invert(model, world.latents(seed)) for seed in (0, 1))
-        told()
+        messages()
         settings = DeviationSettings(matching=matching, window=Window(1, 3), dift=DiftSettings(ensemble=2))
         world.sample(model, structure, sampler=DeviationSampler(structure, appearance, settings))
-        said, counted = told()
-        assert said == counted - structure.steps - 3 > 0
+        messages, counted = messages()
+        assert messages == counted - structure.steps - 3 > 0
 
     @pytest.mark.parametrize("replayed", [False, True])
-    def test_a_transfer_beside_the_output(self, model, told, replayed) -> None:
-        from appearance_transfer.host.run import Appearance
-        from appearance_transfer.host.transfer import transfer_appearance
+    def test_a_transfer_beside_the_output(self, model, messages, replayed) -> None:
+        from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
+        from appearance_transfer.host.transfer.reference_session import Appearance
 
         structure, appearance = (world.invert(model, world.latents(seed)) for seed in (0, 1))
-        told()
+        messages()
         settings = world.transfer_settings(replayed=replayed)
         patched = transfer_appearance(model, [Appearance(appearance)], structure, settings)
         world.sample(patched, structure)
-        said, counted = told()
-        assert said == counted - structure.steps > 0
+        messages, counted = messages()
+        assert messages == counted - structure.steps > 0

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 @pytest.fixture(scope="module")
 def clip(host):
     """The pocket world's: one encoder, 64 wide."""
-    from appearance_transfer.host.pocket_checkpoint import load_pocket_checkpoint
+    from appearance_transfer.host.models.pocket_checkpoint import load_pocket_checkpoint
 
     return load_pocket_checkpoint()[1]
 
@@ -29,7 +29,7 @@ def encode(clip, text: str) -> torch.Tensor:
 
 
 def inverted_under(*embeddings: torch.Tensor):
-    """An inversion of as many pictures as there are embeddings."""
+    """An inversion of as many images as there are embeddings."""
     from dataclasses import replace
 
     made = world.invert(world.small_model(), world.latents(1, len(embeddings)))
@@ -37,7 +37,7 @@ def inverted_under(*embeddings: torch.Tensor):
 
 
 def columns(inversion, clip, prompt: str, word: str) -> list[int]:
-    from appearance_transfer.host.tokens import columns_in
+    from appearance_transfer.host.models.prompt_tokens import columns_in
 
     with torch.inference_mode():
         return columns_in(inversion, clip, prompt, word)
@@ -62,12 +62,12 @@ class TestThePromptIsTheTextOfTheInversion:
     @pytest.mark.parametrize("other", ["horse a photo of a", "a photo of the horse", "a cow with a horse", "a horse"])
     def test_other_words_of_the_same_length(self, clip, inversion, other) -> None:
         assert encode(clip, other).shape == encode(clip, TEXT).shape
-        with pytest.raises(ValueError, match="is not the text that the picture was inverted with"):
+        with pytest.raises(ValueError, match="is not the text that the image was inverted with"):
             columns(inversion, clip, other, "horse")
 
-    def test_one_of_several_pictures_has_another_text(self, clip) -> None:
+    def test_one_of_several_images_has_another_text(self, clip) -> None:
         both = inverted_under(encode(clip, TEXT), encode(clip, "a photo of a cow"))
-        assert columns(both.picture(0), clip, TEXT, "horse") == [5]
+        assert columns(both.image(0), clip, TEXT, "horse") == [5]
         with pytest.raises(ValueError, match="is not the text"):
             columns(both, clip, TEXT, "horse")
 

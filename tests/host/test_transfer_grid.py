@@ -1,4 +1,4 @@
-"""A grid of transfers in one batch: the pictures are those of the pairs one by one, and each reference is run once."""
+"""A grid of transfers in one batch: the images are those of the pairs one by one, and each reference is run once."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def structures(model):
 
 @pytest.fixture(scope="module")
 def appearances(model):
-    """Two pictures that were inverted together, and one alone."""
+    """Two images that were inverted together, and one alone."""
     return [world.invert(model, world.latents(3, 2), seed=7), world.invert(model, world.latents(5), seed=9)]
 
 
@@ -40,14 +40,14 @@ def grid(host, structures, appearances):
 def transferred(model, appearance, structure, positive, masks=None, *, rearranged=False, **settings):
     """The main job with all its parts: transfer, appearance guidance, AdaIN."""
     from appearance_transfer.attention.windows import Window
-    from appearance_transfer.host.guider import AppearanceGuider, GuidanceSettings
-    from appearance_transfer.host.latent_operations import AdaINOperation
-    from appearance_transfer.host.rearrangement import rearrange_appearance
-    from appearance_transfer.host.transfer import Appearance, transfer_appearance
+    from appearance_transfer.host.transfer.adain_operation import AdaINOperation
+    from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
+    from appearance_transfer.host.transfer.cross_image_attention import Appearance, transfer_appearance
+    from appearance_transfer.host.transfer.semantic_rearrangement import rearrange_appearance
 
     transfer = rearrange_appearance if rearranged else transfer_appearance
-    dials = world.rearrangement_settings if rearranged else world.transfer_settings
-    patched = transfer(model, [Appearance(appearance)], structure, dials(**settings))
+    parameters = world.rearrangement_settings if rearranged else world.transfer_settings
+    patched = transfer(model, [Appearance(appearance)], structure, parameters(**settings))
     guider = AppearanceGuider(patched, positive, None, GuidanceSettings(window=Window(0, 99)))
     adain = AdaINOperation(appearance, *(masks or (None, None)), Window(2, 99))
     return world.sample(patched, structure, guider=guider, between_steps=adain)
@@ -59,7 +59,7 @@ def transferred(model, appearance, structure, positive, masks=None, *, rearrange
 def test_it_is_its_pairs(model, grid, structures, appearances, settings) -> None:
     pairs, looks, positive, *masks = grid
     together = transferred(model, looks, pairs, positive, masks, **settings)
-    singles = [appearances[0].picture(0), appearances[0].picture(1), appearances[1]]
+    singles = [appearances[0].image(0), appearances[0].image(1), appearances[1]]
     for row, (s, a) in enumerate(PAIRS):
         mask = masks[0][row : row + 1], None
         alone = transferred(model, singles[a], structures[s], world.prompt(1), mask, **settings)
@@ -74,8 +74,8 @@ def test_each_reference_is_run_once_per_step(host, structures, appearances) -> N
     pairs = every_pair(structures, appearances)
     counter = world.count_evaluations(model)
     transferred(model, pairs.appearances, pairs.structures, world.prompt(1))
-    outputs, twins = 6 * 10, 6 * 9
-    assert counter.samples == outputs + twins + 3 * len(structures) + 6 * 3
+    outputs, same_graphs = 6 * 10, 6 * 9
+    assert counter.samples == outputs + same_graphs + 3 * len(structures) + 6 * 3
 
 
 def test_every_row_has_its_own_text(model, grid, structures) -> None:
@@ -86,24 +86,24 @@ def test_every_row_has_its_own_text(model, grid, structures) -> None:
 
 def test_latent_deviation_takes_a_grid(model, grid) -> None:
     from appearance_transfer.attention.windows import Window
-    from appearance_transfer.host.deviation import DeviationSampler, DeviationSettings
+    from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 
     pairs, looks, *_ = grid
     settings = DeviationSettings(window=Window(2, 3), matching="none")
     deviated = DeviationSampler(pairs, looks, settings)
     out = world.sample(model, pairs, sampler=deviated)
-    single = DeviationSampler(pairs.picture(4), looks.picture(4), settings)
-    assert world.relative(out[4:5], world.sample(model, pairs.picture(4), sampler=single)) < SAME
+    single = DeviationSampler(pairs.image(4), looks.image(4), settings)
+    assert world.relative(out[4:5], world.sample(model, pairs.image(4), sampler=single)) < SAME
 
 
-def test_a_grid_is_drawn_with_its_pictures(host) -> None:
+def test_a_grid_is_drawn_with_its_images(host) -> None:
     shades = torch.arange(11) / 10
-    pictures = shades[:, None, None, None].expand(11, 16, 16, 3)
+    images = shades[:, None, None, None].expand(11, 16, 16, 3)
     node = host.nodes["AppearanceTransfer_DrawGrid"]
-    shown = node.execute(pictures[:2], pictures[2:5], pictures[5:], "fur\ntin\n\nmoss\n", 32)
+    shown = node.execute(images[:2], images[2:5], images[5:], "fur\ntin\n\nmoss\n", 32)
     (sheet,) = shown.args
     across, down = sheet.shape[2] // 4, (sheet.shape[1] - 40) // 3
-    places = [(40 + row * down + 16, column * across + 16) for row in range(3) for column in range(4)]
-    found = [float(sheet[0, y, x, 0]) for y, x in places]
+    positions = [(40 + row * down + 16, column * across + 16) for row in range(3) for column in range(4)]
+    found = [float(sheet[0, y, x, 0]) for y, x in positions]
     expected = [1, *shades[2:5], shades[0], *shades[5:8], shades[1], *shades[8:]]
     assert found == pytest.approx([float(shade) for shade in expected], abs=1 / 255)

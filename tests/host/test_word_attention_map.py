@@ -39,23 +39,23 @@ def inversion(model):
 
 
 def mask_of(model, inversion, word="zebra", text="a photo of a zebra", **options):
-    from appearance_transfer.host.segmenting import mask_of_word
+    from appearance_transfer.host.matching.segmentation import mask_of_word
 
     with torch.inference_mode():
         return mask_of_word(model, inversion, PretendedClip(), text, word, **options)
 
 
 def text_maps(model, inversion, steps, level):
-    from appearance_transfer.host.capture import capture_text_maps
+    from appearance_transfer.host.matching.capture import capture_text_maps
 
     with torch.inference_mode():
         return capture_text_maps(model, inversion, steps, level)
 
 
 def spied(model, inversion, step):
-    """Every cross-attention map of one forward, [B, n, T] mean over heads, seen by a patch of the host."""
-    from appearance_transfer.host.conditioning import unpack
-    from appearance_transfer.host.container import run_inside
+    """Every cross-attention map of one forward, [B, n, T] mean over heads, seen by a patch of ComfyUI."""
+    from appearance_transfer.host.models.conditioning import unpack
+    from appearance_transfer.host.runtime.model_runner import run_with_model
 
     maps = []
 
@@ -79,19 +79,19 @@ def spied(model, inversion, step):
     with torch.inference_mode():
         latent = model.get_model_object("latent_format").process_out(inversion.x0)
         sigmas = torch.tensor([sigma, 0.0])
-        run_inside(clone, latent, body, positive=positive, negative=positive, guidance=1.0, sigmas=sigmas)
+        run_with_model(clone, latent, body, positive=positive, negative=positive, guidance=1.0, sigmas=sigmas)
     return maps
 
 
 @pytest.mark.parametrize(("level", "layers"), [(1, 3), (2, 3), (4, 4)])
 def test_all_layers_of_the_level_are_read(model, inversion, level, layers) -> None:
     """Encoder 1 and decoder 2 per level, and the middle at the coarsest."""
-    places = (16 // level) ** 2
-    maps = [attention for attention in spied(model, inversion, STEP) if attention.shape[1] == places]
+    positions = (16 // level) ** 2
+    maps = [attention for attention in spied(model, inversion, STEP) if attention.shape[1] == positions]
     assert len(maps) == layers
     attention, grid = text_maps(model, inversion, [STEP], level)
     assert grid == (16 // level, 16 // level)
-    assert attention.shape == (2, places, 77)
+    assert attention.shape == (2, positions, 77)
     assert world.relative(attention, torch.stack(maps).mean(0)) < 1e-5
 
 
@@ -125,9 +125,9 @@ def test_accumulating_reads_every_step_up_to_this_one(model, inversion) -> None:
 
 
 def test_the_layers_of_stable_diffusion(host) -> None:
-    """Prompt-to-prompt's five at 1/32 of the picture for SD1.5; the three groups of SDXL."""
+    """Prompt-to-prompt's five at 1/32 of the image for SD1.5; the three groups of SDXL."""
     import comfy.ops
-    from appearance_transfer.host.families import text_layers
+    from appearance_transfer.host.models.unet import text_layers
     from appearance_transfer.tests.host.test_families import SD15, SDXL
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
@@ -149,9 +149,9 @@ def test_a_word_that_is_not_in_the_prompt_is_refused_before_the_model_runs(model
     counter = world.count_evaluations(clone)
     with pytest.raises(ValueError, match="is not in the prompt"):
         mask_of(clone, inversion, word="horse")
-    with pytest.raises(ValueError, match="is not the text that the picture was inverted with"):
+    with pytest.raises(ValueError, match="is not the text that the image was inverted with"):
         mask_of(clone, inversion, word="far", text="a " * 80 + "far")
-    with pytest.raises(ValueError, match="is not the text that the picture was inverted with"):
+    with pytest.raises(ValueError, match="is not the text that the image was inverted with"):
         mask_of(clone, inversion, word="zebra", text="photo of a zebra a")
     with pytest.raises(ValueError, match="no cross-attention at level 8, only at 1, 2, 4"):
         mask_of(clone, inversion, level=8)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def leading(steps: int) -> Schedule:
-    """The papers' schedule as the host's sigmas, ending at 0."""
+    """The papers' schedule as ComfyUI's sigmas, ending at 0."""
     alpha_bar = scaled_linear_alpha_bar()[leading_timesteps(steps)]
     return Schedule((*((1 - alpha_bar) / alpha_bar).sqrt().tolist(), 0.0))
 
@@ -42,7 +42,7 @@ def make_schedule(request):
 
 
 class Gaussian:
-    """The exact denoiser of pictures whose pixels are normal with this mean and standard deviation.
+    """The exact denoiser of images whose pixels are normal with this mean and standard deviation.
 
     For x = a*x0 + b*eps it is E[x0 | x] = mean + spread^2 * a / (a^2*spread^2 + b^2) * (x - a*mean).
     """
@@ -70,7 +70,7 @@ class Gaussian:
 
 
 @pytest.fixture
-def pictures():
+def images():
     """Two clean latents, float64."""
     return torch.randn(2, 4, 6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(7)) * 0.8 + 0.3
 

@@ -9,8 +9,8 @@ import torch
 from appearance_transfer.inversion.ddim import invert_ddim
 from appearance_transfer.inversion.ddpm import invert_ddpm
 from appearance_transfer.inversion.levels import latent_at, level_noise
-from appearance_transfer.inversion.record import Inversion
 from appearance_transfer.inversion.schedule import Schedule
+from appearance_transfer.inversion.types import Inversion
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_other_levels_hold_the_image_and_their_noise(drawn) -> None:
         x = latent_at(drawn, sigma)
         a, b = drawn.schedule.mix(sigma)
         torch.testing.assert_close(x.std((1, 2, 3)), torch.full((2,), b), rtol=0.02, atol=0)
-        if drawn.schedule.ends_at_picture:
+        if drawn.schedule.ends_at_image:
             torch.testing.assert_close(x.mean((1, 2, 3)), a * clean, rtol=0, atol=0.03 * b)
 
 
@@ -50,7 +50,7 @@ def test_a_level_has_one_draw(drawn) -> None:
     one, other = between(drawn.schedule)[:2]
     x = latent_at(drawn, one)
     assert torch.equal(latent_at(drawn, one), x)
-    assert torch.equal(latent_at(drawn.picture(1), one), x[1:])
+    assert torch.equal(latent_at(drawn.image(1), one), x[1:])
     shape = (4, 32, 32)
     noise = level_noise(3, one, shape)
     for seed, sigma in ((3, other), (4, one)):
@@ -68,16 +68,16 @@ def test_below_the_end_of_a_run_is_its_end(gaussian) -> None:
 
 
 @pytest.mark.parametrize("flow", [False, True])
-def test_a_ddim_path_goes_on(gaussian, pictures, flow) -> None:
+def test_a_ddim_path_goes_on(gaussian, images, flow) -> None:
     """Between its levels it lies between them, and above the first it keeps the noise that it has there."""
     schedule = Schedule((0.9, 0.7, 0.4, 0.1, 0.0), flow=flow)
-    trajectory = invert_ddim(gaussian(0.2, 0.7, flow), pictures, schedule)
+    trajectory = invert_ddim(gaussian(0.2, 0.7, flow), images, schedule)
     inversion = Inversion(trajectory, torch.zeros(0), schedule, eta=0.0, guidance=1.0, seed=0, method="ddim")
     torch.testing.assert_close(latent_at(inversion, 0.55), ((trajectory[1] + trajectory[2]) / 2).float())
     a, b = schedule.mix(0.95)
     a_first, b_first = schedule.mix(0.9)
-    noise = (trajectory[0] - a_first * pictures) / b_first
-    torch.testing.assert_close(latent_at(inversion, 0.95), (a * pictures + b * noise).float())
+    noise = (trajectory[0] - a_first * images) / b_first
+    torch.testing.assert_close(latent_at(inversion, 0.95), (a * images + b * noise).float())
 
 
 def test_flow_mixes_image_and_noise(drawn) -> None:

@@ -1,4 +1,4 @@
-"""Null-text optimisation of denoisers that are known in closed form."""
+"""Null-text optimization of denoisers that are known in closed form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EMPTY = torch.zeros(1, 3, 4, dtype=torch.float64)
 
 
 class Prompted:
-    """The exact denoiser of two kinds of pictures: with the text, and, further off in mean, without.
+    """The exact denoiser of two kinds of images: with the text, and, further off in mean, without.
 
     The unconditional mean moves with the mean of the embedding, so that an embedding exists which undoes guidance.
     """
@@ -43,7 +43,7 @@ def sampled(prompted, x, schedule, embeddings, guidance):
     return x
 
 
-def optimise(prompted, trajectory, schedule, settings, **options):
+def optimize(prompted, trajectory, schedule, settings, **options):
     steps = list(
         null_text_steps(prompted.conditional, prompted.unconditional, trajectory, schedule, EMPTY, settings, **options)
     )
@@ -61,8 +61,8 @@ def schedule(leading_schedule):
 
 
 @pytest.fixture
-def trajectory(prompted, pictures, schedule):
-    return invert_ddim(prompted.conditional, pictures, schedule)
+def trajectory(prompted, images, schedule):
+    return invert_ddim(prompted.conditional, images, schedule)
 
 
 def error(prompted, trajectory, schedule, embeddings, guidance=7.5) -> float:
@@ -70,24 +70,24 @@ def error(prompted, trajectory, schedule, embeddings, guidance=7.5) -> float:
     return float((came_back - trajectory[-1]).abs().mean())
 
 
-def test_guided_sampling_comes_back_to_the_picture(prompted, trajectory, schedule) -> None:
+def test_guided_sampling_comes_back_to_the_image(prompted, trajectory, schedule) -> None:
     start = EMPTY.expand(schedule.steps, 2, -1, -1)
-    embeddings, losses = optimise(prompted, trajectory, schedule, NullTextSettings(updates=40, early_stop=0.0))
+    embeddings, losses = optimize(prompted, trajectory, schedule, NullTextSettings(updates=40, early_stop=0.0))
     assert embeddings.shape == (20, 2, 3, 4)
     assert losses.shape == (20, 2, 40)
     before, after = (error(prompted, trajectory, schedule, found) for found in (start, embeddings))
     assert after < 0.1 * before
 
 
-def test_the_first_update_is_a_step_of_adam_against_the_gradient(gaussian, make_schedule, pictures) -> None:
-    """Loss and gradient in closed form, those of x_t = x / hypot(a, b), picture by picture."""
+def test_the_first_update_is_a_step_of_adam_against_the_gradient(gaussian, make_schedule, images) -> None:
+    """Loss and gradient in closed form, those of x_t = x / hypot(a, b), image by image."""
     schedule, guidance, rate = make_schedule(5), 3.0, 1e-3
     prompted = Prompted(gaussian, flow=schedule.flow)
-    trajectory = pictures.expand(6, -1, -1, -1, -1)
+    trajectory = images.expand(6, -1, -1, -1, -1)
     settings = NullTextSettings(guidance=guidance, updates=1, learning_rate=rate)
-    embeddings, losses = optimise(prompted, trajectory, schedule, settings)
+    embeddings, losses = optimize(prompted, trajectory, schedule, settings)
 
-    x, sigma = pictures, pictures.new_full((2,), schedule.sigmas[0])
+    x, sigma = images, images.new_full((2,), schedule.sigmas[0])
     away = prompted.empty(x, sigma)
     denoised = away + guidance * (prompted.text(x, sigma) - away)
     scale = math.hypot(*schedule.pair(1))
@@ -107,11 +107,11 @@ def test_rates_and_thresholds_of_the_released_code() -> None:
 
 
 def test_a_step_stops_after_the_update_that_began_below_the_threshold(prompted, trajectory, schedule) -> None:
-    _, losses = optimise(prompted, trajectory, schedule, NullTextSettings(early_stop=1e-3))
+    _, losses = optimize(prompted, trajectory, schedule, NullTextSettings(early_stop=1e-3))
     settings = NullTextSettings(early_stop=1e-3)
     stopped = 0
-    for i, pictures in enumerate(losses):
-        for values in pictures:
+    for i, images in enumerate(losses):
+        for values in images:
             made = values[~values.isnan()]
             assert len(made) >= 1
             assert bool((made[:-1] >= settings.threshold(i)).all())
@@ -120,20 +120,20 @@ def test_a_step_stops_after_the_update_that_began_below_the_threshold(prompted, 
     assert stopped
 
 
-def test_every_picture_is_optimised_as_if_alone(prompted, trajectory, schedule) -> None:
+def test_every_image_is_optimized_as_if_alone(prompted, trajectory, schedule) -> None:
     settings = NullTextSettings(early_stop=1e-3)
-    together, losses = optimise(prompted, trajectory, schedule, settings)
-    for picture in range(2):
-        rows = slice(picture, picture + 1)
-        alone, own_losses = optimise(prompted, trajectory[:, rows], schedule, settings)
+    together, losses = optimize(prompted, trajectory, schedule, settings)
+    for image in range(2):
+        rows = slice(image, image + 1)
+        alone, own_losses = optimize(prompted, trajectory[:, rows], schedule, settings)
         assert torch.allclose(alone, together[:, rows], rtol=0, atol=1e-12)
         assert torch.allclose(own_losses, losses[:, rows], equal_nan=True)
 
 
-def test_an_interrupted_optimisation_goes_on_where_it_was(prompted, trajectory, schedule) -> None:
+def test_an_interrupted_optimization_goes_on_where_it_was(prompted, trajectory, schedule) -> None:
     settings = NullTextSettings(updates=4)
-    whole, losses = optimise(prompted, trajectory, schedule, settings)
-    rest, rest_losses = optimise(prompted, trajectory, schedule, settings, found=whole[:13])
+    whole, losses = optimize(prompted, trajectory, schedule, settings)
+    rest, rest_losses = optimize(prompted, trajectory, schedule, settings, found=whole[:13])
     assert torch.equal(rest, whole[13:])
     assert torch.equal(rest_losses.nan_to_num(), losses[13:].nan_to_num())
 
@@ -155,7 +155,7 @@ def test_no_graph_is_kept(prompted, trajectory, schedule) -> None:
 def test_a_loss_that_is_not_a_number_is_told(prompted, trajectory, schedule) -> None:
     trajectory[3] = torch.nan
     with pytest.raises(ValueError, match="null-text step 2 is not a number"):
-        optimise(prompted, trajectory, schedule, NullTextSettings(updates=1))
+        optimize(prompted, trajectory, schedule, NullTextSettings(updates=1))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_loss_that_is_not_a_number_is_told(prompted, trajectory, schedule) -> 
         (20, NullTextSettings(guidance=math.nan), "guidance other than 1"),
     ],
 )
-def test_settings_that_cannot_be_optimised(leading_schedule, steps, settings, sentence) -> None:
+def test_settings_that_cannot_be_optimized(leading_schedule, steps, settings, sentence) -> None:
     with pytest.raises(ValueError, match=sentence):
         check_null_text(leading_schedule(steps), settings)
 
@@ -188,12 +188,12 @@ class TestLossCurve:
 
     @pytest.mark.parametrize("losses", [LOSSES, LOSSES[:1], torch.zeros(1, 2, 1), LOSSES.expand(-1, 3, -1)])
     def test_drawn(self, losses) -> None:
-        picture = draw_losses(losses)
-        assert picture.shape == (1, 432, 768, 3)
-        assert 0 <= float(picture.min()) < 0.5 < float(picture.max()) <= 1
+        image = draw_losses(losses)
+        assert image.shape == (1, 432, 768, 3)
+        assert 0 <= float(image.min()) < 0.5 < float(image.max()) <= 1
 
     def test_a_lower_loss_is_drawn_lower(self) -> None:
-        """The darkest places of the curves lie lower, the grid being the same."""
+        """The darkest positions of the curves lie lower, the grid being the same."""
         losses = torch.tensor([[[0.9, 0.5]], [[0.9, 0.5]]])
         lower = torch.tensor([[[0.9, 0.15]], [[0.9, 0.15]]])
         blue = [(draw_losses(found)[0, 40:-30] - torch.tensor([0.043, 0.431, 0.6])).abs().sum(-1) < 0.05

@@ -1,4 +1,4 @@
-"""Every structure with every appearance: which picture stands in which row, and what may not stand side by side."""
+"""Every structure with every appearance: which image stands in which row, and what may not stand side by side."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import dataclasses
 import pytest
 import torch
 from appearance_transfer.inversion.pairing import every_pair, joined, without_repeats
-from appearance_transfer.inversion.record import Inversion
 from appearance_transfer.inversion.schedule import Schedule
+from appearance_transfer.inversion.types import Inversion
 
 
-def inverted(seed: int, pictures: int = 1, **changes) -> Inversion:
+def inverted(seed: int, images: int = 1, **changes) -> Inversion:
     generator = torch.Generator().manual_seed(seed)
     parts = {
-        "trajectory": torch.randn(4, pictures, 4, 6, 5, generator=generator),
-        "noise_maps": torch.randn(3, pictures, 4, 6, 5, generator=generator),
+        "trajectory": torch.randn(4, images, 4, 6, 5, generator=generator),
+        "noise_maps": torch.randn(3, images, 4, 6, 5, generator=generator),
         "conditioning": {"positive": torch.randn(1, 77, 8, generator=generator), "positive.pooled": torch.ones(1, 3)},
     }
     about = {"schedule": Schedule((3.0, 2.0, 1.0, 0.0)), "eta": 1.0, "guidance": 3.5, "seed": seed, "method": "ddpm"}
@@ -29,35 +29,35 @@ def with_null_text(seed: int) -> Inversion:
 
 
 def test_all_appearances_on_the_first_structure_come_first() -> None:
-    structures, appearances = [inverted(1), inverted(2)], [inverted(3, pictures=2), inverted(4)]
+    structures, appearances = [inverted(1), inverted(2)], [inverted(3, images=2), inverted(4)]
     pairs = every_pair(structures, appearances)
     shapes = [structures[0].x0, structures[1].x0]
     looks = [appearances[0].x0[:1], appearances[0].x0[1:], appearances[1].x0]
     assert torch.equal(pairs.structures.x0, torch.cat([shapes[0]] * 3 + [shapes[1]] * 3))
     assert torch.equal(pairs.appearances.x0, torch.cat(looks * 2))
-    assert pairs.structures.pictures == pairs.appearances.pictures == 6
+    assert pairs.structures.images == pairs.appearances.images == 6
 
 
-def test_every_picture_brings_its_own_text_and_noise() -> None:
-    one, two = inverted(1, pictures=2), inverted(2)
+def test_every_image_brings_its_own_text_and_noise() -> None:
+    one, two = inverted(1, images=2), inverted(2)
     both = joined([one, two])
     texts = [inversion.conditioning["positive"] for inversion in (one, one, two)]
     assert torch.equal(both.conditioning["positive"], torch.cat(texts))
     assert torch.equal(both.noise_maps, torch.cat([one.noise_maps, two.noise_maps], 1))
-    for part, alone in ((both.select([0, 1]), one), (both.picture(2), two)):
+    for part, alone in ((both.select([0, 1]), one), (both.image(2), two)):
         assert torch.equal(part.trajectory, alone.trajectory)
     assert joined([one]) is one
 
 
 def test_every_entry_of_a_text_goes_along() -> None:
-    """A tensor has a row for each picture; what is one for all has to be equal."""
+    """A tensor has a row for each image; what is one for all has to be equal."""
 
-    def under(seed: int, width: int, pictures: int = 1, ids: int = 4) -> Inversion:
+    def under(seed: int, width: int, images: int = 1, ids: int = 4) -> Inversion:
         text = {"positive": torch.full((1, 7, 8), float(seed)), "positive.width": width}
         lists = {"positive.ids": torch.tensor([ids, 5]), "positive.refs": (torch.full((1, 3, 2), float(seed)),)}
-        return inverted(seed, pictures, conditioning=text | lists)
+        return inverted(seed, images, conditioning=text | lists)
 
-    both = joined([under(1, 512, pictures=2), under(2, 512)]).conditioning
+    both = joined([under(1, 512, images=2), under(2, 512)]).conditioning
     assert both["positive"][:, 0, 0].tolist() == both["positive.refs"][0][:, 0, 0].tolist() == [1.0, 1.0, 2.0]
     assert both["positive.width"] == 512
     assert both["positive.ids"].tolist() == [4, 5]
@@ -79,7 +79,7 @@ def test_null_text_of_other_updates_is_refused() -> None:
         joined([with_null_text(1), shorter])
 
 
-def test_masks_follow_their_pictures() -> None:
+def test_masks_follow_their_images() -> None:
     masks = torch.arange(2.0)[:, None, None].expand(2, 6, 5)
     pairs = every_pair([inverted(1), inverted(2)], [inverted(3), inverted(4)], masks, masks[1:])
     assert pairs.structure_mask[:, 0, 0].tolist() == [0, 0, 1, 1]
@@ -89,31 +89,31 @@ def test_masks_follow_their_pictures() -> None:
     assert everywhere.appearance_mask.shape == (2, 6, 5)
 
 
-def test_a_grid_is_told_by_its_distinct_pictures() -> None:
+def test_a_grid_is_told_by_its_distinct_images() -> None:
     pairs = every_pair([inverted(1), inverted(2)], [inverted(3), inverted(4), inverted(5)])
     structures, which = without_repeats(pairs.structures)
-    assert (structures.pictures, which) == (2, [0, 0, 0, 1, 1, 1])
+    assert (structures.images, which) == (2, [0, 0, 0, 1, 1, 1])
     appearances, which = without_repeats(pairs.appearances)
-    assert (appearances.pictures, which) == (3, [0, 1, 2, 0, 1, 2])
+    assert (appearances.images, which) == (3, [0, 1, 2, 0, 1, 2])
     for distinct, rows in ((structures, pairs.structures), (appearances, pairs.appearances)):
         assert torch.equal(without_repeats(distinct)[0].trajectory, distinct.trajectory)
         assert {tuple(row.flatten().tolist()) for row in distinct.x0} == {tuple(r.flatten().tolist()) for r in rows.x0}
 
 
-def test_pictures_that_differ_anywhere_are_not_one() -> None:
+def test_images_that_differ_anywhere_are_not_one() -> None:
     twice = inverted(1).select([0, 0])
-    assert without_repeats(twice)[0].pictures == 1
+    assert without_repeats(twice)[0].images == 1
     later, noise, text = (tensor.clone() for tensor in (twice.trajectory, twice.noise_maps, _texts(twice)))
     later[2, 1, 0, 0, 0] += 1
     noise[1, 1, 0, 0, 0] += 1
     text[1, 0, 0] += 1
     for part in ({"trajectory": later}, {"noise_maps": noise}, {"conditioning": {"positive": text}}):
         distinct, which = without_repeats(dataclasses.replace(twice, **part))
-        assert (distinct.pictures, which) == (2, [0, 1])
+        assert (distinct.images, which) == (2, [0, 1])
 
 
 def _texts(inversion: Inversion) -> torch.Tensor:
-    return inversion.conditioning["positive"].repeat(inversion.pictures, 1, 1)
+    return inversion.conditioning["positive"].repeat(inversion.images, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ def _texts(inversion: Inversion) -> torch.Tensor:
         ({"method": "ddim", "eta": 0.0, "noise_maps": torch.empty(0)}, "method: ddpm and ddim"),
     ],
 )
-def test_pictures_that_were_not_inverted_alike_are_refused(changes: dict, sentence: str) -> None:
-    with pytest.raises(ValueError, match=f"differ in their .*{sentence}.* Invert all pictures of a grid"):
+def test_images_that_were_not_inverted_alike_are_refused(changes: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"differ in their .*{sentence}.* Invert all images of a grid"):
         every_pair([inverted(1)], [inverted(2), inverted(3, **changes)])
 
 
 def test_masks_of_another_number_are_refused() -> None:
-    with pytest.raises(ValueError, match="appearance_mask holds 3 masks for 2 pictures"):
-        every_pair([inverted(1)], [inverted(2, pictures=2)], appearance_mask=torch.ones(3, 6, 5))
+    with pytest.raises(ValueError, match="appearance_mask holds 3 masks for 2 images"):
+        every_pair([inverted(1)], [inverted(2, images=2)], appearance_mask=torch.ones(3, 6, 5))

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 import torch
 from appearance_transfer.inversion.quality import psnr
-from appearance_transfer.inversion.record import Inversion
 from appearance_transfer.inversion.schedule import Schedule
+from appearance_transfer.inversion.types import Inversion
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def inversion():
 
 
 def test_it_tells_its_measures(inversion):
-    assert (inversion.pictures, inversion.steps, inversion.size) == (2, 3, (6, 5))
+    assert (inversion.images, inversion.steps, inversion.size) == (2, 3, (6, 5))
     assert torch.equal(inversion.start, inversion.trajectory[0])
     assert torch.equal(inversion.x0, inversion.trajectory[3])
     assert "\n" not in repr(inversion)
@@ -36,8 +36,8 @@ def test_it_tells_its_measures(inversion):
         assert part in repr(inversion)
 
 
-def test_one_picture_of_several(inversion):
-    second = inversion.picture(1)
+def test_one_image_of_several(inversion):
+    second = inversion.image(1)
     assert torch.equal(second.trajectory, inversion.trajectory[:, 1:])
     assert torch.equal(second.noise_maps, inversion.noise_maps[:, 1:])
     assert torch.equal(second.conditioning["cross_attn"], inversion.conditioning["cross_attn"][1:])
@@ -45,14 +45,14 @@ def test_one_picture_of_several(inversion):
     assert second.schedule == inversion.schedule
     for index in (-1, 2):
         with pytest.raises(ValueError, match=r"0\.\.1"):
-            inversion.picture(index)
+            inversion.image(index)
 
 
-def test_entries_of_the_text_follow_their_picture_or_stay(inversion):
+def test_entries_of_the_text_follow_their_image_or_stay(inversion):
     ids, one, size = torch.tensor([5, 6]), torch.ones(1, 4, 3, 3), 1024
     each = torch.arange(8.0).reshape(2, 4)
     given = {"positive": each, "positive.ids": ids, "positive.refs": (one, each), "positive.width": size}
-    second = dataclasses.replace(inversion, conditioning=given).picture(1).conditioning
+    second = dataclasses.replace(inversion, conditioning=given).image(1).conditioning
     assert torch.equal(second["positive"], each[1:])
     assert torch.equal(second["positive.ids"], ids)
     assert torch.equal(second["positive.refs"][0], one)
@@ -62,14 +62,14 @@ def test_entries_of_the_text_follow_their_picture_or_stay(inversion):
 
 def test_ddim_has_no_noise_maps(inversion):
     ddim = dataclasses.replace(inversion, method="ddim", eta=0.0, noise_maps=torch.empty(0))
-    assert ddim.picture(0).noise_maps.shape == (0,)
+    assert ddim.image(0).noise_maps.shape == (0,)
     with pytest.raises(ValueError, match="noise maps"):
         dataclasses.replace(inversion, method="ddim")
 
 
 @pytest.fixture
 def null_text(inversion):
-    """A DDIM inversion of 2 pictures and 3 steps, interrupted after 2."""
+    """A DDIM inversion of 2 images and 3 steps, interrupted after 2."""
     return dataclasses.replace(
         inversion,
         method="ddim",
@@ -84,7 +84,7 @@ def test_null_text(null_text, inversion):
     assert (inversion.null_text_steps, null_text.null_text_steps) == (0, 2)
     assert "null text for 2 of its steps" in repr(null_text)
     assert null_text.is_finite()
-    second = null_text.picture(1)
+    second = null_text.image(1)
     assert torch.equal(second.null_text, null_text.null_text[:, 1:])
     assert second.null_text_losses.shape == (2, 1, 3)
     null_text.null_text[1, 0, 0, 0] = torch.inf
@@ -157,10 +157,10 @@ def test_a_text_that_is_not_there_has_its_sentence(inversion):
 
 
 def test_psnr_of_known_errors():
-    picture = torch.full((3, 8, 8, 3), 0.5)
-    other = picture.clone()
+    image = torch.full((3, 8, 8, 3), 0.5)
+    other = image.clone()
     other[1] += 0.1
     other[2, :4] += 0.2
-    assert psnr(picture, other).tolist() == pytest.approx([torch.inf, 20.0, 16.9897], abs=1e-4)
+    assert psnr(image, other).tolist() == pytest.approx([torch.inf, 20.0, 16.9897], abs=1e-4)
     with pytest.raises(ValueError, match="one size"):
-        psnr(picture, other[:, :4])
+        psnr(image, other[:, :4])

@@ -45,8 +45,8 @@ def test_leading_timesteps_refuse_impossible_counts(steps):
 
 
 def test_alpha_bar_is_the_official_one():
-    official = golden("operators", "schedule.alphas_cumprod").double()  # a product of a thousand fp32 factors
-    torch.testing.assert_close(scaled_linear_alpha_bar(), official, rtol=2e-6, atol=0)
+    reference = golden("operators", "schedule.alphas_cumprod").double()  # a product of a thousand fp32 factors
+    torch.testing.assert_close(scaled_linear_alpha_bar(), reference, rtol=2e-6, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_alpha_bar_values(t, alpha_bar):
 
 @pytest.mark.parametrize("steps", [10, 50, 100])
 def test_pairs_are_the_official_levels(steps, leading_schedule):
-    """a^2/(a^2 + b^2) is abar of each level, and the picture stands at abar[0], in the papers' scaling."""
+    """a^2/(a^2 + b^2) is abar of each level, and the image stands at abar[0], in the papers' scaling."""
     schedule = leading_schedule(steps)
     levels = torch.tensor([schedule.pair(i) for i in range(steps + 1)], dtype=torch.float64)
     alpha_bar = levels[:, 0] ** 2 / levels.square().sum(dim=1)
@@ -87,7 +87,7 @@ def test_a_last_step_below_the_finest_level_still_goes_down():
 def test_a_run_that_stops_on_the_way_ends_at_its_own_level():
     schedule = Schedule((2.0, 1.0, 0.5))
     assert schedule.pair(2) == (1.0, 0.5)
-    assert not schedule.ends_at_picture
+    assert not schedule.ends_at_image
 
 
 @pytest.mark.parametrize("i", [-1, 3])

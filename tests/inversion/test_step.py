@@ -17,7 +17,7 @@ LEADING_100 = {t: 99 - t // 10 for t in (991, 671, 331, 11, 1)}
 
 @pytest.mark.parametrize("t", LEADING_100)
 def test_decode_step_is_the_official_one(t, leading_schedule):
-    """fp32, max abs 1e-5. The step runs in the host's scaling, x = x_t * sqrt(1 + sigma^2), and is scaled back."""
+    """fp32, max abs 1e-5. The step runs in ComfyUI's scaling, x = x_t * sqrt(1 + sigma^2), and is scaled back."""
     schedule, i = leading_schedule(100), LEADING_100[t]
     norms = [math.hypot(*schedule.pair(level)) for level in (i, i + 1)]
     x = golden("operators", "step.x") * norms[0]
@@ -31,8 +31,8 @@ def test_noise_is_the_official_variance(steps, leading_schedule):
     schedule = leading_schedule(steps)
     scales = [step_coefficients(schedule, i, 1.0)[2] / math.hypot(*schedule.pair(i + 1)) for i in range(steps)]
     # The official variance is fp32 and takes a small difference from 1.
-    official = golden("operators", f"schedule.variance_{steps}").double()
-    torch.testing.assert_close(torch.tensor(scales, dtype=torch.float64) ** 2, official, rtol=2e-4, atol=0)
+    reference = golden("operators", f"schedule.variance_{steps}").double()
+    torch.testing.assert_close(torch.tensor(scales, dtype=torch.float64) ** 2, reference, rtol=2e-4, atol=0)
 
 
 @pytest.mark.parametrize(("t", "deviation"), [(991, 0.334188), (671, 0.256766), (11, 0.037801), (1, 0.020648)])

@@ -9,8 +9,8 @@ import os
 import pytest
 import torch
 from appearance_transfer.inversion import storage
-from appearance_transfer.inversion.record import Inversion
 from appearance_transfer.inversion.schedule import Schedule
+from appearance_transfer.inversion.types import Inversion
 from appearance_transfer.storage import tensor_file
 from safetensors.torch import load_file, save_file
 
@@ -122,8 +122,8 @@ def test_embeddings_that_are_not_numbers_are_not_saved(path):
         storage.save(dataclasses.replace(make("ddim"), null_text=null_text, null_text_losses=torch.ones(2, 1, 3)), path)
 
 
-def test_a_picture_of_a_batch_is_saved_alone(path):
-    inversion = make().picture(1)
+def test_a_image_of_a_batch_is_saved_alone(path):
+    inversion = make().image(1)
     storage.save(inversion, path)
     assert_same(storage.load(path), inversion)
 
@@ -197,7 +197,7 @@ def nested(depth: int) -> dict:
 DEFECTS = {
     "missing": (lambda path: None, "no inversion file"),
     "empty": (lambda path: path.write_bytes(b""), "damaged"),
-    "a picture": (lambda path: path.write_bytes(b"\x89PNG\r\n" * 40), "damaged"),
+    "an image": (lambda path: path.write_bytes(b"\x89PNG\r\n" * 40), "damaged"),
     "cut off": (lambda path: (storage.save(make(), path), os.truncate(path, 3000)), "damaged"),
     "a folder": (lambda path: path.mkdir(), "no inversion file"),
     "foreign": (lambda path: save_file({"weight": torch.zeros(2)}, path), "holds no inversion"),

@@ -1,4 +1,4 @@
-"""What /object_info tells of the nodes, taken from the host in this process; and files in the page's form."""
+"""What /object_info tells of the nodes, taken from ComfyUI in this process; and files in the page's form."""
 
 import json
 from typing import Any
@@ -8,14 +8,14 @@ import pytest
 
 @pytest.fixture(scope="session")
 def info(host) -> dict[str, dict[str, Any]]:
-    """Node id -> inputs, outputs and labels, of every node that the host has registered."""
+    """Node id -> inputs, outputs and labels, of every node that ComfyUI has registered."""
     return {name: about(name, node) for name, node in host.nodes.items() if name != "TestKeep"}
 
 
 @pytest.fixture(scope="session")
 def ours(info) -> dict[str, dict[str, Any]]:
     """The same for the nodes of this pack."""
-    return {name: told for name, told in info.items() if name.startswith("AppearanceTransfer_")}
+    return {name: messages for name, messages in info.items() if name.startswith("AppearanceTransfer_")}
 
 
 @pytest.fixture

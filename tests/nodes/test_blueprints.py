@@ -3,7 +3,7 @@
 import pytest
 from appearance_transfer.developer.gallery import blueprints
 from appearance_transfer.developer.gallery.blueprint import INLET_ID, OUTLET_ID, Inlet, flat_graph
-from appearance_transfer.developer.places import ROOT
+from appearance_transfer.developer.paths import ROOT
 from appearance_transfer.developer.ui_graph import NOTE, widgets_of
 
 FOLDER = ROOT / "subgraphs"
@@ -56,7 +56,7 @@ def test_what_is_queued_is_the_graph_it_was_made_from(name, workflow, info) -> N
     assert read == blueprint.graph
 
 
-def test_a_dial_reaches_every_input_it_stands_for(name, workflow, info) -> None:
+def test_a_parameter_reaches_every_input_it_stands_for(name, workflow, info) -> None:
     """Another value on the one node is another value inside, everywhere."""
     (node,) = workflow["nodes"]
     widgets = [socket["name"] for socket in node["inputs"] if "widget" in socket]
@@ -88,7 +88,7 @@ def test_links_agree_on_both_ends(inside) -> None:
     assert inside["state"]["lastNodeId"] == max(nodes)
 
 
-def test_what_a_person_reads(workflow, inside) -> None:
+def test_what_a_user_reads(workflow, inside) -> None:
     (node,) = workflow["nodes"]
     labels = [socket["label"] for socket in node["inputs"]]
     assert len(set(labels)) == len(labels)
@@ -106,7 +106,7 @@ def test_an_inlet_of_two_values_is_refused(info) -> None:
         blueprint.workflow("name", info)
 
 
-def test_simple_has_two_pictures_and_a_strength_for_each() -> None:
+def test_simple_has_two_images_and_a_strength_for_each() -> None:
     (inlets,) = [blueprint.inlets for blueprint in blueprints().values()]
     by_name: dict[str, Inlet] = {inlet.name: inlet for inlet in inlets}
     assert by_name.keys() >= {"structure", "appearance", "checkpoint", "structure_strength", "appearance_strength"}

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from appearance_transfer.benchmarks.help_pictures import FOLDER as PICTURES
-from appearance_transfer.benchmarks.help_pictures import PICTURES as PICTURED
+from appearance_transfer.benchmarks.help_images import FOLDER as IMAGES
+from appearance_transfer.benchmarks.help_images import IMAGES as SHOWN
 from appearance_transfer.developer.generated import node_definitions
 from appearance_transfer.tests.nodes.test_schemas import IDS
 
@@ -39,8 +39,8 @@ def paths(tree: object, *above: str) -> set[tuple[str, ...]]:
 
 
 @pytest.fixture(scope="module")
-def said() -> str:
-    """All source that speaks to a person, with strings over several lines joined."""
+def messages() -> str:
+    """All source that speaks to a user, with strings over several lines joined."""
     sources = [path.read_text(encoding="utf-8") for folder in SPEAKING for path in (ROOT / folder).glob("*.py")]
     return re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))
 
@@ -56,9 +56,9 @@ class TestPage:
         title = page(node, locale).read_text(encoding="utf-8").splitlines()[0]
         assert title == f"# {locale_file(locale, 'nodeDefs')[node]['display_name']}"
 
-    def test_the_errors_it_quotes_exist(self, node, locale, said) -> None:
+    def test_the_errors_it_quotes_exist(self, node, locale, messages) -> None:
         for quoted in re.findall(r'"\.\.\. (.+?) \.\.\."', page(node, locale).read_text(encoding="utf-8")):
-            assert quoted in said
+            assert quoted in messages
 
     def test_the_inputs_it_names_exist(self, ours, node, locale) -> None:
         text = page(node, locale).read_text(encoding="utf-8")
@@ -71,22 +71,22 @@ class TestPage:
         for section in page(node, locale).read_text(encoding="utf-8").split("\n## ")[1:]:
             assert section.partition("\n")[2].strip(), section
 
-    def test_its_picture_is_its_own(self, node, locale) -> None:
+    def test_its_image_is_its_own(self, node, locale) -> None:
         shown = re.findall(r"!\[([^\]]*)\]\(([^)]*)\)", page(node, locale).read_text(encoding="utf-8"))
         own = node.removeprefix("AppearanceTransfer_")
-        assert [path for _, path in shown] == [f"{PICTURES.name}/{own}.jpg"] * (own in PICTURED)
+        assert [path for _, path in shown] == [f"{IMAGES.name}/{own}.jpg"] * (own in SHOWN)
         assert all(text for text, _ in shown)
 
 
 def test_no_page_without_a_node() -> None:
-    folders = {path.name for path in PAGES.iterdir() if path.is_dir() and path != PICTURES}
+    folders = {path.name for path in PAGES.iterdir() if path.is_dir() and path != IMAGES}
     assert {path.stem for path in PAGES.glob("*.md")} | folders == IDS
 
 
-def test_pictures_are_those_that_the_command_makes() -> None:
-    """`python dev.py bench help_pictures`; small, for they travel with the pack."""
-    files = list(PICTURES.iterdir())
-    assert {path.name for path in files} == {f"{node}.jpg" for node in PICTURED}
+def test_images_are_those_that_the_command_makes() -> None:
+    """`python dev.py bench help_images`; small, for they travel with the pack."""
+    files = list(IMAGES.iterdir())
+    assert {path.name for path in files} == {f"{node}.jpg" for node in SHOWN}
     assert all(path.stat().st_size < 150_000 for path in files)
 
 

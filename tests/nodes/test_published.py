@@ -1,4 +1,4 @@
-"""What the registry takes: a description that the host can read, and an archive of what a user needs, and no more."""
+"""What the registry takes: a description that ComfyUI can read, and an archive of what a user needs, and no more."""
 
 import io
 import re
@@ -7,17 +7,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from appearance_transfer.developer.places import PACK_NAME, ROOT
+from appearance_transfer.developer.paths import PACK_NAME, ROOT
 from appearance_transfer.tests.nodes.test_schemas import IDS
 
 MIB = 2**20
 LARGE = "pocket/pocket.safetensors"  # the one file of more than 1 MiB
-ICON = ROOT / "docs" / "pictures" / "icon.svg"
+ICON = ROOT / "docs" / "images" / "icon.svg"
 
 
 @pytest.fixture(scope="module")
 def described(host):
-    """pyproject.toml as the host reads it."""
+    """pyproject.toml as ComfyUI reads it."""
     from comfy_config.config_parser import extract_node_configuration
 
     return extract_node_configuration(str(ROOT))
@@ -43,7 +43,7 @@ def test_the_name_suits_the_registry(described) -> None:
 
 
 def test_nothing_is_installed() -> None:
-    """All that the nodes import comes with the host."""
+    """All that the nodes import comes with ComfyUI."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert not [line for line in lines if line and not line.startswith("#")]
 
@@ -52,7 +52,7 @@ def test_the_archive_holds_what_people_need(archived) -> None:
     needed = {"__init__.py", "LICENSE", "README.md", "pyproject.toml", "requirements.txt", LARGE}
     needed |= {f"web/docs/{node}.md" for node in IDS} | {f"web/docs/{node}/zh.md" for node in IDS}
     needed |= {f"locales/{locale}/{name}.json" for locale in ("en", "zh") for name in ("main", "nodeDefs")}
-    for pattern in ("workflows/*.json", "workflows/*.jpg", "subgraphs/*.json", "web/docs/pictures/*.jpg"):
+    for pattern in ("workflows/*.json", "workflows/*.jpg", "subgraphs/*.json", "web/docs/images/*.jpg"):
         found = {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern)}
         assert found, pattern
         needed |= found

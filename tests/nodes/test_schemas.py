@@ -1,4 +1,4 @@
-"""What a person reads on the nodes: stable ids, and a sentence for every node, input and output."""
+"""What a user reads on the nodes: stable ids, and a sentence for every node, input and output."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_BackgroundLPIPS",
     "AppearanceTransfer_CLIPAcc",
     "AppearanceTransfer_CLIPSimilarity",
-    "AppearanceTransfer_ColourHistogramDistance",
+    "AppearanceTransfer_ColorHistogramDistance",
     "AppearanceTransfer_ComparisonGrid",
     "AppearanceTransfer_CrossAttentionGuider",
     "AppearanceTransfer_CrossImageAttention",
@@ -75,7 +75,7 @@ FOUND_BY = {  # what people type who do not know the name of a method, and the n
     "correspondence": {"MatchFeatures", "DrawMatches", "WarpByMatches", "ShowAttentionMatches", "DIFTFeatures"},
     "pix2pix": {"CrossAttentionGuider", "EditDirection", "ApplyEditDirection", "TrainDistilledEditor"},
 }
-ASKS_AGAIN = {"AppearanceTransfer_PocketScene"}  # nodes whose seed a person may want drawn anew; they start fixed
+ASKS_AGAIN = {"AppearanceTransfer_PocketScene"}  # nodes whose seed a user may want drawn anew; they start fixed
 
 
 def sentences(text: str) -> int:
@@ -143,7 +143,7 @@ class TestNode:
                 assert options.get("default", options["options"][0]) in options["options"], name
 
     def test_expert_inputs_have_a_default(self, ours, node) -> None:
-        """They are folded away, so a person must be able to never see them."""
+        """They are folded away, so a user must be able to never see them."""
         for name, _, options, optional in inputs_of(ours[node]):
             if options.get("advanced"):
                 assert optional or "default" in options, name

@@ -11,7 +11,7 @@ from appearance_transfer.tests.nodes.test_schemas import IDS
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
 NAMES = sorted(gallery())
-FILES = ("ckpt_name", "clip_name", "image", "name")  # widgets whose choices hang on a person's machine
+FILES = ("ckpt_name", "clip_name", "image", "name")  # widgets whose choices hang on a user's machine
 MODEL_FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sft", ".onnx", ".gguf")  # as the page knows them
 LOADS_OUR_FILES = {
     f"AppearanceTransfer_Load{kind}" for kind in ("DistilledEditor", "EditDirection", "Inversion", "SpliceGenerator")
@@ -34,7 +34,7 @@ def test_files_are_as_generated(info) -> None:
 
 
 def test_every_node_is_used_by_a_workflow() -> None:
-    used = {node["class_type"] for showpiece in gallery().values() for node in showpiece.graph.values()}
+    used = {node["class_type"] for template in gallery().values() for node in template.graph.values()}
     assert used >= IDS
 
 
@@ -124,23 +124,23 @@ def test_nothing_overlaps_and_everything_is_framed(workflow) -> None:
 
 def test_links_lead_from_left_to_right(workflow) -> None:
     """And within a column downwards, so that one reads the graph as one reads."""
-    place = {node["id"]: tuple(node["pos"]) for node in workflow["nodes"]}
-    assert all(place[origin] < place[target] for _, origin, _, target, *_ in workflow["links"])
+    position = {node["id"]: tuple(node["pos"]) for node in workflow["nodes"]}
+    assert all(position[origin] < position[target] for _, origin, _, target, *_ in workflow["links"])
 
 
 def test_nodes_keep_their_names(workflow) -> None:
-    """So that a person finds each in the search and in its help."""
+    """So that a user finds each in the search and in its help."""
     assert not [node["type"] for node in workflow["nodes"] if "title" in node]
 
 
 def test_the_page_is_told_where_models_are(workflow) -> None:
     """The form that its dialog of missing models reads. What other nodes of ours have saved is no model of theirs."""
     for node in workflow["nodes"]:
-        wanted = {value for value in node["widgets_values"] if str(value).endswith(MODEL_FILES)}
-        if node["type"] in LOADS_OUR_FILES or not wanted:
+        expected = {value for value in node["widgets_values"] if str(value).endswith(MODEL_FILES)}
+        if node["type"] in LOADS_OUR_FILES or not expected:
             continue
         models = node["properties"]["models"]
-        assert {model["name"] for model in models} == wanted
+        assert {model["name"] for model in models} == expected
         assert all(model["url"].startswith("https://") for model in models)
         assert all(re.fullmatch(r"[a-z_]+", model["directory"]) for model in models)
 

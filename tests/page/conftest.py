@@ -1,4 +1,4 @@
-"""A real Chromium with the page of the real host, shared by the tests of a module."""
+"""A real Chromium with the page of the real ComfyUI, shared by the tests of a module."""
 
 import os
 import re
@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from appearance_transfer.developer.places import OUT, PACK_NAME
-from appearance_transfer.tests.page.person import Person
+from appearance_transfer.developer.paths import OUT, PACK_NAME
+from appearance_transfer.tests.page.user import User
 from playwright.sync_api import Browser, ConsoleMessage, Response, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -19,7 +19,7 @@ SETTINGS = {
     "Comfy.TutorialCompleted": True,
     "Comfy.Minimap.Visible": False,
     "Comfy.RightSidePanel.IsOpen": False,
-    "Comfy.Templates.SortBy": "alphabetical",  # the host itself lists them as its disk does
+    "Comfy.Templates.SortBy": "alphabetical",  # ComfyUI itself lists them as its disk does
     "LiteGraph.Canvas.MinFontSizeForLOD": 0,  # names are drawn however far away
 }
 ASKED_FIRST = "/en.md"  # the page looks for docs/NODE/en.md before it takes docs/NODE.md, our English page
@@ -45,7 +45,7 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def settled(browser, server, complaints) -> Person:
+def settled(browser, server, complaints) -> User:
     """Somebody who has been here before: no first steps are shown to them."""
 
     def ours(url: str) -> bool:
@@ -65,11 +65,11 @@ def settled(browser, server, complaints) -> Person:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", note_console)
     page.on("response", note_answer)
-    person = Person(page, server.address, shots)
+    user = User(page, server.address, shots)
     for setting, value in SETTINGS.items():
-        person.prefer(setting, value)
-    person.arrive()
-    return person
+        user.prefer(setting, value)
+    user.arrive()
+    return user
 
 
 @pytest.fixture(scope="module", params=["canvas", "vue"])
@@ -84,7 +84,7 @@ def renderer(settled, request) -> Iterator[str]:
 
 
 @pytest.fixture
-def person(settled, complaints, request) -> Iterator[Person]:
+def user(settled, complaints, request) -> Iterator[User]:
     """The same for one test, which fails when the page complains about us; a screenshot of its end is kept."""
     complaints.clear()
     settled.page.keyboard.press("Escape")  # whatever a failed test has left open

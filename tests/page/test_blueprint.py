@@ -1,34 +1,34 @@
-"""The one node for people who do not want many: found by its name, with its dials, and queued as its file says."""
+"""The one node for people who do not want many: found by its name, with its parameters, and queued as its file says."""
 
 import json
 
 from appearance_transfer.developer.gallery.blueprint import flat_graph
-from appearance_transfer.developer.places import ROOT
-from appearance_transfer.tests.page.person import IS_BLANK
+from appearance_transfer.developer.paths import ROOT
+from appearance_transfer.tests.page.user import IS_BLANK
 
 NAME = "Appearance transfer (simple)"
 SOCKETS = (["structure", 0], ["appearance", 0])  # to which nothing is connected yet
-DIALS = "() => Object.fromEntries(app.graph.nodes[0].widgets.map(({ label, value }) => [label, value]))"
+PARAMETERS = "() => Object.fromEntries(app.graph.nodes[0].widgets.map(({ label, value }) => [label, value]))"
 QUEUED = "async () => (await app.graphToPrompt()).output"
 
 
-def test_it_is_found_by_its_name_and_queues_what_is_inside(person) -> None:
+def test_it_is_found_by_its_name_and_queues_what_is_inside(user) -> None:
     workflow = json.loads((ROOT / "subgraphs" / f"{NAME}.json").read_text(encoding="utf-8"))
-    info = person.page.request.get(f"{person.address}/object_info").json()
-    person.page.locator("button:has(.pi-plus)").first.click()
-    person.page.wait_for_function(IS_BLANK)
-    person.page.mouse.dblclick(720, 450)
-    person.page.keyboard.type(NAME)
-    person.page.get_by_text(NAME).first.click()  # Enter takes what is marked, and on a busy machine nothing is yet
-    person.page.wait_for_function("() => app.graph.nodes.length === 1")
-    assert person.page.evaluate("() => app.graph.nodes[0].title") == NAME
+    info = user.page.request.get(f"{user.address}/object_info").json()
+    user.page.locator("button:has(.pi-plus)").first.click()
+    user.page.wait_for_function(IS_BLANK)
+    user.page.mouse.dblclick(720, 450)
+    user.page.keyboard.type(NAME)
+    user.page.get_by_text(NAME).first.click()  # Enter takes what is marked, and on a busy machine nothing is yet
+    user.page.wait_for_function("() => app.graph.nodes.length === 1")
+    assert user.page.evaluate("() => app.graph.nodes[0].title") == NAME
 
     (node,) = workflow["nodes"]
     labels = [socket["label"] for socket in node["inputs"] if "widget" in socket]
-    assert person.page.evaluate(DIALS) == dict(zip(labels, node["widgets_values"], strict=True))
+    assert user.page.evaluate(PARAMETERS) == dict(zip(labels, node["widgets_values"], strict=True))
 
     expected = flat_graph(workflow, info, {})
-    queued = person.page.evaluate(QUEUED)
+    queued = user.page.evaluate(QUEUED)
     names = dict(zip(queued, expected, strict=True))  # the page numbers the nodes of every graph anew
     for number, about in queued.items():
         inputs = {

@@ -8,21 +8,21 @@ PREVIEWS = "Comfy.Execution.PreviewMethod"
 QUICK = ("01_cross_image_attention_pocket", "05_dift_matching", "20_mirror_to_match")
 
 
-def test_no_node_covers_another(renderer, person) -> None:
+def test_no_node_covers_another(renderer, user) -> None:
     found = {}
     for name in WORKFLOWS:
-        person.page.evaluate(OPEN, WORKFLOWS[name])
-        found[name] = person.overlaps()
+        user.page.evaluate(OPEN, WORKFLOWS[name])
+        found[name] = user.overlaps()
     assert not {name: overlaps for name, overlaps in found.items() if overlaps}
 
 
 @pytest.fixture
-def with_previews(renderer, person):
-    person.prefer(PREVIEWS, "latent2rgb")
-    person.arrive()
-    yield person
-    person.prefer(PREVIEWS, "default")
-    person.arrive()
+def with_previews(renderer, user):
+    user.prefer(PREVIEWS, "latent2rgb")
+    user.arrive()
+    yield user
+    user.prefer(PREVIEWS, "default")
+    user.arrive()
 
 
 @pytest.mark.parametrize("name", QUICK)

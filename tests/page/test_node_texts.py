@@ -4,13 +4,13 @@ import itertools
 import re
 
 import pytest
-from appearance_transfer.tests.page.person import IS_BLANK, WIDGET
+from appearance_transfer.tests.page.user import IS_BLANK, WIDGET
 from appearance_transfer.tests.server.warned_graph import ADAIN, MATCH, REPORTS, WARNINGS, warned_graph
 from playwright.sync_api import expect
 
 OPEN = "([graph, name]) => app.loadApiJson(graph, name)"
 SIGN = "\N{WARNING SIGN}"
-PLACE = """(id) => {
+POSITION = """(id) => {
     const node = app.graph.getNodeById(id);
     const { ds, canvas } = app.canvas;
     const { left, top } = canvas.getBoundingClientRect();
@@ -26,12 +26,12 @@ RUNS = itertools.count()
 
 
 class Texts:
-    """The texts on the nodes of the graph, as a person reads them."""
+    """The texts on the nodes of the graph, as a user reads them."""
 
-    def __init__(self, person) -> None:
+    def __init__(self, user) -> None:
         """A tab of its own with the graph, of which ComfyUI has no results of an earlier run."""
-        self.person = person
-        self.page = person.page
+        self.user = user
+        self.page = user.page
         number = next(RUNS)
         self.name = f"warned {number}"
         graph = warned_graph()
@@ -39,17 +39,17 @@ class Texts:
             graph[scene]["inputs"]["seed"] += number
         self.page.evaluate(OPEN, [graph, self.name])
         self.page.wait_for_function("(count) => app.graph.nodes.length === count", arg=len(graph))
-        self.person.show_all()
+        self.user.show_all()
 
     def run(self) -> None:
-        assert self.person.run()["status"]["status_str"] == "success"
+        assert self.user.run()["status"]["status_str"] == "success"
 
     def of(self, node: str) -> list[tuple[str, str]]:
-        return self.person.texts(node)
+        return self.user.texts(node)
 
     def wait(self, node: str, kind: str) -> None:
         """Until a node shows a text of this kind."""
-        element = self.person.wait_for_texts(node)
+        element = self.user.wait_for_texts(node)
         element.wait_for_selector(f"p.{kind}")
 
     def check(self) -> None:
@@ -70,9 +70,9 @@ class Texts:
 
 
 @pytest.fixture
-def texts(renderer, person) -> Texts:
+def texts(renderer, user) -> Texts:
     """After a run."""
-    texts = Texts(person)
+    texts = Texts(user)
     texts.run()
     return texts
 
@@ -80,12 +80,12 @@ def texts(renderer, person) -> Texts:
 def test_results_and_messages_are_to_be_read_on_their_nodes(texts) -> None:
     texts.check()
     for node in (*REPORTS, *WARNINGS):
-        left, top, right, bottom = texts.page.evaluate(PLACE, node)
-        box = texts.person.wait_for_texts(node).bounding_box()
+        left, top, right, bottom = texts.page.evaluate(POSITION, node)
+        box = texts.user.wait_for_texts(node).bounding_box()
         assert left <= box["x"] and box["x"] + box["width"] <= right + 1
         assert top <= box["y"] and box["y"] + box["height"] <= bottom + 1
     warning, note = (
-        texts.person.wait_for_texts(node).query_selector("p").evaluate("(p) => getComputedStyle(p).backgroundColor")
+        texts.user.wait_for_texts(node).query_selector("p").evaluate("(p) => getComputedStyle(p).backgroundColor")
         for node in (ADAIN, "invert")
     )
     assert warning != note
@@ -95,10 +95,10 @@ def test_they_survive_a_change_of_the_tab_and_a_reload(texts) -> None:
     texts.page.locator("button:has(.pi-plus)").first.click()
     texts.page.wait_for_function(IS_BLANK)
     assert not texts.page.get_by_test_id("node-texts").count()
-    texts.person.choose_tab(texts.name)
+    texts.user.choose_tab(texts.name)
     texts.check()
-    texts.person.arrive()
-    texts.person.show_all()
+    texts.user.arrive()
+    texts.user.show_all()
     texts.check()
 
 
@@ -119,8 +119,8 @@ def test_neither_workflow_nor_prompt_keeps_them(texts) -> None:
     assert "AdaIN:" not in workflow
 
 
-def test_a_warning_in_a_closed_subgraph_is_shown_over_the_page(renderer, person) -> None:
-    texts = Texts(person)
+def test_a_warning_in_a_closed_subgraph_is_shown_over_the_page(renderer, user) -> None:
+    texts = Texts(user)
     texts.page.evaluate(GROUP, ["adain", ADAIN])
     texts.run()
     toast = texts.page.locator(".p-toast-message-warn")

@@ -1,4 +1,4 @@
-"""What a person sees who has never read a line of ours: templates, help, runs, errors, saved work."""
+"""What a user sees who has never read a line of ours: templates, help, runs, errors, saved work."""
 
 import io
 import json
@@ -6,7 +6,7 @@ import re
 import urllib.parse
 
 import pytest
-from appearance_transfer.developer.places import ROOT
+from appearance_transfer.developer.paths import ROOT
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
@@ -14,7 +14,7 @@ WORKFLOWS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in
 FIRST, MATCHING = "01_cross_image_attention_pocket", "05_dift_matching"
 OURS = "AppearanceTransfer_"
 ATTENTION = OURS + "CrossImageAttention"
-FILES = {  # nodes that read a file which only the person has, and are marked until it is there
+FILES = {  # nodes that read a file which only the user has, and are marked until it is there
     "CheckpointLoaderSimple",
     "LoadImage",
     OURS + "LoadDINOViT",
@@ -32,15 +32,15 @@ TITLES = "() => Object.fromEntries(app.graph.nodes.map(({ type, title }) => [typ
 SHOWN = "(image) => image.naturalWidth > 0 && getComputedStyle(image).opacity === '1'"
 
 
-def opened(person, name: str) -> None:
-    person.open_template(name, len(WORKFLOWS[name]["nodes"]))
+def opened(user, name: str) -> None:
+    user.open_template(name, len(WORKFLOWS[name]["nodes"]))
 
 
-def saved_picture(person, record: dict) -> tuple[str, bytes]:
+def saved_image(user, record: dict) -> tuple[str, bytes]:
     """Name and content of the file that Save Image has written in a run."""
-    pictures = [picture for output in record["outputs"].values() for picture in output.get("images", ())]
-    (saved,) = [picture for picture in pictures if picture["type"] == "output"]
-    answer = person.page.request.get(f"{person.address}/view?{urllib.parse.urlencode(saved)}")
+    images = [image for output in record["outputs"].values() for image in output.get("images", ())]
+    (saved,) = [image for image in images if image["type"] == "output"]
+    answer = user.page.request.get(f"{user.address}/view?{urllib.parse.urlencode(saved)}")
     return saved["filename"], answer.body()
 
 
@@ -58,91 +58,91 @@ def is_help(shown: Locator, path: str) -> None:
     expect(shown).not_to_contain_text("**")
 
 
-def test_the_template_browser_shows_ours_with_thumbnails(person) -> None:
-    cards = person.browse_templates()
+def test_the_template_browser_shows_ours_with_thumbnails(user) -> None:
+    cards = user.browse_templates()
     expect(cards).to_have_count(len(WORKFLOWS))
     for name in WORKFLOWS:
-        card = cards.and_(person.page.get_by_test_id(f"template-workflow-{name}"))
+        card = cards.and_(user.page.get_by_test_id(f"template-workflow-{name}"))
         card.scroll_into_view_if_needed()
-        person.page.wait_for_function(SHOWN, arg=card.locator("img").first.element_handle())
-    first = cards.and_(person.page.get_by_test_id(f"template-workflow-{FIRST}"))
+        user.page.wait_for_function(SHOWN, arg=card.locator("img").first.element_handle())
+    first = cards.and_(user.page.get_by_test_id(f"template-workflow-{FIRST}"))
     first.scroll_into_view_if_needed()
-    person.page.wait_for_function(SHOWN, arg=first.locator("img").first.element_handle())
-    person.photograph("templates")
+    user.page.wait_for_function(SHOWN, arg=first.locator("img").first.element_handle())
+    user.photograph("templates")
 
 
 @pytest.mark.parametrize("name", sorted(WORKFLOWS))
-def test_a_template_opens(person, name) -> None:
-    """Every node is known, none covers another or has two inputs of one label; only files of the person are missed."""
-    opened(person, name)
-    assert not person.page.evaluate(UNKNOWN)
-    assert not person.page.evaluate(TWICE)
+def test_a_template_opens(user, name) -> None:
+    """Every node is known, none covers another or has two inputs of one label; only files of the user are missed."""
+    opened(user, name)
+    assert not user.page.evaluate(UNKNOWN)
+    assert not user.page.evaluate(TWICE)
     if any(node["type"] == "LoadImage" for node in WORKFLOWS[name]["nodes"]):
-        expect(person.page.get_by_test_id("error-overlay")).to_be_visible()
-    assert set(person.page.evaluate(MARKED)) <= FILES
-    assert not person.overlaps()
+        expect(user.page.get_by_test_id("error-overlay")).to_be_visible()
+    assert set(user.page.evaluate(MARKED)) <= FILES
+    assert not user.overlaps()
 
 
-def test_a_missing_checkpoint_is_told_with_where_it_belongs(person) -> None:
-    opened(person, "02_cross_image_attention")
-    person.page.get_by_test_id("error-overlay-see-errors").click()
-    missing = person.page.get_by_test_id("error-group-missing-model")
+def test_a_missing_checkpoint_is_told_with_where_it_belongs(user) -> None:
+    opened(user, "02_cross_image_attention")
+    user.page.get_by_test_id("error-overlay-see-errors").click()
+    missing = user.page.get_by_test_id("error-group-missing-model")
     expect(missing).to_contain_text("v1-5-pruned-emaonly-fp16.safetensors")
     expect(missing).to_contain_text("checkpoints")
     expect(missing.get_by_test_id("missing-model-download")).to_be_visible()
 
 
-def test_help_is_a_click_away(person) -> None:
-    opened(person, FIRST)
-    is_help(person.read_help(ATTENTION), f"{ATTENTION}.md")
+def test_help_is_a_click_away(user) -> None:
+    opened(user, FIRST)
+    is_help(user.read_help(ATTENTION), f"{ATTENTION}.md")
 
 
-def test_in_chinese_nodes_and_help_are_chinese(person) -> None:
+def test_in_chinese_nodes_and_help_are_chinese(user) -> None:
     words = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
-    person.prefer("Comfy.Locale", "zh")
+    user.prefer("Comfy.Locale", "zh")
     try:
-        person.arrive()
-        opened(person, FIRST)
-        titles = {kind: title for kind, title in person.page.evaluate(TITLES).items() if kind.startswith(OURS)}
+        user.arrive()
+        opened(user, FIRST)
+        titles = {kind: title for kind, title in user.page.evaluate(TITLES).items() if kind.startswith(OURS)}
         assert titles == {kind: words[kind]["display_name"] for kind in titles}
-        is_help(person.read_help(ATTENTION), f"{ATTENTION}/zh.md")
-        person.photograph("chinese")
+        is_help(user.read_help(ATTENTION), f"{ATTENTION}/zh.md")
+        user.photograph("chinese")
     finally:
-        person.prefer("Comfy.Locale", "en")
-        person.arrive()
+        user.prefer("Comfy.Locale", "en")
+        user.arrive()
 
 
-def test_the_first_template_makes_a_picture(person) -> None:
+def test_the_first_template_makes_a_image(user) -> None:
     """As it is: nothing is filled in, and no step is left out."""
-    opened(person, FIRST)
-    record = person.run()
+    opened(user, FIRST)
+    record = user.run()
     assert record["status"]["status_str"] == "success"
-    file, picture = saved_picture(person, record)
-    person.wait_for_picture("SaveImage", file)
-    assert Image.open(io.BytesIO(picture)).size == (128, 128)
-    person.look_at(ATTENTION, scale=0.7)
-    person.photograph("run")
-    assert not person.overlaps()
+    file, image = saved_image(user, record)
+    user.wait_for_image("SaveImage", file)
+    assert Image.open(io.BytesIO(image)).size == (128, 128)
+    user.look_at(ATTENTION, scale=0.7)
+    user.photograph("run")
+    assert not user.overlaps()
 
 
-def test_work_survives_saving_and_loading_and_comes_back_with_its_picture(person) -> None:
-    opened(person, FIRST)
-    person.set_number(ATTENTION, "strength", 0.5)
-    person.save_as("half")
-    person.arrive()
-    person.wait_for_workflow("half", len(WORKFLOWS[FIRST]["nodes"]))
-    assert person.value(ATTENTION, "strength") == 0.5
-    record = person.run()
+def test_work_survives_saving_and_loading_and_comes_back_with_its_image(user) -> None:
+    opened(user, FIRST)
+    user.set_number(ATTENTION, "strength", 0.5)
+    user.save_as("half")
+    user.arrive()
+    user.wait_for_workflow("half", len(WORKFLOWS[FIRST]["nodes"]))
+    assert user.value(ATTENTION, "strength") == 0.5
+    record = user.run()
     assert record["status"]["status_str"] == "success"
     assert inputs_in(record, ATTENTION)["strength"] == 0.5
-    opened(person, MATCHING)
-    person.drop(*saved_picture(person, record), len(WORKFLOWS[FIRST]["nodes"]))
-    assert person.value(ATTENTION, "strength") == 0.5
+    opened(user, MATCHING)
+    user.drop(*saved_image(user, record), len(WORKFLOWS[FIRST]["nodes"]))
+    assert user.value(ATTENTION, "strength") == 0.5
 
 
-def test_a_mistake_is_told_in_our_sentence(person) -> None:
-    opened(person, FIRST)
-    person.set_number(OURS + "InvertImageDDPM", "start_at", 100)
-    assert person.run()["status"]["status_str"] == "error"
-    person.page.get_by_test_id("error-overlay-see-errors").click()
-    expect(person.page.get_by_test_id("runtime-error-panel")).to_contain_text("Set start_at below steps")
+def test_a_mistake_is_told_in_our_sentence(user) -> None:
+    opened(user, FIRST)
+    user.set_number(OURS + "InvertImageDDPM", "start_at", 100)
+    assert user.run()["status"]["status_str"] == "error"
+    user.page.get_by_test_id("error-overlay-see-errors").click()
+    expect(user.page.get_by_test_id("runtime-error-panel")).to_contain_text("Set start_at below steps")

@@ -12,12 +12,12 @@ import pytest
 import torch
 from appearance_transfer.correspondence.correspondence import Correspondence
 from appearance_transfer.correspondence.points import force_pairs, matched_points, parse_points
-from appearance_transfer.correspondence.table import match_table
+from appearance_transfer.correspondence.serialize import match_table
 from appearance_transfer.developer.gallery import gallery
-from appearance_transfer.developer.places import PACK_NAME
+from appearance_transfer.developer.paths import PACK_NAME
 from playwright.sync_api import Locator
 
-from .person import Person
+from .user import User
 
 MODULES = f"/extensions/{PACK_NAME}/js/point_pairs"
 NODE = "AppearanceTransfer_MatchFeatures"
@@ -29,7 +29,7 @@ FORCED = """async ([modules, table, pairs, radius, asked]) => {
     const { Matches } = await import(`${modules}/matches.js`);
     const matches = new Matches(table);
     return {
-        told: table.match.map((_, place) => matches.told(place, pairs, radius)),
+        messages: table.match.map((_, position) => matches.told(position, pairs, radius)),
         points: asked.map((point) => matches.of(point, pairs, radius).appearance),
         nearest: asked.map((point) => matches.nearest(point, pairs, radius)),
     };
@@ -56,7 +56,7 @@ PARSED = """async ([modules, text]) => {
 
 
 def random_matches(seed: int) -> Correspondence:
-    """Grids of odd sizes whose places are no whole pixels, a tenth of them without a match."""
+    """Grids of odd sizes whose positions are no whole pixels, a tenth of them without a match."""
     random_numbers = torch.Generator().manual_seed(seed)
     grid, other = (5, 7), (6, 4)
     index = torch.randint(0, other[0] * other[1], (1, 1, *grid), generator=random_numbers)
@@ -65,8 +65,8 @@ def random_matches(seed: int) -> Correspondence:
     return Correspondence(index, matched, matched[:, 0], matched[:, 0], other, (64, 100), (90, 52))
 
 
-def random_points(count: int, picture: tuple[int, int], draw: random.Random) -> list[tuple[int, int]]:
-    return [(draw.randrange(picture[1]), draw.randrange(picture[0])) for _ in range(count)]
+def random_points(count: int, image: tuple[int, int], draw: random.Random) -> list[tuple[int, int]]:
+    return [(draw.randrange(image[1]), draw.randrange(image[0])) for _ in range(count)]
 
 
 def objects(points) -> list[dict[str, float]]:
@@ -74,31 +74,31 @@ def objects(points) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_the_page_forces_pairs_as_the_node_does(person, seed) -> None:
+def test_the_page_forces_pairs_as_the_node_does(user, seed) -> None:
     draw = random.Random(seed)
     found, radius = random_matches(seed), draw.choice([0, 0.05, 0.12, 0.205, 0.4])
-    ours = random_points(seed % 4, found.structure_picture, draw)
-    theirs = random_points(seed % 4, found.appearance_picture, draw)
+    ours = random_points(seed % 4, found.structure_image, draw)
+    theirs = random_points(seed % 4, found.appearance_image, draw)
     asked = random_points(6, (52, 52), draw)
     forced = force_pairs(found, ours, theirs, radius)
     pairs = [{"structure": a, "appearance": b} for a, b in zip(objects(ours), objects(theirs), strict=True)]
-    seen = person.page.evaluate(FORCED, [MODULES, match_table(found), pairs, radius, objects(asked)])
-    assert [told["match"] for told in seen["told"]] == forced.best.flatten().tolist()
-    assert [told["confidence"] for told in seen["told"]] == (100 * forced.confidence).int().flatten().tolist()
+    seen = user.page.evaluate(FORCED, [MODULES, match_table(found), pairs, radius, objects(asked)])
+    assert [messages["match"] for messages in seen["told"]] == forced.best.flatten().tolist()
+    assert [messages["confidence"] for messages in seen["told"]] == (100 * forced.confidence).int().flatten().tolist()
     for point, expected in zip(seen["points"], matched_points(forced, asked).tolist(), strict=True):
         assert (point is None) == math.isnan(expected[0])
         assert point is None or (point["x"], point["y"]) == pytest.approx(expected)
-    ends = torch.tensor(spots(forced.appearance_grid, forced.appearance_picture))[forced.best[forced.best >= 0]]
+    ends = torch.tensor(spots(forced.appearance_grid, forced.appearance_image))[forced.best[forced.best >= 0]]
     for (x, y), answer in zip(asked, seen["nearest"], strict=True):
         spot = min(
-            spots(forced.appearance_grid, forced.appearance_picture), key=lambda at: math.dist(at, (x + 0.1, y + 0.1))
+            spots(forced.appearance_grid, forced.appearance_image), key=lambda at: math.dist(at, (x + 0.1, y + 0.1))
         )
         assert answer["away"] == pytest.approx(float((ends - torch.tensor(spot)).norm(dim=1).min()), abs=1e-4)
 
 
-def spots(grid: tuple[int, int], picture: tuple[int, int]) -> list[tuple[float, float]]:
-    """The centre (x, y) of every place, in pixels."""
-    (h, w), (height, width) = grid, picture
+def spots(grid: tuple[int, int], image: tuple[int, int]) -> list[tuple[float, float]]:
+    """The center (x, y) of every position, in pixels."""
+    (h, w), (height, width) = grid, image
     return [((column + 0.5) * width / w, (row + 0.5) * height / h) for row in range(h) for column in range(w)]
 
 
@@ -108,8 +108,8 @@ def spots(grid: tuple[int, int], picture: tuple[int, int]) -> list[tuple[float, 
      '[{"x": 1, "y": 2}, {"y": -4, "x": 3.5}]', '{"x": 1, "y": 2}',
      "1", "1, 2, 3", "left, top", "[1, 2]", '{"x": 1}', "[[1, 2]", "nan, 1", "[null]"],
 )  # fmt: skip
-def test_the_page_reads_points_as_the_node_does(person, text) -> None:
-    seen = person.page.evaluate(PARSED, [MODULES, text])
+def test_the_page_reads_points_as_the_node_does(user, text) -> None:
+    seen = user.page.evaluate(PARSED, [MODULES, text])
     try:
         points = parse_points(text)
     except ValueError:
@@ -119,8 +119,8 @@ def test_the_page_reads_points_as_the_node_does(person, text) -> None:
         assert parse_points(seen[1]) == points
 
 
-def test_a_run_may_end_while_a_hand_holds_the_probe(person, complaints) -> None:
-    page = person.page
+def test_a_run_may_end_while_a_hand_holds_the_probe(user, complaints) -> None:
+    page = user.page
     page.evaluate(ALONE, [MODULES, match_table(random_matches(0))])
     try:
         box = page.locator("body > .at-point-pairs").get_by_test_id("point-pairs-structure").bounding_box()
@@ -135,7 +135,7 @@ def test_a_run_may_end_while_a_hand_holds_the_probe(person, complaints) -> None:
 
 
 def pocket_graph() -> dict[str, Any]:
-    """Two pocket pictures, matched; PCK says whether one point matches a spot that nobody would find."""
+    """Two pocket images, matched; PCK says whether one point matches a spot that nobody would find."""
     graph = json.loads(json.dumps(gallery()["05_dift_matching"].graph))
     kept = ("checkpoint", "structure", "appearance", "text_structure", "text_appearance", "features_structure",
             "features_appearance", "match", "pck")  # fmt: skip
@@ -148,11 +148,11 @@ def pocket_graph() -> dict[str, Any]:
 
 
 class Sheet:
-    """The point pairs of the one Match Features in the page, as a person handles them."""
+    """The point pairs of the one Match Features in the page, as a user handles them."""
 
-    def __init__(self, person: Person) -> None:
-        self.person = person
-        self.page = person.page
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self.page = user.page
         self.report = ""
 
     @property
@@ -162,7 +162,7 @@ class Sheet:
     @property
     def points(self) -> tuple[str, str]:
         """Both texts of the node."""
-        return self.person.value(NODE, "structure_points"), self.person.value(NODE, "appearance_points")
+        return self.user.value(NODE, "structure_points"), self.user.value(NODE, "appearance_points")
 
     def write(self, structure_points: str, appearance_points: str) -> None:
         """Put texts into the node as its text fields do."""
@@ -170,17 +170,17 @@ class Sheet:
         self.page.evaluate(WRITE, ["appearance_points", appearance_points])
 
     def run(self) -> None:
-        """Queue, and wait until the pictures of this run are shown; `report` is then what PCK says."""
+        """Queue, and wait until the images of this run are shown; `report` is then what PCK says."""
         before = self.page.evaluate(SHOWN)
-        self.report = self.person.run()["outputs"]["pck"]["text"][0]
+        self.report = self.user.run()["outputs"]["pck"]["text"][0]
         self.page.wait_for_function(f"(before) => ({SHOWN})() !== before", arg=before)
 
     def click(self, side: str, x: float, y: float) -> None:
-        """A click at shares of a picture's width and height."""
+        """A click at shares of an image's width and height."""
         self.page.mouse.click(*self._at(side, x, y))
 
     def drag(self, pair: int | str, side: str, x: float, y: float) -> None:
-        """Drag an end to shares of its picture's width and height."""
+        """Drag an end to shares of its image's width and height."""
         box = self.handle(pair, side).locator(".point").bounding_box()
         self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         self.page.mouse.down()
@@ -200,11 +200,11 @@ class Sheet:
 
 
 @pytest.fixture
-def sheet(person) -> Sheet:
-    """Both pictures on the node in the middle of the page, no pairs yet."""
-    person.page.evaluate(OPEN, pocket_graph())
-    person.look_at(NODE, 0.8)
-    sheet = Sheet(person)
+def sheet(user) -> Sheet:
+    """Both images on the node in the middle of the page, no pairs yet."""
+    user.page.evaluate(OPEN, pocket_graph())
+    user.look_at(NODE, 0.8)
+    sheet = Sheet(user)
     assert sheet.sentence.startswith("Queue once")
     sheet.run()
     return sheet
@@ -216,9 +216,9 @@ def test_a_point_is_clicked_and_its_match_dragged_and_the_next_run_follows(sheet
     assert sheet.points == ("", "")
     sheet.drag("probe", "appearance", 0.75, 0.5)
     assert sheet.points == ("64, 64", "96, 64")
-    assert sheet.report.startswith("picture 0: 0 of 1")
+    assert sheet.report.startswith("image 0: 0 of 1")
     sheet.run()
-    assert sheet.report.startswith("picture 0: 1 of 1")
+    assert sheet.report.startswith("image 0: 1 of 1")
 
 
 def test_the_appearance_answers_too_and_what_has_no_match_takes_a_second_click(sheet) -> None:
@@ -262,7 +262,7 @@ def test_text_that_is_no_pairs_is_said_and_can_be_cleared(sheet) -> None:
     assert sheet.points == ("", "")
 
 
-def test_pairs_and_pictures_come_back_with_the_undo_of_the_page(sheet) -> None:
+def test_pairs_and_images_come_back_with_the_undo_of_the_page(sheet) -> None:
     sheet.write("64, 64", "96, 64")
     for x in (0.25, 0.5):
         sheet.drag(0, "appearance", x, 0.5)

@@ -1,4 +1,4 @@
-"""The judge of generated pictures agrees with the truth where the truth is known."""
+"""The judge of generated images agrees with the truth where the truth is known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
-from appearance_transfer.pocket.segmenter import WEIGHTS, segment_parts, segmenter_facts
+from appearance_transfer.pocket.segmenter import WEIGHTS, segment_parts, segmenter_metadata
 
 UNSEEN = range(500, 524)
 
@@ -29,12 +29,12 @@ def test_it_knows_unseen_scenes(size):
 
 
 def test_its_header_states_what_it_reaches():
-    facts = segmenter_facts()
-    assert facts["silhouette_iou_rendered"] >= facts["silhouette_iou_decoded"] - 0.01
-    assert abs(agreement(128)[1] - facts["silhouette_iou_rendered"]) < 0.03
+    metadata = segmenter_metadata()
+    assert metadata["silhouette_iou_rendered"] >= metadata["silhouette_iou_decoded"] - 0.01
+    assert abs(agreement(128)[1] - metadata["silhouette_iou_rendered"]) < 0.03
     assert WEIGHTS.stat().st_size <= 2**20
 
 
-def test_pictures_of_another_shape_are_refused():
+def test_images_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"\[B, H, W, 3\]"):
         segment_parts(torch.zeros(1, 3, 128, 128))

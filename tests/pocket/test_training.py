@@ -91,10 +91,10 @@ def test_autoencoder_phase_then_decoder_phase(tmp_path):
     after = load_autoencoder(tmp_path).state_dict()
     for name, value in before.items():
         assert torch.equal(value, after[name]) == name.startswith("taesd_encoder"), name
-    pictures = render([random_scene(0)], 64).image.permute(0, 3, 1, 2)
+    images = render([random_scene(0)], 64).image.permute(0, 3, 1, 2)
     model = load_autoencoder(tmp_path)
     with torch.no_grad():
-        assert (model.decode(model.encode(pictures)) - pictures).abs().mean() < 0.2
+        assert (model.decode(model.encode(images)) - images).abs().mean() < 0.2
 
 
 def test_training_learns():
@@ -122,7 +122,7 @@ def test_checkpoint_comes_back_as_written(tmp_path):
     write_checkpoint(path, weights, autoencoder.state_dict(), SMALL, text.config, 64, {"samples_seen": 1})
     checkpoint = read_checkpoint(path)
     assert checkpoint.unet_config == SMALL
-    assert json.loads(json.dumps(checkpoint.facts)) == checkpoint.facts
+    assert json.loads(json.dumps(checkpoint.metadata)) == checkpoint.metadata
     loaded, _, _ = checkpoint.models()
     x, times, context = torch.randn(1, 4, 8, 8), torch.tensor([500]), torch.randn(1, 77, 64)
     assert torch.allclose(loaded(x, times, context), unet(x, times, context), atol=2e-3)
@@ -145,30 +145,30 @@ def test_foreign_and_damaged_files_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda facts, tensors: tensors.pop(next(iter(tensors))), "is missing"),
-        (lambda facts, tensors: tensors.update(x=torch.zeros(1)), "x is nothing of it"),
-        (lambda facts, tensors: tensors.update({OUT: torch.zeros(1)}), "has the shape"),
-        (lambda facts, tensors: tensors.update({OUT: tensors[OUT].int()}), "floating-point numbers are needed"),
-        (lambda facts, tensors: tensors[OUT].fill_(torch.nan), "NaN"),
-        (lambda facts, tensors: facts.pop("tokens"), "lacks 'tokens'"),
-        (lambda facts, tensors: facts["tokens"].reverse(), "other words"),
-        (lambda facts, tensors: facts["unet"].pop("num_heads"), "lacks 'num_heads'"),
-        (lambda facts, tensors: facts["unet"].update(num_heads=7), "into their heads"),
-        (lambda facts, tensors: facts["unet"].update(channel_mult=[1] * 10**6), "list of at most 8"),
-        (lambda facts, tensors: facts["unet"].update(model_channels=float("inf")), "is infinite"),
-        (lambda facts, tensors: facts["unet"].update(model_channels=63, num_heads=1), "that can be used"),
-        (lambda facts, tensors: facts["text"].update(hidden_size=128), "U-Net wants 64"),
-        (lambda facts, tensors: facts.update(prediction="v"), "'prediction' is 'v'"),
-        (lambda facts, tensors: facts.update(format=2), "reads format 1"),
+        (lambda metadata, tensors: tensors.pop(next(iter(tensors))), "is missing"),
+        (lambda metadata, tensors: tensors.update(x=torch.zeros(1)), "x is nothing of it"),
+        (lambda metadata, tensors: tensors.update({OUT: torch.zeros(1)}), "has the shape"),
+        (lambda metadata, tensors: tensors.update({OUT: tensors[OUT].int()}), "floating-point numbers are needed"),
+        (lambda metadata, tensors: tensors[OUT].fill_(torch.nan), "NaN"),
+        (lambda metadata, tensors: metadata.pop("tokens"), "lacks 'tokens'"),
+        (lambda metadata, tensors: metadata["tokens"].reverse(), "other words"),
+        (lambda metadata, tensors: metadata["unet"].pop("num_heads"), "lacks 'num_heads'"),
+        (lambda metadata, tensors: metadata["unet"].update(num_heads=7), "into their heads"),
+        (lambda metadata, tensors: metadata["unet"].update(channel_mult=[1] * 10**6), "list of at most 8"),
+        (lambda metadata, tensors: metadata["unet"].update(model_channels=float("inf")), "is infinite"),
+        (lambda metadata, tensors: metadata["unet"].update(model_channels=63, num_heads=1), "that can be used"),
+        (lambda metadata, tensors: metadata["text"].update(hidden_size=128), "U-Net wants 64"),
+        (lambda metadata, tensors: metadata.update(prediction="v"), "'prediction' is 'v'"),
+        (lambda metadata, tensors: metadata.update(format=2), "reads format 1"),
     ],
 )
 def test_every_defect_of_a_checkpoint_is_named(tmp_path, damage, sentence):
     path = tmp_path / "pocket.safetensors"
     with safe_open(CHECKPOINT, "pt") as file:
-        facts = json.loads(file.metadata()[HEADER])
+        metadata = json.loads(file.metadata()[HEADER])
     tensors = load_file(CHECKPOINT)
-    damage(facts, tensors)
-    save_file(tensors, path, {HEADER: json.dumps(facts)})
+    damage(metadata, tensors)
+    save_file(tensors, path, {HEADER: json.dumps(metadata)})
     with pytest.raises(ValueError, match=sentence) as caught:
         read_checkpoint(path)
     assert path.name in str(caught.value)
@@ -201,7 +201,7 @@ def test_schedule_is_sd():
     assert weights[-1] == 1.0 and weights[0] < 0.01
 
 
-def test_ddim_with_the_true_noise_returns_the_picture():
+def test_ddim_with_the_true_noise_returns_the_image():
     """A denoiser that knows x0 predicts the exact eps, so DDIM must end at x0."""
     x0 = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     bars = alpha_bars().float()

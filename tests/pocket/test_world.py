@@ -21,13 +21,13 @@ def rendering():
     return render([random_scene(seed) for seed in SEEDS], 64)
 
 
-def test_a_seed_gives_the_same_picture(rendering):
+def test_a_seed_gives_the_same_image(rendering):
     again = render([random_scene(seed) for seed in SEEDS], 64)
     for field in dataclasses.fields(again):
         assert torch.equal(getattr(again, field.name), getattr(rendering, field.name))
 
 
-def test_a_picture_does_not_depend_on_its_batch(rendering):
+def test_a_image_does_not_depend_on_its_batch(rendering):
     alone = render([random_scene(7)], 64)
     assert (alone.image[0] - rendering.image[7]).abs().max() < 1e-4
     assert torch.equal(alone.parts[0], rendering.parts[7])
@@ -48,7 +48,7 @@ def test_mask_is_where_a_part_is(rendering):
     assert not rendering.surface[rendering.parts == 0].any()
 
 
-def test_every_picture_shows_a_whole_animal_inside_the_frame(rendering):
+def test_every_image_shows_a_whole_animal_inside_the_frame(rendering):
     for part in range(1, len(PARTS)):
         shown = (rendering.parts == part).flatten(1).any(1)
         assert shown.float().mean() > 0.9, PARTS[part]
@@ -81,19 +81,19 @@ def test_nothing_to_render_is_said():
 @settings(max_examples=50, deadline=None)
 def test_captions_parse_back(seed):
     scene = random_scene(seed)
-    words = {"coat": scene.coat, "colour": scene.colour, "species": scene.species, "ground": scene.ground}
+    words = {"coat": scene.coat, "color": scene.color, "species": scene.species, "ground": scene.ground}
     assert parse(caption(scene)) == words
     assert set(caption(scene).split()) <= set(vocabulary())
 
 
-def test_a_picture_matches_itself_pixel_for_pixel(rendering):
+def test_a_image_matches_itself_pixel_for_pixel(rendering):
     for index in range(4):
         match = true_correspondence(rendering, rendering, index, index)
         own = torch.arange(64 * 64).view(64, 64)
         assert torch.equal(match, torch.where(rendering.parts[index] > 0, own, -1))
 
 
-def test_matches_join_equal_parts_and_near_places(rendering):
+def test_matches_join_equal_parts_and_near_positions(rendering):
     for a, b in ((0, 1), (2, 3), (4, 5)):
         match = true_correspondence(rendering, rendering, a, b)
         found = match >= 0

@@ -36,7 +36,7 @@ def gpu() -> Iterator:
 
 @pytest.fixture(scope="session")
 def host(comfyui: Path, tmp_path_factory: pytest.TempPathFactory, gpu):
-    """The real host, which takes the pretended GPU for its own; everything in fp32 unless a model says otherwise.
+    """the real ComfyUI, which takes the pretended GPU for its own; everything in fp32 unless a model says otherwise.
 
     Its models are a tiny random ViT in `dino` and random networks with the heads of LPIPS in `lpips`.
     """
@@ -49,7 +49,7 @@ def host(comfyui: Path, tmp_path_factory: pytest.TempPathFactory, gpu):
     keep_random_lpips(home / "models" / "lpips")
     with mock.patch.object(in_process, "has_accelerator", lambda: True):
         host = in_process.Host(comfyui, home)
-    from appearance_transfer.host.gradients import PLAIN_TENSORS
+    from appearance_transfer.host.runtime.gradients import PLAIN_TENSORS
     from comfy.cli_args import args
 
     args.fp32_vae = args.fp32_text_enc = True
@@ -59,11 +59,11 @@ def host(comfyui: Path, tmp_path_factory: pytest.TempPathFactory, gpu):
 
 @pytest.fixture
 def machines(host, caplog: pytest.LogCaptureFixture) -> Iterator[Machines]:
-    """A GPU and a CPU to run the same graph on. What the host runs in one forward on the CPU, it does on the GPU."""
+    """A GPU and a CPU to run the same graph on. What ComfyUI runs in one forward on the CPU, it does on the GPU."""
     machines = Machines(host)
     yield machines
     machines.forget()
-    assert "not on same device" not in caplog.text  # the host's warning that it runs texts one by one
+    assert "not on same device" not in caplog.text  # ComfyUI's warning that it runs texts one by one
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

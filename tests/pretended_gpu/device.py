@@ -134,7 +134,7 @@ class PretendedGPU(TorchDispatchMode):
             answer = operation(*args, **kwargs)
         for wrapper in pretended:
             if wrapper.shape != wrapper.held.shape:
-                raise NotImplementedError(f"{operation} changed the shape of a tensor in place.")
+                raise NotImplementedError(f"{operation} changed the shape of a tensor in position.")
         if about.view:  # of an inference tensor it is one, too, and of another it is none, wherever we are
             with torch.inference_mode(pretended[0].is_inference()):
                 return _each(lambda one: _placed(one, known, device), answer)
@@ -165,7 +165,7 @@ def cuda(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
 def attention_of_the_cpu(usual: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """`scaled_dot_product_attention` that takes, where it is not run as one, the kernel that the CPU takes.
 
-    Else a gradient through it would be rounded otherwise, from which an optimiser makes other whole steps.
+    Else a gradient through it would be rounded otherwise, from which an optimizer makes other whole steps.
     """
 
     def attention(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> Tensor:

@@ -35,7 +35,7 @@ class Stream:
 
 @contextlib.contextmanager
 def switched_on() -> Iterator[PretendedGPU]:
-    """A process with one GPU, as far as its programs can tell. Before the host is imported: it looks only then."""
+    """A process with one GPU, as far as its programs can tell. Before ComfyUI is imported: it looks only then."""
     gpu = PretendedGPU()
     answers = _answers(gpu)
     with contextlib.ExitStack() as stack:

@@ -14,7 +14,7 @@ from torch import Tensor
 from .device import PretendedTensor, on_gpu
 
 SAME = 1e-6  # relative to the largest number
-PLAIN_FLOATS = ("IMAGE", "MASK", "LATENT")  # the host expects them in fp32, on the CPU
+PLAIN_FLOATS = ("IMAGE", "MASK", "LATENT")  # ComfyUI expects them in fp32, on the CPU
 Found = dict[str, Tensor | int | float]
 
 
@@ -25,22 +25,22 @@ class Machines:
         self.host = host
 
     def forget(self) -> None:
-        """Drop what the host has cached, and what it has loaded."""
+        """Drop what ComfyUI has cached, and what it has loaded."""
         self._unload()
         self.host.forget()
 
     def same(self, graph: Graph, within: float = SAME) -> Found:
         """Run a graph on both, and compare the numbers in every output of every node; gives those of the GPU.
 
-        Everything but models has to be on the CPU, pictures in fp32. Once the models are unloaded nothing is left on
-        the GPU, though the host still holds every output.
+        Everything but models has to be on the CPU, images in fp32. Once the models are unloaded nothing is left on
+        the GPU, though ComfyUI still holds every output.
         """
         found = self.on_gpu(graph)
         with self.cpu():
-            wanted = self.on_cpu(graph)
-        assert found.keys() == wanted.keys()
+            expected = self.on_cpu(graph)
+        assert found.keys() == expected.keys()
         for name, value in found.items():
-            assert difference(torch.as_tensor(value), torch.as_tensor(wanted[name])) <= within, name
+            assert difference(torch.as_tensor(value), torch.as_tensor(expected[name])) <= within, name
         return found
 
     def on_gpu(self, graph: Graph) -> Found:
@@ -64,7 +64,7 @@ class Machines:
 
     @contextmanager
     def cpu(self) -> Iterator[None]:
-        """Within, the host finds no GPU."""
+        """Within, ComfyUI finds no GPU."""
         import comfy.model_management as management
 
         before = management.cpu_state, management.vram_state
@@ -93,25 +93,25 @@ class Machines:
         return {(socket, kind): getattr(outcome, socket) for socket, (_, _, kind) in sockets.items()}
 
 
-def difference(found: Tensor, wanted: Tensor) -> float:
+def difference(found: Tensor, expected: Tensor) -> float:
     """The largest difference, relative to the largest number."""
-    assert found.shape == wanted.shape
-    if torch.equal(found, wanted):
+    assert found.shape == expected.shape
+    if torch.equal(found, expected):
         return 0.0
-    found, wanted = found.double(), wanted.double()
-    return float((found - wanted).abs().max() / wanted.abs().max())
+    found, expected = found.double(), expected.double()
+    return float((found - expected).abs().max() / expected.abs().max())
 
 
 def numbers_in(thing: Any, path: str, seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
     """Every tensor and number inside something that flows between nodes, with the path to it.
 
-    Models are left out: the host moves those.
+    Models are left out: ComfyUI moves those.
     """
     from comfy.model_patcher import ModelPatcher
     from comfy.sd import CLIP, VAE
 
     seen = set() if seen is None else seen
-    if path.endswith("pooled_output"):  # SD1's text encoder has no projection: the host leaves it as the memory was
+    if path.endswith("pooled_output"):  # SD1's text encoder has no projection: ComfyUI leaves it as the memory was
         return
     if isinstance(thing, (Tensor, int, float)):
         yield path, thing

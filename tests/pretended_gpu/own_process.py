@@ -1,6 +1,6 @@
 """Run the tests of a file in a process of its own, and report them as if they had run here.
 
-The host looks for its GPU once, when it is imported, and other tests of this process have imported it without one.
+ComfyUI looks for its GPU once, when it is imported, and other tests of this process have imported it without one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from appearance_transfer.developer.places import contained_environment
+from appearance_transfer.developer.paths import contained_environment
 
 VARIABLE = "APPEARANCE_TRANSFER_PRETENDED_GPU"  # in the process of its own: the file that takes the reports
 REPORTS = pytest.StashKey[dict[Path, dict[str, list[pytest.TestReport]]]]()

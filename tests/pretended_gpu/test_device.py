@@ -51,9 +51,9 @@ def test_all_ways_to_make_one(make, inference: bool) -> None:
 
 def test_a_network_and_its_gradients_are_those_of_the_cpu() -> None:
     here, there = network(), network().to("cuda")
-    pictures = torch.randn(2, 3, 8, 8)
+    images = torch.randn(2, 3, 8, 8)
     for model in (here, there):
-        loss = model(pictures.to(model[0].weight.device)).square().mean()
+        loss = model(images.to(model[0].weight.device)).square().mean()
         loss.backward()
         torch.optim.Adam(model.parameters()).step()
     assert there[0].weight.device.type == there[0].weight.grad.device.type == "cuda"

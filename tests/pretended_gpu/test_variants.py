@@ -41,7 +41,7 @@ def test_of_what_needs_gradients(machines, name: str, node: str, settings: dict)
 
 
 def test_clip_sees_what_it_sees_on_the_cpu(machines) -> None:
-    from appearance_transfer.host.clip_agreement import agreement_with_pictures
+    from appearance_transfer.host.evaluation.clip_scores import agreement_with_images
 
     random = torch.Generator().manual_seed(0)
     one, other = (torch.rand(2, 40, 40, 3, generator=random) for _ in range(2))
@@ -50,7 +50,7 @@ def test_clip_sees_what_it_sees_on_the_cpu(machines) -> None:
 
     def measured() -> list[float]:
         with torch.inference_mode():
-            return list(agreement_with_pictures(small_vision(), one, other, mask, mask).values)
+            return list(agreement_with_images(small_vision(), one, other, mask, mask).values)
 
     there = measured()
     with machines.cpu():

@@ -1,4 +1,4 @@
-"""Half precision and streamed weights, which a CPU run of the host never has, on the pretended GPU."""
+"""Half precision and streamed weights, which a CPU run of ComfyUI never has, on the pretended GPU."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def no_vram(host) -> Iterator[None]:
 )
 def test_half_precision_finishes_with_numbers(machines, name: str, narrow) -> None:
     found = machines.on_gpu(narrow(workflow(name)))
-    (picture,) = (value for path, value in found.items() if path == "decode 0")
-    assert picture.isfinite().all()
-    assert picture.std() > 0.02
+    (image,) = (value for path, value in found.items() if path == "decode 0")
+    assert image.isfinite().all()
+    assert image.std() > 0.02
 
 
 def test_streamed_weights_change_nothing(machines, no_vram) -> None:

@@ -45,7 +45,7 @@ SPLICE, APPLIED = "10_splice", "11_splice_apply"
 MEASURED = "18_measure_a_transfer"
 WITH_GRADIENTS = {"09_fine_grained_transfer", "14_pix2pix_zero_real"}
 ELSEWHERE = {KEPT, COLLECTED, DISTILLED, SPLICE, APPLIED, MEASURED, *WITH_GRADIENTS}  # below
-TWINS = {  # have the nodes of 01, 06 and 16
+SAME_GRAPHS = {  # have the nodes of 01, 06 and 16
     "02_cross_image_attention", "07_eye_for_an_eye_two_objects", "15_pix2pix_zero_synthetic",
 }  # fmt: skip
 ROUNDED = 1e-3  # the backward pass rounds by how its tensors lie in memory: 2e-4 was seen; a step of 8 bits is 4e-3
@@ -61,7 +61,7 @@ def workflow(name: str, muted: bool = False) -> Graph:
     return graph if muted else {node: about for node, about in graph.items() if node not in asleep}
 
 
-@pytest.mark.parametrize("name", sorted(set(gallery()) - ELSEWHERE - TWINS))
+@pytest.mark.parametrize("name", sorted(set(gallery()) - ELSEWHERE - SAME_GRAPHS))
 def test_the_numbers_are_those_of_the_cpu(machines, name: str) -> None:
     machines.same(workflow(name))
 

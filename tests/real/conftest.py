@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from appearance_transfer.benchmarks.photographs import PICTURES, WILLOW
+from appearance_transfer.benchmarks.photographs import IMAGES, WILLOW
 from appearance_transfer.benchmarks.photographs.measures import Networks, real_networks
-from appearance_transfer.developer.console import Trouble
+from appearance_transfer.developer.cli_output import CliError
 
 
 @pytest.fixture(autouse=True)
@@ -20,14 +20,14 @@ def networks() -> Networks:
     """Fetched and converted by the first run."""
     try:
         return real_networks()
-    except Trouble as trouble:
+    except CliError as trouble:
         pytest.skip(f"There are no real networks: {trouble}")
 
 
 @pytest.fixture(scope="session")
 def photographs() -> None:
-    if not PICTURES.is_dir():
-        pytest.skip(f"There are no photographs at {PICTURES}.")
+    if not IMAGES.is_dir():
+        pytest.skip(f"There are no photographs at {IMAGES}.")
 
 
 @pytest.fixture(scope="session")

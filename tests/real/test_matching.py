@@ -11,21 +11,21 @@ def shares(networks, keypoints) -> dict[str, float]:
     """PCK@0.1 by source, on four photographs of each class."""
     few = {name: photographs[:4] for name, photographs in classes().items()}
     known = dict(sources(networks.vit, networks.lpips.backbone))
-    wanted = ("DINOv2, tokens of block 9", "raw pixels, 3 x 3", "the same position", "chance")
+    expected = ("DINOv2, tokens of block 9", "raw pixels, 3 x 3", "the same position", "chance")
     torch.manual_seed(0)
     with torch.inference_mode():
-        return {name: sum(one := measured(few, known[name])["PCK@0.1"]) / len(one) for name in wanted}
+        return {name: sum(one := measured(few, known[name])["PCK@0.1"]) / len(one) for name in expected}
 
 
 def test_keypoints_lie_in_their_photographs(keypoints) -> None:
     for photographs in classes().values():
         for one in photographs:
-            height, width = one.picture.shape[-2:]
+            height, width = one.image.shape[-2:]
             assert len(one.points) == 10
             assert all(0 <= x < width and 0 <= y < height for x, y in one.points)
 
 
-def test_a_network_finds_more_than_colours_or_position(shares) -> None:
+def test_a_network_finds_more_than_colors_or_position(shares) -> None:
     assert shares["DINOv2, tokens of block 9"] > 1.3 * shares["the same position"]
     assert shares["the same position"] > shares["raw pixels, 3 x 3"] > shares["chance"]
 

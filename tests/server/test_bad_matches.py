@@ -1,4 +1,4 @@
-"""What a person reads when matching goes wrong, in the workflows that come with the pack, through the real server."""
+"""What a user reads when matching goes wrong, in the workflows that come with the pack, through the real server."""
 
 import copy
 
@@ -32,13 +32,13 @@ def broken(name: str, output: str, added: dict | None = None, **changes) -> Grap
 
 
 def _behind(graph: Graph, output: str) -> Graph:
-    """The output and all that it needs: the host would run other outputs that are still valid."""
-    wanted, todo = {}, [output]
+    """The output and all that it needs: ComfyUI would run other outputs that are still valid."""
+    expected, todo = {}, [output]
     while todo:
         name = todo.pop()
-        wanted[name] = graph[name]
+        expected[name] = graph[name]
         todo += [value[0] for value in graph[name]["inputs"].values() if isinstance(value, list) and value[0] in graph]
-    return wanted
+    return expected
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def _behind(graph: Graph, output: str) -> Graph:
         (
             broken("08_corrected_match", "save", {"flat": FLAT}, features_appearance={"image": ["flat", 0]}),
             "corrected",
-            "The appearance picture is 128x128, but the matches are of one of 128x64",
+            "The appearance image is 128x128, but the matches are of one of 128x64",
         ),
         (
             broken("09_fine_grained_transfer", "save", guider={"inversion": ["invert_appearance", 0]}),
@@ -81,8 +81,8 @@ def _behind(graph: Graph, output: str) -> Graph:
         ),
     ],
     ids=[
-        "masks without a place", "features made otherwise", "points without partners", "a block it does not have",
-        "a word that is not there", "matches of pictures of another shape", "no embeddings",
+        "masks without a position", "features made otherwise", "points without partners", "a block it does not have",
+        "a word that is not there", "matches of images of another shape", "no embeddings",
     ],
 )  # fmt: skip
 def test_one_clear_sentence(server, graph, node, sentence) -> None:

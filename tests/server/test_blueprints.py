@@ -7,20 +7,22 @@ import pytest
 from appearance_transfer.developer.client import Graph
 from appearance_transfer.developer.gallery.blueprint import OUTLET_ID, flat_graph
 from appearance_transfer.developer.gallery.stand_in import on_the_pocket
-from appearance_transfer.developer.places import ROOT
-from appearance_transfer.tests.server.test_workflows import FEWER, is_a_picture, pictures
+from appearance_transfer.developer.paths import ROOT
+from appearance_transfer.tests.server.test_workflows import FEWER, images, is_a_image
 
 SIMPLE = ROOT / "subgraphs" / "Appearance transfer (simple).json"
 START_AT = FEWER["AppearanceTransfer_InvertImageDDPM"]["start_at"]
 
 
-def simple(info: dict, **dials: float) -> Graph:
-    """What is queued for the one node with a picture at each socket and some dials turned, on the pocket checkpoint."""
+def simple(info: dict, **parameters: float) -> Graph:
+    """What is queued for the one node with an image at each socket and some parameters turned, on the pocket
+    checkpoint.
+    """
     workflow = json.loads(SIMPLE.read_text(encoding="utf-8"))
     (node,), (inside,) = workflow["nodes"], workflow["definitions"]["subgraphs"]
     widgets = [socket["name"] for socket in node["inputs"] if "widget" in socket]
-    for dial, value in dials.items():
-        node["widgets_values"][widgets.index(dial)] = value
+    for parameter, value in parameters.items():
+        node["widgets_values"][widgets.index(parameter)] = value
     loaded = {
         role: {"class_type": "LoadImage", "inputs": {"image": f"{role}.png"}} for role in ("structure", "appearance")
     }
@@ -41,26 +43,26 @@ def info(server) -> dict:
 
 @pytest.fixture(scope="module")
 def outputs(server, info) -> dict[float, np.ndarray]:
-    """The picture by the strength of the appearance."""
+    """The image by the strength of the appearance."""
     return {
-        strength: pictures(server, simple(info, structure_strength=START_AT, appearance_strength=strength))["save"]
+        strength: images(server, simple(info, structure_strength=START_AT, appearance_strength=strength))["save"]
         for strength in (0.0, 1.0)
     }
 
 
-def test_it_finishes_with_a_picture(outputs) -> None:
+def test_it_finishes_with_a_image(outputs) -> None:
     assert outputs[1.0].shape == (128, 128, 3)
-    assert is_a_picture(outputs[1.0])
+    assert is_a_image(outputs[1.0])
 
 
 def test_without_appearance_the_structure_comes_back(server, info, outputs) -> None:
-    """And with it, another picture does."""
+    """And with it, another image does."""
     graph = simple(info)
     scene = {
         "scene": graph["structure"],
         "save": {**graph["save"], "inputs": {"images": ["scene", 0], "filename_prefix": "x"}},
     }
-    structure = pictures(server, scene)["save"].astype(float)
+    structure = images(server, scene)["save"].astype(float)
     without, with_it = (np.abs(outputs[strength] - structure).mean() for strength in (0.0, 1.0))
     assert without < 8  # of 255; fourteen steps and the autoencoder
     assert with_it > 2 * without

@@ -12,7 +12,7 @@ import pytest
 from appearance_transfer.developer.grid import command
 from appearance_transfer.developer.grid.manifest import Manifest
 from appearance_transfer.developer.installation import Installation
-from appearance_transfer.developer.transfer_graph import Picture, Transfer, transfer_graph
+from appearance_transfer.developer.transfer_graph import GraphImage, Transfer, transfer_graph
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
 from PIL import Image
@@ -25,14 +25,14 @@ OWN_WINDOW = {"fine_first": 1, "coarse_first": 1, "structure_every": 2}
 def options(tmp_path: Path) -> argparse.Namespace:
     """Three horses and a torn file, two cows, and the main job in four steps, all under folders with a space."""
     shapes, looks = tmp_path / "my shapes", tmp_path / "my looks"
-    for place, species, seeds in ((shapes, "horse", (1, 2, 3)), (looks, "cow", (4, 5))):
-        place.mkdir()
+    for position, species, seeds in ((shapes, "horse", (1, 2, 3)), (looks, "cow", (4, 5))):
+        position.mkdir()
         for seed in seeds:
             pixels = render([random_scene(seed, species=species)], 128).image[0]
-            Image.fromarray((pixels.numpy() * 255).round().astype("uint8")).save(place / f"{species} {seed}.png")
-    (shapes / "torn.png").write_bytes(b"no picture")
-    pictures = (Picture("horse", file=f"{role}.png") for role in ("structure", "appearance"))
-    graph = transfer_graph(Transfer(*pictures, **SHORT))
+            Image.fromarray((pixels.numpy() * 255).round().astype("uint8")).save(position / f"{species} {seed}.png")
+    (shapes / "torn.png").write_bytes(b"no image")
+    images = (GraphImage("horse", file=f"{role}.png") for role in ("structure", "appearance"))
+    graph = transfer_graph(Transfer(*images, **SHORT))
     graph["attention"]["inputs"] |= OWN_WINDOW
     for name in [name for name in graph if name == "matches" or name.startswith("show_")]:
         del graph[name]
@@ -90,7 +90,7 @@ def test_a_killed_server_and_a_killed_worker_lose_nothing(comfyui, options, reco
         kill_when(lambda: len(recorded) >= 3, "main.py", "--cache-lru"),
     ]
     installation = Installation(str(comfyui), None, "")
-    assert command.run(options, installation) == 1  # the torn picture
+    assert command.run(options, installation) == 1  # the torn image
     assert not any(killer.is_alive() for killer in killers)
     assert set(recorded.values()) == {1}
     out = Path(options.out)
@@ -98,10 +98,10 @@ def test_a_killed_server_and_a_killed_worker_lose_nothing(comfyui, options, reco
     assert len(entries) == 8
     failed = {name: entry["told"] for name, entry in entries.items() if entry["state"] == "failed"}
     assert failed.keys() == {"torn__cow 4", "torn__cow 5"}
-    assert all("torn.png is no image that can be read" in told for told in failed.values())
+    assert all("torn.png is no image that can be read" in messages for messages in failed.values())
     made = {name: Image.open(out / entry["files"][0]) for name, entry in entries.items() if entry["state"] == "done"}
-    assert {picture.size for picture in made.values()} == {(128, 128)}
-    assert len({picture.convert("RGB").tobytes() for picture in made.values()}) == 6
+    assert {image.size for image in made.values()} == {(128, 128)}
+    assert len({image.convert("RGB").tobytes() for image in made.values()}) == 6
     assert (out / "grid.png").is_file()
     assert not ours("ray::")
     assert {process.pid for process in ours("main.py")} == before

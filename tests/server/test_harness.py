@@ -14,7 +14,7 @@ def test_the_pack_is_loaded_by_its_folder(server) -> None:
     assert known["AppearanceTransfer_PocketScene"]["python_module"] == "custom_nodes.appearance-transfer"
 
 
-def test_a_graph_runs_and_its_picture_can_be_fetched(server) -> None:
+def test_a_graph_runs_and_its_image_can_be_fetched(server) -> None:
     outcome = server.queue(GRAPH)
     assert server.image(outcome, "show").startswith(b"\x89PNG")
     assert {"image", "show"} <= outcome.seconds.keys() | set(outcome.cached)

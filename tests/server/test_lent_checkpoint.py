@@ -4,7 +4,7 @@ from pathlib import Path
 
 from appearance_transfer.developer import server
 from appearance_transfer.developer.client import Client
-from appearance_transfer.developer.places import CACHE
+from appearance_transfer.developer.paths import CACHE
 from appearance_transfer.developer.server import lend_checkpoint, running, temporary_home
 
 

@@ -7,16 +7,16 @@ EVENT = "appearance_transfer.messages"
 
 def test_warnings_of_pure_code_reach_the_node(server) -> None:
     """ComfyUI calls the modules of a pack by their paths, so nobody hears a logger that is called as its module."""
-    said: dict[str, list[dict[str, str]]] = {}
+    messages: dict[str, list[dict[str, str]]] = {}
 
     def watch(kind, data) -> None:
         if kind == EVENT:
-            said[data["node"]] = data["messages"]
+            messages[data["node"]] = data["messages"]
 
     server.queue(warned_graph(), watch)
     warned = {
         name: [message["text"] for message in messages if message["kind"] == "warning"]
-        for name, messages in said.items()
+        for name, messages in messages.items()
     }
     assert {name: texts for name, texts in warned.items() if texts} == {name: [text] for name, text in WARNINGS.items()}
-    assert said["invert"] == [{"kind": "note", "text": said["invert"][0]["text"]}]
+    assert messages["invert"] == [{"kind": "note", "text": messages["invert"][0]["text"]}]

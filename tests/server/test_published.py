@@ -1,14 +1,14 @@
-"""The archive that the registry would hand out is a whole pack: the host loads it and offers all that ours does."""
+"""The archive that the registry would hand out is a whole pack: ComfyUI loads it and offers all that ours does."""
 
 import shutil
 
 import pytest
 from appearance_transfer.developer.client import Client
 from appearance_transfer.developer.gallery import blueprints, gallery
-from appearance_transfer.developer.places import PACK_NAME, ROOT
+from appearance_transfer.developer.paths import PACK_NAME, ROOT
 from appearance_transfer.developer.server import running, temporary_home
 from appearance_transfer.tests.nodes.test_schemas import IDS
-from appearance_transfer.tests.server.test_workflows import committed, is_a_picture, pictures
+from appearance_transfer.tests.server.test_workflows import committed, images, is_a_image
 
 
 @pytest.fixture(scope="module")
@@ -30,5 +30,5 @@ def test_it_offers_every_node_workflow_and_blueprint(unpacked) -> None:
 
 
 def test_its_first_workflow_finishes(unpacked) -> None:
-    (picture,) = pictures(unpacked, committed(min(gallery()), unpacked.get("/object_info"))).values()
-    assert is_a_picture(picture)
+    (image,) = images(unpacked, committed(min(gallery()), unpacked.get("/object_info"))).values()
+    assert is_a_image(image)

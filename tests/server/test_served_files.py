@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 from appearance_transfer.developer.gallery import blueprints, gallery
-from appearance_transfer.developer.places import PACK_NAME, ROOT
+from appearance_transfer.developer.paths import PACK_NAME, ROOT
 from appearance_transfer.developer.server import LOCAL
 
 
@@ -21,9 +21,9 @@ def test_help_is_where_the_page_looks(server, locale) -> None:
     assert fetch(server, f"/extensions/{PACK_NAME}{path}") == (ROOT / f"web{path}").read_bytes()
 
 
-def test_pictures_of_help_are_where_the_page_looks(server) -> None:
+def test_images_of_help_are_where_the_page_looks(server) -> None:
     """It takes a relative address from the folder of all pages, whatever language the page is in."""
-    path = "/docs/pictures/CrossImageAttention.jpg"
+    path = "/docs/images/CrossImageAttention.jpg"
     assert fetch(server, f"/extensions/{PACK_NAME}{path}") == (ROOT / f"web{path}").read_bytes()
 
 

@@ -1,7 +1,7 @@
 """Every workflow that comes with the pack, queued through the real server and finished.
 
 They run as committed but for two things. Fewer steps: 14 with 4 left out, the windows moved accordingly. And the
-workflows for a person's own models get the pocket checkpoint, a tiny ViT of random weights and pocket scenes, since no
+workflows for a user's own models get the pocket checkpoint, a tiny ViT of random weights and pocket scenes, since no
 machine of ours has the others; their nodes and links stay the same.
 """
 
@@ -13,7 +13,7 @@ import pytest
 from appearance_transfer.developer.client import Graph, GraphError
 from appearance_transfer.developer.gallery import gallery
 from appearance_transfer.developer.gallery.stand_in import on_the_pocket
-from appearance_transfer.developer.places import ROOT
+from appearance_transfer.developer.paths import ROOT
 from appearance_transfer.developer.ui_graph import api_graph
 from appearance_transfer.tests.evaluation.perceptual_weights import RANDOM_LPIPS
 from appearance_transfer.tests.splice.vits import TINY_VIT
@@ -61,53 +61,53 @@ def committed(name: str, info: dict, with_muted: bool = False) -> Graph:
     return graph
 
 
-def pictures(server, graph: Graph) -> dict[str, np.ndarray]:
-    """Queue a graph; the saved pictures, as arrays [H, W, 3] in 0..255, by node."""
+def images(server, graph: Graph) -> dict[str, np.ndarray]:
+    """Queue a graph; the saved images, as arrays [H, W, 3] in 0..255, by node."""
     outcome = server.queue(graph)
     saved = [node for node, about in graph.items() if about["class_type"] == "SaveImage"]
     return {node: np.asarray(Image.open(io.BytesIO(server.image(outcome, node))).convert("RGB")) for node in saved}
 
 
-def is_a_picture(array: np.ndarray) -> bool:
-    """Not one colour, as a decoded NaN would be."""
+def is_a_image(array: np.ndarray) -> bool:
+    """Not one color, as a decoded NaN would be."""
     return bool(array.std() > 5)
 
 
 @pytest.mark.parametrize("name", sorted(set(gallery()) - ELSEWHERE))
-def test_it_finishes_with_a_picture(server, info, name) -> None:
-    (picture,) = pictures(server, committed(name, info)).values()
-    assert is_a_picture(picture)
+def test_it_finishes_with_a_image(server, info, name) -> None:
+    (image,) = images(server, committed(name, info)).values()
+    assert is_a_image(image)
 
 
 def test_the_one_for_your_own_checkpoint_finishes_on_the_pocket(server, info) -> None:
-    (picture,) = pictures(server, on_the_pocket(committed(OWN, info))).values()
-    assert picture.shape == (128, 128, 3)
-    assert is_a_picture(picture)
+    (image,) = images(server, on_the_pocket(committed(OWN, info))).values()
+    assert image.shape == (128, 128, 3)
+    assert is_a_image(image)
 
 
 def test_saving_first_and_loading_later(server, info) -> None:
     """As its note says: queue, wake the muted group up, queue again."""
-    assert not pictures(server, committed(KEPT, info))
-    (picture,) = pictures(server, committed(KEPT, info, with_muted=True)).values()
-    assert is_a_picture(picture)
+    assert not images(server, committed(KEPT, info))
+    (image,) = images(server, committed(KEPT, info, with_muted=True)).values()
+    assert is_a_image(image)
 
 
 @pytest.mark.parametrize("name", sorted(WITH_A_VIT))
 def test_those_with_a_vit_finish_with_a_random_one(server, info, name) -> None:
-    (picture,) = pictures(server, on_the_pocket(committed(name, info), vit=TINY_VIT)).values()
-    assert min(picture.shape[:2]) >= 64
+    (image,) = images(server, on_the_pocket(committed(name, info), vit=TINY_VIT)).values()
+    assert min(image.shape[:2]) >= 64
 
 
 def test_a_generator_is_trained_and_applied_later(server, info) -> None:
-    pictures(server, on_the_pocket(committed(SPLICE, info), vit=TINY_VIT))
-    (picture,) = pictures(server, on_the_pocket(committed(APPLIED, info))).values()
-    assert picture.shape == (128, 128, 3)
+    images(server, on_the_pocket(committed(SPLICE, info), vit=TINY_VIT))
+    (image,) = images(server, on_the_pocket(committed(APPLIED, info))).values()
+    assert image.shape == (128, 128, 3)
 
 
 def test_pairs_are_collected_and_an_editor_learns_them(server, info) -> None:
-    pictures(server, committed(COLLECTED, info))
-    (picture,) = pictures(server, committed(DISTILLED, info)).values()
-    assert picture.shape == (128, 128, 3)
+    images(server, committed(COLLECTED, info))
+    (image,) = images(server, committed(DISTILLED, info)).values()
+    assert image.shape == (128, 128, 3)
 
 
 def test_a_transfer_is_measured_with_weights_at_hand(server, info) -> None:
@@ -118,15 +118,17 @@ def test_a_transfer_is_measured_with_weights_at_hand(server, info) -> None:
         if node["class_type"] == OURS + "LoadPerceptualNetwork":
             node["inputs"]["name"] = RANDOM_LPIPS
     outcome = server.queue(graph)
-    told = {graph[name]["class_type"].removeprefix(OURS): said for name, said in outcome.outputs.items()}
-    assert told["BackgroundLPIPS"]["text"][0].startswith("LPIPS by AlexNet")
-    assert all("picture 0: " in told[node]["text"][0] for node in ("GramDistance", "MaskIoU", "ReconstructionQuality"))
+    messages = {graph[name]["class_type"].removeprefix(OURS): messages for name, messages in outcome.outputs.items()}
+    assert messages["BackgroundLPIPS"]["text"][0].startswith("LPIPS by AlexNet")
+    assert all(
+        "image 0: " in messages[node]["text"][0] for node in ("GramDistance", "MaskIoU", "ReconstructionQuality")
+    )
     (grid,) = (name for name, node in graph.items() if node["class_type"] == OURS + "ComparisonGrid")
-    assert is_a_picture(np.asarray(Image.open(io.BytesIO(server.image(outcome, grid)))))
+    assert is_a_image(np.asarray(Image.open(io.BytesIO(server.image(outcome, grid)))))
 
 
 def test_without_its_checkpoint_it_says_so(server, info) -> None:
-    """The workflow for a person's own checkpoint, queued as it comes: refused, naming what is missing."""
+    """The workflow for a user's own checkpoint, queued as it comes: refused, naming what is missing."""
     with pytest.raises(GraphError, match="CheckpointLoaderSimple|LoadImage") as error:
         server.queue(committed(OWN, info))
     assert error.value.kind == "rejected"

@@ -6,21 +6,21 @@ from appearance_transfer.developer.gallery.parts import node
 OURS = "AppearanceTransfer_"
 ADAIN, MATCH = "apply", "match"  # the nodes that warn
 WARNINGS = {
-    ADAIN: "AdaIN: the content mask has no full pixels, so the whole picture is measured instead.",
-    MATCH: "The masks leave nothing to match in picture 1, so nothing matches there.",
+    ADAIN: "AdaIN: the content mask has no full pixels, so the whole image is measured instead.",
+    MATCH: "The masks leave nothing to match in image 1, so nothing matches there.",
 }
 REPORTS = {  # by the node that shows it, as regular expressions
     "iou": r"IoU of masks cut at one half\npicture 0: 0\.\d+",
     "colors": r"Hellinger distance of .*\npicture 0: 0\.\d+",
     "quality": r"PSNR in dB.*\npicture 0: \d+\.\d+\nSSIM.*\npicture 0: 0\.\d+",
-    "pck": r"picture 0: \d of 1 within .*\n +0: .*\npicture 1: .*(\n.*)*",
+    "pck": r"image 0: \d of 1 within .*\n +0: .*\npicture 1: .*(\n.*)*",
     "report": r"Inversion\(ddim, .* 2 steps.*\npicture 0: \d+\.\d+ dB",
     "keep": r"Saved warned_\d+\.safetensors",
 }
 
 
 def warned_graph() -> Graph:
-    """Two pocket pictures, matched in a batch whose second mask is empty, inverted, recolored with an empty mask."""
+    """Two pocket images, matched in a batch whose second mask is empty, inverted, recolored with an empty mask."""
     graph = {
         "checkpoint": node(OURS + "LoadPocketCheckpoint", precision="fp32"),
         "text": node("CLIPTextEncode", text="a photo of an animal", clip=["checkpoint", 1]),
@@ -49,7 +49,7 @@ def warned_graph() -> Graph:
             reference="image",
         ),
         "iou": node(OURS + "MaskIoU", output=["structure", 1], structure=["appearance", 1]),
-        "colors": node(OURS + "ColourHistogramDistance", output=["structure", 0], appearance=["appearance", 0]),
+        "colors": node(OURS + "ColorHistogramDistance", output=["structure", 0], appearance=["appearance", 0]),
         "quality": node(OURS + "ReconstructionQuality", output=["structure", 0], original=["appearance", 0]),
         "encode": node("VAEEncode", pixels=["structure", 0], vae=["checkpoint", 2]),
         "invert": node(

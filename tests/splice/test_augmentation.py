@@ -1,11 +1,11 @@
-"""The crops: how large, where, how often flipped, coloured and blurred; drawn from the seed alone."""
+"""The crops: how large, where, how often flipped, colored and blurred; drawn from the seed alone."""
 
 import numpy as np
 import pytest
 import torch
 from appearance_transfer.splice import augmentation
 from appearance_transfer.splice.augmentation import Crops, blurred, flipped, jittered, random_crop, to_pillow
-from appearance_transfer.tests.splice.vits import random_pictures
+from appearance_transfer.tests.splice.vits import random_images
 from PIL import Image
 
 DRAWS = 600
@@ -13,23 +13,23 @@ DRAWS = 600
 
 @pytest.fixture(scope="module")
 def noise() -> Image.Image:
-    return to_pillow(random_pictures(70, 90))
+    return to_pillow(random_images(70, 90))
 
 
-def drawn(change, picture, draws=DRAWS):
-    return [change(picture, np.random.default_rng((0, step))) for step in range(draws)]
+def drawn(change, image, draws=DRAWS):
+    return [change(image, np.random.default_rng((0, step))) for step in range(draws)]
 
 
-def share_changed(change, picture) -> float:
-    original = picture.tobytes()
-    return np.mean([other.tobytes() != original for other in drawn(change, picture)])
+def fraction_changed(change, image) -> float:
+    original = image.tobytes()
+    return np.mean([other.tobytes() != original for other in drawn(change, image)])
 
 
 @pytest.mark.parametrize(
-    ("change", "rate"), [(flipped, 0.5), (jittered, 0.5), (blurred, 0.2)], ids=["flip", "colours", "blur"]
+    ("change", "rate"), [(flipped, 0.5), (jittered, 0.5), (blurred, 0.2)], ids=["flip", "colors", "blur"]
 )
 def test_how_often(noise, change, rate) -> None:
-    assert share_changed(change, noise) == pytest.approx(rate, abs=4 * (rate * (1 - rate) / DRAWS) ** 0.5)
+    assert fraction_changed(change, noise) == pytest.approx(rate, abs=4 * (rate * (1 - rate) / DRAWS) ** 0.5)
 
 
 def test_a_flip_is_a_mirror_image(noise) -> None:
@@ -46,8 +46,8 @@ def test_a_flip_is_a_mirror_image(noise) -> None:
 )
 def test_crops_are_squares_of_nearly_the_whole_height(height, width, sides) -> None:
     rows, columns = np.mgrid[:height, :width]
-    places = Image.fromarray(np.stack([rows, columns, 0 * rows], -1).astype(np.uint8))
-    crops = [np.asarray(crop) for crop in drawn(random_crop, places)]
+    positions = Image.fromarray(np.stack([rows, columns, 0 * rows], -1).astype(np.uint8))
+    crops = [np.asarray(crop) for crop in drawn(random_crop, positions)]
     assert {crop.shape[0] for crop in crops} == {crop.shape[1] for crop in crops} == set(sides)
     for size, axis in ((height, 0), (width, 1)):
         assert min(crop[0, 0, axis] for crop in crops) == 0
@@ -56,15 +56,15 @@ def test_crops_are_squares_of_nearly_the_whole_height(height, width, sides) -> N
 
 @pytest.mark.parametrize("channel", range(3))
 def test_a_hue_turns_and_comes_back(channel) -> None:
-    """A third of the circle makes the next pure colour of one; grey has no hue."""
-    colour = [0, 0, 0]
-    colour[channel] = 255
-    pure = Image.new("RGB", (2, 2), tuple(colour))
-    turned = augmentation._turned_hue(pure, 1 / 3).getpixel((0, 0))
-    assert turned[(channel + 1) % 3] == 255
-    assert max(turned[channel], turned[(channel + 2) % 3]) < 8
-    grey = Image.new("RGB", (2, 2), (99, 99, 99))
-    assert augmentation._turned_hue(grey, -0.1).getpixel((0, 0)) == (99, 99, 99)
+    """A third of the circle makes the next pure color of one; gray has no hue."""
+    color = [0, 0, 0]
+    color[channel] = 255
+    pure = Image.new("RGB", (2, 2), tuple(color))
+    flipped = augmentation._shifted_hue(pure, 1 / 3).getpixel((0, 0))
+    assert flipped[(channel + 1) % 3] == 255
+    assert max(flipped[channel], flipped[(channel + 2) % 3]) < 8
+    gray = Image.new("RGB", (2, 2), (99, 99, 99))
+    assert augmentation._shifted_hue(gray, -0.1).getpixel((0, 0)) == (99, 99, 99)
 
 
 def test_blur_is_a_gaussian_of_three_pixels() -> None:
@@ -75,8 +75,8 @@ def test_blur_is_a_gaussian_of_three_pixels() -> None:
     assert np.array_equal(np.asarray(spread), np.asarray(spread).transpose(1, 0, 2))
 
 
-def test_the_appearance_keeps_its_colours() -> None:
-    structure, appearance = random_pictures(64, 64), (random_pictures(64, 64, seed=1) * 255).round() / 255
+def test_the_appearance_keeps_its_colors() -> None:
+    structure, appearance = random_images(64, 64), (random_images(64, 64, seed=1) * 255).round() / 255
     known = {tuple(pixel) for pixel in (appearance[0] * 255).round().to(torch.uint8).flatten(1).T.tolist()}
     for step in range(20):
         crop = Crops(structure, appearance, seed=0)(step)[1]
@@ -84,25 +84,25 @@ def test_the_appearance_keeps_its_colours() -> None:
 
 
 def test_a_step_has_its_own_numbers_whenever_it_is_drawn() -> None:
-    pictures = random_pictures(64, 80), random_pictures(70, 64, seed=1)
-    forth = [Crops(*pictures, seed=5)(step) for step in range(4)]
-    crops = Crops(*pictures, seed=5)
+    images = random_images(64, 80), random_images(70, 64, seed=1)
+    forth = [Crops(*images, seed=5)(step) for step in range(4)]
+    crops = Crops(*images, seed=5)
     back = [crops(step) for step in reversed(range(4))][::-1]
     for (structure, appearance), (structure_again, appearance_again) in zip(forth, back, strict=True):
         assert torch.equal(structure, structure_again)
         assert torch.equal(appearance, appearance_again)
-    other = [Crops(*pictures, seed=6)(step) for step in range(4)]
+    other = [Crops(*images, seed=6)(step) for step in range(4)]
     assert any(a[0].shape != b[0].shape or not torch.equal(a[0], b[0]) for a, b in zip(forth, other, strict=True))
 
 
 def test_no_global_generator_is_touched() -> None:
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    Crops(random_pictures(64, 64), random_pictures(64, 64), seed=0)(0)
+    Crops(random_images(64, 64), random_images(64, 64), seed=0)(0)
     assert torch.equal(torch.get_rng_state(), torch_before)
     assert np.array_equal(np.random.get_state()[1], numpy_before)  # noqa: NPY002
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_crops_have_the_precision_of_the_pictures(dtype) -> None:
-    pictures = random_pictures(64, 64).to(dtype)
-    assert all(crop.dtype == dtype and 0 <= crop.min() <= crop.max() <= 1 for crop in Crops(pictures, pictures, 0)(0))
+def test_crops_have_the_precision_of_the_images(dtype) -> None:
+    images = random_images(64, 64).to(dtype)
+    assert all(crop.dtype == dtype and 0 <= crop.min() <= crop.max() <= 1 for crop in Crops(images, images, 0)(0))

@@ -6,8 +6,8 @@ import os
 import pytest
 import torch
 from appearance_transfer.splice import storage
-from appearance_transfer.splice.generator import SkipGenerator, initialise
-from appearance_transfer.splice.record import TrainedGenerator
+from appearance_transfer.splice.checkpoint import TrainedGenerator
+from appearance_transfer.splice.generator import SkipGenerator, initialize
 from appearance_transfer.tests.storage.files import rewrite
 from safetensors.torch import save_file
 
@@ -16,7 +16,7 @@ FIRST = "weights.levels.skip.0.weight"
 
 def make(dtype=torch.float32, resumable=True) -> TrainedGenerator:
     generator = SkipGenerator().to(dtype)
-    initialise(generator, 0)
+    initialize(generator, 0)
     weights = generator.state_dict()
     squares = {name: tensor.square() for name, tensor in weights.items()} if resumable else {}
     return TrainedGenerator(weights, 120, squares, {"structure": "cow", "seed": "7"})
@@ -31,7 +31,7 @@ def assert_same(a: TrainedGenerator, b: TrainedGenerator) -> None:
     for x, y in ((a.weights, b.weights), (a.squares, b.squares)):
         assert x.keys() == y.keys()
         assert all(x[name].dtype == y[name].dtype and torch.equal(x[name], y[name]) for name in x)
-    assert (a.steps, a.facts) == (b.steps, b.facts)
+    assert (a.steps, a.metadata) == (b.steps, b.metadata)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -84,7 +84,7 @@ DEFECTS = {
     "newer": (lambda path: change(path, lambda h: h.update(version=2)), "version 2"),
     "no steps": (lambda path: change(path, lambda h: h.pop("steps")), "lacks 'steps'"),
     "negative steps": (lambda path: change(path, lambda h: h.update(steps=-1)), "-1 steps"),
-    "facts no object": (lambda path: change(path, lambda h: h.update(facts=7)), "header"),
+    "facts no object": (lambda path: change(path, lambda h: h.update(metadata=7)), "header"),
     "another architecture": (lambda path: change(path, lambda h: h["architecture"].update(skip="8")), "architecture"),
     "a tensor too few": (lambda path: change(path, None, lambda t: t.pop(FIRST)), "does not fit"),
     "a tensor too many": (lambda path: change(path, None, lambda t: t.update({"weights.x": torch.ones(1)})), "'x'"),

@@ -1,4 +1,4 @@
-"""PCA pictures, structure distance and feature inversion against the released code's tensors."""
+"""PCA images, structure distance and feature inversion against the reference code's tensors."""
 
 import json
 
@@ -8,19 +8,19 @@ import torch
 import torch.nn.functional as F
 from appearance_transfer.evaluation.structure_distance import structure_distance
 from appearance_transfer.splice.feature_inversion import FeatureInversion, inversion_network, network_inputs
-from appearance_transfer.splice.preprocess import normalised, pillow_resized
-from appearance_transfer.splice.principal_components import principal_components, self_similarity_picture
-from appearance_transfer.splice.self_similarity import self_similarity
-from appearance_transfer.splice.vit import load_vit
 from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden, near
-from appearance_transfer.tests.splice.vits import golden_vit, random_pictures, random_weights
+from appearance_transfer.tests.splice.vits import golden_vit, random_images, random_weights
+from appearance_transfer.vit.preprocess import normalize_imagenet, pillow_resized
+from appearance_transfer.vit.principal_components import principal_components, self_similarity_image
+from appearance_transfer.vit.self_similarity import self_similarity
+from appearance_transfer.vit.vit import load_vit
 
 
 def reference(file: str, name: str) -> torch.Tensor:
     return golden(f"splice_{file}", name, SPLICE_AND_PIX2PIX_ZERO)
 
 
-def picture(file: str, name: str, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def image(file: str, name: str, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return reference(file, name)[None].to(dtype) / 255
 
 
@@ -32,7 +32,7 @@ class TestStructureDistance:
         ("resizing", "value"), [("pillow", "structure_distance"), ("tensor", "no_antialias_value")]
     )
     def test_it_is_that_of_the_released_code(self, pair, resizing, value) -> None:
-        x, y = (picture(self.FILE, f"pair{pair}.{side}_u8") for side in "xy")
+        x, y = (image(self.FILE, f"pair{pair}.{side}_u8") for side in "xy")
         with torch.inference_mode():
             found = structure_distance(golden_vit(), x, y, resizing=resizing)
             swapped = structure_distance(golden_vit(), y, x, resizing=resizing)
@@ -42,29 +42,27 @@ class TestStructureDistance:
     def test_the_mean_over_pairs(self) -> None:
         with torch.inference_mode():
             found = [
-                float(structure_distance(golden_vit(), *(picture(self.FILE, f"pair{i}.{side}_u8") for side in "xy")))
+                float(structure_distance(golden_vit(), *(image(self.FILE, f"pair{i}.{side}_u8") for side in "xy")))
                 for i in range(3)
             ]
         assert np.mean(found) == pytest.approx(float(reference(self.FILE, "mean")), rel=1e-5)
 
     def test_pillow_resizing(self) -> None:
-        found = normalised(pillow_resized(picture(self.FILE, "pair2.x_u8")))
-        wanted = reference(self.FILE, "pair2.x_preprocessed_every3")
-        torch.testing.assert_close(found[0, :, ::3, ::3], wanted, atol=1e-5, rtol=0)
+        found = normalize_imagenet(pillow_resized(image(self.FILE, "pair2.x_u8")))
+        expected = reference(self.FILE, "pair2.x_preprocessed_every3")
+        torch.testing.assert_close(found[0, :, ::3, ::3], expected, atol=1e-5, rtol=0)
 
     def test_one_structure_serves_all_and_itself_is_at_no_distance(self) -> None:
-        vit, pictures = load_vit(random_weights()), random_pictures(64, 80, 2)
-        assert structure_distance(vit, pictures, pictures).tolist() == [0, 0]
-        assert (
-            structure_distance(vit, pictures, pictures[:1])[0] == 0 < structure_distance(vit, pictures, pictures[:1])[1]
-        )
+        vit, images = load_vit(random_weights()), random_images(64, 80, 2)
+        assert structure_distance(vit, images, images).tolist() == [0, 0]
+        assert structure_distance(vit, images, images[:1])[0] == 0 < structure_distance(vit, images, images[:1])[1]
 
     def test_what_cannot_be_compared_is_refused(self) -> None:
         vit = load_vit(random_weights())
         with pytest.raises(ValueError, match="their shapes differ"):
-            structure_distance(vit, random_pictures(64, 80), random_pictures(80, 64))
-        with pytest.raises(ValueError, match="3 outputs and 2 structure pictures"):
-            structure_distance(vit, random_pictures(64, 64, 3), random_pictures(64, 64, 2))
+            structure_distance(vit, random_images(64, 80), random_images(80, 64))
+        with pytest.raises(ValueError, match="3 outputs and 2 structure images"):
+            structure_distance(vit, random_images(64, 64, 3), random_images(64, 64, 2))
 
 
 class TestPrincipalComponents:
@@ -73,7 +71,7 @@ class TestPrincipalComponents:
     @pytest.fixture(scope="class")
     def look(self):
         with torch.inference_mode():
-            return golden_vit().look(normalised(pillow_resized(picture(self.FILE, "image_u8"))))
+            return golden_vit().look(normalize_imagenet(pillow_resized(image(self.FILE, "image_u8"))))
 
     def test_they_are_those_of_scikit_learn(self, look) -> None:
         found = principal_components(self_similarity(look.keys)[0])
@@ -81,13 +79,13 @@ class TestPrincipalComponents:
         torch.testing.assert_close(found.projected.float(), reference(self.FILE, "projected"), atol=1e-3, rtol=0)
         torch.testing.assert_close(found.variance, reference(self.FILE, "explained_variance"), rtol=1e-4, atol=0)
 
-    def test_the_picture(self, look) -> None:
+    def test_the_image(self, look) -> None:
         """A level of 255 may tip over where a value is cut off."""
-        found = self_similarity_picture(look, patch=8)[0].permute(2, 0, 1).int()
-        wanted = reference(self.FILE, "pca_image_u8").int()
-        assert found.shape == wanted.shape
-        assert (found - wanted).abs().max() <= 1
-        assert (found != wanted).float().mean() < 0.01
+        found = self_similarity_image(look, patch=8)[0].permute(2, 0, 1).int()
+        expected = reference(self.FILE, "pca_image_u8").int()
+        assert found.shape == expected.shape
+        assert (found - expected).abs().max() <= 1
+        assert (found != expected).float().mean() < 0.01
 
     def test_axes_are_orthonormal_and_keep_the_variance(self) -> None:
         rows = torch.randn(40, 12, generator=torch.Generator().manual_seed(0)).double()
@@ -101,14 +99,14 @@ class TestPrincipalComponents:
         with pytest.raises(ValueError, match="3 principal components"):
             principal_components(torch.eye(3))
 
-    def test_a_picture_that_is_alike_everywhere_is_black(self) -> None:
+    def test_a_image_that_is_alike_everywhere_is_black(self) -> None:
         weights = {name: torch.zeros_like(tensor) for name, tensor in random_weights().items()}
-        look = load_vit(weights | {"blocks.1.attn.qkv.bias": torch.ones(384)}).look(random_pictures(32, 40))
-        assert self_similarity_picture(look, patch=8).unique().tolist() == [0]
+        look = load_vit(weights | {"blocks.1.attn.qkv.bias": torch.ones(384)}).look(random_images(32, 40))
+        assert self_similarity_image(look, patch=8).unique().tolist() == [0]
 
 
 class TestFeatureInversion:
-    """In fp32 the first step only: two runs of the released code on 1 and 2 threads differ by 12 % after it."""
+    """In fp32 the first step only: two runs of the reference code on 1 and 2 threads differ by 12 % after it."""
 
     FILE = "A7_inversion"
 
@@ -145,32 +143,32 @@ class TestFeatureInversion:
 
     @pytest.mark.parametrize("feature", ["cls", "keys"])
     def test_first_step_in_fp32(self, feature) -> None:
-        inversion = FeatureInversion(self.network(torch.float32), golden_vit(), picture(self.FILE, "image_u8"), feature)
+        inversion = FeatureInversion(self.network(torch.float32), golden_vit(), image(self.FILE, "image_u8"), feature)
         target = reference(self.FILE, f"{feature}.target")
         target = target.transpose(0, 1).flatten(1) if feature == "keys" else target[0]
         torch.testing.assert_close(inversion.target[0], target, atol=5e-5, rtol=0)
         (given,) = self.inputs(feature, 1, torch.float32)
         before = reference(self.FILE, f"{feature}.output_step0_before_update_every2")
-        torch.testing.assert_close(inversion.picture(given)[0, :, ::2, ::2], before, atol=1e-4, rtol=0)
+        torch.testing.assert_close(inversion.image(given)[0, :, ::2, ::2], before, atol=1e-4, rtol=0)
         loss = reference(self.FILE, f"{feature}.loss_f32")[0]
         assert near(float(inversion.step(given)), float(loss), 1e-4)
 
     @pytest.mark.parametrize(("feature", "steps", "tolerance"), [("cls", 5, 1e-8), ("keys", 5, 1e-8)])
     def test_updates_in_float64(self, feature, steps, tolerance) -> None:
         """Half of the golden steps; over all ten the difference stays below 1e-8, too (measured once)."""
-        vit, wanted = golden_vit(torch.float64), picture(self.FILE, "image_u8", torch.float64)
-        inversion = FeatureInversion(self.network(torch.float64), vit, wanted, feature)
+        vit, expected = golden_vit(torch.float64), image(self.FILE, "image_u8", torch.float64)
+        inversion = FeatureInversion(self.network(torch.float64), vit, expected, feature)
         losses = golden("splice_f64_reference_runs", f"A7.{feature}.loss", SPLICE_AND_PIX2PIX_ZERO)
         for given, loss in zip(self.inputs(feature, steps, torch.float64), losses[:steps].tolist(), strict=True):
             assert near(float(inversion.step(given)), loss, tolerance)
 
-    def test_a_picture_comes_back_from_its_keys(self) -> None:
+    def test_a_image_comes_back_from_its_keys(self) -> None:
         vit = load_vit(random_weights())
-        wanted = F.interpolate(random_pictures(4, 4), (128, 128), mode="bicubic").clamp(0, 1)
-        inversion = FeatureInversion(inversion_network(0), vit, wanted, "keys")
+        expected = F.interpolate(random_images(4, 4), (128, 128), mode="bicubic").clamp(0, 1)
+        inversion = FeatureInversion(inversion_network(0), vit, expected, "keys")
         errors = []
         for given in network_inputs(128, 128, 40, "keys", seed=0):
-            errors.append(float((inversion.picture(given) - wanted).abs().mean()))
+            errors.append(float((inversion.image(given) - expected).abs().mean()))
             inversion.step(given)
         assert errors[-1] < 0.5 * errors[0]
 
@@ -178,12 +176,12 @@ class TestFeatureInversion:
         fixed = list(network_inputs(64, 64, 8, "keys", seed=1))
         assert all(given is fixed[0] for given in fixed)
         deviations = [float(given.std()) for given in network_inputs(64, 64, 8, "cls", seed=1)]
-        wanted = [(1 + strength**2) ** 0.5 for strength in (10, 10, 10, 10, 2, 2, 0.5, 0.5)]
-        assert deviations == pytest.approx(wanted, rel=0.02)
+        expected = [(1 + strength**2) ** 0.5 for strength in (10, 10, 10, 10, 2, 2, 0.5, 0.5)]
+        assert deviations == pytest.approx(expected, rel=0.02)
 
     def test_a_loss_that_is_no_number_stops(self) -> None:
         vit = load_vit(random_weights())
-        inversion = FeatureInversion(inversion_network(0), vit, random_pictures(128, 128), "keys")
+        inversion = FeatureInversion(inversion_network(0), vit, random_images(128, 128), "keys")
         with pytest.raises(ValueError, match="no longer a number"):
             inversion.step(torch.full((1, 32, 128, 128), torch.nan))
 

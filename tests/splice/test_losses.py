@@ -1,14 +1,14 @@
-"""Every term of the loss at the steps where the schedule changes, and its gradient, against the released code."""
+"""Every term of the loss at the steps where the schedule changes, and its gradient, against the reference code."""
 
 import pytest
 import torch
 from appearance_transfer.splice.generator import SkipGenerator
-from appearance_transfer.splice.losses import Pair, Weights, identity_loss, structure_loss, terms_at
-from appearance_transfer.splice.sight import Eye
-from appearance_transfer.splice.vit import load_vit
+from appearance_transfer.splice.losses import SpliceLossWeights, SplicePair, identity_loss, structure_loss, terms_at
 from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden, near
-from appearance_transfer.tests.splice.generators import official_generator, picture
-from appearance_transfer.tests.splice.vits import golden_vit, random_pictures, random_weights
+from appearance_transfer.tests.splice.generators import image, reference_generator
+from appearance_transfer.tests.splice.vits import golden_vit, random_images, random_weights
+from appearance_transfer.vit.features import ViTExtractor
+from appearance_transfer.vit.vit import load_vit
 
 FILE = "A3_losses"
 THEIR_NAMES = {
@@ -32,69 +32,69 @@ TERMS = {
 @pytest.mark.parametrize("weights", ["init", "trained"])
 @pytest.mark.parametrize("step", TERMS)
 def test_terms_and_gradients_are_those_of_the_released_code(dtype, file, prefix, tolerance, weights, step) -> None:
-    def wanted(name: str) -> torch.Tensor:
+    def expected(name: str) -> torch.Tensor:
         return golden(file, f"{prefix}{weights}.step{step}.{name}", SPLICE_AND_PIX2PIX_ZERO)
 
-    structure = picture(FILE, "A_u8", dtype)
-    eye, generator = Eye(golden_vit(dtype)), official_generator(weights, dtype)
-    pair = Pair(*(picture(FILE, f"step{step}.{side}_crop_u8", dtype) for side in "AB"), structure)
-    terms = terms_at(step, generator, eye, pair, eye.look(structure)[0])
+    structure = image(FILE, "A_u8", dtype)
+    extractor, generator = ViTExtractor(golden_vit(dtype)), reference_generator(weights, dtype)
+    pair = SplicePair(*(image(FILE, f"step{step}.{side}_crop_u8", dtype) for side in "AB"), structure)
+    terms = terms_at(step, generator, extractor, pair, extractor.look(structure)[0])
     assert set(terms) == TERMS[step]
     for name, term in terms.items():
-        assert near(term.item(), wanted(THEIR_NAMES[name]).item(), tolerance), name
-    loss = Weights().total(terms)
-    assert near(loss.item(), wanted("loss").item(), tolerance)
+        assert near(term.item(), expected(THEIR_NAMES[name]).item(), tolerance), name
+    loss = SpliceLossWeights().total(terms)
+    assert near(loss.item(), expected("loss").item(), tolerance)
 
     loss.backward()
     norms = torch.stack([parameter.grad.norm() for parameter in generator.parameters()]).double()
-    assert near(norms.norm().item(), wanted("grad_norm_total").item(), 10 * tolerance)
-    theirs = wanted("grad_norms")
+    assert near(norms.norm().item(), expected("grad_norm_total").item(), 10 * tolerance)
+    theirs = expected("grad_norms")
     large = theirs > 1e-4 * theirs.max()  # the others are rounding errors around 0
     torch.testing.assert_close(norms[large], theirs[large], rtol=1000 * tolerance, atol=0)
 
 
-def test_a_picture_has_no_distance_to_itself() -> None:
-    (sight,) = Eye(load_vit(random_weights())).look(random_pictures(64, 64))
+def test_a_image_has_no_distance_to_itself() -> None:
+    (sight,) = ViTExtractor(load_vit(random_weights())).look(random_images(64, 64))
     assert structure_loss(sight, sight) == 0
     assert identity_loss(sight, sight) == 0
 
 
 @pytest.mark.parametrize("step", TERMS)
 def test_passes_of_a_step(step) -> None:
-    """Four pictures go through the ViT where the released code sends six; one more for the whole picture."""
+    """Four images go through the ViT where the reference code sends six; one more for the whole image."""
     seen = []
     vit = load_vit(random_weights())
     vit.patch_embed.register_forward_pre_hook(
         lambda module, given: seen.append((len(given[0]), given[0].requires_grad))
     )
-    eye, picture = Eye(vit), random_pictures(64, 64)
-    whole = eye.look(picture)[0]
+    extractor, image = ViTExtractor(vit), random_images(64, 64)
+    whole = extractor.look(image)[0]
     seen.clear()
-    terms_at(step, SkipGenerator(), eye, Pair(picture, picture, picture), whole)
+    terms_at(step, SkipGenerator(), extractor, SplicePair(image, image, image), whole)
     crops = [(2, False), (1 if step == 0 else 2, True)]
     assert seen == (crops if step == 1 else [*crops, (1, True)])
 
 
 def test_weights_weigh() -> None:
     terms = {"appearance": torch.tensor(1.0), "structure": torch.tensor(2.0), "whole structure": torch.tensor(3.0)}
-    assert Weights(10, 0.5, 7).total(terms) == 10 + 1 + 1.5
+    assert SpliceLossWeights(10, 0.5, 7).total(terms) == 10 + 1 + 1.5
 
 
 @pytest.mark.parametrize("layer", [0, -1])
 def test_checkpointing_changes_no_gradient(layer) -> None:
-    vit, pictures, gradients = load_vit(random_weights()), random_pictures(64, 64), []
+    vit, images, gradients = load_vit(random_weights()), random_images(64, 64), []
     for checkpointing in (False, True):
-        given = pictures.clone().requires_grad_()
-        (sight,) = Eye(vit, layer, checkpointing=checkpointing).look(given)
+        given = images.clone().requires_grad_()
+        (sight,) = ViTExtractor(vit, layer, checkpointing=checkpointing).look(given)
         (sight.cls.square().mean() + sight.keys.square().mean()).backward()
         gradients.append(given.grad)
     torch.testing.assert_close(*gradients)
 
 
 def test_a_vit_in_half_precision_is_near_and_the_losses_are_in_full() -> None:
-    weights, pictures = random_weights(), random_pictures(64, 64)
+    weights, images = random_weights(), random_images(64, 64)
     half = load_vit({name: tensor.bfloat16() for name, tensor in weights.items()})
-    ((exact,), (rough,)) = (Eye(vit).look(pictures) for vit in (load_vit(weights), half))
+    ((exact,), (rough,)) = (ViTExtractor(vit).look(images) for vit in (load_vit(weights), half))
     assert rough.keys.dtype == rough.cls.dtype == torch.float32
     assert not torch.equal(rough.keys, exact.keys)
     assert torch.cosine_similarity(rough.keys, exact.keys, dim=-1).min() > 0.99

@@ -1,36 +1,36 @@
-"""Training against the released code, step by step; resumed, it goes on as if nothing had happened; NaN stops it."""
+"""Training against the reference code, step by step; resumed, it goes on as if nothing had happened; NaN stops it."""
 
 import pytest
 import torch
-from appearance_transfer.splice.losses import Weights
-from appearance_transfer.splice.record import TrainedGenerator
-from appearance_transfer.splice.sight import Eye
-from appearance_transfer.splice.training import Settings, Training
-from appearance_transfer.splice.vit import load_vit
+from appearance_transfer.splice.checkpoint import TrainedGenerator
+from appearance_transfer.splice.losses import SpliceLossWeights
+from appearance_transfer.splice.training import SpliceSettings, SpliceTraining
 from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden, near
-from appearance_transfer.tests.splice.generators import official_weights, picture
-from appearance_transfer.tests.splice.vits import golden_vit, random_pictures, random_weights
+from appearance_transfer.tests.splice.generators import image, reference_weights
+from appearance_transfer.tests.splice.vits import golden_vit, random_images, random_weights
 from appearance_transfer.training.report import Diverged
+from appearance_transfer.vit.features import ViTExtractor
+from appearance_transfer.vit.vit import load_vit
 
 FILE = "A4_training"
 
 
-def official_training(weights: str, dtype: torch.dtype) -> Training:
-    """From the released code's weights, on the crops that it drew."""
+def reference_training(weights: str, dtype: torch.dtype) -> SpliceTraining:
+    """From the reference code's weights, on the crops that it drew."""
 
     def crops(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        structure, appearance = (picture(FILE, f"step{step:02}.{side}_crop_u8", dtype) for side in "AB")
+        structure, appearance = (image(FILE, f"step{step:02}.{side}_crop_u8", dtype) for side in "AB")
         return structure, appearance
 
-    structure, appearance = (picture(FILE, f"{side}_u8", dtype) for side in "AB")
-    start = TrainedGenerator(official_weights(weights, dtype), steps=0)
-    return Training(Eye(golden_vit(dtype)), structure, appearance, start=start, crops=crops)
+    structure, appearance = (image(FILE, f"{side}_u8", dtype) for side in "AB")
+    start = TrainedGenerator(reference_weights(weights, dtype), steps=0)
+    return SpliceTraining(ViTExtractor(golden_vit(dtype)), structure, appearance, start=start, crops=crops)
 
 
-def small_training(dtype=torch.float64, **options) -> Training:
+def small_training(dtype=torch.float64, **options) -> SpliceTraining:
     vit = load_vit({name: tensor.to(dtype) for name, tensor in random_weights().items()})
-    pictures = (random_pictures(64, 70, seed=seed).to(dtype) for seed in (0, 1))
-    return Training(Eye(vit), *pictures, **options)
+    images = (random_images(64, 70, seed=seed).to(dtype) for seed in (0, 1))
+    return SpliceTraining(ViTExtractor(vit), *images, **options)
 
 
 def assert_same(a: TrainedGenerator, b: TrainedGenerator) -> None:
@@ -42,10 +42,10 @@ def assert_same(a: TrainedGenerator, b: TrainedGenerator) -> None:
 
 def test_the_first_steps_are_those_of_the_released_code() -> None:
     """Later ones are chaotic in fp32: its first update is the sign of gradients, some of them rounding errors."""
-    training = official_training("init", torch.float32)
+    training = reference_training("init", torch.float32)
     for step, tolerance in enumerate((1e-5, 1e-4, 5e-3)):
-        wanted = golden(f"splice_{FILE}", "curve.loss", SPLICE_AND_PIX2PIX_ZERO)[step].item()
-        assert near(training.advance().loss, wanted, tolerance)
+        expected = golden(f"splice_{FILE}", "curve.loss", SPLICE_AND_PIX2PIX_ZERO)[step].item()
+        assert near(training.advance().loss, expected, tolerance)
 
 
 @pytest.mark.parametrize(("weights", "losses", "tolerance"), [("init", 10, 1e-8), ("trained", 8, 1e-6)])
@@ -53,7 +53,7 @@ def test_updates_in_float64_are_those_of_the_released_code(weights, losses, tole
     """Rounding errors grow about tenfold per step. After its eighth update the trained generator is no measure any
     more: there a gradient of rounding size has its sign decided by how many threads add it up (8e-5 between two).
     """
-    training = official_training(weights, torch.float64)
+    training = reference_training(weights, torch.float64)
     curve = golden("splice_f64_reference_runs", f"A4.{weights}.curve.loss", SPLICE_AND_PIX2PIX_ZERO)
     for step, loss in enumerate(curve[:losses].tolist()):
         report = training.advance()
@@ -61,12 +61,12 @@ def test_updates_in_float64_are_those_of_the_released_code(weights, losses, tole
         assert near(report.loss, loss, 1e-9 if step < 6 else tolerance)
 
 
-def test_the_picture_after_nine_updates_in_float64_is_that_of_the_released_code() -> None:
-    training = official_training("init", torch.float64)
+def test_the_image_after_nine_updates_in_float64_is_that_of_the_released_code() -> None:
+    training = reference_training("init", torch.float64)
     for _ in range(9):
         training.advance()
-    wanted = golden("splice_f64_reference_runs", "A4.init.output_before_update_10", SPLICE_AND_PIX2PIX_ZERO)
-    torch.testing.assert_close(training.output().float(), wanted, atol=1e-4, rtol=0)
+    expected = golden("splice_f64_reference_runs", "A4.init.output_before_update_10", SPLICE_AND_PIX2PIX_ZERO)
+    torch.testing.assert_close(training.output().float(), expected, atol=1e-4, rtol=0)
 
 
 def test_a_resumed_training_is_the_uninterrupted_one() -> None:
@@ -104,7 +104,7 @@ def test_a_generator_without_memory_can_be_trained_further() -> None:
 
 def test_the_seed_decides_and_nothing_else() -> None:
     losses = [[training.advance().loss for _ in range(2)] for training in (small_training(), small_training())]
-    other = small_training(settings=Settings(seed=1))
+    other = small_training(settings=SpliceSettings(seed=1))
     assert losses[0] == losses[1] != [other.advance().loss for _ in range(2)]
 
 
@@ -119,27 +119,27 @@ def test_nan_stops_and_keeps_the_last_sound_generator(broken, monkeypatch) -> No
     training = small_training()
     for _ in range(3):
         training.advance()
-    sound = training.sound
+    last_finite = training.last_finite
     terms = training.terms
 
-    def spoilt():
+    def degraded():
         found = terms()
         if broken == "loss":
             return {name: term * torch.nan for name, term in found.items()}
         zero = found["appearance"] * 0
         return found | {"appearance": found["appearance"] + zero.sqrt()}  # finite, but its slope is not
 
-    monkeypatch.setattr(training, "terms", spoilt)
+    monkeypatch.setattr(training, "terms", degraded)
     with pytest.raises(Diverged, match="At step 3 .* the generator of step 2 was kept"):
         training.advance()
-    assert_same(training.snapshot(), sound)
+    assert_same(training.snapshot(), last_finite)
     assert torch.isfinite(training.output()).all()
     monkeypatch.setattr(training, "terms", terms)
     assert training.advance().step == 2
 
 
 def test_a_weight_of_zero_leaves_its_loss_out() -> None:
-    training = small_training(settings=Settings(Weights(appearance=1, structure=0, identity=0)))
+    training = small_training(settings=SpliceSettings(SpliceLossWeights(appearance=1, structure=0, identity=0)))
     training.advance()
     report = training.advance()
     assert report.loss == report.terms["appearance"]
@@ -147,8 +147,8 @@ def test_a_weight_of_zero_leaves_its_loss_out() -> None:
 
 @pytest.mark.parametrize("size", [(63, 200), (200, 63)])
 @pytest.mark.parametrize("which", ["structure", "appearance"])
-def test_too_small_pictures_are_refused(size, which) -> None:
-    pictures = {"structure": random_pictures(64, 64), "appearance": random_pictures(64, 64)}
-    pictures[which] = random_pictures(*size)
-    with pytest.raises(ValueError, match=f"The {which} picture has .* at least 64"):
-        Training(Eye(load_vit(random_weights())), *pictures.values())
+def test_too_small_images_are_refused(size, which) -> None:
+    images = {"structure": random_images(64, 64), "appearance": random_images(64, 64)}
+    images[which] = random_images(*size)
+    with pytest.raises(ValueError, match=f"The {which} image has .* at least 64"):
+        SpliceTraining(ViTExtractor(load_vit(random_weights())), *images.values())

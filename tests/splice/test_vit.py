@@ -1,29 +1,29 @@
-"""The ViT against the released code's tensors, its positions against what each family defines, and bad weights."""
+"""The ViT against the reference code's tensors, its positions against what each family defines, and bad weights."""
 
 import pytest
 import torch
 import torch.nn.functional as F
-from appearance_transfer.splice.preprocess import vit_input, vit_size
-from appearance_transfer.splice.self_similarity import self_similarity
-from appearance_transfer.splice.vit import load_vit
 from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO, golden
-from appearance_transfer.tests.splice.vits import golden_vit, random_pictures, random_weights
+from appearance_transfer.tests.splice.vits import golden_vit, random_images, random_weights
+from appearance_transfer.vit.preprocess import vit_input, vit_size
+from appearance_transfer.vit.self_similarity import self_similarity
+from appearance_transfer.vit.vit import load_vit
 
-PICTURES = "abcde"  # 224x224, 300x200, 512x700, 100x300, 64x250
+IMAGES = "abcde"  # 224x224, 300x200, 512x700, 100x300, 64x250
 
 
 def reference(name: str) -> torch.Tensor:
     return golden("splice_A1_features", name, SPLICE_AND_PIX2PIX_ZERO)
 
 
-def close(found: torch.Tensor, wanted: torch.Tensor, tolerance: float) -> None:
-    torch.testing.assert_close(found, wanted, atol=tolerance, rtol=0)
+def close(found: torch.Tensor, expected: torch.Tensor, tolerance: float) -> None:
+    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
 
 
-class TestAgainstTheReleasedCode:
-    @pytest.fixture(scope="class", params=PICTURES)
+class TestAgainstTheReferenceCode:
+    @pytest.fixture(scope="class", params=IMAGES)
     def seen(self, request):
-        """Name of the picture, what goes into the ViT, and what it looks like at the last block."""
+        """Name of the image, what goes into the ViT, and what it looks like at the last block."""
         vit = golden_vit()
         with torch.inference_mode():
             given = vit_input(reference(f"{request.param}.image_u8")[None].float() / 255)
@@ -73,7 +73,7 @@ def test_sizes_of_the_method_specification(size, seen) -> None:
 
 
 def test_whole_patches() -> None:
-    assert vit_input(random_pictures(30, 47), patch=14).shape[-2:] == (224, 350)  # 350.93 without
+    assert vit_input(random_images(30, 47), patch=14).shape[-2:] == (224, 350)  # 350.93 without
     with pytest.raises(ValueError, match="too narrow"):
         vit_size(10, 200_000)
 
@@ -82,32 +82,32 @@ class TestLook:
     def test_any_block_is_a_shorter_network(self) -> None:
         weights = random_weights(depth=3)
         shorter = {name: tensor for name, tensor in weights.items() if not name.startswith("blocks.2")}
-        pictures = random_pictures(32, 40, 2)
-        first, second = load_vit(weights).look(pictures, 1), load_vit(shorter).look(pictures)
+        images = random_images(32, 40, 2)
+        first, second = load_vit(weights).look(images, 1), load_vit(shorter).look(images)
         for part in ("tokens", "queries", "keys", "values"):
             assert torch.equal(getattr(first, part), getattr(second, part))
-        assert torch.equal(load_vit(weights).look(pictures, -2).tokens, first.tokens)
+        assert torch.equal(load_vit(weights).look(images, -2).tokens, first.tokens)
 
     def test_keys_are_the_middle_third_of_the_qkv_layer(self) -> None:
         vit = load_vit(random_weights(depth=1))
         received = []
         handle = vit.blocks[0].attn.qkv.register_forward_hook(lambda *call: received.append(call[2]))
-        look = vit.look(random_pictures(32, 32))
+        look = vit.look(random_images(32, 32))
         handle.remove()
         assert torch.equal(torch.cat([look.queries, look.keys, look.values], dim=2), received[0])
 
-    def test_a_batch_is_its_pictures(self) -> None:
-        vit, pictures = load_vit(random_weights()).double(), random_pictures(24, 40, 3).double()
-        together = vit.look(pictures).keys
-        alone = torch.cat([vit.look(picture[None]).keys for picture in pictures])
+    def test_a_batch_is_its_images(self) -> None:
+        vit, images = load_vit(random_weights()).double(), random_images(24, 40, 3).double()
+        together = vit.look(images).keys
+        alone = torch.cat([vit.look(image[None]).keys for image in images])
         torch.testing.assert_close(together, alone, atol=1e-12, rtol=0)
 
     def test_patches_are_where_they_were(self) -> None:
-        """With all else silent, the value of a patch is its own colour, at its own place, past the registers."""
+        """With all else silent, the value of a patch is its own color, at its own position, past the registers."""
         weights = {name: torch.zeros_like(t) for name, t in random_weights(depth=1, registers=3).items()}
         weights["patch_embed.proj.weight"][0, 0] = 1 / 64
-        look = load_vit(weights).look(pictures := random_pictures(32, 48))
-        red = F.avg_pool2d(pictures[:, :1], 8)
+        look = load_vit(weights).look(images := random_images(32, 48))
+        red = F.avg_pool2d(images[:, :1], 8)
         assert look.grid == (4, 6)
         torch.testing.assert_close(look.on_grid(look.tokens)[:, :1], red)
 
@@ -115,29 +115,29 @@ class TestLook:
         weights = random_weights(layer_scale=True, registers=2)
         for dtype in (torch.float64, torch.bfloat16):
             vit = load_vit({name: tensor.to(dtype) for name, tensor in weights.items()})
-            assert vit.look(random_pictures(24, 40)).tokens.dtype == dtype
+            assert vit.look(random_images(24, 40)).tokens.dtype == dtype
 
     def test_checkpointing_changes_no_gradient(self) -> None:
         vit, gradients = load_vit(random_weights()), []
         for checkpointed in (False, True):
-            pictures = random_pictures(24, 40).requires_grad_(True)
-            vit.look(pictures, checkpointed=checkpointed).keys.square().sum().backward()
-            gradients.append(pictures.grad)
+            images = random_images(24, 40).requires_grad_(True)
+            vit.look(images, checkpointed=checkpointed).keys.square().sum().backward()
+            gradients.append(images.grad)
         torch.testing.assert_close(*gradients)
         assert gradients[0].abs().max() > 0
 
     def test_what_is_not_there_is_refused(self) -> None:
         vit = load_vit(random_weights())
         with pytest.raises(ValueError, match="choose 0 to 1"):
-            vit.look(random_pictures(32, 32), 2)
+            vit.look(random_images(32, 32), 2)
         with pytest.raises(ValueError, match="smaller than one patch"):
-            vit.look(random_pictures(32, 7))
+            vit.look(random_images(32, 7))
 
 
 def sampling_weights(patches: int, side: int) -> torch.Tensor:
     """[patches, side]: cubic interpolation (Keys 1981, a = -0.75) where DINO's 0.1 patches more put the samples."""
-    places = (torch.arange(patches) + 0.5) * side / (patches + 0.1) - 0.5
-    away = (places[:, None] - torch.arange(side)).abs()
+    positions = (torch.arange(patches) + 0.5) * side / (patches + 0.1) - 0.5
+    away = (positions[:, None] - torch.arange(side)).abs()
     near = 1.25 * away**3 - 2.25 * away**2 + 1
     far = -0.75 * (away**3 - 5 * away**2 + 8 * away - 4)
     return torch.where(away <= 1, near, torch.where(away < 2, far, 0.0))
@@ -147,17 +147,17 @@ class TestPositions:
     """Read as tokens of a network whose every other part is silent."""
 
     def positions(self, height, width, **sizes) -> tuple[torch.Tensor, torch.Tensor]:
-        """The learned positions [1, D, 4, 4], and those of a picture of this size [1, D, h, w]."""
+        """The learned positions [1, D, 4, 4], and those of an image of this size [1, D, h, w]."""
         weights = {name: torch.zeros_like(tensor) for name, tensor in random_weights(depth=1, **sizes).items()}
         learned = random_weights(depth=1, **sizes)["pos_embed"]
-        look = load_vit(weights | {"pos_embed": learned}).look(random_pictures(height, width))
+        look = load_vit(weights | {"pos_embed": learned}).look(random_images(height, width))
         assert torch.equal(look.cls, learned[:, 0])
         if look.registers:
             assert not look.tokens[:, 1 : 1 + look.registers].any()
         return learned[:, 1:].mT.unflatten(2, (4, 4)), look.on_grid(look.tokens)
 
     @pytest.mark.parametrize("registers", [0, 4])
-    def test_the_picture_of_training_gets_what_was_learned(self, registers) -> None:
+    def test_the_image_of_training_gets_what_was_learned(self, registers) -> None:
         learned, found = self.positions(32, 32, registers=registers)
         assert torch.equal(found, learned)
 
@@ -166,18 +166,18 @@ class TestPositions:
         """By the cubic kernel itself, away from the border."""
         learned, found = self.positions(64, 160, layer_scale=layer_scale)
         rows, columns = (sampling_weights(number, 4) for number in (8, 20))
-        wanted = rows @ learned @ columns.T
-        torch.testing.assert_close(found[..., 3:5, 8:13], wanted[..., 3:5, 8:13], atol=1e-5, rtol=0)
+        expected = rows @ learned @ columns.T
+        torch.testing.assert_close(found[..., 3:5, 8:13], expected[..., 3:5, 8:13], atol=1e-5, rtol=0)
 
     def test_with_registers_the_grid_is_exact_and_antialiased(self) -> None:
         learned, found = self.positions(16, 48, registers=4)
         torch.testing.assert_close(found, F.interpolate(learned, size=(2, 6), mode="bicubic", antialias=True))
 
-    def test_registers_are_seen_but_have_no_place(self) -> None:
+    def test_registers_are_seen_but_have_no_position(self) -> None:
         weights = random_weights(registers=4)
-        look = load_vit(weights).look(random_pictures(32, 40))
+        look = load_vit(weights).look(random_images(32, 40))
         assert look.tokens.shape[1] == 1 + 4 + 20
-        other = load_vit(weights | {"register_tokens": -weights["register_tokens"]}).look(random_pictures(32, 40))
+        other = load_vit(weights | {"register_tokens": -weights["register_tokens"]}).look(random_images(32, 40))
         assert (other.tokens - look.tokens)[:, 5:].abs().max() > 1e-3
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from appearance_transfer.splice.vit import Architecture, VisionTransformer, load_vit
 from appearance_transfer.tests.golden.reference import SPLICE_AND_PIX2PIX_ZERO
+from appearance_transfer.vit.vit import VisionTransformer, ViTConfig, load_vit
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -25,7 +25,7 @@ def golden_vit(dtype: torch.dtype = torch.float32) -> VisionTransformer:
 
 def random_weights(seed: int = 0, **sizes) -> dict[str, Tensor]:
     """Weights of a tiny ViT (patch 8, width 128, 2 blocks, positions of a 4 x 4 grid) under the official names."""
-    architecture = Architecture(**{"width": 128, "depth": 2, "heads": 2, "patch": 8, "side": 4} | sizes)
+    architecture = ViTConfig(**{"width": 128, "depth": 2, "heads": 2, "patch": 8, "side": 4} | sizes)
     generator = torch.Generator().manual_seed(seed)
     return {
         name: torch.randn(tensor.shape, generator=generator) * (0.1 if tensor.ndim > 1 else 0.3)
@@ -34,11 +34,11 @@ def random_weights(seed: int = 0, **sizes) -> dict[str, Tensor]:
 
 
 def keep_tiny_vit(folder: Path) -> None:
-    """Such weights as the file TINY_VIT in a folder of the host's models."""
+    """Such weights as the file TINY_VIT in a folder of ComfyUI's models."""
     folder.mkdir(parents=True)
     save_file(random_weights(), folder / TINY_VIT)
 
 
-def random_pictures(height: int, width: int, pictures: int = 1, seed: int = 0) -> Tensor:
+def random_images(height: int, width: int, images: int = 1, seed: int = 0) -> Tensor:
     """[B, 3, H, W] in 0..1."""
-    return torch.rand(pictures, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    return torch.rand(images, 3, height, width, generator=torch.Generator().manual_seed(seed))

@@ -6,9 +6,10 @@ import os
 import time
 
 import pytest
-from appearance_transfer.storage import unfinished, whole_file
+from appearance_transfer.storage import atomic_write as whole_file
+from appearance_transfer.storage import unfinished
+from appearance_transfer.storage.atomic_write import NotWritten, atomic_write, write_numbered
 from appearance_transfer.storage.unfinished import remove_abandoned, unfinished_path
-from appearance_transfer.storage.whole_file import NotWritten, write_numbered, write_whole
 
 OTHER = "0" * 8
 
@@ -59,11 +60,11 @@ def test_what_a_killed_process_left_is_removed_by_the_next_save(tmp_path) -> Non
     process = context.Process(target=_begin_and_hang, args=(tmp_path, ready))
     process.start()
     assert ready.wait(60)
-    write_whole(tmp_path / "first.txt", b"1")
+    atomic_write(tmp_path / "first.txt", b"1")
     assert len(list(tmp_path.glob(".*.part"))) == 1  # its process lives
     process.kill()
     process.join(60)
-    write_whole(tmp_path / "second.txt", b"2")
+    atomic_write(tmp_path / "second.txt", b"2")
     assert sorted(os.listdir(tmp_path)) == ["first.txt", "second.txt"]
 
 
@@ -100,12 +101,12 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path, monkeypatch, cod
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(whole_file.os, "fsync", full)
-    said = "disk is full|permissions"
+    messages = "disk is full|permissions"
     for write in (
-        lambda: write_whole(tmp_path / "cat.txt", b"1"),
+        lambda: atomic_write(tmp_path / "cat.txt", b"1"),
         lambda: write_numbered(tmp_path, "cat", ".txt", b"1"),
     ):
-        with pytest.raises(NotWritten, match=said) as caught:
+        with pytest.raises(NotWritten, match=messages) as caught:
             write()
         assert str(caught.value).startswith("'cat.txt' could not be saved: ")
         assert str(caught.value).endswith("queue again.")
@@ -118,6 +119,6 @@ def test_the_content_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatc
     for name in ("replace", "link"):
         real = getattr(os, name)
         monkeypatch.setattr(whole_file.os, name, lambda *words, name=name, real=real: (done.append(name), real(*words)))
-    write_whole(tmp_path / "cat.txt", b"1")
+    atomic_write(tmp_path / "cat.txt", b"1")
     write_numbered(tmp_path, "cat", ".txt", b"1")
     assert done == ["waited", "replace", "waited", "waited", "link", "waited"]

@@ -12,7 +12,7 @@ import { MESSAGES, WARNING, textsOf } from "./node_texts/outputs.js";
 import { showOn } from "./node_texts/panel.js";
 import { keepOverReload, restore } from "./node_texts/reload.js";
 
-const EVENT = "appearance_transfer.messages"; // of host/telling.py
+const EVENT = "appearance_transfer.messages"; // of host/runtime/progress_text.py
 const RUNNING = "running";
 
 const said = new Map(); // in this prompt, by the execution id of each node that has begun

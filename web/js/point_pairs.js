@@ -95,8 +95,8 @@ function shower(pointPairs) {
     if (!response.ok) return;
     const table = await response.json();
     if (run.matches.filename !== latest) return; // another run has come in the meantime
-    const picture = (side) => [side, api.apiURL(address(run[side]))];
-    pointPairs.show(new Matches(table), Object.fromEntries([STRUCTURE, APPEARANCE].map(picture)));
+    const image = (side) => [side, api.apiURL(address(run[side]))];
+    pointPairs.show(new Matches(table), Object.fromEntries([STRUCTURE, APPEARANCE].map(image)));
     app.canvas.setDirty(true, true);
   };
 }

@@ -1,5 +1,5 @@
 /**
- * What a person does to the pairs: look up a match, drag an end, remove, clear, undo. No drawing, no events.
+ * What a user does to the pairs: look up a match, drag an end, remove, clear, undo. No drawing, no events.
  *
  * A pair is {structure: point, appearance: point}, points are {x, y} in whole pixels. The probe is one match that is
  * looked at and not kept: what `Matches` says, and the side that was asked. A handle {pair, side} names one end of a

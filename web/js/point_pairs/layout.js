@@ -1,15 +1,15 @@
-/** Where two pictures stand side by side, and the way between pixels of a picture and the box around both. */
+/** Where two images stand side by side, and the way between pixels of an image and the box around both. */
 
 import { APPEARANCE, STRUCTURE } from "./matches.js";
 
 export const GAP = 6;
 
-/** The height at which both pictures fill a width. */
+/** The height at which both images fill a width. */
 export function heightAt(width, sizes) {
   return Math.max(width - GAP, 0) / (aspect(sizes[STRUCTURE]) + aspect(sizes[APPEARANCE]));
 }
 
-/** The frame {x, y, width, height} of each picture: of one height, as large as the box allows, in its middle. */
+/** The frame {x, y, width, height} of each image: of one height, as large as the box allows, in its middle. */
 export function frames(box, sizes) {
   const height = Math.max(Math.min(box.height, heightAt(box.width, sizes)), 0);
   const widths = { [STRUCTURE]: height * aspect(sizes[STRUCTURE]), [APPEARANCE]: height * aspect(sizes[APPEARANCE]) };
@@ -21,22 +21,22 @@ export function frames(box, sizes) {
   };
 }
 
-/** The side whose picture holds a position of the box, or null. */
+/** The side whose image holds a position of the box, or null. */
 export function sideAt(position, placed) {
   const holds = ({ x, y, width, height }) =>
     position.x >= x && position.x < x + width && position.y >= y && position.y < y + height;
   return [STRUCTURE, APPEARANCE].find((side) => holds(placed[side])) ?? null;
 }
 
-/** The point of a picture at a position of the box. */
-export function toPicture(position, frame, size) {
+/** The point of an image at a position of the box. */
+export function toImage(position, frame, size) {
   return {
     x: ((position.x - frame.x) * size.width) / frame.width,
     y: ((position.y - frame.y) * size.height) / frame.height,
   };
 }
 
-/** The position in the box of a point of a picture. */
+/** The position in the box of a point of an image. */
 export function toBox(point, frame, size) {
   return {
     x: frame.x + (point.x * frame.width) / size.width,
@@ -44,7 +44,7 @@ export function toBox(point, frame, size) {
   };
 }
 
-/** The nearest whole pixel inside of a picture. */
+/** The nearest whole pixel inside of an image. */
 export function wholePixel({ x, y }, { width, height }) {
   const inside = (value, length) => Math.min(Math.max(Math.round(value), 0), length - 1);
   return { x: inside(x, width), y: inside(y, height) };

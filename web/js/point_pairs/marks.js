@@ -1,4 +1,4 @@
-/** The points and lines over both pictures, as SVG; positions are in the pixels of the box around the pictures. */
+/** The points and lines over both images, as SVG; positions are in the pixels of the box around the images. */
 
 import { PROBE } from "./editor.js";
 import { toBox } from "./layout.js";
@@ -8,7 +8,7 @@ import { say } from "./words.js";
 const SVG = "http://www.w3.org/2000/svg";
 const POINT = 6;
 const FINGER = 11;
-const GOLDEN_ANGLE = 137.508; // colours of neighbouring numbers are far apart
+const GOLDEN_ANGLE = 137.508; // colors of neighboring numbers are far apart
 
 /** An element of SVG with attributes and children; texts become text nodes. */
 export function svg(name, attributes = {}, ...children) {
@@ -35,12 +35,12 @@ export function marks(editor, placed) {
   return editor.probe ? [...pairs, mark(editor.probe, PROBE, editor, placed)] : pairs;
 }
 
-/** How far each pair takes its surroundings along: circles in the pixels of the picture of one side. */
+/** How far each pair takes its surroundings along: circles in the pixels of the image of one side. */
 export function reaches(editor, side) {
   if (editor.radius <= 0) return [];
   const r = editor.matches.reach(editor.radius);
   return editor.pairs.map((pair, index) =>
-    svg("circle", { class: "reach", cx: pair[side].x, cy: pair[side].y, r, style: colour(index) }),
+    svg("circle", { class: "reach", cx: pair[side].x, cy: pair[side].y, r, style: color(index) }),
   );
 }
 
@@ -49,7 +49,7 @@ function mark(pair, name, editor, placed) {
     .filter((side) => pair[side] !== null)
     .map((side) => ({ side, at: toBox(pair[side], placed[side], editor.matches.size(side)) }));
   const state = name === PROBE ? "probe" : name === editor.selected ? "selected" : "kept";
-  const group = svg("g", { class: `mark ${state}`, style: colour(name) });
+  const group = svg("g", { class: `mark ${state}`, style: color(name) });
   if (ends.length === 2) {
     const [{ at: from }, { at: to }] = ends;
     group.append(svg("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y }));
@@ -77,6 +77,6 @@ function handle(point, name, side, at) {
   return svg("g", about, ...shown, ...number);
 }
 
-function colour(name) {
+function color(name) {
   return name === PROBE ? "" : `--hue: ${(name * GOLDEN_ANGLE) % 360}`;
 }

@@ -1,7 +1,7 @@
 /**
  * Points as text, as the node's inputs hold them; reads what `parse_points` in correspondence/points.py reads.
  *
- * A point is {x, y} in pixels of its picture.
+ * A point is {x, y} in pixels of its image.
  */
 
 /** The points that a text lists, in order. Throws RangeError where an entry is no point. */

@@ -1,15 +1,15 @@
 /**
- * The point pairs on the node: both pictures, the points over them, a sentence, three buttons.
+ * The point pairs on the node: both images, the points over them, a sentence, three buttons.
  *
  *   div [data-testid=point-pairs]
- *     svg [point-pairs-pictures]              clicks and keys; its own pixels are those of the page
- *       svg [point-pairs-structure], svg [point-pairs-appearance]      a picture each, in its own pixels
+ *     svg [point-pairs-images]              clicks and keys; its own pixels are those of the page
+ *       svg [point-pairs-structure], svg [point-pairs-appearance]      an image each, in its own pixels
  *       g > g.mark > line, g [point-pairs-handle][data-pair=0.. or probe][data-side=structure or appearance]
  *     div > span [point-pairs-status], button [point-pairs-undo] [point-pairs-remove] [point-pairs-clear]
  */
 
 import { Editor, PROBE } from "./editor.js";
-import { frames, heightAt, sideAt, toBox, toPicture } from "./layout.js";
+import { frames, heightAt, sideAt, toBox, toImage } from "./layout.js";
 import { elementOf, handleOf, marks, reaches, svg } from "./marks.js";
 import { APPEARANCE, STRUCTURE } from "./matches.js";
 import { say } from "./words.js";
@@ -18,29 +18,29 @@ const SIDES = [STRUCTURE, APPEARANCE];
 const BAR = 72; // pixels that the sentence and the buttons take
 const STILL = 3; // pixels that a hand may tremble in a click
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const FAR = 10; // pixels of the picture per arrow key with Shift
+const FAR = 10; // pixels of the image per arrow key with Shift
 
 export class PointPairs {
   #editor = new Editor();
   #drag = null;
-  #pictures = {};
+  #images = {};
   #marks = svg("g");
-  #svg = svg("svg", { "data-testid": "point-pairs-pictures", class: "pictures", tabindex: 0, role: "group" });
-  #status = labelled("span", "status");
+  #svg = svg("svg", { "data-testid": "point-pairs-images", class: "images", tabindex: 0, role: "group" });
+  #status = labeled("span", "status");
   #buttons = {};
   #problem = null;
   #known = this.#editor.pairs; // to the node
 
-  /** `changed(pairs)` is called after every change that a person makes here. */
+  /** `changed(pairs)` is called after every change that a user makes here. */
   constructor(changed) {
     this.changed = changed;
-    this.element = labelled("div");
+    this.element = labeled("div");
     this.element.classList.add("at-point-pairs");
     this.#status.setAttribute("role", "status");
     for (const side of SIDES) {
-      this.#pictures[side] = svg("svg", { "data-testid": `point-pairs-${side}`, preserveAspectRatio: "none" });
+      this.#images[side] = svg("svg", { "data-testid": `point-pairs-${side}`, preserveAspectRatio: "none" });
     }
-    this.#svg.append(...Object.values(this.#pictures), this.#marks);
+    this.#svg.append(...Object.values(this.#images), this.#marks);
     const bar = document.createElement("div");
     bar.classList.add("bar");
     bar.append(this.#status, ...["undo", "remove", "clear"].map((action) => this.#button(action)));
@@ -49,15 +49,15 @@ export class PointPairs {
     this.render();
   }
 
-  /** The matches of a run and the addresses {structure, appearance} of its pictures. */
+  /** The matches of a run and the addresses {structure, appearance} of its images. */
   show(matches, addresses) {
     this.#editor.matches = matches;
     this.#editor.dismiss();
     if (this.#drag?.handle.pair === PROBE) this.#drag = null; // what was held is gone
     for (const side of SIDES) {
       const { width, height } = matches.size(side);
-      this.#pictures[side].setAttribute("viewBox", `0 0 ${width} ${height}`);
-      this.#pictures[side].replaceChildren(
+      this.#images[side].setAttribute("viewBox", `0 0 ${width} ${height}`);
+      this.#images[side].replaceChildren(
         svg("image", { href: addresses[side], width, height, preserveAspectRatio: "none" }),
         svg("g"),
       );
@@ -74,7 +74,7 @@ export class PointPairs {
     this.render();
   }
 
-  /** Pixels that the widget needs at a width: for the sentence, and for the pictures once there are some. */
+  /** Pixels that the widget needs at a width: for the sentence, and for the images once there are some. */
   height(width) {
     return BAR + this.#room(width);
   }
@@ -82,7 +82,7 @@ export class PointPairs {
   render(focus = handleOf(document.activeElement)) {
     const { matches } = this.#editor;
     this.#status.textContent = say(...this.#sentence());
-    this.#svg.setAttribute("aria-label", say("pictures"));
+    this.#svg.setAttribute("aria-label", say("images"));
     this.#svg.classList.toggle("empty", !matches);
     for (const [action, button] of Object.entries(this.#buttons)) {
       button.textContent = say(action);
@@ -92,8 +92,8 @@ export class PointPairs {
     this.#svg.style.minHeight = `${this.#room(this.#svg.clientWidth)}px`;
     const placed = this.#placed();
     for (const side of SIDES) {
-      for (const [name, value] of Object.entries(placed[side])) this.#pictures[side].setAttribute(name, value);
-      this.#pictures[side].lastChild.replaceChildren(...reaches(this.#editor, side));
+      for (const [name, value] of Object.entries(placed[side])) this.#images[side].setAttribute(name, value);
+      this.#images[side].lastChild.replaceChildren(...reaches(this.#editor, side));
     }
     const held = this.#svg.contains(document.activeElement) ? focus : null;
     this.#marks.replaceChildren(...marks(this.#editor, placed));
@@ -101,7 +101,7 @@ export class PointPairs {
   }
 
   #button(action) {
-    const button = labelled("button", action);
+    const button = labeled("button", action);
     button.type = "button";
     button.addEventListener("click", () => {
       this.#editor.begin();
@@ -145,7 +145,7 @@ export class PointPairs {
     return pair === null ? ["found", { confidence }] : ["follows", { number: pair + 1 }];
   }
 
-  /** The height that the pictures want at a width. */
+  /** The height that the images want at a width. */
   #room(width) {
     const { matches } = this.#editor;
     return matches ? Math.min(heightAt(width, sizes(matches)), width) : 0;
@@ -181,7 +181,7 @@ export class PointPairs {
   #looked(at) {
     const placed = this.#placed();
     const side = sideAt(at, placed);
-    return side && this.#editor.look(side, toPicture(at, placed[side], this.#editor.matches.size(side)));
+    return side && this.#editor.look(side, toImage(at, placed[side], this.#editor.matches.size(side)));
   }
 
   /** From the hand to the point that it holds. */
@@ -199,7 +199,7 @@ export class PointPairs {
     if (!drag.moved) return;
     const held = { x: at.x + drag.offset.x, y: at.y + drag.offset.y };
     const { side } = drag.handle;
-    const point = toPicture(held, this.#placed()[side], this.#editor.matches.size(side));
+    const point = toImage(held, this.#placed()[side], this.#editor.matches.size(side));
     drag.handle = this.#editor.move(drag.handle, point);
     this.render(drag.handle);
   }
@@ -222,7 +222,7 @@ export class PointPairs {
     this.#settle(action() ?? handle);
   }
 
-  /** What a key does at a handle, or at the pictures where there is none; null for a key that is not ours. */
+  /** What a key does at a handle, or at the images where there is none; null for a key that is not ours. */
   #keyed({ key, shiftKey }, handle) {
     const editor = this.#editor;
     if (key === "Delete" || key === "Backspace") return () => editor.remove();
@@ -238,7 +238,7 @@ export class PointPairs {
     return () => editor.move(handle, { x: point.x + x, y: point.y + y });
   }
 
-  /** The end of what a person did: it can be undone, is shown, and the node is told; the focus goes to a handle. */
+  /** The end of what a user did: it can be undone, is shown, and the node is told; the focus goes to a handle. */
   #settle(handle) {
     this.#editor.end();
     this.render(handle);
@@ -252,7 +252,7 @@ function sizes(matches) {
   return { [STRUCTURE]: matches.size(STRUCTURE), [APPEARANCE]: matches.size(APPEARANCE) };
 }
 
-function labelled(tag, name) {
+function labeled(tag, name) {
   const element = document.createElement(tag);
   element.dataset.testid = name ? `point-pairs-${name}` : "point-pairs";
   return element;

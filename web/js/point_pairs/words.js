@@ -5,7 +5,7 @@ import { app } from "../../../../scripts/app.js";
 
 let languages = {};
 
-/** Ask the host once for all translations. Until then, and for want of one, English or the name of the sentence. */
+/** Ask ComfyUI once for all translations. Until then, and for want of one, English or the name of the sentence. */
 export async function fetchWords() {
   const response = await api.fetchApi("/i18n");
   if (response.ok) languages = await response.json();

@@ -1,0 +1,50 @@
+"""The same matches on other grids, such as the token grid of an attention layer or the pixels of an image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from .correspondence import NO_MATCH, Correspondence
+
+
+def resample_matches(
+    correspondence: Correspondence, grid: tuple[int, int], appearance_grid: tuple[int, int]
+) -> Correspondence:
+    """The matches between positions of a structure grid (h, w) and of an appearance grid (h', w').
+
+    A new position asks the old position that its center lies in, and keeps its offset from there: on finer grids, what
+    was one match is carried as a patch, and matching everything with itself stays that. All in whole numbers, so exact.
+    """
+    rows, down = _sources(correspondence.grid[0], grid[0])
+    columns, right = _sources(correspondence.grid[1], grid[1])
+    position = correspondence.index[:, :, rows][..., columns]
+    width = correspondence.appearance_grid[1]
+    y = _moved(position // width, down[:, None], grid[0], correspondence.appearance_grid[0], appearance_grid[0])
+    x = _moved(position % width, right, grid[1], width, appearance_grid[1])
+    return replace(
+        correspondence,
+        index=torch.where(position == NO_MATCH, NO_MATCH, y * appearance_grid[1] + x),
+        weight=correspondence.weight[:, :, rows][..., columns],
+        cosine=correspondence.cosine[:, rows][..., columns],
+        confidence=correspondence.confidence[:, rows][..., columns],
+        appearance_grid=appearance_grid,
+    )
+
+
+def _sources(old: int, new: int) -> tuple[Tensor, Tensor]:
+    """For each of `new` positions along an axis: the one of `old` positions its center is in, and where in it.
+
+    The offset is counted in 1/(2*new) of an old position, which makes it whole.
+    """
+    center = (2 * torch.arange(new) + 1) * old
+    return center // (2 * new), center % (2 * new)
+
+
+def _moved(position: Tensor, offset: Tensor, new: int, old_target: int, new_target: int) -> Tensor:
+    """Positions along an axis of `old_target`, with offsets as from `_sources`, on an axis of `new_target`
+    positions.
+    """
+    return (position * 2 * new + offset.to(position.device)) * new_target // (2 * new * old_target)

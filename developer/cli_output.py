@@ -1,0 +1,49 @@
+"""What a user at the terminal sees: steps with their time, and trouble said in one sentence."""
+
+import errno
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class CliError(Exception):
+    """An expected failure. Its text is the whole message; no traceback is shown."""
+
+
+def echo(text: str) -> None:
+    """One line to the terminal, at once (also when the output is a pipe)."""
+    print(text, flush=True)
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """A full disk, or a position where nothing may be written, is trouble that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise CliError(f"{file} cannot be written: {error.strerror or error}.") from None
+
+
+def full_disk(error: OSError) -> str | None:
+    """One sentence where the disk, or what of it is allowed, is used up; None for any other error."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return None
+    file = f" ({error.filename})" if error.filename else ""
+    return f"{os.strerror(error.errno)}{file}: free some space, then run the same command again."
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Announces a step that may take a while, and says how long it took when it has succeeded."""
+    echo(f"{text} ...")
+    started = time.monotonic()
+    yield
+    echo(f"{text}: done in {time.monotonic() - started:.1f} s")
+
+
+def is_terminal() -> bool:
+    """May a line be redrawn, as a progress bar does?"""
+    return sys.stderr.isatty()

@@ -1,0 +1,45 @@
+"""One workflow: the graph that is queued, how it is laid out, and the note a user reads first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..client import Graph
+from ..ui_graph import Workflow, ui_graph
+from ..ui_layout import Group, lay_out
+
+SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
+SD15_SOURCE = f"https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/{SD15}"
+DINO = "dino_vitbase8_pretrain.pth"
+DINO_SOURCE = f"https://dl.fbaipublicfiles.com/dino/dino_vitbase8_pretrain/{DINO}"
+CLIP = "clip-vit-large-patch14.safetensors"
+CLIP_SOURCE = "https://huggingface.co/openai/clip-vit-large-patch14/resolve/main/model.safetensors"
+MODELS = {  # the page offers to find a missing file with this
+    "CheckpointLoaderSimple": {"name": SD15, "url": SD15_SOURCE, "directory": "checkpoints"},
+    "AppearanceTransfer_LoadDINOViT": {"name": DINO, "url": DINO_SOURCE, "directory": "dino"},
+    "CLIPVisionLoader": {"name": CLIP, "url": CLIP_SOURCE, "directory": "clip_vision"},
+    "CLIPLoader": {"name": CLIP, "url": CLIP_SOURCE, "directory": "text_encoders"},
+}
+
+
+@dataclass(frozen=True)
+class WorkflowTemplate:
+    """One workflow: what it queues, and how it looks."""
+
+    graph: Graph
+    groups: Sequence[Group]
+    note: str
+
+    def workflow(self, name: str, info: Mapping[str, Any]) -> Workflow:
+        """The UI form, laid out. info: ComfyUI's /object_info."""
+        workflow = ui_graph(name, self.graph, info)
+        lay_out(workflow, list(self.graph), self.groups, self.note, info)
+        name_models(workflow["nodes"])
+        return workflow
+
+
+def name_models(nodes: Sequence[dict[str, Any]]) -> None:
+    """Write into the nodes that load a user's own models where those can be had."""
+    for node in nodes:
+        if node["type"] in MODELS:
+            node["properties"]["models"] = [MODELS[node["type"]]]

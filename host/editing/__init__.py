@@ -1,0 +1,1 @@
+"""pix2pix-zero: directions, cross-attention guidance, collected pairs, distilled editors."""

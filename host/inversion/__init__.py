@@ -1,0 +1,1 @@
+"""Inversions with a MODEL: DDPM, DDIM, null text."""

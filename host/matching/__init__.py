@@ -1,0 +1,1 @@
+"""Features, matches and attention read-outs of a MODEL."""

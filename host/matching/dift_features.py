@@ -1,0 +1,157 @@
+"""DIFT features from a MODEL of ComfyUI (correspondence/dift.py), in a node or in the middle of a sampling run.
+
+The forward ends where the feature is found. A hook stands on that layer for the length of the forward, and leaves it
+by an exception of its own, so the blocks behind it cost nothing and no patch of the model is needed.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import comfy.samplers
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+from torch.nn import Module
+
+from ...correspondence.dift import DiftSettings, draws_per_batch, ensemble_mean, sample_per_draw, shared_noise
+from ...correspondence.features import Features
+from ..models.conditioning import first_text, processed_prompt
+from ..models.fingerprint import fingerprint
+from ..models.unet import up_block_ends
+from ..runtime.model_runner import Denoise, run_with_model, to_intermediate
+from ..transfer.model_patch import check_plain
+from ..transfer.references import without_patches
+
+log = logging.getLogger("appearance_transfer")
+
+
+def dift_features(
+    model: ModelPatcher,
+    latent: Tensor,
+    positive: list,
+    settings: DiftSettings,
+    image: tuple[int, int] | None = None,
+) -> Features:
+    """Features of a batch of images, under one text or one per image, without guidance and without patches.
+
+    latent: [B, C, h, w] in the VAE's scale, or [ensemble, B, C, h, w] with a posterior sample for every look.
+    positive: a CONDITIONING; only its first text counts (no areas, no ControlNet). image: (H, W) in pixels; by
+        default what the latent stands for.
+
+    Raises ValueError for an unsupported architecture, an up block it does not have, latents of another kind, or a model
+    that carries a transfer.
+    """
+    check_plain(model)
+    _up_block(model.get_model_object("diffusion_model"), settings.up_block)
+    latent_format = model.get_model_object("latent_format")
+    if latent.ndim not in (4, 5) or latent.shape[-3] != latent_format.latent_channels:
+        raise ValueError(
+            f"The latent has the shape {list(latent.shape)}, but this MODEL takes images of "
+            f"{latent_format.latent_channels} latent channels. Encode the image with the VAE of this checkpoint."
+        )
+    text = first_text(positive)
+    clean = latent_format.process_in(latent)
+    sigma = model.get_model_object("model_sampling").sigmas[settings.timestep]
+    at_once = min(settings.ensemble, draws_per_batch(latent.shape[-4], settings.batch))
+    one_forward = sample_per_draw(latent, settings.ensemble)[:at_once].flatten(0, 1)
+
+    log.info(
+        "%d U-Net evaluations, up to up block %d: %d image(s), %d look(s) at each.",
+        latent.shape[-4] * settings.ensemble, settings.up_block, latent.shape[-4], settings.ensemble,
+    )  # fmt: skip
+
+    def body(denoise: Denoise, x: Tensor) -> Tensor:
+        prompt = processed_prompt(model.model, text, x, settings.seed)
+        return dift_of_x0(model.model, clean.to(x), prompt, settings, model.model_options)
+
+    values = run_with_model(
+        model,
+        one_forward,  # what memory is made ready for
+        body,
+        positive=text,
+        negative=text,
+        guidance=1.0,
+        sigmas=torch.stack([sigma, torch.zeros_like(sigma)]),
+        seed=settings.seed,
+    )
+    ratio = latent_format.spacial_downscale_ratio
+    return Features(
+        values=to_intermediate(values),
+        image=image or (latent.shape[-2] * ratio, latent.shape[-1] * ratio),
+        source=_source(model, settings),
+    )
+
+
+def dift_of_x0(
+    inner_model: Any, x0: Tensor, prompt: list[dict[str, Any]], settings: DiftSettings, model_options: dict[str, Any]
+) -> Tensor:
+    """Features [B, C', h', w'] of clean latents, for use inside a run: extra forwards that the run does not notice.
+
+    inner_model: ComfyUI's BaseModel. x0: [B, C, h, w] (or [ensemble, B, C, h, w]) in the model's scale, on its device.
+    prompt: as `calc_cond_batch` takes it; of its first entry the text counts, not areas or ControlNet. model_options:
+        those of the run; patches in them are left out. Noise is fixed by settings.seed and shared by all images.
+
+    Raises ValueError for an unsupported architecture or an up block it does not have.
+    """
+    layer = _up_block(inner_model.diffusion_model, settings.up_block)
+    sampling = inner_model.model_sampling
+    sigma = sampling.sigmas[settings.timestep].to(x0)
+    text = [{key: prompt[0][key] for key in ("model_conds", "uuid")}]
+    options = without_patches(model_options)
+
+    def look(clean: Tensor, noise: Tensor) -> Tensor:
+        x = sampling.noise_scaling(sigma, noise, clean)
+        levels = sigma.expand(len(x))
+        return _output_of(layer, lambda: comfy.samplers.calc_cond_batch(inner_model, [text], x, levels, options))
+
+    noise = shared_noise(tuple(x0.shape[-3:]), settings.ensemble, settings.seed).to(x0)
+    return ensemble_mean(look, x0, noise, settings.batch)
+
+
+class _Found(Exception):
+    """The layer has answered; nothing behind it needs to run."""
+
+    def __init__(self, output: Tensor):
+        self.output = output
+
+
+def _output_of(layer: Module, forward: Callable[[], Any]) -> Tensor:
+    """What `layer` gives in `forward()`, which ends there. However it ends, the layer is left as it was."""
+
+    def stop(module: Module, inputs: Any, output: Tensor) -> None:
+        raise _Found(output)
+
+    hook = layer.register_forward_hook(stop)
+    try:
+        forward()
+    except _Found as found:
+        return found.output
+    finally:
+        hook.remove()
+    raise ValueError(
+        "The MODEL ran without its own decoder: another node replaces the whole network. "
+        "Connect the MODEL from before that node."
+    )
+
+
+def _up_block(network: Module, up_block: int) -> Module:
+    ends = up_block_ends(network)
+    if up_block >= len(ends):
+        raise ValueError(
+            f"The up block is {up_block}, but the decoder of this MODEL has {len(ends)}, counted from 0. "
+            f"Set up_block to at most {len(ends) - 1}."
+        )
+    return ends[up_block]
+
+
+def _source(model: ModelPatcher, settings: DiftSettings) -> dict[str, str]:
+    who = fingerprint(model)
+    return {
+        "kind": "DIFT",
+        "model": f"{who['architecture']} {hashlib.sha256(who['weights'].encode()).hexdigest()[:16]}",
+        "timestep": str(settings.timestep),
+        "up_block": str(settings.up_block),
+        "ensemble": str(settings.ensemble),
+    }

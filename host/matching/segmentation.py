@@ -1,0 +1,81 @@
+"""Masks of inverted images from a model's own attention: by segments (spec 1.6), or by one word's map (spec 3.4)."""
+
+import logging
+from typing import Any
+
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+from ...attention.segmentation import noun_map, object_mask
+from ...attention.word_map import word_mask
+from ...inversion.types import Inversion
+from ..models.prompt_tokens import columns_in
+from .capture import capture_maps, capture_text_maps
+
+log = logging.getLogger("appearance_transfer")
+
+
+def segment(
+    model: ModelPatcher,
+    inversion: Inversion,
+    clip: Any,
+    prompt: str,
+    noun: str,
+    other_nouns: str = "",
+    *,
+    step: int = 20,
+    clusters: int = 5,
+    factor: float = 1.4,
+) -> Tensor:
+    """MASK [B, h, w] of the object that `noun` names, at the size of the finest self-attention.
+
+    other_nouns: comma-separated words of the prompt that compete for segments. Where nothing stands out the mask of
+    that image is empty; a warning says so. Raises ValueError for a noun that the prompt does not hold.
+    """
+    words = [noun, *(word for word in other_nouns.split(",") if word.strip())]
+    columns = {word.strip(): columns_in(inversion, clip, prompt, word) for word in words}
+    maps = capture_maps(model, inversion, step)
+    masks = []
+    for image in range(inversion.images):
+        found = object_mask(
+            maps.self_attention[image],
+            {word: noun_map(maps.cross_attention[image], cols) for word, cols in columns.items()},
+            [noun.strip()],
+            maps.self_grid,
+            map_size=maps.cross_grid,
+            clusters=clusters,
+            factor=factor,
+        )
+        if found.empty:
+            log.warning(
+                "Self-Segmentation found no %r in image %d: the mask is empty. Lower factor or paint a mask.",
+                noun,
+                image,
+            )
+        masks.append(found.mask)
+    return torch.stack(masks)
+
+
+def mask_of_word(
+    model: ModelPatcher,
+    inversion: Inversion,
+    clip: Any,
+    prompt: str,
+    word: str,
+    *,
+    step: int = 12,
+    accumulate: bool = True,
+    threshold: float = 0.3,
+    level: int = 4,
+) -> Tensor:
+    """MASK [B, h, w] of where `word`, or a few words in a row, of the prompt is seen, at latent size.
+
+    accumulate: the mean of the maps of executed steps 0..step, instead of the map of `step` alone.
+    threshold: see `word_mask`; 0 gives a soft mask. level: see `capture_text_maps`.
+    Raises ValueError for a word that the prompt does not hold, and for a level that the model does not have.
+    """
+    columns = columns_in(inversion, clip, prompt, word)
+    steps = range(step + 1) if accumulate else [step]
+    attention, grid = capture_text_maps(model, inversion, steps, level)
+    return word_mask(attention, columns, grid, inversion.size, threshold)

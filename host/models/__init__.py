@@ -1,0 +1,1 @@
+"""What a model is to the pack: its attention layers, conditioning, schedules and fingerprint."""

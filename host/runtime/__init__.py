@@ -1,0 +1,1 @@
+"""Running code with a model loaded: gradients, previews, messages, files, training loops."""

@@ -1,0 +1,1 @@
+"""Transfers as model patches: references, sessions, attention, guiders and samplers."""

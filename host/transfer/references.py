@@ -1,0 +1,179 @@
+"""Reference images beside a run: their latents at every step, and what their self-attention shows.
+
+References never ride in the user's latent batch. At a step that reads one, it runs in a forward of its own, under its
+own prompt and without the patches of other nodes, but for those that write what it shows into a feature bank.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.samplers
+import torch
+from comfy.hooks import EnumHookType, HookGroup
+from torch import Tensor
+
+from ...inversion.levels import latent_at
+from ...inversion.pairing import without_repeats
+from ...inversion.schedule import sigma_index
+from ...inversion.step import step
+from ...inversion.types import Inversion
+from ..models.conditioning import processed_prompt, unpack
+from ..models.unet_attention import NEGATIVE, POSITIVE
+
+
+@dataclass(frozen=True)
+class LayerFeatures:
+    """What a reference shows at one layer, by name, [..., N, channels] for the N = h*w tokens of its grid (h, w)."""
+
+    grid: tuple[int, int]
+    tensors: dict[Any, Tensor]
+
+
+# (output block number, transformer inside the block) -> what a reference shows there
+FeatureCache = dict[tuple[int, int], LayerFeatures]
+
+SIDES = {POSITIVE: "positive", NEGATIVE: "negative"}
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """The evaluation of the output that references are run beside, at noise level `sigma` [B]."""
+
+    guider: Any
+    sigma: Tensor
+    model_options: dict[str, Any]
+    seed: Any
+
+
+@dataclass(frozen=True)
+class CachedFeatures:
+    """What a reference shows at one step: the bank of its distinct images, and which of them each output sees."""
+
+    cache: FeatureCache
+    beside: list[int]
+
+
+class RecordedReference:
+    """A reference at the latents its inversion recorded, and noised anew between them: the true image at every sigma,
+    and free on steps that do not read it."""
+
+    evaluates_every_step = False
+
+    def __init__(self, inversion: Inversion):
+        """distinct: the same without the images that are there more than once (in a grid); only those are run."""
+        self.inversion = inversion
+        self.distinct, self._which = without_repeats(inversion)
+        self._prompts: dict[tuple[bool, int], list[dict[str, Any]]] = {}
+
+    def latent(self, sigma: float) -> Tensor:
+        """[b, C, h, w] of the distinct images at the noise level `sigma`."""
+        return latent_at(self.distinct, sigma)
+
+    def beside(self, outputs: int) -> list[int]:
+        """Which of the distinct images stands beside each of so many outputs."""
+        return [self._which[output % len(self._which)] for output in range(outputs)]
+
+    def for_every_image(self, shown: Tensor) -> Tensor:
+        """What the distinct images show, [b, ...], for each image of the inversion, [B, ...]."""
+        return shown if self.distinct is self.inversion else shown[self._which]
+
+    def run(self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any], guidance: float) -> None:
+        """One forward at this level under each of the prompts (POSITIVE, NEGATIVE), with these patches listening.
+
+        patches: entries of ComfyUI's transformer_options. guidance: of the text, in the prediction that moves a
+            reference on.
+        """
+        self._denoise(beside, prompts, patches)
+
+    def estimate(self, beside: ModelCall) -> Tensor:
+        """The image [B, C, h, w] that the model predicts from it at this level, under its own prompt alone."""
+        return self.for_every_image(self._denoise(beside, (POSITIVE,), {})[0])
+
+    def prompt(self, guider: Any, x: Tensor, seed: Any) -> list[dict[str, Any]]:
+        """The prompt it was inverted under, as `calc_cond_batch` takes it for latents of the shape of x."""
+        return self._prompt(self.inversion, guider, x, seed, POSITIVE)
+
+    def _prompt(self, of: Inversion, guider: Any, x: Tensor, seed: Any, which: int) -> list[dict[str, Any]]:
+        known = (of is self.distinct, which)
+        if known not in self._prompts:
+            conditioning = unpack(of.conditioning, SIDES[which])
+            self._prompts[known] = processed_prompt(guider.inner_model, conditioning, x, seed, SIDES[which])
+        return self._prompts[known]
+
+    def _hooked_prompt(self, beside: ModelCall, x: Tensor, which: int) -> list[dict[str, Any]]:
+        """The prompt of the distinct images, with the LoRAs that hang on the guider's prompt of that side."""
+        prompt = self._prompt(self.distinct, beside.guider, x, beside.seed, which)
+        hooks = weight_hooks(beside.guider.conds.get(SIDES[which], ()))
+        return prompt if hooks is None else [{**cond, "hooks": hooks} for cond in prompt]
+
+    def _denoise(self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any]) -> list[Tensor]:
+        """The distinct images as predicted under the positive and the negative prompt; zeros where not asked for."""
+        x = self.latent(float(beside.sigma.max())).to(device=beside.sigma.device, dtype=torch.float32)
+        sigma = beside.sigma.reshape(-1)[:1].expand(x.shape[0])
+        conds = [self._hooked_prompt(beside, x, which) if which in prompts else None for which in (POSITIVE, NEGATIVE)]
+        options = without_patches(beside.model_options)
+        options["transformer_options"] |= patches
+        return comfy.samplers.calc_cond_batch(beside.guider.inner_model, conds, x, sigma, options)
+
+
+class ReplayedReference(RecordedReference):
+    """A reference moved on by its own prediction and noise map, as the reference code does (it drifts from its image).
+
+    It has to see every step of the run exactly once.
+    """
+
+    evaluates_every_step = True
+
+    def __init__(self, inversion: Inversion):
+        super().__init__(inversion)
+        self._level = 0
+        self._x = self.distinct.start
+
+    def latent(self, sigma: float) -> Tensor:
+        standing = self.distinct.schedule.sigmas[self._level]
+        if sigma_index((standing,), sigma) is None:
+            raise ValueError(
+                "references = replayed needs a sampler that visits every level once and in order (it asked for sigma "
+                f"{sigma:.3f}, the reference stands at {standing:.3f}). Set references to recorded, or use the SAMPLER "
+                "of Resume from Inversion."
+            )
+        return self._x
+
+    def run(self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any], guidance: float) -> None:
+        moving = (POSITIVE,) if guidance == 1.0 else (POSITIVE, NEGATIVE)
+        positive, negative = self._denoise(beside, {*prompts, *moving}, patches)
+        denoised = positive if guidance == 1.0 else negative + guidance * (positive - negative)
+        record = self.distinct
+        x = self._x.to(denoised.device)
+        noise_map = record.noise_maps[self._level].to(denoised.device) if record.eta else None
+        self._x = step(x, denoised, noise_map, record.schedule, self._level, record.eta)
+        self._level += 1
+
+
+def weight_hooks(prompt: Sequence[dict[str, Any]]) -> HookGroup | None:
+    """The hooks on a guider's prompt that change weights, as those of Create Hook LoRA do; of a combined prompt, the
+    first one's. What hooks do besides belongs to the output."""
+    hooks = next((cond["hooks"] for cond in prompt if cond.get("hooks") is not None), None)
+    if hooks is None:
+        return None
+    weights = hooks.get_type(EnumHookType.Weight)
+    if len(weights) == len(hooks.hooks):
+        return hooks  # the very group that the output has: ComfyUI then leaves the weights as they are in between
+    group = HookGroup()
+    for hook in weights:
+        group.add(hook)
+    return group if weights else None
+
+
+def without_patches(model_options: dict[str, Any]) -> dict[str, Any]:
+    """New options for an extra forward inside a run: no patches of anybody, and nothing wrapped around the network.
+
+    Wrappers that remember what they see, as those of EasyCache do, would take a reference for the output.
+    """
+    kept = {
+        key: value
+        for key, value in model_options.get("transformer_options", {}).items()
+        if key not in ("patches", "patches_replace", "wrappers")
+    }
+    return {"transformer_options": kept}

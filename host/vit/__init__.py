@@ -1,0 +1,1 @@
+"""DINO ViTs: loading, features, Splice."""
