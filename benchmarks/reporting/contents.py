@@ -232,7 +232,9 @@ CONTENTS = (
                 "edit_cost.csv",
                 "pix2pix-zero: one image, inversion included, seed 0, with ComfyUI's own attention of a CPU:",
             ),
-            Table("contrast_memory.csv", "Attention with contrast on N positions, 8 heads of 40 channels, fp32, seed 0:"),
+            Table(
+                "contrast_memory.csv", "Attention with contrast on N positions, 8 heads of 40 channels, fp32, seed 0:"
+            ),
             Table(
                 "matching_memory.csv",
                 "Matching 4096 with 4096 positions of 1280 channels, seed 0:",

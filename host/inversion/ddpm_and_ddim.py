@@ -17,11 +17,11 @@ from ...inversion.schedule import Schedule
 from ...inversion.types import Inversion
 from ..models.conditioning import check_packed, pack, unpack
 from ..models.fingerprint import check_model, fingerprint
+from ..models.plain_model import check_plain
 from ..models.pocket_advice import tell_if_far
 from ..models.schedules import sigmas_one_timestep_below, sigmas_tensor
 from ..runtime.model_runner import Denoise, preview_callback, run_guider, run_with_model, stock_guider, to_intermediate
 from ..runtime.progress_text import format_mib
-from ..transfer.model_patch import check_plain
 from .null_text_guider import NullTextGuider
 
 log = logging.getLogger("appearance_transfer")

@@ -16,10 +16,10 @@ from ...inversion.schedule import Schedule
 from ...inversion.types import Inversion
 from ..models.conditioning import pack, unpack
 from ..models.fingerprint import check_model
+from ..models.plain_model import check_plain
 from ..models.schedules import sigmas_tensor
 from ..runtime.gradients import autograd_inside, differentiable
 from ..runtime.model_runner import Denoise, preview_callback, run_guider, to_intermediate
-from ..transfer.model_patch import check_plain
 from .ddpm_and_ddim import invert_with_ddim
 from .null_text_guider import with_embedding
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from ...inversion.types import Inversion
 from ..models.conditioning import unpack
 from ..models.fingerprint import check_model
+from ..models.plain_model import check_plain
 from ..models.schedules import sigmas_tensor
 from ..models.unet import decoder_levels, text_blocks
 from ..models.unet_attention import plain_attention, replacement_keys, split_heads
 from ..runtime.model_runner import Denoise, run_with_model
-from ..transfer.model_patch import check_plain
 
 Grid = tuple[int, int]
 

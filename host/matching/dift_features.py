@@ -19,10 +19,10 @@ from ...correspondence.dift import DiftSettings, draws_per_batch, ensemble_mean,
 from ...correspondence.features import Features
 from ..models.conditioning import first_text, processed_prompt
 from ..models.fingerprint import fingerprint
+from ..models.model_options import without_patches
+from ..models.plain_model import check_plain
 from ..models.unet import up_block_ends
 from ..runtime.model_runner import Denoise, run_with_model, to_intermediate
-from ..transfer.model_patch import check_plain
-from ..transfer.references import without_patches
 
 log = logging.getLogger("appearance_transfer")
 

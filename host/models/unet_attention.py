@@ -8,6 +8,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 POSITIVE, NEGATIVE = 0, 1  # how ComfyUI numbers the prompts of a forward
+SIDES = {POSITIVE: "positive", NEGATIVE: "negative"}
 
 
 def layer_of(extra: dict[str, Any]) -> tuple[int, int]:

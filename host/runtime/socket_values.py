@@ -13,17 +13,17 @@ from torch import Tensor
 from ..models.unet import SUPPORTED
 
 OURS = {
-    "INVERSION": ("..inversion.record", "Inversion", "from an Invert Image node or Load Inversion"),
-    "APPEARANCE": (".run", "Appearance", "from Weigh Appearance"),
-    "FEATURES": ("..correspondence.features", "Features", "from DIFT Features or DINO Features"),
-    "CORRESPONDENCE": ("..correspondence.correspondence", "Correspondence", "from Match Features"),
-    "EDIT_DIRECTION": ("..editing.direction", "EditDirection", "from Edit Direction or Load Edit Direction"),
-    "DINO_VIT": (".dino", "ManagedVit", "from Load DINO ViT"),
-    "SPLICE_GENERATOR": ("..splice.record", "TrainedGenerator", "from Train Splice or Load Splice Generator"),
+    "INVERSION": ("...inversion.types", "Inversion", "from an Invert Image node or Load Inversion"),
+    "APPEARANCE": ("..transfer.reference_session", "Appearance", "from Weigh Appearance"),
+    "FEATURES": ("...correspondence.features", "Features", "from DIFT Features or DINO Features"),
+    "CORRESPONDENCE": ("...correspondence.correspondence", "Correspondence", "from Match Features"),
+    "EDIT_DIRECTION": ("...editing.direction", "EditDirection", "from Edit Direction or Load Edit Direction"),
+    "DINO_VIT": ("..vit.dino", "ManagedVit", "from Load DINO ViT"),
+    "SPLICE_GENERATOR": ("...splice.checkpoint", "TrainedGenerator", "from Train Splice or Load Splice Generator"),
     "DISTILLED_EDITOR": (
-        "..distillation.record", "DistilledEditor", "from Train Distilled Editor or Load Distilled Editor",
+        "...distillation.checkpoint", "DistilledEditor", "from Train Distilled Editor or Load Distilled Editor",
     ),
-    "PERCEPTUAL_NETWORK": (".perceptual", "PerceptualNetwork", "from Load Perceptual Network"),
+    "PERCEPTUAL_NETWORK": ("..evaluation.perceptual", "PerceptualNetwork", "from Load Perceptual Network"),
 }  # fmt: skip
 """Our own types of socket: where the class of their values stands, and which nodes give them."""
 
@@ -63,8 +63,8 @@ def _complaint(kind: str, value: Any) -> str | None:
         return None if isinstance(value, kept) else f"is {_described(value)}; connect one {source}."
     if kind in METHODS:
         methods, advice = METHODS[kind]
-        sound = value is not None and not isinstance(value, type)
-        fits = sound and all(callable(getattr(value, method, None)) for method in methods)
+        present = value is not None and not isinstance(value, type)
+        fits = present and all(callable(getattr(value, method, None)) for method in methods)
         return None if fits else f"is {_described(value)}; {advice}."
     return TENSORS[kind](value) if kind in TENSORS else None
 

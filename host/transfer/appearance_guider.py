@@ -30,7 +30,8 @@ from torch import Tensor
 
 from ...attention.windows import APPEARANCE_GUIDANCE, Window
 from ...guidance.appearance import as_one_guidance, guidance_scale
-from .model_patch import KEY, current_sessions
+from ..models.plain_model import KEY
+from .model_patch import current_sessions
 from .reference_session import ReferenceSession
 
 UNPATCHED = "unpatched"  # the positive prompt once more, to which ComfyUI gives another id

@@ -16,14 +16,13 @@ from torch import Tensor
 
 from ...inversion.types import Inversion
 from ..models.fingerprint import check_model
+from ..models.plain_model import KEY
 from ..models.unet import decoder_levels
 from .cost_report import tell
 from .no_effect import warn_of_same_image
 from .reference_session import Appearance, ReferenceSession, TransferPlan, TransferSettings
 
 log = logging.getLogger("appearance_transfer")
-
-KEY = "appearance_transfer"
 
 
 class ModelPatch(ABC):
@@ -103,15 +102,6 @@ def current_sessions(model_options: dict[str, Any]) -> list[ReferenceSession]:
     """The runs of all transfers on a sampling model, from the options its sampler and guider are given."""
     transfers = model_options.get("transformer_options", {}).get(KEY, ())
     return [transfer.run for transfer in transfers if transfer.run is not None]
-
-
-def check_plain(model: ModelPatcher) -> None:
-    """Raises ValueError for a MODEL that carries a transfer, where an image is to be seen as the network sees it."""
-    if model.model_options.get("transformer_options", {}).get(KEY):
-        raise ValueError(
-            "This MODEL comes from Cross-Image Attention or Semantic Rearrangement, which would change the result "
-            "here. Connect to model what goes into that node, such as the MODEL of the checkpoint loader."
-        )
 
 
 def check_inversions(model: ModelPatcher, inversions: Sequence[Inversion]) -> None:

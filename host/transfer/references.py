@@ -19,7 +19,8 @@ from ...inversion.schedule import sigma_index
 from ...inversion.step import step
 from ...inversion.types import Inversion
 from ..models.conditioning import processed_prompt, unpack
-from ..models.unet_attention import NEGATIVE, POSITIVE
+from ..models.model_options import without_patches
+from ..models.unet_attention import NEGATIVE, POSITIVE, SIDES
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,6 @@ class LayerFeatures:
 
 # (output block number, transformer inside the block) -> what a reference shows there
 FeatureCache = dict[tuple[int, int], LayerFeatures]
-
-SIDES = {POSITIVE: "positive", NEGATIVE: "negative"}
 
 
 @dataclass(frozen=True)
@@ -164,16 +163,3 @@ def weight_hooks(prompt: Sequence[dict[str, Any]]) -> HookGroup | None:
     for hook in weights:
         group.add(hook)
     return group if weights else None
-
-
-def without_patches(model_options: dict[str, Any]) -> dict[str, Any]:
-    """New options for an extra forward inside a run: no patches of anybody, and nothing wrapped around the network.
-
-    Wrappers that remember what they see, as those of EasyCache do, would take a reference for the output.
-    """
-    kept = {
-        key: value
-        for key, value in model_options.get("transformer_options", {}).items()
-        if key not in ("patches", "patches_replace", "wrappers")
-    }
-    return {"transformer_options": kept}

@@ -19,7 +19,7 @@ SECTIONS = {  # every page has them, in this order; the source only where there 
 }
 SPEAKING = (
     "nodes", "host", "inversion", "attention", "guidance", "correspondence", "editing", "splice", "evaluation",
-    "storage", "pocket", "distillation", "training",
+    "storage", "pocket", "distillation", "training", "vit",
 )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def paths(tree: object, *above: str) -> set[tuple[str, ...]]:
 @pytest.fixture(scope="module")
 def messages() -> str:
     """All source that speaks to a user, with strings over several lines joined."""
-    sources = [path.read_text(encoding="utf-8") for folder in SPEAKING for path in (ROOT / folder).glob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for folder in SPEAKING for path in (ROOT / folder).rglob("*.py")]
     return re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))
 
 

@@ -22,30 +22,30 @@ def _patcher(network: torch.nn.Module) -> ModelPatcher:
 
 
 def _vit() -> Any:
-    vit = _ours("splice.vit")
+    vit = _ours("vit.vit")
     with torch.inference_mode(False):
-        network = vit.VisionTransformer(vit.Architecture(width=128, depth=2, heads=2, patch=8, side=4))
-    return _ours("host.dino").ManagedVit(_patcher(network), "random")
+        network = vit.VisionTransformer(vit.ViTConfig(width=128, depth=2, heads=2, patch=8, side=4))
+    return _ours("host.vit.dino").ManagedVit(_patcher(network), "random")
 
 
 def _generator() -> Any:
     with torch.inference_mode(False):
         weights = _ours("splice.generator").SkipGenerator().state_dict()
-    return _ours("splice.record").TrainedGenerator(weights, 1)
+    return _ours("splice.checkpoint").TrainedGenerator(weights, 1)
 
 
 def _editor() -> Any:
-    architecture = _ours("distillation.architecture").Architecture(size=64, width=0.0625)
+    architecture = _ours("distillation.architecture").EditorConfig(size=64, width=0.0625)
     with torch.inference_mode(False):
         weights = _ours("distillation.generator").Generator(architecture).state_dict()
-    return _ours("distillation.record").DistilledEditor(architecture, weights, 1)
+    return _ours("distillation.checkpoint").DistilledEditor(architecture, weights, 1)
 
 
 def _perceptual() -> Any:
     backbone, perceptual = _ours("evaluation.backbone"), _ours("evaluation.perceptual")
     with torch.inference_mode(False):
         network = perceptual.PerceptualDistance(backbone.Backbone(backbone.ALEXNET))
-    return _ours("host.perceptual").PerceptualNetwork(_patcher(network), "random")
+    return _ours("host.evaluation.perceptual").PerceptualNetwork(_patcher(network), "random")
 
 
 STAND_INS: dict[str, Callable[[], Any]] = {
