@@ -132,8 +132,8 @@ if __name__ == "__main__":
     except CliError as trouble:
         sys.exit(f"dev.py: {trouble}")
     except OSError as error:
-        if (messages := full_disk(error)) is None:
+        if (reason := full_disk(error)) is None:
             raise
-        sys.exit(f"dev.py: {messages}")
+        sys.exit(f"dev.py: {reason}")
     except KeyboardInterrupt:
         sys.exit(130)

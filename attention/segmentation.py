@@ -52,7 +52,7 @@ def object_mask(
         requested = ", ".join(map(repr, missing)) if missing else "no noun at all"
         raise ValueError(
             f"The mask is asked for {requested}, but the prompt's nouns are "
-            "{', '.join(map(repr, noun_maps)) or 'none'}; name a word that stands in the prompt."
+            f"{', '.join(map(repr, noun_maps)) or 'none'}; name a word that stands in the prompt."
         )
     height, width = size
     if tuple(self_attention.shape) != (height * width, height * width):

@@ -1,69 +1,91 @@
-"""When an edit is on: windows over the executed sampling steps, counted from 0.
+"""When an edit is on: windows over the noise schedule, as ComfyUI's own nodes have them, and the steps of a run inside
+them.
 
-The defaults of Cross-Image Attention in executed steps: the reference code compares a counter that lags one step
-behind, so that its "10 <= step < 70" is steps 11..70 here.
+A window is a fraction of the whole schedule, 0 the noisiest level and 1 the image. So it means the same for any number
+of steps, any scheduler, and whatever an inversion leaves out. The defaults are the papers' steps: 100 steps of which
+the first 32 are left out begin cross-image attention at executed step 11, guidance at 10 and AdaIN at 20.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+PercentToSigma = Callable[[float], float]
+"""`percent_to_sigma` of ComfyUI's model_sampling: the noise level at a fraction of the schedule."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Executed steps first..last, both included. Empty when last < first."""
+    """start_percent..end_percent of the noise schedule, 0..1. Empty where the end does not lie behind the start."""
 
-    first: int
-    last: int
+    start_percent: float = 0.0
+    end_percent: float = 1.0
 
-    def contains(self, i: int) -> bool:
-        """True when the edit is on at executed step i."""
-        return self.first <= i <= self.last
+    def contains(self, sigma: float, percent_to_sigma: PercentToSigma) -> bool:
+        """Whether a step from noise level `sigma` is inside."""
+        return percent_to_sigma(self.start_percent) >= sigma > percent_to_sigma(self.end_percent)
 
-    def steps_in(self, total: int) -> range:
-        """The steps of this window that a run of `total` steps executes."""
-        first = max(self.first, 0)
-        return range(first, max(first, min(self.last + 1, total)))
+    def steps(self, sigmas: Sequence[float], percent_to_sigma: PercentToSigma) -> list[int]:
+        """The steps inside of a run along these noise levels [S+1]; step i goes from sigmas[i] to sigmas[i+1]."""
+        return [i for i, sigma in enumerate(sigmas[:-1]) if self.contains(sigma, percent_to_sigma)]
 
-    def over(self, counted: Sequence[int]) -> Window:
-        """This window in the steps of another run. counted: for each step of that run, the step in whose range of noise
-        levels it starts, in the count of this window; rising."""
-        inside = [step for step, number in enumerate(counted) if self.contains(number)]
-        return Window(inside[0], inside[-1]) if inside else Window(0, -1)
+    def __str__(self) -> str:
+        return f"{self.start_percent:g} to {self.end_percent:g} of the schedule"
 
 
-LEVEL_2 = Window(11, 70)
-"""Cross-image attention in the decoder layers at half the latent's resolution (32x32 tokens of a 512 px SD1.5)."""
-LEVEL_1 = Window(11, 90)
-"""Cross-image attention in the decoder layers at the latent's resolution (64x64 tokens of a 512 px SD1.5)."""
-APPEARANCE_GUIDANCE = Window(10, 90)
-"""Appearance guidance; without effect before cross-image attention begins."""
-ADAIN = Window(20, 99)
+ATTENTION = Window(0.43, 1.0)
+"""Cross-image attention and semantic rearrangement, in both decoder levels."""
+APPEARANCE_GUIDANCE = Window(0.42, 1.0)
+"""Appearance guidance; without effect before the attention begins."""
+ADAIN = Window(0.52, 1.0)
 """AdaIN after the step."""
+DEVIATION = Window(0.24, 0.42)
+"""Latent deviation: the paper's 12 <= i < 21 of 50 steps."""
 
-DEVIATION = Window(12, 20)
-"""Latent deviation, of 50 steps: the paper's 12 <= i < 21."""
-
-
-def reads_structure(i: int, first: int, every: int = 5, until: int = 40) -> bool:
-    """True when step i takes keys and values from the structure image instead of the appearance image.
-
-    That is every `every` steps from `first` (the first step with cross-image attention) up to `until`, included:
-    11, 16, 21, 26, 31, 36 for first = 11. every = 0 means never.
-    """
-    return every > 0 and first <= i <= until and (i - first) % every == 0
+STRUCTURE_SHARE, STRUCTURE_END = 0.2, 0.73
+"""Which part of the attention's steps reads the structure, and until where in the schedule."""
 
 
-def structure_steps(counted: Sequence[int], first: int, every: int = 5, until: int = 40) -> frozenset[int]:
-    """The steps of a run that read the structure, for a run whose steps are `counted` as in `Window.over`.
+@dataclass(frozen=True)
+class StepWindows:
+    """The steps of one run that read references, and those of them that read the structure in place of appearances."""
 
-    first and until are counted on that schedule. Where the run takes its steps one by one, so is `every`; else every
-    `every`-th step of the run itself, from the first one at or behind `first`, so that it remains one in `every`.
-    """
-    steps = range(len(counted))
-    if all(counted[step] == counted[0] + step for step in steps):
-        return frozenset(step for step in steps if reads_structure(counted[step], first, every, until))
-    start = next((step for step in steps if counted[step] >= first), len(counted))
-    until = max((step for step in steps if counted[step] <= until), default=-1)
-    return frozenset(step for step in steps if reads_structure(step, start, every, until))
+    reading: frozenset[int]
+    structural: frozenset[int]
+
+    @classmethod
+    def of(
+        cls,
+        sigmas: Sequence[float],
+        percent_to_sigma: PercentToSigma,
+        window: Window = ATTENTION,
+        structure_share: float = STRUCTURE_SHARE,
+        structure_end_percent: float = STRUCTURE_END,
+    ) -> StepWindows:
+        """Convert fractions of the schedule to the steps of a run along the noise levels `sigmas` [S+1].
+
+        The structure's steps are spread evenly over the window, of which the first is one: with the papers' steps 11,
+        16, 21, 26, 31 and 36. structure_share 0 is none of them, 1 all.
+        """
+        reading = window.steps(sigmas, percent_to_sigma)
+        early = set(Window(window.start_percent, structure_end_percent).steps(sigmas, percent_to_sigma))
+        structural = {step for k, step in enumerate(reading) if step in early and _is_due(k, structure_share)}
+        return cls(frozenset(reading), frozenset(structural))
+
+    def part(self, first: int, steps: int) -> StepWindows:
+        """Those of a run of `steps` steps that is this run from its step `first` on."""
+        reading, structural = (
+            frozenset(step - first for step in inside if first <= step < first + steps)
+            for inside in (self.reading, self.structural)
+        )
+        return StepWindows(reading, structural)
+
+
+def _is_due(k: int, share: float) -> bool:
+    """Whether the k-th step is one of those that are spread so that `share` of all are, beginning with the first."""
+    if share <= 0:
+        return False
+    rounded = 1e-9  # 5 * 0.2 is not quite 1
+    return k == 0 or math.floor(k * share + rounded) != math.floor((k - 1) * share + rounded)

@@ -112,19 +112,22 @@ def panels(lines: list[tuple[object, ...]]) -> list[Panel]:
 def transferred(models: Models, shapes: list[Scene], looks: list[Scene], steps: int) -> Tensor:
     """Every look on every shape by cross-image attention with the nodes' defaults and the true masks, in one batch.
 
-    Each image is inverted by itself, so that its noise does not depend on the others.
+    Each image is inverted or noised by itself, so that its noise does not depend on the others.
     """
     from ..host.models.schedules import schedule_of
     from ..inversion.pairing import every_pair
-    from .transfers.inverted import TRUE, InvertedPairs, Masks, invert
+    from .transfers.inverted import TRUE, InvertedPairs, Masks, invert, noised
     from .transfers.variants import VARIANTS, transfer
 
     truth = rendered([ScenePair(shape, look) for shape in shapes for look in looks], SIZE)
     schedule = schedule_of(models.model, steps=steps, start_at=_skipped(steps))
     down, across = slice(None, None, len(looks)), slice(len(looks))
     structures, appearances = (
-        [invert(models, image[None], [scene.species], schedule) for image, scene in zip(images, scenes, strict=True)]
-        for images, scenes in ((truth.structure.image[down], shapes), (truth.appearance.image[across], looks))
+        [make(models, image[None], [scene.species], schedule) for image, scene in zip(images, scenes, strict=True)]
+        for make, images, scenes in (
+            (invert, truth.structure.image[down], shapes),
+            (noised, truth.appearance.image[across], looks),
+        )
     )
     pairs = every_pair(structures, appearances, truth.structure.mask[down], truth.appearance.mask[across])
     masks = {TRUE: Masks(pairs.structure_mask, pairs.appearance_mask)}

@@ -21,7 +21,7 @@ from .thumbnails import PHOTOGRAPHED, lay_ready, runnable, taken, thumbnail
 
 FOLDER = ROOT / "web" / "docs" / "images"
 MAIN, INVERSIONS, MATCHING, EDITING = (
-    "01_cross_image_attention_pocket", "04_save_and_load_inversion", "05_dift_matching", "14_pix2pix_zero_real",
+    "21_whole_transfer", "04_save_and_load_inversion", "05_dift_matching", "14_pix2pix_zero_real",
 )  # fmt: skip
 SPLICE, SIMILARITY, FACING = "10_splice", "13_key_self_similarity", "20_mirror_to_match"
 

@@ -57,8 +57,8 @@ def run(words: Words, folder: Path) -> Failures:
         done = subprocess.run(command, cwd=ROOT, env=contained_environment(), stdout=log, stderr=subprocess.STDOUT)
     if done.returncode == 0:
         return {}
-    messages = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    last = messages[-1] if messages else "it said nothing"
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    last = lines[-1] if lines else "it said nothing"
     echo(f"It did not finish: {last}")
     return {words: last}
 

@@ -54,7 +54,7 @@ class Point(NamedTuple):
     evaluations: float
     seconds: float
     cpu_seconds: float
-    mebibytes: float
+    mib: float
 
 
 def main(installation: Installation, arguments: list[str]) -> int:
@@ -90,7 +90,7 @@ def tasks(sizes: list[int], references: list[int]) -> Iterator[tuple[str, str, i
 def panels(points: list[Point]) -> list[list[Panel]]:
     """A row per measure, a column per curve."""
     curves = dict.fromkeys(point.curve for point in points)
-    measures = {"cpu_seconds": CPU_SECONDS, "mebibytes": MEMORY}
+    measures = {"cpu_seconds": CPU_SECONDS, "mib": MEMORY}
     return [
         [Panel(curve, label, _lines(points, curve, measure), log=curve == BY_SIZE) for curve in curves]
         for measure, label in measures.items()

@@ -20,19 +20,27 @@ def echo(text: str) -> None:
 
 @contextmanager
 def writing(file: Path) -> Iterator[None]:
-    """A full disk, or a position where nothing may be written, is trouble that names the file."""
+    """A full disk, or a folder where nothing may be written, is an error that names the file."""
     try:
         yield
     except OSError as error:
-        raise CliError(f"{file} cannot be written: {error.strerror or error}.") from None
+        reason = _of_the_system(error)
+        raise CliError(f"{file} cannot be written: {reason.strerror or reason}.") from None
 
 
 def full_disk(error: OSError) -> str | None:
     """One sentence where the disk, or what of it is allowed, is used up; None for any other error."""
+    error = _of_the_system(error)
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return None
     file = f" ({error.filename})" if error.filename else ""
     return f"{os.strerror(error.errno)}{file}: free some space, then run the same command again."
+
+
+def _of_the_system(error: OSError) -> OSError:
+    """What the system said where the pack has made a sentence of it for a user in ComfyUI."""
+    cause = error.__cause__
+    return cause if error.errno is None and isinstance(cause, OSError) else error
 
 
 @contextmanager

@@ -146,7 +146,7 @@ async def _follow(
 def rejection(error: dict[str, Any] | str | None, node_errors: dict[str, Any] | None) -> GraphError:
     """ComfyUI's refusal of a graph as one exception that names the first node at fault."""
     for node, found in (node_errors or {}).items():
-        messages = "; ".join(f"{one['message']}: {one['details']}" for one in found["errors"])
-        return GraphError(f"{found['class_type']}: {messages}", "rejected", node)
+        reasons = "; ".join(f"{one['message']}: {one['details']}" for one in found["errors"])
+        return GraphError(f"{found['class_type']}: {reasons}", "rejected", node)
     text = error.get("message", "") if isinstance(error, dict) else str(error)
     return GraphError(text, "rejected")

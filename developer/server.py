@@ -139,9 +139,9 @@ def stop(process: subprocess.Popen) -> None:
 def log_excerpt(log: Path, lines: int = 30) -> str:
     """The part of ComfyUI's log that says why: from the first failure on, or simply its end. Without colors."""
     text = re.sub(r"\x1b\[[\d;]*m", "", log.read_text(encoding="utf-8", errors="replace"))
-    messages = [line for line in text.splitlines() if line.strip()]
-    first = next((i for i, line in enumerate(messages) if re.search(r"Traceback|Error while|\[ERROR\]", line)), -lines)
-    return "\n".join(messages[first:][:lines])
+    printed = [line for line in text.splitlines() if line.strip()]
+    first = next((i for i, line in enumerate(printed) if re.search(r"Traceback|Error while|\[ERROR\]", line)), -lines)
+    return "\n".join(printed[first:][:lines])
 
 
 def _wait_until_ready(process: subprocess.Popen, address: str, log: Path) -> None:
@@ -159,18 +159,18 @@ def _wait_until_ready(process: subprocess.Popen, address: str, log: Path) -> Non
         raise CliError(f"ComfyUI could not load the pack. From its log:\n{log_excerpt(log)}")
 
 
-def link(position: Path, folder: Path) -> None:
-    """Make `position` show `folder`: a symbolic link, or on Windows a junction, which needs no privilege."""
-    if position.exists() and position.resolve() == folder.resolve():
+def link(path: Path, folder: Path) -> None:
+    """Make `path` show `folder`: a symbolic link, or on Windows a junction, which needs no privilege."""
+    if path.exists() and path.resolve() == folder.resolve():
         return
     if os.name == "nt":
-        made = subprocess.run(["cmd", "/c", "mklink", "/J", str(position), str(folder)], capture_output=True)
+        made = subprocess.run(["cmd", "/c", "mklink", "/J", str(path), str(folder)], capture_output=True)
         if made.returncode:
-            messages = made.stderr.decode(errors="replace").strip()
-            raise CliError(f"Windows could not link {position} to {folder}: {messages}.")
+            reason = made.stderr.decode(errors="replace").strip()
+            raise CliError(f"Windows could not link {path} to {folder}: {reason}.")
         return
-    position.unlink(missing_ok=True)
-    position.symlink_to(folder, target_is_directory=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(folder, target_is_directory=True)
 
 
 def _model_folders(comfyui: Path) -> dict[str, dict[str, str]]:

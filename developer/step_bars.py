@@ -17,7 +17,7 @@ class StepBars:
         self._bar: tqdm | None = None
 
     def title(self, node: str) -> str:
-        """E.g. "invert_structure (InvertImageDDPM)"."""
+        """E.g. "invert_structure (InvertImage)"."""
         return f"{node} ({self._graph[node]['class_type'].split('_')[-1]})"
 
     def watch(self, kind: str, data: Mapping[str, Any]) -> None:

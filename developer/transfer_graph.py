@@ -6,10 +6,24 @@ Node ids are words, so that a failing test, a stage in demo.json and this file s
 from dataclasses import dataclass
 from typing import Any
 
+from ..attention.windows import ADAIN, APPEARANCE_GUIDANCE, ATTENTION, STRUCTURE_END, STRUCTURE_SHARE, Window
 from .client import Graph
 
 OURS = "AppearanceTransfer_"
 Link = list[str | int]
+
+
+def window(about: Window) -> dict[str, float]:
+    """A window as the inputs of a node."""
+    return {"start_percent": about.start_percent, "end_percent": about.end_percent}
+
+
+ATTENTION_WINDOW: dict[str, Any] = {
+    **window(ATTENTION),
+    "structure_share": STRUCTURE_SHARE,
+    "structure_end_percent": STRUCTURE_END,
+    "preset": "default",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class Transfer:
     size: int = 128
     checkpoint: str | None = None
     steps: int = 100
-    start_at: int = 32
+    start_at_step: int = 32
     counted: bool = False
 
 
@@ -70,41 +84,70 @@ def transfer_graph(transfer: Transfer) -> Graph:
     return graph
 
 
-def _transfer(graph: Graph, model: Link) -> None:
-    """From both inversions and masks to the sampled latent, with the paper's settings."""
-    graph["attention"] = _node(
+def simple_graph(transfer: Transfer) -> Graph:
+    """The simplest transfer: no masks, no guidance, each text typed once. Its output node is `save`."""
+    graph: Graph = {"checkpoint": _loader(transfer.checkpoint)}
+    model: Link = ["checkpoint", 0]
+    clip: Link = ["checkpoint", 1]
+    vae: Link = ["checkpoint", 2]
+    for role, about in (("structure", transfer.structure), ("appearance", transfer.appearance)):
+        graph[role] = _image(about, transfer.size)
+        subject = {"model": model, "image": [role, 0], "vae": vae, "clip": clip, "text": about.prompt}
+        graph[f"invert_{role}"] = _subject(role, subject, transfer)
+    graph["attention"] = _attention(model)
+    graph["sample"] = _node(
+        OURS + "SampleFromInversion", model=["attention", 0], inversion=["invert_structure", 0], cfg=1.0
+    )
+    graph["decode"] = _node("VAEDecode", samples=["sample", 0], vae=vae)
+    graph["save"] = _node("SaveImage", images=["decode", 0], filename_prefix="transfer")
+    return graph
+
+
+def _attention(model: Link) -> dict[str, Any]:
+    return _node(
         OURS + "CrossImageAttention",
         model=model,
         structure=["invert_structure", 0],
         strength=1.0,
         contrast=1.67,
-        contrast_rule="reference code",
-        fine_first=11,
-        fine_last=90,
-        coarse_first=11,
-        coarse_last=70,
-        structure_every=5,
-        structure_until=40,
-        references="recorded",
+        **ATTENTION_WINDOW,
         **{"appearances.appearance0": ["invert_appearance", 0]},
     )
+
+
+def _subject(role: str, subject: dict[str, Any], transfer: Transfer) -> dict[str, Any]:
+    """The structure inverted, since it is sampled from; the appearance noised, since it is only read."""
+    schedule = {"steps": transfer.steps, "start_at_step": transfer.start_at_step, "seed": 42}
+    if role == "appearance":
+        return _node(OURS + "ReferenceImage", **subject, **schedule)
+    settings = {"cfg": 3.5, "eta": 1.0, "keep_last_noise": False, "levels_per_forward": 1}
+    return _node(OURS + "InvertImage", **subject, **schedule, **settings)
+
+
+def _image(about: GraphImage, size: int) -> dict[str, Any]:
+    if about.file:
+        return _node("LoadImage", image=about.file)
+    return _node(OURS + "PocketScene", seed=about.seed, size=size, **dict.fromkeys(("species", "coat", "view"), "any"))
+
+
+def _transfer(graph: Graph, model: Link) -> None:
+    """From both inversions and masks to the sampled latent, with the paper's settings."""
+    graph["attention"] = _attention(model)
     graph["guider"] = _node(
         OURS + "AppearanceGuider",
         model=["attention", 0],
         positive=["text_structure", 0],
         scale=3.5,
         end_scale=1.75,
-        first_step=10,
-        last_step=90,
-        text_guidance=1.0,
+        cfg=1.0,
+        **window(APPEARANCE_GUIDANCE),
     )
     graph["adain"] = _node(
         OURS + "AdaIN",
         appearance=["invert_appearance", 0],
-        content_mask=["mask_structure", 0],
-        style_mask=["mask_appearance", 0],
-        first_step=20,
-        last_step=99,
+        mask=["mask_structure", 0],
+        appearance_mask=["mask_appearance", 0],
+        **window(ADAIN),
     )
     graph["resume"] = _node(OURS + "ResumeFromInversion", inversion=["invert_structure", 0], between_steps=["adain", 0])
     graph["sample"] = _node(
@@ -130,35 +173,28 @@ def _loader(checkpoint: str | None) -> dict[str, Any]:
 def _invert(graph: Graph, role: str, image: GraphImage, transfer: Transfer, model: Link) -> None:
     """Add the nodes from one image to its inversion and its mask, and show both."""
     if image.file:
-        graph[f"load_{role}"] = _node("LoadImage", image=image.file)
+        graph[f"load_{role}"] = _image(image, transfer.size)
         fit = {"upscale_method": "lanczos", "width": transfer.size, "height": transfer.size, "crop": "center"}
         graph[role] = _node("ImageScale", image=[f"load_{role}", 0], **fit)
     else:
-        any_trait = dict.fromkeys(("species", "coat", "view"), "any")
-        graph[role] = _node(OURS + "PocketScene", seed=image.seed, size=transfer.size, **any_trait)
+        graph[role] = _image(image, transfer.size)
     graph[f"text_{role}"] = _node("CLIPTextEncode", text=image.prompt, clip=["checkpoint", 1])
     graph[f"encode_{role}"] = _node("VAEEncode", pixels=[role, 0], vae=["checkpoint", 2])
-    graph[f"invert_{role}"] = _node(
-        OURS + "InvertImageDDPM",
-        model=model,
-        latent=[f"encode_{role}", 0],
-        positive=[f"text_{role}", 0],
-        negative=["no_text", 0],
-        steps=transfer.steps,
-        start_at=transfer.start_at,
-        guidance=3.5,
-        seed=42,
-        eta=1.0,
-        keep_last_noise=False,
-        levels_per_forward=1,
-    )
+    subject = {
+        "model": model,
+        "latent": [f"encode_{role}", 0],
+        "positive": [f"text_{role}", 0],
+        "negative": ["no_text", 0],
+        "text": image.prompt,
+    }
+    graph[f"invert_{role}"] = _subject(role, subject, transfer)
     graph[f"mask_{role}"] = _node(
         OURS + "SelfSegmentation",
         model=model,
         inversion=[f"invert_{role}", 0],
         clip=["checkpoint", 1],
-        prompt=image.prompt,
         noun=image.noun,
+        prompt="",
         other_nouns="",
         step=20,
         clusters=5,

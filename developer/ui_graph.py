@@ -52,14 +52,14 @@ def connect(nodes: list[dict[str, Any]], origins: Mapping[str, tuple[int, list[d
     """
     links: list[list[Any]] = []
     for node in nodes:
+        _settle(node, origins)
+    for node in nodes:
         for slot, socket in enumerate(node["inputs"]):
             if socket["link"] is None:
                 continue
             name, output = socket["link"]
             origin, outputs = origins[name]
             source = outputs[output]
-            if "," in socket["type"]:
-                _settle(node, source["type"])
             socket["link"] = len(links) + 1
             source["links"].append(socket["link"])
             links.append([socket["link"], origin, output, node["id"], slot, source["type"]])
@@ -133,11 +133,14 @@ def _node(number: int, node: Mapping[str, Any], about: Mapping[str, Any]) -> dic
     }
 
 
-def _settle(node: dict[str, Any], kind: str) -> None:
-    """The outputs of a node that has their type from its inputs, once something of that type is connected."""
-    for output in node["outputs"]:
-        if output["type"] == MATCHING:
-            output["type"] = kind
+def _settle(node: dict[str, Any], origins: Mapping[str, tuple[int, list[dict[str, Any]]]]) -> None:
+    """Give the outputs that have their type from an input of several types the one that is connected there."""
+    matching = [output for output in node["outputs"] if output["type"] == MATCHING]
+    for socket in node["inputs"]:
+        if matching and socket["link"] is not None and "," in socket["type"]:
+            name, index = socket["link"]
+            for output in matching:
+                output["type"] = origins[name][1][index]["type"]
 
 
 def _sockets(about: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,8 @@ FRAME_COLOR, NOTE_COLOR = "#3f789e", "#432"
 LINES = {  # of text that a node shows once it has run: what it costs, what it found
     "SamplerCustomAdvanced": 4,
     "AppearanceTransfer_CLIPAcc": 3,
-    "AppearanceTransfer_CLIPSimilarity": 3,
+    "AppearanceTransfer_CLIPImageSimilarity": 3,
+    "AppearanceTransfer_CLIPTextSimilarity": 3,
     "AppearanceTransfer_ColorHistogramDistance": 3,
     "AppearanceTransfer_BackgroundLPIPS": 3,
     "AppearanceTransfer_DIFTFeatures": 3,
@@ -25,7 +26,9 @@ LINES = {  # of text that a node shows once it has run: what it costs, what it f
     "AppearanceTransfer_GramDistance": 3,
     "AppearanceTransfer_InversionReport": 7,
     "AppearanceTransfer_InvertImageDDIM": 3,
-    "AppearanceTransfer_InvertImageDDPM": 3,
+    "AppearanceTransfer_InvertImage": 3,
+    "AppearanceTransfer_ReferenceImage": 2,
+    "AppearanceTransfer_SampleFromInversion": 4,
     "AppearanceTransfer_MaskIoU": 3,
     "AppearanceTransfer_MirrorToMatch": 3,
     "AppearanceTransfer_NullTextInversion": 5,
@@ -39,14 +42,15 @@ LINES = {  # of text that a node shows once it has run: what it costs, what it f
     "AppearanceTransfer_TrainDistilledEditor": 4,
     "AppearanceTransfer_TrainSplice": 4,
 }
-SHOWS_A_IMAGE = {  # at its end, or while it runs with live previews on
+SHOWS_AN_IMAGE = {  # at its end, or while it runs with live previews on
     "LoadImage",
     "PreviewAny",  # text takes as much
     "PreviewImage",
     "SamplerCustomAdvanced",
     "SaveImage",
     "AppearanceTransfer_InvertImageDDIM",
-    "AppearanceTransfer_InvertImageDDPM",
+    "AppearanceTransfer_InvertImage",
+    "AppearanceTransfer_SampleFromInversion",
     "AppearanceTransfer_SelfSegmentation",
     "AppearanceTransfer_ShowAttentionMatches",
     "AppearanceTransfer_InversionReport",
@@ -119,7 +123,7 @@ def _height(node: Mapping[str, Any], about: Mapping[str, Any]) -> int:
     """Nearly what the page gives it, on the canvas or in Nodes 2.0: sockets, widgets, and what it will show."""
     sockets = SOCKET * max(len(node["inputs"]), len(node["outputs"]))
     lines = LINES.get(node["type"], 0)
-    later = LINE * lines + 20 * (lines > 0) + IMAGE * (node["type"] in SHOWS_A_IMAGE)
+    later = LINE * lines + 20 * (lines > 0) + IMAGE * (node["type"] in SHOWS_AN_IMAGE)
     return 20 + sockets + max(_widgets_on_canvas(about), _widgets_in_vue(about)) + later
 
 

@@ -31,7 +31,7 @@ log = logging.getLogger("appearance_transfer")
 
 
 @dataclass(frozen=True)
-class Pair:
+class EditPair:
     """One line of the manifest.
 
     before, after: names of the images. source: digest of the image before its edit, by which it is known again.
@@ -51,13 +51,13 @@ class OpenManifest:
     """A manifest that nobody else adds to. pairs: those that stand in it."""
 
     file: BinaryIO
-    pairs: list[Pair]
+    pairs: list[EditPair]
     whole: int
     """Bytes up to the end of the last whole line."""
     ended: bool
     """Whether that line has its end."""
 
-    def add(self, pair: Pair) -> None:
+    def add(self, pair: EditPair) -> None:
         """Add a line, in the place of a torn one, and wait until it is on the disk."""
         line = json.dumps(asdict(pair)).encode("ascii") + b"\n"
         rest = line if self.ended else b"\n" + line
@@ -88,7 +88,7 @@ def open_manifest(path: Path) -> Iterator[OpenManifest]:
         yield OpenManifest(file, pairs, whole, ended=whole == 0 or data[whole - 1 : whole] == b"\n")
 
 
-def read_manifest(path: Path) -> list[Pair]:
+def read_manifest(path: Path) -> list[EditPair]:
     """The pairs that a manifest lists; none where there is no manifest. Raises ValueError for a damaged one."""
     _check_position(path)
     try:
@@ -108,7 +108,7 @@ def _check_position(path: Path) -> None:
         raise ValueError(f"{path.name!r} of the edit pairs {path.parent.name!r} is no file; remove it.")
 
 
-def _parsed(path: Path, data: bytes) -> tuple[list[Pair], int]:
+def _parsed(path: Path, data: bytes) -> tuple[list[EditPair], int]:
     """The pairs of a manifest, and the bytes up to the end of the last whole line."""
     *lines, rest = data.split(b"\n")
     pairs = [_pair(path, number, line) for number, line in enumerate(lines, start=1)]
@@ -131,14 +131,14 @@ def _is_whole(line: bytes) -> bool:
     return True
 
 
-def _pair(path: Path, number: int, line: bytes) -> Pair:
+def _pair(path: Path, number: int, line: bytes) -> EditPair:
     try:
         found = bounded_json.parse(line, LONGEST_LINE)
         if not isinstance(found, dict):
             raise ValueError("it is no object")
         if unknown := sorted(found.keys() - _FIELDS.keys()):
             raise ValueError(f"it has an unknown entry {unknown[0][:40]!r}")
-        return Pair(**fields.read({"overlap": None, "gain": None} | found, _FIELDS))
+        return EditPair(**fields.read({"overlap": None, "gain": None} | found, _FIELDS))
     except KeyError as error:
         raise ValueError(_damaged(path, number, f"it lacks {error}")) from error
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Distilled editors as files: `.safetensors`, with the architecture and the facts of the training in the header."""
+"""Distilled editors as files: `.safetensors`, with the architecture and the metadata of the training in the header."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KIND = FileFormat(
         "architecture": fields.record(size=fields.whole(), width=fields.number()),
         "steps": fields.whole(),
         "images": fields.whole(),
-        "facts": fields.texts,
+        "metadata": fields.texts,
     },
     tensors={WEIGHTS: TensorRule(), MEMORY: TensorRule()},
 )
@@ -47,7 +47,7 @@ def encode(editor: DistilledEditor, *, resumable: bool = True) -> bytes:
         "architecture": asdict(editor.architecture),
         "steps": editor.steps,
         "images": editor.images,
-        "facts": editor.metadata,
+        "metadata": editor.metadata,
     }
     return tensor_file.encode(KIND, header, tensors)
 
@@ -72,5 +72,5 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> DistilledEd
         header["steps"],
         header["images"],
         strip_prefix(tensors, MEMORY),
-        header["facts"],
+        header["metadata"],
     )

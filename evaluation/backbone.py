@@ -108,11 +108,11 @@ class Backbone(nn.Module):
         for number, block in enumerate(self.blocks):
             if number in self.architecture.pooled:
                 values = F.max_pool2d(values, self.architecture.window, stride=2)
-            messages = []
+            layers = []
             for convolution in block.children():
                 values = F.relu(convolution(values))
-                messages.append(values)
-            yield messages
+                layers.append(values)
+            yield layers
 
 
 def load_backbone(state: Mapping[str, Tensor]) -> Backbone:
@@ -126,6 +126,7 @@ def load_backbone(state: Mapping[str, Tensor]) -> Backbone:
             parts = numbered.setdefault(int(match[1]), {})
             if match[2] in parts:
                 raise unfit(f"the {match[2]} of convolution {match[1]} is there twice")
+            check_numbers(name, tensor)
             parts[match[2]] = tensor
     known = {architecture.convolutions: architecture for architecture in (VGG16, VGG19, ALEXNET)}
     if len(numbered) not in known:
@@ -137,7 +138,7 @@ def load_backbone(state: Mapping[str, Tensor]) -> Backbone:
 
 
 def fill(network: nn.Module, found: Mapping[str, Tensor]) -> None:
-    """Give a network its weights. Raises ValueError where one is missing, of another shape or type, or not finite.
+    """Give a network its weights. Raises ValueError where one is missing or of another shape.
 
     Both may live on "meta", to be compared before there are numbers.
     """
@@ -146,11 +147,15 @@ def fill(network: nn.Module, found: Mapping[str, Tensor]) -> None:
             raise unfit(f"{name} is missing")
         if found[name].shape != wanted.shape:
             raise unfit(f"{name} has the shape {list(found[name].shape)} in the place of {list(wanted.shape)}")
-        if found[name].dtype not in FLOATS:
-            raise unfit(f"{name} has numbers of the type {found[name].dtype}")
-        if not are_finite({name: found[name]}):
-            raise unfit(f"{name} is not finite")
     network.load_state_dict({name: tensor.float() for name, tensor in found.items()})
+
+
+def check_numbers(name: str, weight: Tensor) -> None:
+    """Raises ValueError where a weight is of another type or not finite. name: as the file has it."""
+    if weight.dtype not in FLOATS:
+        raise unfit(f"{name} has numbers of the type {weight.dtype}")
+    if not are_finite({name: weight}):
+        raise unfit(f"{name} is not finite")
 
 
 def unfit(reason: str) -> ValueError:

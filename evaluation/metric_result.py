@@ -23,8 +23,8 @@ class MetricResult:
     def __str__(self) -> str:
         """A line on how it was measured, then one per image."""
         remarks = self.remarks or [""] * len(self.values)
-        messages = enumerate(zip(self.values, remarks, strict=True))
-        lines = [f"image {i}: {value:.4f}{remark and f' ({remark})'}" for i, (value, remark) in messages]
+        rows = enumerate(zip(self.values, remarks, strict=True))
+        lines = [f"image {i}: {value:.4f}{remark and f' ({remark})'}" for i, (value, remark) in rows]
         return "\n".join([self.how, *lines])
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from .backbone import CONVOLUTION, Backbone, fill, load_backbone
+from .backbone import CONVOLUTION, Backbone, check_numbers, fill, load_backbone
 
 HEAD = re.compile(r"lin(\d)\.model\.1\.weight", re.ASCII)
 
@@ -53,7 +53,11 @@ def load_lpips(state: Mapping[str, Tensor]) -> PerceptualDistance:
     Raises ValueError where a weight is missing, of another shape or not finite.
     """
     network = PerceptualDistance(load_backbone(state))
-    heads = {f"{match[1]}.weight": tensor for name, tensor in state.items() if (match := HEAD.fullmatch(name))}
+    heads = {}
+    for name, tensor in state.items():
+        if match := HEAD.fullmatch(name):
+            check_numbers(name, tensor)
+            heads[f"{match[1]}.weight"] = tensor
     fill(network.heads, heads)
     return network
 

@@ -41,7 +41,7 @@ def adain(
     mean_x, std_x = _statistics(x, content_mask)
     mean_s, std_s = _statistics(style, style_mask)
     if warn:
-        _warn(content_mask, style_mask)
+        warn_of_masks(content_mask, style_mask)
     if min(x.shape[-2:].numel(), style.shape[-2:].numel()) < 2:
         std_x = std_s = torch.ones_like(std_x)
     moved = ((x - mean_x) / std_x * std_s + mean_s).to(x.dtype)
@@ -73,17 +73,17 @@ def _statistics(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     return mean, (variance + EPSILON).sqrt()
 
 
-def _warn(content_mask: Tensor | None, style_mask: Tensor | None) -> None:
+def warn_of_masks(content_mask: Tensor | None, style_mask: Tensor | None) -> None:
     """Say of the masks without statistics what becomes of their images."""
-    masks = {"content": content_mask, "style": style_mask}
+    masks = {"mask": content_mask, "appearance_mask": style_mask}
     usable = {name: has_statistics(mask) for name, mask in masks.items() if mask is not None}
     for name, found in usable.items():
         others = [other for key, other in usable.items() if key != name]
         alone = ~found & others[0] if others else torch.zeros_like(found)
         if alone.any():
             logger.warning(
-                "AdaIN: the %s mask has no full pixels, the other mask has some, so the colors stay as they are. "
+                "AdaIN: %s has no full pixels, the other mask has some, so the colors stay as they are. "
                 "Look at the masks.", name,
             )  # fmt: skip
         if (~found & ~alone).any():
-            logger.warning("AdaIN: the %s mask has no full pixels, so the whole image is measured instead.", name)
+            logger.warning("AdaIN: %s has no full pixels, so the whole image is measured instead.", name)

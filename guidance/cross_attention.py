@@ -20,8 +20,8 @@ from torch import Tensor
 
 CONDITIONAL, NEGATIVE = 0, 1  # the two X along the first dimension of a shift
 
-CARRIES = ("negative", "conditional", "mean", "original")
-"""Which latent the sampler goes on from; the reference code: negative, the paper's algorithm: original."""
+UPDATE_TARGETS = ("negative", "conditional", "mean", "original")
+"""From which of the latents the sampler goes on: negative in the reference code, original in the paper's algorithm."""
 
 
 def cross_attention_loss(maps: Mapping[Any, Tensor], reference: Mapping[Any, Tensor]) -> Tensor:
@@ -64,15 +64,15 @@ def bounded_amount(amount: float, loss: Tensor, gradient: Tensor) -> Tensor:
     return (loss / steepness.clamp(min=torch.finfo(loss.dtype).tiny)).clamp(max=amount)
 
 
-def moved_latent(shifts: Tensor, carry: str) -> Tensor:
+def moved_latent(shifts: Tensor, update_target: str) -> Tensor:
     """By how much the latent moves that the sampler goes on from, [...]. shifts: [2, ...], of the two X.
 
-    Raises ValueError for a carry that there is not.
+    Raises ValueError for an update_target that there is not.
     """
-    if carry not in CARRIES:
-        raise ValueError(f"carry is {carry!r}; choose one of {', '.join(CARRIES)}.")
-    if carry == "original":
+    if update_target not in UPDATE_TARGETS:
+        raise ValueError(f"update_target is {update_target!r}; choose one of {', '.join(UPDATE_TARGETS)}.")
+    if update_target == "original":
         return torch.zeros_like(shifts[NEGATIVE])
-    if carry == "mean":
+    if update_target == "mean":
         return shifts.mean(dim=0)
-    return shifts[NEGATIVE if carry == "negative" else CONDITIONAL]
+    return shifts[NEGATIVE if update_target == "negative" else CONDITIONAL]

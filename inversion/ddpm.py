@@ -67,6 +67,14 @@ def invert_ddpm(
     return trajectory, noise_maps
 
 
+def noise_image(x0: Tensor, schedule: Schedule, *, seed: int = 0) -> Tensor:
+    """The trajectory [S+1, B, C, h, w] that `invert_ddpm` has for this seed, bit by bit, without asking the network.
+
+    Only the noise maps need its predictions, and an image that is read, not replayed, has no use for them.
+    """
+    return noisy_levels(x0, schedule, draw_noise(x0, schedule, seed=seed))
+
+
 def noisy_levels(x0: Tensor, schedule: Schedule, noise: Tensor) -> Tensor:
     """The trajectory [S+1, B, C, h, w]: x0 at every level, each with its own row of `noise` [L, B, C, h, w]."""
     wanted = (_noisy_count(schedule), *x0.shape)

@@ -93,9 +93,18 @@ def joined(inversions: Sequence[Inversion]) -> Inversion:
             name: join_images([i.conditioning[name] for i in inversions], [i.images for i in inversions])
             for name in first.conditioning
         },
+        prompts=_prompts(inversions),
         null_text=together(null_texts, 1) if null_texts else None,
         null_text_losses=together(losses, 1) if losses else None,
     )
+
+
+def _prompts(inversions: Sequence[Inversion]) -> tuple[str, ...]:
+    """One prompt per image; none where those of any inversion are not known."""
+    if not all(inversion.prompts for inversion in inversions):
+        return ()
+    each = (i.prompts * (i.images if len(i.prompts) == 1 else 1) for i in inversions)
+    return tuple(prompt for prompts in each for prompt in prompts)
 
 
 def without_repeats(inversion: Inversion) -> tuple[Inversion, list[int]]:

@@ -100,9 +100,18 @@ class Schedule:
         """The same schedule without its first `start` steps."""
         if not 0 <= start < self.steps:
             raise ValueError(
-                f"A run of {self.steps} steps can start at step 0 to {self.steps - 1}, not at {start}; lower start_at."
+                f"A run of {self.steps} steps can start at step 0 to {self.steps - 1}, not at {start}. "
+                "Lower start_at_step."
             )
         return Schedule(self.sigmas[start:], self.flow, self.finest)
+
+    def first_step_of(self, sigmas: Sequence[float]) -> int | None:
+        """Which step a run along these levels begins with, where they are a part of this schedule; None elsewhere."""
+        first = sigma_index(self.sigmas, sigmas[0])
+        if first is None or first + len(sigmas) > len(self.sigmas):
+            return None
+        own = self.sigmas[first : first + len(sigmas)]
+        return first if all(abs(a - b) <= SIGMA_RTOL * b for a, b in zip(own, sigmas, strict=True)) else None
 
     def index_of(self, sigma: float) -> int | None:
         """Which level this sigma is, the image's own included, or None between levels."""

@@ -18,6 +18,7 @@ from .schedule import Schedule
 from .types import Inversion
 
 MOST_LEVELS = 10_000
+MOST_IMAGES = 10_000
 CONDITIONING = "conditioning."
 KIND = FileFormat(
     "inversion",
@@ -25,7 +26,7 @@ KIND = FileFormat(
     "appearance_transfer.inversion",
     version=2,
     header={
-        "method": fields.one_of("ddpm", "ddim"),
+        "method": fields.one_of("ddpm", "ddim", "noised"),
         "sigmas": fields.list_of(fields.number(), MOST_LEVELS),
         "flow": fields.flag,
         "finest": fields.number(),
@@ -33,6 +34,7 @@ KIND = FileFormat(
         "guidance": fields.number(),
         "seed": fields.whole(),
         "fingerprint": fields.texts,
+        "prompts": fields.list_of(fields.text, MOST_IMAGES),
         "conditioning": fields.objects_of(
             fields.any_of(
                 fields.scalar,
@@ -100,6 +102,7 @@ def _header(inversion: Inversion, conditioning: dict[str, Any]) -> dict[str, Any
         "guidance": inversion.guidance,
         "seed": inversion.seed,
         "fingerprint": dict(inversion.fingerprint),
+        "prompts": list(inversion.prompts),
         "conditioning": conditioning,
     }
 
@@ -115,6 +118,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Inversion:
         method=header["method"],
         fingerprint=header["fingerprint"],
         conditioning=from_file(strip_prefix(tensors, CONDITIONING), header["conditioning"]),
+        prompts=tuple(header["prompts"]),
         null_text=tensors.get("null_text"),
         null_text_losses=tensors.get("null_text_losses"),
     )

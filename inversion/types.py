@@ -19,11 +19,15 @@ class Inversion:
     """The inversion of B images of one size by one model.
 
     trajectory: [S+1, B, C, h, w], x at sigmas[i] in ComfyUI's scaling, noisiest first, the image last.
-    noise_maps: [S, B, C, h, w], what each step adds; an empty tensor [0] for DDIM, which adds nothing.
+    noise_maps: [S, B, C, h, w], what each step adds; an empty tensor [0] for DDIM, which adds nothing, and for an image
+        that was noised, whose steps are not known.
+    method: "ddpm" or "ddim", how it was inverted; or "noised": every level drawn as for "ddpm", but without asking the
+        network, so that it can be read as a reference and not be replayed.
     schedule: the noise levels and the kind of model.
     eta: 1 for DDPM, 0 for DDIM. guidance: the text guidance that it was made with. seed: of the drawn noise.
     fingerprint: the model's identity, keys "architecture" and "weights".
     conditioning: the texts that it was made under, every entry by its name and kind (conditioning.py).
+    prompts: the words of the positive text, one for all images or one for each; empty where they are not known.
     null_text: [N, B or 1, T, C], the optimized unconditional embedding of every step, step 0 first (null_text.py); N is
         S, or less where the optimization was interrupted. Then `guidance` is what the embeddings were found for.
     null_text_losses: [N, B or 1, updates], the loss before every update; NaN after the early stop.
@@ -37,15 +41,19 @@ class Inversion:
     eta: float
     guidance: float
     seed: int
-    method: Literal["ddpm", "ddim"]
+    method: Literal["ddpm", "ddim", "noised"]
     fingerprint: dict[str, str] = field(default_factory=dict)
     conditioning: dict[str, Entry] = field(default_factory=dict)
+    prompts: tuple[str, ...] = ()
     null_text: Tensor | None = None
     null_text_losses: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in ("ddpm", "ddim"):
-            raise ValueError(f"An inversion is made by 'ddpm' or 'ddim', not {self.method!r}; invert the image again.")
+        if self.method not in ("ddpm", "ddim", "noised"):
+            raise ValueError(
+                "An inversion is made by 'ddpm' or 'ddim', or an image is 'noised', but this one says "
+                f"{self.method!r}; invert the image again."
+            )
         if not (0 <= self.eta <= 1 and math.isfinite(self.guidance)):
             raise ValueError(
                 f"eta must lie in 0..1 and the guidance be a number, but they are {self.eta} and {self.guidance}; "
@@ -68,6 +76,11 @@ class Inversion:
             raise ValueError(
                 f"The noise maps of this {self.method.upper()} inversion should have the shape {wanted}, but have "
                 f"{list(self.noise_maps.shape)}; invert the image again."
+            )
+        if len(self.prompts) not in (0, 1, shape[1]):
+            raise ValueError(
+                f"The inversion holds {len(self.prompts)} prompts and {shape[1]} images; there must be one for all or "
+                "one for each. Invert the images again."
             )
         for name, entry in self.conditioning.items():
             prompts.check_entry(name, entry, shape[1])
@@ -144,9 +157,23 @@ class Inversion:
             trajectory=self.trajectory[:, picked],
             noise_maps=noise_maps,
             conditioning=conditioning,
+            prompts=tuple(self.prompts[row] for row in picked) if len(self.prompts) > 1 else self.prompts,
             null_text=null_text,
             null_text_losses=losses,
         )
+
+    def check_replayable(self) -> None:
+        """Raises ValueError for an image that was only noised, which has no steps to go along."""
+        if self.method == "noised":
+            raise ValueError(
+                "This image was noised by Reference Image, not inverted, so there are no noise maps to sample along. "
+                "Connect an inversion: make it with Invert Image from the same image."
+            )
+
+    @property
+    def prompt(self) -> str:
+        """The words of the positive text where they are known and the same for all images; else empty."""
+        return self.prompts[0] if len(set(self.prompts)) == 1 else ""
 
     def is_finite(self) -> bool:
         """False when any number of it is NaN or infinite (the losses aside, where NaN means "not needed any more")."""

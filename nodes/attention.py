@@ -4,30 +4,27 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .sockets import CATEGORY, Appearance, Correspondence, Inversion
+from .sockets import CATEGORY, PRESETS, REFERENCE_CODE, Appearance, Matches, readable
 
 FAMILY = f"{CATEGORY}/attention"
-REFERENCE_CODE, PAPER, OFF = "reference code", "paper", "off"
-RECORDED, REPLAYED = "recorded", "replayed"
 SELF_ATTENTION, DIFT = "self-attention", "dift"
 FEATURE, KEYS_AND_VALUES, VALUES = "feature", "kv", "v"
-OFFICIAL, BOTH = "official", "both"
 
 
-class WeighAppearance(io.ComfyNode):
+class AppearanceOptions(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
-            node_id="AppearanceTransfer_WeighAppearance",
-            display_name="Weigh Appearance",
+            node_id="AppearanceTransfer_AppearanceOptions",
+            display_name="Appearance Options",
             category=FAMILY,
             description="Says how strongly an appearance is used, and which region of the output it paints.",
             search_aliases=["regional appearance", "reference weight", "mask reference"],
             inputs=[
-                Inversion.Input("inversion", tooltip="The inverted appearance image."),
+                readable("reference", tooltip="The appearance image, from Reference Image or inverted."),
                 io.Float.Input(
                     "weight", default=1.0, min=0.0, max=10.0, step=0.05,
-                    tooltip="Share against other appearances; alone, 1 is full and 0 is off.",
+                    tooltip="Weight against other appearances; alone, 1 is full and 0 is off.",
                 ),
                 io.Mask.Input(
                     "mask", optional=True,
@@ -37,8 +34,8 @@ class WeighAppearance(io.ComfyNode):
                     "appearance_mask", optional=True,
                     tooltip="Region of the appearance image to match within, for Semantic Rearrangement.",
                 ),
-                Correspondence.Input(
-                    "correspondence", optional=True,
+                Matches.Input(
+                    "matches", optional=True,
                     tooltip="The structure's matches in it, which Semantic Rearrangement uses instead of its own.",
                 ),
             ],
@@ -50,10 +47,10 @@ class WeighAppearance(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, inversion, weight, mask=None, appearance_mask=None, correspondence=None) -> io.NodeOutput:
+    def execute(cls, reference, weight, mask=None, appearance_mask=None, matches=None) -> io.NodeOutput:
         from ..host.transfer.no_effect import weighed
 
-        return io.NodeOutput(weighed(inversion, weight, mask, appearance_mask, correspondence))
+        return io.NodeOutput(weighed(reference, weight, mask, appearance_mask, matches))
 
 
 class CrossImageAttention(io.ComfyNode):
@@ -77,11 +74,7 @@ class CrossImageAttention(io.ComfyNode):
                     "contrast", default=1.67, min=0.0, max=5.0, step=0.01,
                     tooltip="Sharpens what each position looks at; 1 changes nothing.",
                 ),
-                io.Combo.Input(
-                    "contrast_rule", options=[REFERENCE_CODE, PAPER, OFF], default=REFERENCE_CODE,
-                    tooltip="Reference code clips the sharpened map, the paper does not; off ignores contrast.",
-                ),
-                *_steps(fine_last=90),
+                *_window(),
             ],
             outputs=[
                 io.Model.Output(
@@ -91,15 +84,11 @@ class CrossImageAttention(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, model, appearances, strength, contrast, contrast_rule, structure=None, **steps) -> io.NodeOutput:
+    def execute(cls, model, appearances, strength, contrast, preset, structure=None, **window) -> io.NodeOutput:
         from ..host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
 
-        settings = CrossImageSettings(
-            strength=strength,
-            contrast=1.0 if contrast_rule == OFF else contrast,
-            clip=contrast_rule == REFERENCE_CODE,
-            **_when(**steps),
-        )
+        make = CrossImageSettings.reference_code if preset == REFERENCE_CODE else CrossImageSettings
+        settings = make(strength=strength, contrast=contrast, **_when(**window))
         return io.NodeOutput(transfer_appearance(model, _weighed(appearances), structure, settings))
 
 
@@ -129,11 +118,7 @@ class SemanticRearrangement(io.ComfyNode):
                     "inject", options=[FEATURE, KEYS_AND_VALUES, VALUES], default=FEATURE,
                     tooltip="What takes the matched features: all of self-attention, keys and values, or values alone.",
                 ),
-                io.Combo.Input(
-                    "structure_rule", options=[OFFICIAL, BOTH], default=OFFICIAL, advanced=True,
-                    tooltip="Hold the shape without the text only, as the reference code does, or in both branches.",
-                ),
-                *_steps(fine_last=70),
+                *_window(),
             ],
             outputs=[
                 io.Model.Output(
@@ -144,88 +129,72 @@ class SemanticRearrangement(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, appearances, strength, match_source, inject, structure_rule, structure=None, **steps
+        cls, model, appearances, strength, match_source, inject, preset, structure=None, **window
     ) -> io.NodeOutput:
         from ..host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
 
-        settings = RearrangementSettings(
-            strength=strength,
-            match_source=match_source,
-            inject=inject,
-            structure_rule=structure_rule,
-            **_when(**steps),
-        )
+        make = RearrangementSettings.reference_code if preset == REFERENCE_CODE else RearrangementSettings
+        settings = make(strength=strength, match_source=match_source, inject=inject, **_when(**window))
         return io.NodeOutput(rearrange_appearance(model, _weighed(appearances), structure, settings))
 
 
 def _images() -> list[io.Input]:
     """The inputs of a node that lets a model look at images."""
-    appearance = io.MultiType.Input(
-        "appearance", [Inversion, Appearance],
-        tooltip="An inverted appearance image, or one with a weight and a mask.",
-    )  # fmt: skip
+    appearance = readable(
+        "appearance", Appearance, tooltip="An appearance image from Reference Image, or one with a weight and a mask."
+    )
     return [
         io.Model.Input(
             "model",
             tooltip="The model to sample with; other patches (LoRA, FreeU) may come before or after.",
         ),
         io.Autogrow.Input(
-            "appearances", template=io.Autogrow.TemplatePrefix(appearance, prefix="appearance", min=1, max=16),
+            "appearances",
+            template=io.Autogrow.TemplatePrefix(appearance, prefix="appearance", min=1, max=16),
             tooltip="One or more appearances; a new input grows below the last one in use.",
         ),
-        Inversion.Input(
-            "structure", optional=True,
-            tooltip="The inverted structure image; some early steps look at it to hold the shape.",
+        readable(
+            "structure", optional=True, tooltip="The structure image; some early steps read it to hold the shape."
         ),
-    ]  # fmt: skip
+    ]
 
 
-def _steps(fine_last: int) -> list[io.Input]:
-    """The parameters that say when, and where the references stand then."""
+def _window() -> list[io.Input]:
+    """When the attention reads references, and which way."""
+    from ..attention.windows import ATTENTION, STRUCTURE_END, STRUCTURE_SHARE
+
     return [
-        io.Int.Input(
-            "fine_first", default=11, min=0, max=1000, advanced=True,
-            tooltip="First executed step of the finest decoder layers (64x64 at 512 px).",
+        io.Float.Input(
+            "start_percent", default=ATTENTION.start_percent, min=0.0, max=1.0, step=0.01, advanced=True,
+            tooltip="Where in the noise schedule it begins; earlier transfers more and keeps less shape.",
         ),
-        io.Int.Input(
-            "fine_last", default=fine_last, min=0, max=1000, advanced=True,
-            tooltip="Last executed step of the finest decoder layers; beyond the run means to the end.",
+        io.Float.Input(
+            "end_percent", default=ATTENTION.end_percent, min=0.0, max=1.0, step=0.01, advanced=True,
+            tooltip="Where in the noise schedule it ends; 1 is the end.",
         ),
-        io.Int.Input(
-            "coarse_first", default=11, min=0, max=1000, advanced=True,
-            tooltip="First executed step of the coarser layers (32x32 at 512 px); earlier keeps less shape.",
+        io.Float.Input(
+            "structure_share", default=STRUCTURE_SHARE, min=0.0, max=1.0, step=0.05, advanced=True,
+            tooltip="Part of these steps that reads the structure instead; 0 is none.",
         ),
-        io.Int.Input(
-            "coarse_last", default=70, min=0, max=1000, advanced=True,
-            tooltip="Last executed step of the coarser layers; beyond the run means to the end.",
-        ),
-        io.Int.Input(
-            "structure_every", default=5, min=0, max=1000, advanced=True,
-            tooltip="Look at the structure instead on every n-th step; 0 never does.",
-        ),
-        io.Int.Input(
-            "structure_until", default=40, min=0, max=1000, advanced=True,
-            tooltip="Last executed step that may look at the structure.",
+        io.Float.Input(
+            "structure_end_percent", default=STRUCTURE_END, min=0.0, max=1.0, step=0.01, advanced=True,
+            tooltip="Where in the noise schedule no step reads the structure any more.",
         ),
         io.Combo.Input(
-            "references", options=[RECORDED, REPLAYED], default=RECORDED, advanced=True,
-            tooltip="Recorded is true to the images and cheaper; replayed drifts, as the reference code does.",
+            "preset", options=list(PRESETS), default=PRESETS[0], advanced=True,
+            tooltip="Reference code replays the references, which drift, and holds the structure everywhere.",
         ),
     ]  # fmt: skip
 
 
-def _when(
-    fine_first, fine_last, coarse_first, coarse_last, structure_every, structure_until, references
-) -> dict[str, Any]:
-    """The settings that `_steps` asks for."""
+def _when(start_percent, end_percent, structure_share, structure_end_percent) -> dict[str, Any]:
+    """The settings that `_window` asks for."""
     from ..attention.windows import Window
 
     return {
-        "fine": Window(fine_first, fine_last),
-        "coarse": Window(coarse_first, coarse_last),
-        "structure_every": structure_every,
-        "structure_until": structure_until,
-        "replayed": references == REPLAYED,
+        "window": Window(start_percent, end_percent),
+        "structure_share": structure_share,
+        "structure_end_percent": structure_end_percent,
     }
 
 
@@ -237,4 +206,4 @@ def _weighed(appearances) -> list:
     return [entry if isinstance(entry, WeighedAppearance) else WeighedAppearance(entry) for entry in connected]
 
 
-NODES = [WeighAppearance, CrossImageAttention, SemanticRearrangement]
+NODES = [AppearanceOptions, CrossImageAttention, SemanticRearrangement]

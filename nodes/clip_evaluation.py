@@ -5,48 +5,57 @@ from comfy_api.latest import io
 from .evaluation import FAMILY, appearance_input, mask_input, output_input, report_output, text_output
 
 
-class CLIPSimilarity(io.ComfyNode):
+class CLIPImageSimilarity(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
-            node_id="AppearanceTransfer_CLIPSimilarity",
-            display_name="CLIP Similarity",
+            node_id="AppearanceTransfer_CLIPImageSimilarity",
+            display_name="CLIP Image Similarity",
             category=FAMILY,
-            description="Measures how well images agree with the appearance image, or else with a text, to CLIP.",
-            search_aliases=["metric", "clip score", "clipscore", "clip-i", "clip-t", "image similarity"],
+            description="Measures how similar images are to the appearance image for CLIP.",
+            search_aliases=["metric", "clip-i", "clip similarity", "image similarity", "appearance similarity"],
             is_output_node=True,
             inputs=[
-                _vision_input(),
+                io.ClipVision.Input("clip_vision", tooltip="Any CLIP, from Load CLIP Vision."),
                 output_input(),
-                appearance_input(optional=True),
-                io.Clip.Input(
-                    "clip", optional=True,
-                    tooltip="The text half of the same CLIP, to compare with the text instead.",
-                ),
-                io.String.Input(
-                    "text", default="", multiline=True,
-                    tooltip="What the images should show, where clip is connected; else leave it empty.",
-                ),
+                appearance_input(),
                 mask_input("output"),
                 mask_input("appearance"),
             ],
-            outputs=[
-                io.Float.Output("similarity", tooltip="The mean over the images, a cosine; 1 is the same to CLIP."),
-                report_output(),
-            ],
-        )  # fmt: skip
+            outputs=[_similarity_output(), report_output()],
+        )
 
     @classmethod
-    def execute(
-        cls, clip_vision, output, text, appearance=None, clip=None, output_mask=None, appearance_mask=None
-    ) -> io.NodeOutput:
-        from ..host.evaluation.clip_scores import agreement_with_images, agreement_with_text
+    def execute(cls, clip_vision, output, appearance, output_mask=None, appearance_mask=None) -> io.NodeOutput:
+        from ..host.evaluation.clip_scores import agreement_with_images
 
-        if (appearance is None) == (clip is None):
-            found = "Nothing to compare with" if clip is None else "Both an appearance and a clip"
-            raise ValueError(f"{found} is connected. Connect either appearance, or clip with a text.")
-        if clip is None:
-            return text_output(agreement_with_images(clip_vision, output, appearance, output_mask, appearance_mask))
+        return text_output(agreement_with_images(clip_vision, output, appearance, output_mask, appearance_mask))
+
+
+class CLIPTextSimilarity(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_CLIPTextSimilarity",
+            display_name="CLIP Text Similarity",
+            category=FAMILY,
+            description="Measures how well images match a text for CLIP.",
+            search_aliases=["metric", "clip score", "clipscore", "clip-t", "clip similarity", "prompt similarity"],
+            is_output_node=True,
+            inputs=[
+                _vision_input(),
+                _text_encoder_input(),
+                output_input(),
+                io.String.Input("text", default="", multiline=True, tooltip="What the images should show."),
+                mask_input("output"),
+            ],
+            outputs=[_similarity_output(), report_output()],
+        )
+
+    @classmethod
+    def execute(cls, clip_vision, clip, output, text, output_mask=None) -> io.NodeOutput:
+        from ..host.evaluation.clip_scores import agreement_with_text
+
         return text_output(agreement_with_text(clip_vision, clip, text, output, output_mask))
 
 
@@ -62,7 +71,7 @@ class CLIPAcc(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 _vision_input(),
-                io.Clip.Input("clip", tooltip="The text half of the same CLIP, with its text projection."),
+                _text_encoder_input(),
                 io.Image.Input("output", tooltip="The edits to judge, as many as there are."),
                 io.String.Input("source_text", default="a photo of a cat", tooltip="What the images showed before."),
                 io.String.Input("target_text", default="a photo of a dog", tooltip="What they should show now."),
@@ -84,4 +93,12 @@ def _vision_input() -> io.Input:
     return io.ClipVision.Input("clip_vision", tooltip="The image half of a CLIP, from Load CLIP Vision.")
 
 
-NODES = [CLIPSimilarity, CLIPAcc]
+def _text_encoder_input() -> io.Input:
+    return io.Clip.Input("clip", tooltip="The text half of the same CLIP, with its text projection.")
+
+
+def _similarity_output() -> io.Output:
+    return io.Float.Output("similarity", tooltip="The mean over the images, a cosine; 1 is the same for CLIP.")
+
+
+NODES = [CLIPImageSimilarity, CLIPTextSimilarity, CLIPAcc]

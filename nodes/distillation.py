@@ -4,7 +4,7 @@ from pathlib import Path
 
 from comfy_api.latest import io, ui
 
-from .files import NOTHING_SAVED, ReadsFile
+from .files import NOTHING_SAVED, ReadsFile, prefix_input
 from .sockets import CATEGORY, DistilledEditor
 
 FAMILY = f"{CATEGORY}/editing"
@@ -151,10 +151,7 @@ class SaveDistilledEditor(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 DistilledEditor.Input("editor", tooltip="The editor to keep."),
-                io.String.Input(
-                    "name", default="editor",
-                    tooltip="Name of the file; a number and .safetensors are added.",
-                ),
+                prefix_input("editor"),
                 io.Boolean.Input(
                     "resumable", default=True, advanced=True,
                     tooltip="Keep what is needed to train further; off makes the file much smaller.",
@@ -164,12 +161,12 @@ class SaveDistilledEditor(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, editor, name, resumable) -> io.NodeOutput:
+    def execute(cls, editor, filename_prefix, resumable) -> io.NodeOutput:
         from ..distillation.storage import encode
         from ..host.runtime.files import EDITORS
 
-        path = EDITORS.keep(name, encode(editor, resumable=resumable))
-        return io.NodeOutput(editor, ui=ui.PreviewText(f"Saved {path.name}"))
+        path = EDITORS.keep(filename_prefix, encode(editor, resumable=resumable))
+        return io.NodeOutput(editor, ui=ui.PreviewText(f"Saved {EDITORS.name_of(path)}"))
 
 
 class LoadDistilledEditor(ReadsFile):

@@ -2,14 +2,13 @@
 
 from comfy_api.latest import io, ui
 
-from .files import NOTHING_SAVED, ReadsFile
-from .sockets import CATEGORY, EditDirection
+from .files import NOTHING_SAVED, ReadsFile, prefix_input
+from .sockets import CATEGORY, PRESETS, REFERENCE_CODE, EditDirection
 
 FAMILY = f"{CATEGORY}/editing"
 FROM_WORDS, AS_PASTED = "from words", "as pasted"
 NAME_LENGTH = 80  # characters by which a direction calls a pasted bank
 RECOMPUTE, STORE = "recompute", "store"
-NO_TEXT = "(no .txt in the input folder)"
 
 
 class MakeEditDirection(io.ComfyNode):
@@ -75,39 +74,6 @@ class MakeEditDirection(io.ComfyNode):
         return io.NodeOutput(direction, *("\n".join(bank) for bank in banks), ui=ui.PreviewText(str(direction)))
 
 
-class LoadSentences(ReadsFile):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        from ..host.runtime.files import text_files
-
-        return io.Schema(
-            node_id="AppearanceTransfer_LoadSentences",
-            display_name="Load Sentences",
-            category=FAMILY,
-            description="Reads a bank of sentences from a .txt file in the input folder, one sentence per line.",
-            search_aliases=["text file", "sentence bank", "load text"],
-            inputs=[
-                io.Combo.Input(
-                    "name", options=text_files() or [NO_TEXT],
-                    tooltip="A UTF-8 text in the input folder.",
-                ),
-            ],
-            outputs=[io.String.Output("text", tooltip="For source or target of Edit Direction, set to 'as pasted'.")],
-        )  # fmt: skip
-
-    @classmethod
-    def path(cls, name):
-        from ..host.runtime.files import path_of_text
-
-        return path_of_text(name)
-
-    @classmethod
-    def execute(cls, name) -> io.NodeOutput:
-        from ..host.runtime.files import read_text
-
-        return io.NodeOutput(read_text(cls.path(name)))
-
-
 class ApplyEditDirection(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -153,21 +119,18 @@ class SaveEditDirection(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 EditDirection.Input("direction", tooltip="What to keep."),
-                io.String.Input(
-                    "name", default="direction",
-                    tooltip="Name of the file; a number and .safetensors are added.",
-                ),
+                prefix_input("direction"),
             ],
             outputs=[EditDirection.Output("saved", tooltip="The same direction, to go on with.")],
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, direction, name) -> io.NodeOutput:
+    def execute(cls, direction, filename_prefix) -> io.NodeOutput:
         from ..editing.storage import encode
         from ..host.runtime.files import DIRECTIONS
 
-        path = DIRECTIONS.keep(name, encode(direction))
-        return io.NodeOutput(direction, ui=ui.PreviewText(f"Saved {path.name}"))
+        path = DIRECTIONS.keep(filename_prefix, encode(direction))
+        return io.NodeOutput(direction, ui=ui.PreviewText(f"Saved {DIRECTIONS.name_of(path)}"))
 
 
 class LoadEditDirection(ReadsFile):
@@ -206,8 +169,6 @@ class LoadEditDirection(ReadsFile):
 class CrossAttentionGuider(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..guidance.cross_attention import CARRIES
-
         return io.Schema(
             node_id="AppearanceTransfer_CrossAttentionGuider",
             display_name="Cross-Attention Guider",
@@ -222,7 +183,7 @@ class CrossAttentionGuider(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "cfg", default=5.0, min=1.0, max=30.0, step=0.1,
-                    tooltip="Text guidance of the edit and of its reconstruction; the paper's code uses 5.",
+                    tooltip="Classifier-free guidance of the edit and of its reconstruction; 1 turns it off.",
                 ),
                 io.Float.Input(
                     "amount", default=0.1, min=0.0, max=10.0, step=0.01,
@@ -232,14 +193,13 @@ class CrossAttentionGuider(io.ComfyNode):
                     "reference_maps", options=[RECOMPUTE, STORE], default=RECOMPUTE,
                     tooltip="Make the reconstruction's maps step by step, or all at first and keep them in memory.",
                 ),
-                io.Combo.Input(
-                    "carry", options=list(CARRIES), default=CARRIES[0], advanced=True,
-                    tooltip="Which of the moved latents goes on; negative as in the reference code, the paper "
-                    "original.",
-                ),
                 io.String.Input(
-                    "levels", default="all", advanced=True,
-                    tooltip="Which maps are kept: all, or grids by how much smaller than the latent, as '2, 4'.",
+                    "downscales", default="all", advanced=True,
+                    tooltip="Which maps are compared: all, or some by how much smaller than the latent, as '2, 4'.",
+                ),
+                io.Combo.Input(
+                    "preset", options=list(PRESETS), default=PRESETS[0], advanced=True,
+                    tooltip="Reference code leaves the steps on v-prediction models as long as pix2pix-zero's code.",
                 ),
                 io.Conditioning.Input(
                     "negative", optional=True,
@@ -251,19 +211,20 @@ class CrossAttentionGuider(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, positive, edited, cfg, amount, reference_maps, carry, levels, negative=None
+        cls, model, positive, edited, cfg, amount, reference_maps, downscales, preset, negative=None
     ) -> io.NodeOutput:
         from ..host.editing.cross_attention_guider import CrossAttentionGuider as Guider
         from ..host.editing.cross_attention_guider import CrossAttentionSettings
-        from ..host.models.unet import parse_levels
+        from ..host.models.unet import parse_downscales
 
-        settings = CrossAttentionSettings(cfg, amount, carry, reference_maps == STORE, parse_levels(levels))
+        settings = CrossAttentionSettings(
+            cfg, amount, reference_maps == STORE, parse_downscales(downscales), bounded=preset != REFERENCE_CODE
+        )
         return io.NodeOutput(Guider(model, positive, edited, negative, settings))
 
 
 NODES = [
     MakeEditDirection,
-    LoadSentences,
     ApplyEditDirection,
     SaveEditDirection,
     LoadEditDirection,

@@ -15,10 +15,8 @@ def output_input() -> io.Input:
     return io.Image.Input("output", tooltip="The images to judge.")
 
 
-def appearance_input(**options) -> io.Input:
-    return io.Image.Input(
-        "appearance", tooltip="Their appearance images, or one for all; of any size.", **options
-    )  # fmt: skip
+def appearance_input() -> io.Input:
+    return io.Image.Input("appearance", tooltip="Their appearance images, or one for all; of any size.")
 
 
 def mask_input(role: str) -> io.Input:

@@ -29,7 +29,7 @@ class DIFTFeatures(io.ComfyNode):
                 ),
                 io.Int.Input(
                     # False: else the page draws a new seed, and so looks anew, at every queue
-                    "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
+                    "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False, advanced=True,
                     tooltip="Seed of the noise; keep it the same for both images.",
                 ),
                 io.Int.Input(

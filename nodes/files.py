@@ -9,6 +9,14 @@ from comfy_api.latest import io
 NOTHING_SAVED = "(nothing saved yet)"
 
 
+def prefix_input(default: str) -> io.Input:
+    """The input of the nodes that save."""
+    return io.String.Input(
+        "filename_prefix", default=default,
+        tooltip="Name of the file, to which a number is added; sub-folders and %date:yyyy-MM-dd% as in Save Image.",
+    )  # fmt: skip
+
+
 class ReadsFile(io.ComfyNode):
     """A node whose input `name` is a file; files appear and vanish while ComfyUI runs, the schema's list does not."""
 

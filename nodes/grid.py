@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from .sockets import CATEGORY, Inversion
+from .sockets import CATEGORY, Inversion, Reference, readable
 
 
 class TransferGrid(io.ComfyNode):
@@ -15,8 +15,16 @@ class TransferGrid(io.ComfyNode):
             description="Pairs every structure with every appearance, to transfer them all in one batch.",
             search_aliases=["grid", "xy plot", "batch", "all combinations", "every pair"],
             inputs=[
-                _inverted("structures", "structure", "that give the shapes, one row of the grid each"),
-                _inverted("appearances", "appearance", "that give the looks, one column of the grid each"),
+                _growing(
+                    "structures", "structure",
+                    Inversion.Input("inversion", tooltip="An inverted image, or a batch of them."),
+                    "The inverted images that give the shapes, one row of the grid each",
+                ),
+                _growing(
+                    "appearances", "appearance",
+                    readable("reference", tooltip="An image from Reference Image or an inverted one, or a batch."),
+                    "The images that give the looks, one column of the grid each",
+                ),
                 io.Mask.Input(
                     "structure_mask", optional=True,
                     tooltip="One mask for all structures or one for each; the whole image without it.",
@@ -30,12 +38,12 @@ class TransferGrid(io.ComfyNode):
                 Inversion.Output(
                     "structures", tooltip="The structure of each pair, for Resume from Inversion and structure."
                 ),
-                Inversion.Output(
+                Reference.Output(
                     "appearances", tooltip="The appearance of each pair, for Cross-Image Attention and AdaIN."
                 ),
                 io.Conditioning.Output("positive", tooltip="The text of each structure, for Appearance Guider."),
-                io.Mask.Output("structure_mask", tooltip="The mask of each structure, for AdaIN's content_mask."),
-                io.Mask.Output("appearance_mask", tooltip="The mask of each appearance, for AdaIN's style_mask."),
+                io.Mask.Output("structure_mask", tooltip="The mask of each structure, for AdaIN's mask."),
+                io.Mask.Output("appearance_mask", tooltip="The mask of each appearance, for AdaIN's appearance_mask."),
             ],
         )  # fmt: skip
 
@@ -84,12 +92,10 @@ class DrawGrid(io.ComfyNode):
         return io.NodeOutput(drawn, ui=ui.PreviewImage(drawn, cls=cls))
 
 
-def _inverted(name: str, prefix: str, which: str) -> io.Input:
-    """A growing input for inverted images."""
-    inversion = Inversion.Input("inversion", tooltip="An inverted image, or a batch of them.")
+def _growing(name: str, prefix: str, each: io.Input, what: str) -> io.Input:
     return io.Autogrow.Input(
-        name, template=io.Autogrow.TemplatePrefix(inversion, prefix=prefix, min=1, max=16),
-        tooltip=f"The inverted images {which}; a new input grows below the last one in use.",
+        name, template=io.Autogrow.TemplatePrefix(each, prefix=prefix, min=1, max=16),
+        tooltip=f"{what}; a new input grows below the last one in use.",
     )  # fmt: skip
 
 

@@ -1,57 +1,77 @@
-"""Nodes from an image to the noise that makes it, and for keeping and judging what comes out."""
+"""Nodes from an image to the noise that makes it, or to a reference that is only read."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
-from .files import NOTHING_SAVED, ReadsFile
-from .sockets import CATEGORY, Inversion
+from .sockets import CATEGORY, PRESETS, REFERENCE_CODE, Inversion, Reference
 
 FAMILY = f"{CATEGORY}/inversion"
 ALIASES = ["unsampler", "noise inversion", "edit friendly", "ddim inversion", "style transfer", "appearance transfer"]
 
 
-def _model_inputs(latent_tooltip: str) -> list[io.Input]:
+SEED_MAX = 0xFFFFFFFFFFFFFFFF
+
+
+def subject_inputs() -> list[io.Input]:
+    """What is inverted, and under which text: an image with its text, or a latent with conditionings."""
     return [
         io.Model.Input(
             "model",
             tooltip="The checkpoint that will also sample, from before any Cross-Image Attention node.",
         ),
-        io.Latent.Input("latent", tooltip=latent_tooltip),
-        io.Conditioning.Input("positive", tooltip="What the image shows, for example 'a photo of a horse'."),
-        io.Conditioning.Input("negative", tooltip="An empty text, as a rule; not used where guidance is 1."),
-    ]
+        io.Image.Input("image", optional=True, tooltip="The image, with vae; a batch is inverted together."),
+        io.Vae.Input("vae", optional=True, tooltip="Encodes the image; not needed with a latent."),
+        io.Clip.Input("clip", optional=True, tooltip="Encodes the text; not needed with positive and negative."),
+        io.String.Input(
+            "text", default="", multiline=True, dynamic_prompts=True,
+            tooltip="What the image shows, for example 'a photo of a horse'; may stay empty.",
+        ),
+        io.Latent.Input("latent", optional=True, tooltip="In place of image and vae."),
+        io.Conditioning.Input("positive", optional=True, tooltip="In place of text."),
+        io.Conditioning.Input("negative", optional=True, tooltip="An empty text where nothing is connected."),
+    ]  # fmt: skip
 
 
-class InvertImageDDPM(io.ComfyNode):
+def sigmas_input() -> io.Input:
+    return io.Sigmas.Input(
+        "sigmas", optional=True,
+        tooltip="Another schedule in place of steps and start_at_step; leave it open for the usual one.",
+    )  # fmt: skip
+
+
+def _seed_input(tooltip: str, advanced: bool = False) -> io.Input:
+    # control_after_generate=False: else the page draws a new seed, and so inverts anew, at every queue
+    return io.Int.Input(
+        "seed", default=42, min=0, max=SEED_MAX, control_after_generate=False, advanced=advanced, tooltip=tooltip
+    )
+
+
+class InvertImage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
-            node_id="AppearanceTransfer_InvertImageDDPM",
-            display_name="Invert Image (DDPM)",
+            node_id="AppearanceTransfer_InvertImage",
+            display_name="Invert Image",
             category=FAMILY,
             description="Finds the noise that makes your image (edit-friendly DDPM), to change it on the way back.",
             search_aliases=ALIASES,
             inputs=[
-                *_model_inputs("VAE Encode of the image; a batch is inverted together."),
+                *subject_inputs(),
                 io.Int.Input(
                     "steps", default=100, min=1, max=1000,
                     tooltip="Steps of the whole schedule; the paper uses 100.",
                 ),
                 io.Int.Input(
-                    "start_at", default=32, min=0, max=999,
+                    "start_at_step", default=32, min=0, max=999,
                     tooltip="Steps to leave out at the noisy end; 0 inverts all, more keeps more of the structure.",
                 ),
                 io.Float.Input(
-                    "guidance", default=3.5, min=0.0, max=30.0, step=0.1,
-                    tooltip="Text guidance while inverting; 1 turns it off and halves the cost.",
+                    "cfg", default=3.5, min=0.0, max=30.0, step=0.1,
+                    tooltip="Classifier-free guidance while inverting; 1 turns it off and halves the cost.",
                 ),
-                io.Int.Input(
-                    # False: else the page draws a new seed, and so inverts anew, at every queue
-                    "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
-                    tooltip="Seed of the noise drawn for each level; any seed reconstructs the image.",
-                ),
+                _seed_input("Seed of the noise drawn for each level; any seed reconstructs the image."),
                 io.Float.Input(
                     "eta", default=1.0, min=0.01, max=1.0, step=0.01, advanced=True,
-                    tooltip="Share of noise per step; the paper's value is 1.",
+                    tooltip="Amount of noise per step; the paper's value is 1.",
                 ),
                 io.Boolean.Input(
                     "keep_last_noise", default=False, advanced=True,
@@ -61,36 +81,82 @@ class InvertImageDDPM(io.ComfyNode):
                     "levels_per_forward", default=1, min=1, max=64, advanced=True,
                     tooltip="Noise levels per forward; 1 needs least memory, more is quicker on a GPU, same result.",
                 ),
-                io.Sigmas.Input(
-                    "sigmas", optional=True,
-                    tooltip="Another schedule instead of steps and start_at; leave it open for the usual one.",
-                ),
+                sigmas_input(),
             ],
             outputs=[Inversion.Output("inversion", tooltip="The image's latents and noise maps at every level.")],
         )  # fmt: skip
 
     @classmethod
     def execute(
-        cls, model, latent, positive, negative, steps, start_at, guidance, seed, eta, keep_last_noise,
-        levels_per_forward, sigmas=None,
+        cls, model, text, steps, start_at_step, cfg, seed, eta, keep_last_noise, levels_per_forward,
+        image=None, vae=None, clip=None, latent=None, positive=None, negative=None, sigmas=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..host.inversion.ddpm_and_ddim import invert_with_ddpm
+        from ..host.inversion.subject import subject_of
         from ..host.models.schedules import schedule_of
 
-        schedule = schedule_of(model, steps=steps, start_at=start_at, sigmas=sigmas)
+        schedule = schedule_of(model, steps=steps, start_at=start_at_step, sigmas=sigmas)
+        subject = subject_of(
+            image=image, vae=vae, latent=latent, clip=clip, text=text, positive=positive, negative=negative
+        )
         inversion = invert_with_ddpm(
             model,
-            latent["samples"],
-            positive,
-            negative,
+            subject.latent,
+            subject.positive,
+            subject.negative,
             schedule,
-            guidance=guidance,
+            guidance=cfg,
             eta=eta,
             seed=seed,
             keep_last_noise=keep_last_noise,
             levels_per_forward=levels_per_forward,
+            prompts=subject.prompts,
         )
         return io.NodeOutput(inversion)
+
+
+class ReferenceImage(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_ReferenceImage",
+            display_name="Reference Image",
+            category=FAMILY,
+            description="Prepares an image that others take their look from, at no cost: the network does not run.",
+            search_aliases=["reference only", "appearance image", "style image", "style reference"],
+            inputs=[
+                *subject_inputs(),
+                io.Int.Input(
+                    "steps", default=100, min=1, max=1000,
+                    tooltip="Steps of the whole schedule; as in Invert Image of the structure.",
+                ),
+                io.Int.Input(
+                    "start_at_step", default=32, min=0, max=999,
+                    tooltip="Steps to leave out at the noisy end; as in Invert Image of the structure.",
+                ),
+                _seed_input("Seed of the noise drawn for each level; it matters little."),
+                sigmas_input(),
+            ],
+            outputs=[Reference.Output("reference", tooltip="For Cross-Image Attention and all that read an image.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, model, text, steps, start_at_step, seed,
+        image=None, vae=None, clip=None, latent=None, positive=None, negative=None, sigmas=None,
+    ) -> io.NodeOutput:  # fmt: skip
+        from ..host.inversion.reference import noised_reference
+        from ..host.inversion.subject import subject_of
+        from ..host.models.schedules import schedule_of
+
+        schedule = schedule_of(model, steps=steps, start_at=start_at_step, sigmas=sigmas)
+        subject = subject_of(
+            image=image, vae=vae, latent=latent, clip=clip, text=text, positive=positive, negative=negative
+        )
+        reference = noised_reference(
+            model, subject.latent, subject.positive, subject.negative, schedule, seed=seed, prompts=subject.prompts
+        )
+        return io.NodeOutput(reference)
 
 
 class InvertImageDDIM(io.ComfyNode):
@@ -103,188 +169,71 @@ class InvertImageDDIM(io.ComfyNode):
             description="Runs the sampler backwards from image to noise (DDIM); no noise maps, less exact than DDPM.",
             search_aliases=ALIASES,
             inputs=[
-                *_model_inputs("VAE Encode of the image; a batch is inverted together."),
+                *subject_inputs(),
                 io.Int.Input(
                     "steps", default=50, min=1, max=1000,
                     tooltip="Steps of the whole schedule; more is more exact.",
                 ),
                 io.Int.Input(
-                    "start_at", default=0, min=0, max=999,
+                    "start_at_step", default=0, min=0, max=999,
                     tooltip="Steps to leave out at the noisy end; 0 inverts all the way.",
                 ),
                 io.Float.Input(
-                    "guidance", default=1.0, min=0.0, max=30.0, step=0.1,
-                    tooltip="Text guidance while inverting; 1 turns it off and is the most exact.",
+                    "cfg", default=1.0, min=0.0, max=30.0, step=0.1,
+                    tooltip="Classifier-free guidance while inverting; 1 turns it off and is the most exact.",
                 ),
-                io.Combo.Input(
-                    "regularization", options=["off", "on"], default="off", optional=True,
+                io.Boolean.Input(
+                    "regularization", default=False,
                     tooltip="Make the noise whiter and so easier to edit (pix2pix-zero); off leaves it as it is found.",
                 ),
+                io.Float.Input(
+                    "pair_weight", default=20.0, min=0.0, max=1000.0, step=1.0, advanced=True,
+                    tooltip="Weight of the autocorrelation loss of the regularization; 0 is none.",
+                ),
+                io.Float.Input(
+                    "kl_weight", default=20.0, min=0.0, max=1000.0, step=1.0, advanced=True,
+                    tooltip="Weight of the loss on the noise's mean and variance; 0 is none.",
+                ),
+                io.Int.Input(
+                    "rounds", default=5, min=1, max=100, advanced=True,
+                    tooltip="Regularization updates per step.",
+                ),
+                _seed_input("Seed of the shifts of the regularization; not used where it is off.", advanced=True),
                 io.Combo.Input(
-                    "timesteps", options=["consistent", "reference"], default="consistent",
-                    optional=True, advanced=True,
-                    tooltip="The levels on the way up: consistent has those of sampling, reference pix2pix-zero's.",
+                    "preset", options=list(PRESETS), default=PRESETS[0], advanced=True,
+                    tooltip="Reference code inverts between the timesteps that pix2pix-zero's code uses.",
                 ),
-                io.Float.Input(
-                    "pair_weight", default=20.0, min=0.0, max=1000.0, step=1.0, optional=True, advanced=True,
-                    tooltip="Weight of the loss on noise whose positions are alike; 0 is none, the paper's code has "
-                    "20.",
-                ),
-                io.Float.Input(
-                    "kl_weight", default=20.0, min=0.0, max=1000.0, step=1.0, optional=True, advanced=True,
-                    tooltip="Weight of the loss on the noise's mean and variance; 0 is none, the paper's code has 20.",
-                ),
-                io.Int.Input(
-                    "rounds", default=5, min=1, max=100, optional=True, advanced=True,
-                    tooltip="How often each prediction is moved; the paper's code has 5.",
-                ),
-                io.Float.Input(
-                    "pyramid_gain", default=1.0, min=0.5, max=4.0, step=0.5, optional=True, advanced=True,
-                    tooltip="Factor after each pooling of the pair loss; 1 is the paper's code, 2 the paper's text.",
-                ),
-                io.Int.Input(
-                    "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
-                    optional=True, advanced=True,
-                    tooltip="Seed of the random shifts of the regularization; not used where it is off.",
-                ),
-                io.Sigmas.Input(
-                    "sigmas", optional=True,
-                    tooltip="Another schedule instead of steps and start_at; leave it open for the usual one.",
-                ),
+                sigmas_input(),
             ],
             outputs=[Inversion.Output("inversion", tooltip="The image's latents at every level.")],
         )  # fmt: skip
 
     @classmethod
     def execute(
-        cls, model, latent, positive, negative, steps, start_at, guidance, regularization="off",
-        timesteps="consistent", pair_weight=20.0, kl_weight=20.0, rounds=5, pyramid_gain=1.0, seed=42, sigmas=None,
+        cls, model, text, steps, start_at_step, cfg, regularization, pair_weight, kl_weight, rounds, seed, preset,
+        image=None, vae=None, clip=None, latent=None, positive=None, negative=None, sigmas=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..host.inversion.ddpm_and_ddim import invert_with_ddim
+        from ..host.inversion.subject import subject_of
         from ..host.models.schedules import schedule_of
         from ..inversion.regularize import Regularization
 
-        schedule = schedule_of(model, steps=steps, start_at=start_at, sigmas=sigmas)
-        settings = Regularization(pair_weight, kl_weight, rounds, gain=pyramid_gain, seed=seed)
+        schedule = schedule_of(model, steps=steps, start_at=start_at_step, sigmas=sigmas)
+        subject = subject_of(
+            image=image, vae=vae, latent=latent, clip=clip, text=text, positive=positive, negative=negative
+        )
         inversion = invert_with_ddim(
             model,
-            latent["samples"],
-            positive,
-            negative,
+            subject.latent,
+            subject.positive,
+            subject.negative,
             schedule,
-            guidance=guidance,
-            timesteps=timesteps,
-            regularization=settings if regularization == "on" else None,
+            guidance=cfg,
+            timesteps="reference" if preset == REFERENCE_CODE else "consistent",
+            regularization=Regularization(pair_weight, kl_weight, rounds, seed=seed) if regularization else None,
+            prompts=subject.prompts,
         )
         return io.NodeOutput(inversion)
 
 
-class SaveInversion(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="AppearanceTransfer_SaveInversion",
-            display_name="Save Inversion",
-            category=FAMILY,
-            description="Writes an inversion to output/inversions, overwriting nothing, so that you invert only once.",
-            search_aliases=["export inversion", "store latents"],
-            is_output_node=True,
-            inputs=[
-                Inversion.Input("inversion", tooltip="What to keep."),
-                io.String.Input(
-                    "name",
-                    default="inversion",
-                    tooltip="Name of the file; a number and .safetensors are added.",
-                ),
-            ],
-            outputs=[Inversion.Output("saved", tooltip="The same inversion, to go on with.")],
-        )
-
-    @classmethod
-    def execute(cls, inversion, name) -> io.NodeOutput:
-        from ..host.runtime.files import INVERSIONS
-        from ..inversion.storage import encode
-
-        path = INVERSIONS.keep(name, encode(inversion))
-        return io.NodeOutput(inversion, ui=ui.PreviewText(f"Saved {path.name}"))
-
-
-class LoadInversion(ReadsFile):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        from ..host.runtime.files import INVERSIONS
-
-        return io.Schema(
-            node_id="AppearanceTransfer_LoadInversion",
-            display_name="Load Inversion",
-            category=FAMILY,
-            description="Reads an inversion from output/inversions and checks it before use.",
-            search_aliases=["import inversion"],
-            inputs=[
-                io.Combo.Input(
-                    "name",
-                    options=INVERSIONS.names() or [NOTHING_SAVED],
-                    tooltip="A file that Save Inversion wrote.",
-                ),
-            ],
-            outputs=[Inversion.Output("inversion", tooltip="Exactly what was saved.")],
-        )
-
-    @classmethod
-    def path(cls, name):
-        from ..host.runtime.files import INVERSIONS
-
-        return INVERSIONS.path_to_load(name)
-
-    @classmethod
-    def execute(cls, name) -> io.NodeOutput:
-        from ..inversion.storage import load
-
-        return io.NodeOutput(load(cls.path(name)))
-
-
-class InversionReport(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="AppearanceTransfer_InversionReport",
-            display_name="Inversion Report",
-            category=FAMILY,
-            description="Samples an inversion back into its image and says how near it comes.",
-            search_aliases=["reconstruction", "psnr", "check inversion"],
-            is_output_node=True,
-            inputs=[
-                io.Model.Input("model", tooltip="The model the inversion was made with, without patches."),
-                Inversion.Input("inversion", tooltip="The inversion to judge."),
-                io.Vae.Input("vae", tooltip="Decodes both images for the comparison."),
-            ],
-            outputs=[
-                io.Image.Output("reconstruction", tooltip="The image as it comes back."),
-                io.Float.Output(
-                    "psnr",
-                    tooltip="Mean PSNR in dB against the decoded original; above 30 is hard to tell apart.",
-                ),
-                io.String.Output("report", tooltip="The same in words, image by image."),
-            ],
-        )
-
-    @classmethod
-    def execute(cls, model, inversion, vae) -> io.NodeOutput:
-        from ..host.inversion.ddpm_and_ddim import reconstruct
-        from ..host.models.fingerprint import latent_format_of
-        from ..inversion.loss_curve import draw_losses, losses_in_words
-        from ..inversion.quality import psnr
-
-        original = vae.decode(latent_format_of(inversion.fingerprint).process_out(inversion.x0))
-        reconstruction = vae.decode(reconstruct(model, inversion))
-        values = [float(value) for value in psnr(reconstruction, original)]
-        lines = [str(inversion), *(f"image {i}: {value:.2f} dB" for i, value in enumerate(values))]
-        preview = ui.PreviewImage(reconstruction, cls=cls).as_dict()
-        if inversion.null_text_losses is not None:
-            lines += losses_in_words(inversion.null_text_losses)
-            preview["images"] += ui.PreviewImage(draw_losses(inversion.null_text_losses), cls=cls).as_dict()["images"]
-        preview |= ui.PreviewText("\n".join(lines)).as_dict()
-        return io.NodeOutput(reconstruction, sum(values) / len(values), "\n".join(lines), ui=preview)
-
-
-NODES = [InvertImageDDPM, InvertImageDDIM, SaveInversion, LoadInversion, InversionReport]
+NODES = [InvertImage, ReferenceImage, InvertImageDDIM]

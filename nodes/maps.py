@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from .sockets import CATEGORY, Inversion
+from .sockets import CATEGORY, readable
 
 FAMILY = f"{CATEGORY}/attention"
 
@@ -18,13 +18,15 @@ class SelfSegmentation(io.ComfyNode):
             search_aliases=["mask from prompt", "segment", "object mask", "attention mask"],
             inputs=[
                 io.Model.Input("model", tooltip="The model the inversion was made with."),
-                Inversion.Input("inversion", tooltip="The inverted image to segment."),
+                readable("inversion", tooltip="The inverted or noised image to segment."),
                 io.Clip.Input("clip", tooltip="The text encoder of the prompt the image was inverted with."),
                 io.String.Input(
-                    "prompt", default="a photo of a horse",
-                    tooltip="The positive text of the inversion, word for word.",
+                    "noun", default="", tooltip="The word of the text that names the object; empty takes its last word."
                 ),
-                io.String.Input("noun", default="horse", tooltip="The word of the prompt that names the object."),
+                io.String.Input(
+                    "prompt", default="", advanced=True,
+                    tooltip="The positive text of the inversion, only where it was made from a CONDITIONING.",
+                ),
                 io.String.Input(
                     "other_nouns", default="", advanced=True,
                     tooltip="Words of the prompt that name other things, with commas between; empty for none.",
@@ -50,7 +52,7 @@ class SelfSegmentation(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, model, inversion, clip, prompt, noun, other_nouns, step, clusters, factor) -> io.NodeOutput:
+    def execute(cls, model, inversion, clip, noun, prompt, other_nouns, step, clusters, factor) -> io.NodeOutput:
         from ..host.matching.segmentation import segment
         from ..host.runtime.previews import enlarged
 
@@ -69,19 +71,22 @@ class WordAttentionMap(io.ComfyNode):
             search_aliases=["cross attention map", "mask from word", "local blend", "token heatmap", "daam"],
             inputs=[
                 io.Model.Input("model", tooltip="The model the inversion was made with."),
-                Inversion.Input("inversion", tooltip="The inverted image to look at."),
+                readable("inversion", tooltip="The inverted or noised image to read."),
                 io.Clip.Input("clip", tooltip="The text encoder of the prompt the image was inverted with."),
                 io.String.Input(
-                    "prompt", default="a photo of a horse",
-                    tooltip="The positive text of the inversion, word for word.",
+                    "word", default="",
+                    tooltip="A word of the text, or a few words in a row; empty takes its last word.",
                 ),
-                io.String.Input("word", default="horse", tooltip="A word of the prompt, or a few words in a row."),
                 io.Float.Input(
                     "threshold", default=0.3, min=0.0, max=0.99, step=0.01,
                     tooltip="Share of the strongest position from which on a position counts; 0 gives a soft mask.",
                 ),
+                io.String.Input(
+                    "prompt", default="", advanced=True,
+                    tooltip="The positive text of the inversion, only where it was made from a CONDITIONING.",
+                ),
                 io.Combo.Input(
-                    "level", options=["1", "2", "4", "8"], default="4",
+                    "downscale", options=["1", "2", "4", "8"], default="4",
                     tooltip="How many times smaller than the latent the maps are; 4 is 1/32 of the image.",
                 ),
                 io.Int.Input(
@@ -101,13 +106,13 @@ class WordAttentionMap(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, model, inversion, clip, prompt, word, threshold, level, step, accumulate) -> io.NodeOutput:
+    def execute(cls, model, inversion, clip, word, threshold, prompt, downscale, step, accumulate) -> io.NodeOutput:
         from ..host.matching.segmentation import mask_of_word
         from ..host.runtime.previews import enlarged
 
         mask = mask_of_word(
             model, inversion, clip, prompt, word,
-            step=step, accumulate=accumulate, threshold=threshold, level=int(level),
+            step=step, accumulate=accumulate, threshold=threshold, level=int(downscale),
         )  # fmt: skip
         return io.NodeOutput(mask, ui=ui.PreviewMask(enlarged(mask), cls=cls))
 
@@ -124,8 +129,8 @@ class ShowAttentionMatches(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 io.Model.Input("model", tooltip="The model both inversions were made with."),
-                Inversion.Input("structure", tooltip="The inverted structure image: its positions ask."),
-                Inversion.Input("appearance", tooltip="The inverted appearance image: its positions answer."),
+                readable("structure", tooltip="The structure image, inverted or noised: it gives the queries."),
+                readable("appearance", tooltip="The appearance image, inverted or noised: its positions are the keys."),
                 io.Image.Input("image", tooltip="The appearance image itself, whose pieces are shown."),
                 io.Int.Input(
                     "step", default=60, min=0, max=1000, advanced=True,

@@ -4,6 +4,7 @@ import logging
 
 from comfy_api.latest import io, ui
 
+from .inversion import subject_inputs
 from .sockets import CATEGORY, Inversion
 
 log = logging.getLogger("appearance_transfer")
@@ -21,20 +22,14 @@ class NullTextInversion(io.ComfyNode):
                 "null text", "unsampler", "unconditional embedding", "ddim inversion", "real image editing", "mokady",
             ],
             inputs=[
-                io.Model.Input(
-                    "model",
-                    tooltip="The checkpoint that will also sample: without patches, not quantized.",
-                ),
-                io.Latent.Input("latent", tooltip="VAE Encode of the image; a batch is inverted together."),
-                io.Conditioning.Input("positive", tooltip="What the image shows, for example 'a photo of a horse'."),
-                io.Conditioning.Input("negative", tooltip="The text to train from; an empty text, as a rule."),
+                *subject_inputs(),
                 io.Int.Input(
                     "steps", default=50, min=1, max=100,
                     tooltip="Steps of the whole schedule; the paper uses 50.",
                 ),
                 io.Float.Input(
-                    "guidance", default=7.5, min=1.1, max=30.0, step=0.1,
-                    tooltip="Text guidance of the sampling that is to come; the paper uses 7.5.",
+                    "cfg", default=7.5, min=1.1, max=30.0, step=0.1,
+                    tooltip="Classifier-free guidance of the sampling that is to come; the paper uses 7.5.",
                 ),
                 io.Boolean.Input(
                     "keep_unfinished", default=False,
@@ -61,21 +56,26 @@ class NullTextInversion(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, latent, positive, negative, steps, guidance, keep_unfinished, updates, continue_from=None,
-        sigmas=None,
+        cls, model, text, steps, cfg, keep_unfinished, updates, image=None, vae=None, clip=None, latent=None,
+        positive=None, negative=None, continue_from=None, sigmas=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..host.inversion.null_text import invert_with_null_text
+        from ..host.inversion.subject import subject_of
         from ..host.models.schedules import schedule_of
         from ..inversion.loss_curve import draw_losses, losses_in_words
         from ..inversion.null_text import NullTextSettings
 
+        subject = subject_of(
+            image=image, vae=vae, latent=latent, clip=clip, text=text, positive=positive, negative=negative
+        )
         inversion = invert_with_null_text(
             model,
-            latent["samples"],
-            positive,
-            negative,
+            subject.latent,
+            subject.positive,
+            subject.negative,
             schedule_of(model, steps=steps, sigmas=sigmas),
-            NullTextSettings(guidance=guidance, updates=updates),
+            NullTextSettings(guidance=cfg, updates=updates),
+            prompts=subject.prompts,
             continue_from=continue_from,
             keep_unfinished=_keep if keep_unfinished else None,
         )

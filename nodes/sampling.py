@@ -2,9 +2,26 @@
 
 from comfy_api.latest import io
 
-from .sockets import CATEGORY, Correspondence, Inversion
+from .sockets import CATEGORY, Inversion, Matches, readable
 
 FAMILY = f"{CATEGORY}/sampling"
+
+
+def window_inputs(name: str, what: str) -> list[io.Input]:
+    """Where in the noise schedule something is on. name: of its default in attention/windows.py."""
+    from ..attention import windows
+
+    default = getattr(windows, name)
+    return [
+        io.Float.Input(
+            "start_percent", default=default.start_percent, min=0.0, max=1.0, step=0.01, advanced=True,
+            tooltip=f"Where in the noise schedule the {what} begins; 0 is the noisiest level.",
+        ),
+        io.Float.Input(
+            "end_percent", default=default.end_percent, min=0.0, max=1.0, step=0.01, advanced=True,
+            tooltip=f"Where in the noise schedule the {what} ends; 1 is the end.",
+        ),
+    ]  # fmt: skip
 
 
 class ResumeFromInversion(io.ComfyNode):
@@ -35,13 +52,45 @@ class ResumeFromInversion(io.ComfyNode):
     def execute(cls, inversion, between_steps=None) -> io.NodeOutput:
         from comfy_extras.nodes_custom_sampler import Noise_EmptyNoise
 
-        from ..host.models.fingerprint import latent_format_of
-        from ..host.models.schedules import sigmas_tensor
-        from ..host.transfer.noise_map_sampler import NoiseMapSampler
+        from ..host.transfer.sample_from_inversion import resumed
 
-        latent = latent_format_of(inversion.fingerprint).process_out(inversion.start)
-        sampler = NoiseMapSampler(inversion, between_steps)
-        return io.NodeOutput(Noise_EmptyNoise(), sampler, sigmas_tensor(inversion.schedule), {"samples": latent})
+        sampler, sigmas, latent = resumed(inversion, between_steps)
+        return io.NodeOutput(Noise_EmptyNoise(), sampler, sigmas, {"samples": latent})
+
+
+class SampleFromInversion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_SampleFromInversion",
+            display_name="Sample from Inversion",
+            category=FAMILY,
+            description="Samples an image from an inverted one along its noise maps, under its own text.",
+            search_aliases=["resume from inversion", "replay inversion", "unsampler", "sampler", "style transfer"],
+            inputs=[
+                io.MultiType.Input(
+                    "model", [io.Model, io.Guider],
+                    tooltip="The output of Cross-Image Attention or another patch, or a guider such as Appearance "
+                    "Guider.",
+                ),
+                Inversion.Input("inversion", tooltip="The inverted structure image: the output takes its shape."),
+                io.Float.Input(
+                    "cfg", default=1.0, min=0.0, max=30.0, step=0.1,
+                    tooltip="Classifier-free guidance with a model, 1 is off; a guider has its own.",
+                ),
+                io.LatentOperation.Input(
+                    "between_steps", optional=True,
+                    tooltip="Applied to the latent after each step, for example AdaIN; nothing without it.",
+                ),
+            ],
+            outputs=[io.Latent.Output(tooltip="For VAE Decode.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, model, inversion, cfg, between_steps=None) -> io.NodeOutput:
+        from ..host.transfer.sample_from_inversion import sample_from_inversion
+
+        return io.NodeOutput({"samples": sample_from_inversion(model, inversion, cfg, between_steps)})
 
 
 class AppearanceGuider(io.ComfyNode):
@@ -68,39 +117,29 @@ class AppearanceGuider(io.ComfyNode):
                     tooltip="Appearance guidance at the first step; 1 is none and saves a pass per step.",
                 ),
                 io.Float.Input(
-                    "text_guidance", default=1.0, min=0.0, max=30.0, step=0.1,
+                    "cfg", default=1.0, min=0.0, max=30.0, step=0.1,
                     tooltip="Classifier-free guidance besides; 1 is off, more needs the negative.",
                 ),
                 io.Float.Input(
                     "end_scale", default=1.75, min=0.0, max=20.0, step=0.05, advanced=True,
                     tooltip="Appearance guidance at the last step; it falls there in a straight line.",
                 ),
-                io.Int.Input(
-                    "first_step", default=10, min=0, max=1000, advanced=True,
-                    tooltip="First executed step with guidance.",
-                ),
-                io.Int.Input(
-                    "last_step", default=90, min=0, max=1000, advanced=True,
-                    tooltip="Last executed step with guidance; beyond the run means to the end.",
-                ),
+                *window_inputs("APPEARANCE_GUIDANCE", "guidance"),
             ],
             outputs=[io.Guider.Output(tooltip="For SamplerCustomAdvanced.")],
         )  # fmt: skip
 
     @classmethod
     def execute(
-        cls, model, positive, scale, text_guidance, end_scale, first_step, last_step, negative=None
+        cls, model, positive, scale, cfg, end_scale, start_percent, end_percent, negative=None
     ) -> io.NodeOutput:
         from ..attention.windows import Window
         from ..host.transfer.appearance_guider import AppearanceGuider as Guider
         from ..host.transfer.appearance_guider import GuidanceSettings
 
-        if text_guidance != 1.0 and negative is None:
-            raise ValueError(
-                f"text_guidance is {text_guidance:g}, which needs a negative text. "
-                "Connect one to negative, or set it to 1."
-            )
-        settings = GuidanceSettings(scale, end_scale, Window(first_step, last_step), text_guidance)
+        if cfg != 1.0 and negative is None:
+            raise ValueError(f"cfg is {cfg:g}, which needs a negative text. Connect one to negative, or set cfg to 1.")
+        settings = GuidanceSettings(scale, end_scale, Window(start_percent, end_percent), cfg)
         return io.NodeOutput(Guider(model, positive, negative, settings))
 
 
@@ -114,23 +153,16 @@ class AdaIN(io.ComfyNode):
             description="Gives the output the overall colors of the appearance (mean and spread of the latent).",
             search_aliases=["color match", "recolor", "statistics", "normalization"],
             inputs=[
-                Inversion.Input("appearance", tooltip="The inverted appearance image whose statistics are taken."),
+                readable("appearance", tooltip="The appearance image whose statistics are taken."),
                 io.Mask.Input(
-                    "content_mask", optional=True,
+                    "mask", optional=True,
                     tooltip="Where the output is changed; everywhere without it.",
                 ),
                 io.Mask.Input(
-                    "style_mask", optional=True,
+                    "appearance_mask", optional=True,
                     tooltip="Where the appearance is measured; everywhere without it.",
                 ),
-                io.Int.Input(
-                    "first_step", default=20, min=0, max=1000,
-                    tooltip="First executed step after which it is applied.",
-                ),
-                io.Int.Input(
-                    "last_step", default=99, min=0, max=1000, advanced=True,
-                    tooltip="Last executed step; beyond the run means to the end.",
-                ),
+                *window_inputs("ADAIN", "AdaIN"),
             ],
             outputs=[
                 io.LatentOperation.Output(
@@ -140,11 +172,11 @@ class AdaIN(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, appearance, first_step, last_step, content_mask=None, style_mask=None) -> io.NodeOutput:
+    def execute(cls, appearance, start_percent, end_percent, mask=None, appearance_mask=None) -> io.NodeOutput:
         from ..attention.windows import Window
         from ..host.transfer.adain_operation import AdaINOperation
 
-        return io.NodeOutput(AdaINOperation(appearance, content_mask, style_mask, Window(first_step, last_step)))
+        return io.NodeOutput(AdaINOperation(appearance, mask, appearance_mask, Window(start_percent, end_percent)))
 
 
 class LatentDeviation(io.ComfyNode):
@@ -152,7 +184,7 @@ class LatentDeviation(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AppearanceTransfer_LatentDeviation",
-            display_name="Latent Deviation",
+            display_name="Latent Deviation Sampler",
             category=FAMILY,
             description="Leans some steps towards the appearance, whose pieces are laid where they match.",
             search_aliases=[
@@ -163,24 +195,14 @@ class LatentDeviation(io.ComfyNode):
                 Inversion.Input(
                     "structure", tooltip="The inverted structure image, the same as for Resume from Inversion.",
                 ),
-                Inversion.Input(
-                    "appearance", tooltip="The inverted appearance image, by the same model.",
-                ),
+                readable("appearance", tooltip="The appearance image, by the same model."),
                 io.Combo.Input(
-                    "matching", options=["progressive", "initial", "none"],
+                    "matching", options=["progressive", "initial", "none"], default="progressive",
                     tooltip="Match anew at every step, match the images once, or lay one over the other as it is.",
                 ),
                 io.Float.Input(
                     "delta", default=0.6, min=0.0, max=1.0, step=0.05,
                     tooltip="How far each step moves towards the appearance; 0 is off.",
-                ),
-                io.Int.Input(
-                    "first_step", default=12, min=0, max=1000,
-                    tooltip="First executed step that deviates, meant for 50 steps.",
-                ),
-                io.Int.Input(
-                    "last_step", default=20, min=0, max=1000,
-                    tooltip="Last executed step that deviates; later is stronger and in the end too strong.",
                 ),
                 io.Mask.Input(
                     "mask", optional=True,
@@ -190,10 +212,11 @@ class LatentDeviation(io.ComfyNode):
                     "appearance_mask", optional=True,
                     tooltip="The part of the appearance that may be used; all of it without it.",
                 ),
-                Correspondence.Input(
-                    "correspondence", optional=True,
+                Matches.Input(
+                    "matches", optional=True,
                     tooltip="Matches to use instead of finding them here; matching then does nothing.",
                 ),
+                *window_inputs("DEVIATION", "deviation"),
                 io.Float.Input(
                     "keep_latent", default=0.2, min=0.0, max=1.0, step=0.05, advanced=True,
                     tooltip="The paper's lambda, how much of the unmoved latent stays; 1 keeps it whole.",
@@ -226,8 +249,8 @@ class LatentDeviation(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, structure, appearance, matching, delta, first_step, last_step, keep_latent, keep_noise, timestep, up_block,
-        ensemble, seed, mask=None, appearance_mask=None, correspondence=None,
+        cls, structure, appearance, matching, delta, start_percent, end_percent, keep_latent, keep_noise, timestep,
+        up_block, ensemble, seed, mask=None, appearance_mask=None, matches=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..attention.windows import Window
         from ..correspondence.dift import DiftSettings
@@ -236,7 +259,7 @@ class LatentDeviation(io.ComfyNode):
 
         settings = DeviationSettings(
             mixing=DeviationParams(delta, keep_latent, keep_noise),
-            window=Window(first_step, last_step),
+            window=Window(start_percent, end_percent),
             matching=matching,
             dift=DiftSettings(timestep=timestep, up_block=up_block, ensemble=ensemble, seed=seed),
         )
@@ -246,9 +269,9 @@ class LatentDeviation(io.ComfyNode):
             settings,
             mask=mask,
             appearance_mask=appearance_mask,
-            correspondence=correspondence,
+            correspondence=matches,
         )
         return io.NodeOutput(sampler)
 
 
-NODES = [ResumeFromInversion, AppearanceGuider, AdaIN, LatentDeviation]
+NODES = [SampleFromInversion, ResumeFromInversion, AppearanceGuider, AdaIN, LatentDeviation]

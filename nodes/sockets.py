@@ -2,33 +2,48 @@
 
 from comfy_api.latest import io
 
-Inversion = io.Custom("INVERSION")
+PREFIX = "APPEARANCE_TRANSFER_"
+"""Of every socket type, so that no other pack's type of the same name fits in."""
+
+Inversion = io.Custom(PREFIX + "INVERSION")
 """An image's path through noise (inversion/types.py)."""
 
-Appearance = io.Custom("APPEARANCE")
+Reference = io.Custom(PREFIX + "REFERENCE")
+"""An image noised to every level, to be read and not replayed: an Inversion without noise maps."""
+
+Appearance = io.Custom(PREFIX + "APPEARANCE")
 """An inversion with a weight, the region of the output it paints, and its matches
 (host/transfer/reference_session.py).
 """
 
-Features = io.Custom("FEATURES")
+Features = io.Custom(PREFIX + "FEATURES")
 """What a network knows of every position of an image (correspondence/features.py)."""
 
-Correspondence = io.Custom("CORRESPONDENCE")
+Matches = io.Custom(PREFIX + "MATCHES")
 """For every position of the structure its position in the appearance (correspondence/correspondence.py)."""
 
-EditDirection = io.Custom("EDIT_DIRECTION")
+EditDirection = io.Custom(PREFIX + "EDIT_DIRECTION")
 """From one word to another, for any prompt (editing/direction.py)."""
 
-DinoVit = io.Custom("DINO_VIT")
+DinoVit = io.Custom(PREFIX + "DINO_VIT")
 """A vision transformer that judges structure and appearance (host/vit/dino.py)."""
 
-SpliceGenerator = io.Custom("SPLICE_GENERATOR")
+SpliceGenerator = io.Custom(PREFIX + "SPLICE_GENERATOR")
 """A generator trained on one pair of images (splice/checkpoint.py)."""
 
-DistilledEditor = io.Custom("DISTILLED_EDITOR")
+DistilledEditor = io.Custom(PREFIX + "DISTILLED_EDITOR")
 """A network that does one edit in one pass (distillation/checkpoint.py)."""
 
-PerceptualNetwork = io.Custom("PERCEPTUAL_NETWORK")
+PerceptualNetwork = io.Custom(PREFIX + "PERCEPTUAL_NETWORK")
 """LPIPS, or the network alone that it looks through (host/evaluation/perceptual.py)."""
 
 CATEGORY = "appearance transfer"
+
+REFERENCE_CODE = "reference code"
+PRESETS = ("default", REFERENCE_CODE)
+"""The second sets what only a reproducer of the papers needs."""
+
+
+def readable(name: str, *others: type[io.ComfyTypeIO], tooltip: str, optional: bool = False) -> io.MultiType.Input:
+    """An input for an image that is only read: a reference or an inversion, or one of `others`."""
+    return io.MultiType.Input(name, [Reference, Inversion, *others], optional=optional, tooltip=tooltip)

@@ -5,7 +5,7 @@ from pathlib import Path
 from comfy_api.latest import io, ui
 
 from .files import ReadsFile
-from .sockets import CATEGORY, DinoVit, Features
+from .sockets import CATEGORY, PRESETS, REFERENCE_CODE, DinoVit, Features
 
 FAMILY = f"{CATEGORY}/splice"
 NO_WEIGHTS = "(no weights in models/dino)"
@@ -197,11 +197,11 @@ class StructureDistance(io.ComfyNode):
                 _vit_input(),
                 io.Image.Input("output", tooltip="The images to judge."),
                 io.Image.Input("structure", tooltip="Their structure images, or one for all; of the same shape."),
-                io.Combo.Input(
-                    "resizing", options=["pillow", "tensor"], default="pillow",
-                    tooltip="Pillow gives numbers to compare with papers; tensor is what Splice's loss sees.",
-                ),
                 _layer_input(),
+                io.Combo.Input(
+                    "preset", options=list(PRESETS), default=PRESETS[0], advanced=True,
+                    tooltip="Default resizes as pix2pix-zero's evaluation does, reference code as Splice's loss.",
+                ),
             ],
             outputs=[
                 io.Float.Output("distance", tooltip="The mean over the images; 0 is the same structure."),
@@ -210,9 +210,10 @@ class StructureDistance(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, vit, output, structure, resizing, layer) -> io.NodeOutput:
+    def execute(cls, vit, output, structure, layer, preset) -> io.NodeOutput:
         from ..host.vit.dino_features import structure_distances
 
+        resizing = "tensor" if preset == REFERENCE_CODE else "pillow"
         measured = structure_distances(vit, output, structure, layer=layer, resizing=resizing)
         return io.NodeOutput(measured.mean, str(measured), ui=ui.PreviewText(str(measured)))
 

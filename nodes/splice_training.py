@@ -4,7 +4,7 @@ from pathlib import Path
 
 from comfy_api.latest import io, ui
 
-from .files import NOTHING_SAVED, ReadsFile
+from .files import NOTHING_SAVED, ReadsFile, prefix_input
 from .sockets import CATEGORY, DinoVit, SpliceGenerator
 
 FAMILY = f"{CATEGORY}/splice"
@@ -143,10 +143,7 @@ class SaveSpliceGenerator(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 SpliceGenerator.Input("generator", tooltip="The generator to keep."),
-                io.String.Input(
-                    "name", default="splice",
-                    tooltip="Name of the file; a number and .safetensors are added.",
-                ),
+                prefix_input("splice"),
                 io.Boolean.Input(
                     "resumable", default=True, advanced=True,
                     tooltip="Keep what is needed to train further; off halves the file.",
@@ -156,12 +153,12 @@ class SaveSpliceGenerator(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, generator, name, resumable) -> io.NodeOutput:
+    def execute(cls, generator, filename_prefix, resumable) -> io.NodeOutput:
         from ..host.runtime.files import GENERATORS
         from ..splice.storage import encode
 
-        path = GENERATORS.keep(name, encode(generator, resumable=resumable))
-        return io.NodeOutput(generator, ui=ui.PreviewText(f"Saved {path.name}"))
+        path = GENERATORS.keep(filename_prefix, encode(generator, resumable=resumable))
+        return io.NodeOutput(generator, ui=ui.PreviewText(f"Saved {GENERATORS.name_of(path)}"))
 
 
 class LoadSpliceGenerator(ReadsFile):

@@ -1,4 +1,4 @@
-"""Trained generators as files: `.safetensors`, with the architecture and the facts of the training in the header."""
+"""Trained generators as files: `.safetensors`, with the architecture and the metadata of the training in the header."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KIND = FileFormat(
     "Save Splice Generator",
     "appearance_transfer.splice_generator",
     version=1,
-    header={"architecture": fields.texts, "steps": fields.whole(), "facts": fields.texts},
+    header={"architecture": fields.texts, "steps": fields.whole(), "metadata": fields.texts},
     tensors={WEIGHTS: TensorRule(), SQUARES: TensorRule()},
 )
 ARCHITECTURE = {name: str(value) for name, value in asdict(GeneratorConfig()).items()}
@@ -39,7 +39,7 @@ def encode(generator: TrainedGenerator, *, resumable: bool = True) -> bytes:
     tensors = {WEIGHTS + name: tensor for name, tensor in generator.weights.items()}
     if resumable:
         tensors |= {SQUARES + name: tensor for name, tensor in generator.squares.items()}
-    header = {"architecture": ARCHITECTURE, "steps": generator.steps, "facts": generator.metadata}
+    header = {"architecture": ARCHITECTURE, "steps": generator.steps, "metadata": generator.metadata}
     return tensor_file.encode(KIND, header, tensors)
 
 
@@ -64,5 +64,5 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedGene
             f"and applies {', '.join(map(' '.join, ARCHITECTURE.items()))}. Train the generator again."
         )
     return TrainedGenerator(
-        strip_prefix(tensors, WEIGHTS), header["steps"], strip_prefix(tensors, SQUARES), header["facts"]
+        strip_prefix(tensors, WEIGHTS), header["steps"], strip_prefix(tensors, SQUARES), header["metadata"]
     )

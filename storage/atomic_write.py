@@ -21,21 +21,23 @@ class NotWritten(OSError):
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Write a file: beside its position, then renamed. What stood there before is replaced. Raises NotWritten."""
+    """Write a file: under another name beside it, then renamed. What stood there before is replaced. Raises
+    NotWritten.
+    """
     with reasons_told(path.name, len(data)), _written_beside(path.parent, data) as unfinished:
         os.replace(unfinished, path)
         _wait_for_folder(path.parent)
 
 
-def write_numbered(folder: Path, stem: str, suffix: str, data: bytes) -> Path:
-    """Write a file as `<stem>_00001<suffix>`, or with the first number that is free; gives its path.
+def write_numbered(folder: Path, stem: str, suffix: str, data: bytes, first: int = 1) -> Path:
+    """Write a file as `<stem>_00001<suffix>`, or with the first number from `first` on that is free; gives its path.
 
     Nothing is overwritten, whoever else writes into the folder at the same time. Makes the folder. Raises NotWritten.
     """
     with reasons_told(f"{stem}{suffix}", len(data)):
         folder.mkdir(parents=True, exist_ok=True)
         with _written_beside(folder, data) as unfinished:
-            for number in itertools.count(1):
+            for number in itertools.count(first):
                 path = folder / f"{stem}_{number:05}{suffix}"
                 if not path.exists() and _named_exclusively(unfinished, path):
                     _wait_for_folder(folder)

@@ -152,10 +152,8 @@ def _shown(value: Any) -> str:
     """A value as a message quotes it: not all of it, where it is long."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "infinite"
-    messages = (
-        f"a list of {len(value)}" if isinstance(value, list) else "an object" if isinstance(value, dict) else None
-    )
-    if messages is None:
+    shown = f"a list of {len(value)}" if isinstance(value, list) else "an object" if isinstance(value, dict) else None
+    if shown is None:
         # a whole number of thousands of digits cannot even be written
-        messages = "a huge number" if isinstance(value, int) and abs(value) > 2**80 else repr(value)
-    return messages if len(messages) <= 60 else f"{messages[:57]}..."
+        shown = "a huge number" if isinstance(value, int) and abs(value) > 2**80 else repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."

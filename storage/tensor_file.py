@@ -47,14 +47,21 @@ class FileFormat:
 
 
 def encode(kind: FileFormat, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
-    """A record as the content of a file. Raises ValueError for tensors that the kind does not know."""
+    """A record as the content of a file. Raises ValueError for what could not be loaded again."""
+    metadata = json.dumps({"version": kind.version, **header})
     try:
         check_tensors(kind.tensors, kind.noun, tensors)
     except ValueError as error:
         raise ValueError(f"This {kind.noun} was not saved, for it {error}; make it again.") from error
+    try:
+        fields.read(bounded_json.parse(metadata, LARGEST_HEADER), kind.header)
+    except ValueError as error:
+        raise ValueError(
+            f"This {kind.noun} was not saved, for its header could not be read again ({error}); make it again."
+        ) from error
     # Clones, because the format refuses tensors that share memory, and views of one batch do.
     clones = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    return safetensors.torch.save(clones, {kind.key: json.dumps({"version": kind.version, **header})})
+    return safetensors.torch.save(clones, {kind.key: metadata})
 
 
 def write(

@@ -9,7 +9,7 @@ from torch import Tensor
 def self_similarity(keys: Tensor) -> Tensor:
     """Cosine similarity of every token with every other: [B, T, D] -> [B, T, T] in -1..1, in fp32 at least.
 
-    Splice takes the keys of the last block with CLS (and registers) in position.
+    Splice takes the keys of the last block with CLS (and registers) included.
     """
     keys = keys.to(torch.promote_types(keys.dtype, torch.float32))
     length = torch.linalg.vector_norm(keys, dim=-1, keepdim=True)

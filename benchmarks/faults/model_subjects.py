@@ -1,4 +1,4 @@
-"""The files of models and texts that the pack reads: a good one of each, its loader, what holds of what comes out."""
+"""The files of models that the pack reads: a good one of each, its loader, what holds of what comes out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ...editing.sentences import parse_bank
 from ...evaluation.backbone import ALEXNET, Backbone
 from ...evaluation.perceptual import PerceptualDistance
 from ...storage.state_dict import are_finite
@@ -24,12 +23,11 @@ from .subjects import Subject
 
 
 def models() -> Iterator[Subject]:
-    """Files of models, of texts and of ComfyUI's text encoders; ComfyUI runs in this process."""
+    """Files of models and of ComfyUI's text encoders; ComfyUI runs in this process."""
     import folder_paths
 
     from ...host.evaluation.clip_scores import _file_lacks_projection
     from ...host.evaluation.perceptual import load_perceptual_network
-    from ...host.runtime.files import path_of_text, read_text
     from ...host.vit.dino import load_managed_vit
 
     state = VisionTransformer(ViTConfig(width=128, depth=2, heads=2, patch=8, side=4)).state_dict()
@@ -56,11 +54,6 @@ def models() -> Iterator[Subject]:
     clip = SimpleNamespace(patcher=SimpleNamespace(cached_patcher_init=(None, ([str(path)],))))
     lacks = partial(_file_lacks_projection, clip)
     yield Subject("text encoder", path, vit, lacks, lambda found: "", (*BYTES, *TENSORS), 0.5, contained=False)
-    path, text = folders["input"] / "fuzzed.txt", "\n".join(f"a photo of a caf\u00e9 {n}" for n in range(50))
-    yield Subject(
-        "sentences", path, text.encode(), lambda: parse_bank(read_text(path_of_text("fuzzed.txt")), "source"),
-        lambda found: "" if found and all(isinstance(line, str) and line for line in found) else "no sentences", BYTES,
-    )  # fmt: skip
 
 
 def pocket(folder: Path) -> Subject:

@@ -65,8 +65,8 @@ def killed_replacer(draw: random.Random, folder: Path) -> str:
 def killed_collector(draw: random.Random, folder: Path) -> str:
     """A process that collects pairs is killed; what it said to be kept is there, and the collection goes on."""
     position = folder / "pairs"
-    messages = _killed(draw, _collect_for_ever, position)
-    kept = max([-1, *(int(line) for line in messages.split())])
+    output = _killed(draw, _collect_for_ever, position)
+    kept = max([-1, *(int(line) for line in output.split())])
     pairs = PairFolder(position)
     if len(pairs) < kept + 1:
         return f"{kept + 1} pairs were kept, {len(pairs)} are there"
@@ -86,8 +86,8 @@ def two_collectors(draw: random.Random, folder: Path) -> str:
     """Two processes collect pairs into one folder; some pairs belong to both."""
     wrong = _both(_collect_some, folder / "pairs", 6)
     found = len(PairFolder(folder / "pairs"))
-    messages = "" if found == 9 else f"{found} pairs of 9"
-    return wrong or _pairs_belong_together(folder / "pairs") or _no_leftovers(folder / "pairs") or messages
+    incomplete = "" if found == 9 else f"{found} pairs of 9"
+    return wrong or _pairs_belong_together(folder / "pairs") or _no_leftovers(folder / "pairs") or incomplete
 
 
 def full_disk(draw: random.Random, folder: Path) -> str:
@@ -172,14 +172,14 @@ def _killed(draw: random.Random, work: Callable[..., None], *arguments: Any) -> 
     reader, writer = os.pipe()
     process = _process(work, writer, *arguments)
     os.close(writer)
-    messages = os.read(reader, 100)  # it has begun
+    output = os.read(reader, 100)  # it has begun
     time.sleep(draw.choice((0.0, draw.random() * 0.005, draw.random() * 0.05)))
     process.kill()
     process.join()
     while more := os.read(reader, 10_000):
-        messages += more
+        output += more
     os.close(reader)
-    return re.sub(r"[^\n]*\Z", "", messages.decode("ascii")).replace("begun\n", "")
+    return re.sub(r"[^\n]*\Z", "", output.decode("ascii")).replace("begun\n", "")
 
 
 def _both(work: Callable[..., None], *arguments: Any) -> str:
@@ -197,32 +197,32 @@ def _in_child(work: Callable[..., None], *arguments: Any) -> str:
     reader, writer = os.pipe()
     process = _process(work, writer, *arguments)
     os.close(writer)
-    messages = b""
+    output = b""
     while more := os.read(reader, 10_000):
-        messages += more
+        output += more
     os.close(reader)
     process.join()
-    return messages.decode() if messages or process.exitcode == 0 else f"the process ended with {process.exitcode}"
+    return output.decode() if output or process.exitcode == 0 else f"the process ended with {process.exitcode}"
 
 
-def _write_for_ever(messages: int, folder: Path, size: int) -> None:
-    os.write(messages, b"begun\n")
+def _write_for_ever(writer: int, folder: Path, size: int) -> None:
+    os.write(writer, b"begun\n")
     for number in range(10_000):
         write_numbered(folder, "kept", SUFFIX, _content(bytes([number % 256]) * size))
 
 
-def _replace_for_ever(messages: int, folder: Path, size: int) -> None:
-    os.write(messages, b"begun\n")
+def _replace_for_ever(writer: int, folder: Path, size: int) -> None:
+    os.write(writer, b"begun\n")
     for number in range(10_000):
         atomic_write(folder / f"kept{SUFFIX}", _content(bytes([number % 256]) * size))
 
 
-def _collect_for_ever(messages: int, position: Path) -> None:
-    os.write(messages, b"begun\n")
+def _collect_for_ever(writer: int, position: Path) -> None:
+    os.write(writer, b"begun\n")
     pairs = PairFolder(position)
     for number in range(10_000):
         _add(pairs, number)
-        os.write(messages, f"{number}\n".encode("ascii"))
+        os.write(writer, f"{number}\n".encode("ascii"))
 
 
 def _write_some(barrier: Any, first: int, folder: Path, count: int) -> None:
@@ -255,22 +255,22 @@ def _collect_once(folder: Path) -> None:
             raise AssertionError("a pair that was not kept is there, or part of it")
 
 
-def _with_little_room(messages: int, folder: Path, write: Callable[[Path], None], room: int) -> None:
+def _with_little_room(writer: int, folder: Path, write: Callable[[Path], None], room: int) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
-    _judged(messages, write, folder)
+    _judged(writer, write, folder)
 
 
-def _with_a_call_that_fails(messages: int, folder: Path, write: Callable[[Path], None], call: str, code: int) -> None:
+def _with_a_call_that_fails(writer: int, folder: Path, write: Callable[[Path], None], call: str, code: int) -> None:
     def fails(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
     setattr(whole_file.os, call, fails)  # the process is a child that ends with this
-    _judged(messages, write, folder)
+    _judged(writer, write, folder)
 
 
-def _judged(messages: int, write: Callable[[Path], None], folder: Path) -> None:
+def _judged(writer: int, write: Callable[[Path], None], folder: Path) -> None:
     """Say what is wrong with how a save fails."""
     try:
         write(folder)
@@ -279,4 +279,4 @@ def _judged(messages: int, write: Callable[[Path], None], folder: Path) -> None:
         wrong = "" if str(error).endswith("queue again.") else f"no sentence: {error}"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
         wrong = f"{type(error).__name__}: {error}"
-    os.write(messages, wrong.encode())
+    os.write(writer, wrong.encode())

@@ -34,14 +34,14 @@ def served(comfyui: Path, home: Path, *options: str) -> Iterator[Client]:
 def transfer(strength: float = 1.0, seed: int = 42) -> Graph:
     """The main job in three steps, of which nothing is cached."""
     scenes = GraphImage("horse", seed=2), GraphImage("cow", seed=7)
-    graph = copy.deepcopy(transfer_graph(Transfer(*scenes, steps=4, start_at=1)))
+    graph = copy.deepcopy(transfer_graph(Transfer(*scenes, steps=4, start_at_step=1)))
     for name in [name for name in graph if name == "matches" or name.startswith("show_")]:
         del graph[name]
     graph["fresh"] = {"class_type": FRESH, "inputs": {"value": ["checkpoint", 0]}}
     for name, node in graph.items():
         if name != "fresh":
             node["inputs"] |= {key: ["fresh", 0] for key, link in node["inputs"].items() if link == ["checkpoint", 0]}
-    graph["attention"]["inputs"] |= {"strength": strength, "fine_first": 1, "coarse_first": 1, "structure_until": 1}
+    graph["attention"]["inputs"] |= {"strength": strength}
     graph["invert_appearance"]["inputs"]["seed"] = seed
     graph["save"]["class_type"] = "PreviewImage"
     del graph["save"]["inputs"]["filename_prefix"]

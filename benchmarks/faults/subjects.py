@@ -59,11 +59,11 @@ def records() -> Iterator[Subject]:
     texts |= {"positive.pooled_output": torch.ones(1, 4), "positive.width": 512, "negative.guidance": None}
     plain = Inversion(
         trajectory, trajectory[:2].clone(), Schedule((14.6, 0.3, 0.0), finest=0.03), 1.0, 3.5, 7, "ddpm",
-        {"architecture": "sd15", "weights": "abc"}, texts,
+        {"architecture": "sd15", "weights": "abc"}, texts, ("a cat",),
     )  # fmt: skip
     null_text = Inversion(
         trajectory, torch.empty(0), Schedule((14.6, 0.3, 0.0), finest=0.03), 0.0, 7.5, 7, "ddim",
-        {"architecture": "sd15", "weights": "abc"}, texts, torch.randn(2, 1, 7, 8), torch.rand(2, 1, 5),
+        {"architecture": "sd15", "weights": "abc"}, texts, (), torch.randn(2, 1, 7, 8), torch.rand(2, 1, 5),
     )  # fmt: skip
     direction = EditDirection(torch.randn(1, 7, 6), torch.randn(1, 4), "cat", "dog", {"architecture": "l"})
     splice = SkipGenerator()

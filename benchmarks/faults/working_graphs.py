@@ -10,17 +10,19 @@ from ...developer.client import Graph
 from ...developer.ui_graph import AUTOGROW, MATCHING, inputs_of
 
 OURS = "AppearanceTransfer_"
+TYPES = "APPEARANCE_TRANSFER_"
 
+SUBJECT = {"latent": ["LATENT", 0], "positive": ["CONDITIONING", 0], "negative": ["CONDITIONING", 0]}
 QUICK: dict[str, dict[str, Any]] = {
-    "InvertImageDDPM": {"steps": 4, "start_at": 1},
-    "InvertImageDDIM": {"steps": 4},
-    "NullTextInversion": {"steps": 4, "updates": 1},
+    "InvertImage": {"steps": 4, "start_at_step": 1} | SUBJECT,
+    "ReferenceImage": {"steps": 4, "start_at_step": 1} | SUBJECT,
+    "InvertImageDDIM": {"steps": 4} | SUBJECT,
+    "NullTextInversion": {"steps": 4, "updates": 1} | SUBJECT,
     "DIFTFeatures": {"preset": "pocket", "ensemble": 1, "latent": ["LATENT", 0]},
-    "CLIPSimilarity": {"appearance": ["scene", 0]},
     "MirrorToMatch": {"preset": "pocket", "ensemble": 1},
-    "LatentDeviation": {"first_step": 1, "last_step": 2, "ensemble": 1},
-    "SelfSegmentation": {"step": 1, "prompt": "a photo of a horse"},
-    "WordAttentionMap": {"step": 1, "prompt": "a photo of a horse"},
+    "LatentDeviation": {"ensemble": 1},
+    "SelfSegmentation": {"step": 1, "noun": "horse", "prompt": "a photo of a horse"},
+    "WordAttentionMap": {"step": 1, "word": "horse", "prompt": "a photo of a horse"},
     "ShowAttentionMatches": {"step": 1},
     "TrainSplice": {"steps": 1, "resolution": 64, "preview_every": 0},
     "InvertViTFeature": {"steps": 1},
@@ -78,16 +80,18 @@ PROVIDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "scene": (OURS + "PocketScene", {"species": "horse", "seed": 2}),
     "LATENT": ("VAEEncode", {"pixels": ["scene", 0], "vae": ["checkpoint", 2]}),
     "CONDITIONING": ("CLIPTextEncode", {"text": "a photo of a horse", "clip": ["checkpoint", 1]}),
-    "INVERSION": (OURS + "InvertImageDDPM", {}),
-    "APPEARANCE": (OURS + "WeighAppearance", {}),
-    "FEATURES": (OURS + "DIFTFeatures", {}),
-    "CORRESPONDENCE": (OURS + "MatchFeatures", {}),
-    "EDIT_DIRECTION": (OURS + "EditDirection", {}),
+    TYPES + "INVERSION": (OURS + "InvertImage", {}),
+    TYPES + "REFERENCE": (OURS + "ReferenceImage", {}),
+    TYPES + "APPEARANCE": (OURS + "AppearanceOptions", {}),
+    TYPES + "FEATURES": (OURS + "DIFTFeatures", {}),
+    TYPES + "MATCHES": (OURS + "MatchFeatures", {}),
+    TYPES + "EDIT_DIRECTION": (OURS + "EditDirection", {}),
     "LATENT_OPERATION": (OURS + "AdaIN", {}),
     **{
-        kind: ("Reliability_StandIn", {"kind": kind})
-        for kind in ("DINO_VIT", "SPLICE_GENERATOR", "DISTILLED_EDITOR", "PERCEPTUAL_NETWORK", "CLIP_VISION")
+        TYPES + kind: ("Reliability_StandIn", {"kind": kind})
+        for kind in ("DINO_VIT", "SPLICE_GENERATOR", "DISTILLED_EDITOR", "PERCEPTUAL_NETWORK")
     },
+    "CLIP_VISION": ("Reliability_StandIn", {"kind": "CLIP_VISION"}),
 }
 """Nodes that give a good value of every type of socket: by the type, or as `SOURCES` says."""
 

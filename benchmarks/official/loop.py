@@ -19,7 +19,6 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ...attention.windows import ADAIN, APPEARANCE_GUIDANCE, reads_structure
 from ...guidance.adain import adain
 from ...guidance.appearance import guidance_scale, guide
 from ...host.models.schedules import schedule_of, sigmas_tensor
@@ -29,6 +28,7 @@ from ...host.runtime.model_runner import run_guider
 from ...inversion.ddpm import invert_ddpm
 from ...inversion.replay import replay
 from ...inversion.schedule import Schedule
+from .steps import ADAIN_FIRST, ADAIN_LAST, GUIDANCE_FIRST, GUIDANCE_LAST, reads_structure
 from .task import Task
 
 TEXT_GUIDANCE = 3.5
@@ -102,13 +102,13 @@ class _TwoPasses(comfy.samplers.CFGGuider):
             )[0]
             for patches in (swapping, {})
         )
-        guided = i >= min(APPEARANCE_GUIDANCE.first, self.first) and i <= APPEARANCE_GUIDANCE.last
+        guided = min(GUIDANCE_FIRST, self.first) <= i <= GUIDANCE_LAST
         return guide(plain, edited, guidance_scale(i, self.schedule.steps) if guided else 1.0)
 
 
 def _adain(x: Tensor, i: int) -> Tensor:
     """The output takes the appearance's channel statistics."""
-    if not ADAIN.contains(i):
+    if not ADAIN_FIRST <= i <= ADAIN_LAST:
         return x
     return torch.cat([adain(x[OUTPUT:APPEARANCE], x[APPEARANCE:STRUCTURE]), x[APPEARANCE:]])
 

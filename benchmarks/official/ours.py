@@ -8,7 +8,6 @@ from __future__ import annotations
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ...attention.windows import ADAIN, APPEARANCE_GUIDANCE, LEVEL_1, LEVEL_2, Window
 from ...host.inversion.ddpm_and_ddim import invert_with_ddpm
 from ...host.models.schedules import schedule_of
 from ...host.transfer.adain_operation import AdaINOperation
@@ -16,6 +15,7 @@ from ...host.transfer.appearance_guider import AppearanceGuider, GuidanceSetting
 from ...host.transfer.cross_image_attention import Appearance, CrossImageSettings, transfer_appearance
 from ...host.transfer.noise_map_sampler import NoiseMapSampler
 from ..transfers.sampled import sampled_latents
+from .steps import ADAIN_FIRST, GUIDANCE_FIRST, STRUCTURE_UNTIL, percent_before, window_from
 from .task import Task
 
 
@@ -27,10 +27,12 @@ def transfer(model: ModelPatcher, task: Task, *, replayed: bool = False) -> Tens
         for image in (task.structure, *task.appearances)
     )
     settings = CrossImageSettings(
-        fine=Window(task.first, LEVEL_1.last), coarse=Window(task.first, LEVEL_2.last), replayed=replayed
+        window=window_from(task, task.first),
+        structure_end_percent=percent_before(task, STRUCTURE_UNTIL + 1),
+        replayed=replayed,
     )
     patched = transfer_appearance(model, [Appearance(one) for one in appearances], structure, settings)
-    window = Window(min(APPEARANCE_GUIDANCE.first, task.first), APPEARANCE_GUIDANCE.last)
+    window = window_from(task, min(GUIDANCE_FIRST, task.first))
     guider = AppearanceGuider(patched, task.positive, None, GuidanceSettings(window=window))
-    adain = AdaINOperation(appearances[0], None, None, ADAIN)
+    adain = AdaINOperation(appearances[0], None, None, window_from(task, ADAIN_FIRST))
     return sampled_latents(model, structure, guider, NoiseMapSampler(structure, adain))

@@ -16,6 +16,7 @@ from torch import Tensor
 from ...correspondence.dift import PRESETS, DiftSettings
 from ...correspondence.mirroring import turn
 from ...host.inversion.ddpm_and_ddim import invert_with_ddpm
+from ...host.inversion.reference import noised_reference
 from ...host.matching.mirroring import mirror_to_match
 from ...host.matching.segmentation import segment
 from ...host.models.pocket_checkpoint import load_pocket_checkpoint
@@ -114,6 +115,12 @@ def invert(models: Models, images: Tensor, nouns: list[str], schedule: Schedule)
     """The DDPM inversion of images [B, H, W, 3] with the node's defaults, each under the prompt of its noun."""
     positive = models.conditioning([prompt(noun) for noun in nouns])
     return invert_with_ddpm(models.model, models.encode(images), positive, models.conditioning([""]), schedule)
+
+
+def noised(models: Models, images: Tensor, nouns: list[str], schedule: Schedule) -> Inversion:
+    """Images [B, H, W, 3] as references with the node's defaults, each under the prompt of its noun."""
+    positive = models.conditioning([prompt(noun) for noun in nouns])
+    return noised_reference(models.model, models.encode(images), positive, models.conditioning([""]), schedule)
 
 
 def _segment(models: Models, inversion: Inversion, nouns: list[str], settings: dict[str, Any]) -> Tensor:

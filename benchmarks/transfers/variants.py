@@ -38,7 +38,7 @@ VARIANTS = (
     Variant("ours, no contrast", settings=CrossImageSettings(contrast=1.0)),
     Variant("ours, no guidance", guidance=NO_GUIDANCE),
     Variant("ours, no AdaIN", masks=None),
-    Variant("ours, no structure injection", settings=CrossImageSettings(structure_every=0)),
+    Variant("ours, no structure injection", settings=CrossImageSettings(structure_share=0.0)),
     Variant("ours, references replayed", settings=CrossImageSettings(replayed=True)),
     Variant("ours, true masks", masks=TRUE),
     Variant("ours, masks of three segments", masks=THREE_SEGMENTS),

@@ -33,6 +33,8 @@ def gallery() -> dict[str, WorkflowTemplate]:
         "18_measure_a_transfer": evaluation.measure_a_transfer(),
         "19_transfer_grid": grid.transfer_grid(),
         "20_mirror_to_match": matching.mirror_to_match(),
+        "21_whole_transfer": cross_image.everything(),
+        "22_stock_ksampler": cross_image.stock_sampler(),
     }
 
 

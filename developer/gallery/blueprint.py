@@ -134,17 +134,22 @@ class Blueprint:
 def flat_graph(workflow: Workflow, info: Mapping[str, Any], connected: Graph) -> Graph:
     """What the page queues for the one node: the nodes inside, with the values that the node holds.
 
-    connected: nodes to feed its sockets with their first output, by the name of the socket.
+    connected: nodes to feed its sockets with their first output, by the name of the socket; the others stay open.
     """
     (outside,), (inside,) = workflow["nodes"], workflow["definitions"]["subgraphs"]
     values = iter(outside["widgets_values"])
-    fed = [next(values) if "widget" in socket else [socket["name"], 0] for socket in outside["inputs"]]
+    fed: list[Any] = []
+    for socket in outside["inputs"]:
+        open_or_linked = [socket["name"], 0] if socket["name"] in connected else None
+        fed.append(next(values) if "widget" in socket else open_or_linked)
     links = [list(link.values()) for link in inside["links"]]
     graph = api_graph({"nodes": inside["nodes"], "links": links}, info)
     for about in graph.values():
-        for name, value in about["inputs"].items():
+        for name, value in list(about["inputs"].items()):
             if isinstance(value, list) and value[0] == str(INLET_ID):
                 about["inputs"][name] = fed[value[1]]
+                if fed[value[1]] is None:
+                    del about["inputs"][name]
     return connected | graph
 
 

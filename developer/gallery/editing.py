@@ -2,50 +2,53 @@
 
 from ..client import Graph
 from ..demo import STRUCTURE_SEED
-from ..transfer_graph import OURS, Link, Transfer, transfer_graph
+from ..transfer_graph import OURS, Link
 from ..ui_layout import Group
-from .parts import POCKET_NOTE, node, pocket_image
+from .parts import POCKET_NOTE, node
 from .workflow_template import WorkflowTemplate
 
 SOURCE, TARGET = "horse", "cow"
 KEPT = f"{SOURCE}_to_{TARGET}"
+OWN_SENTENCES = tuple(f"a photo of a {word}\na {word} in a meadow\ntwo {word}s by a fence" for word in (SOURCE, TARGET))
 STEPS = 50
 AMOUNT_REAL, AMOUNT_SYNTHETIC = 2.0, 0.15  # the reference code has 0.1 for images, the pocket model wants 1 to 3
 CFG = 5.0
 
 
 def real_image() -> WorkflowTemplate:
-    made = transfer_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(STRUCTURE_SEED)))
-    kept = ("checkpoint", "no_text", "structure", "show_structure", "text_structure", "encode_structure")
-    graph: Graph = {name: made[name] for name in kept}
+    graph: Graph = {
+        "checkpoint": node(OURS + "LoadPocketCheckpoint", precision="fp32"),
+        "structure": node(
+            OURS + "PocketScene", seed=STRUCTURE_SEED, size=128, **dict.fromkeys(("species", "coat", "view"), "any")
+        ),
+        "text_structure": node("CLIPTextEncode", text=f"a photo of a {SOURCE}", clip=["checkpoint", 1]),
+    }
     graph["invert_structure"] = node(
-        OURS + "InvertImageDDIM", model=["checkpoint", 0], latent=["encode_structure", 0],
-        positive=["text_structure", 0], negative=["no_text", 0], steps=STEPS, start_at=0, guidance=1.0,
-        regularization="on",
+        OURS + "InvertImageDDIM", model=["checkpoint", 0], image=["structure", 0], vae=["checkpoint", 2],
+        clip=["checkpoint", 1], positive=["text_structure", 0], text="", steps=STEPS, start_at_step=0, cfg=1.0,
+        regularization=True, pair_weight=20.0, kl_weight=20.0, rounds=5, seed=42, preset="default",
     )  # fmt: skip
     _direction(graph)
-    graph["keep"] = node(OURS + "SaveEditDirection", direction=["direction", 0], name=KEPT)
+    graph["keep"] = node(OURS + "SaveEditDirection", direction=["direction", 0], filename_prefix=KEPT)
     _edit(graph, AMOUNT_REAL)
-    graph["resume"] = node(OURS + "ResumeFromInversion", inversion=["invert_structure", 0])
-    graph["sample"] = made["sample"]
+    graph["sample"] = node(
+        OURS + "SampleFromInversion", model=["guider", 0], inversion=["invert_structure", 0], cfg=1.0
+    )
     _show(graph)
-    graph["load_source"] = node(OURS + "LoadSentences", name=f"{SOURCE}.txt")
-    graph["load_target"] = node(OURS + "LoadSentences", name=f"{TARGET}.txt")
     graph["own_direction"] = node(
-        OURS + "EditDirection", clip=["checkpoint", 1], source=["load_source", 0], target=["load_target", 0],
+        OURS + "EditDirection", clip=["checkpoint", 1], source=OWN_SENTENCES[0], target=OWN_SENTENCES[1],
         sentences="as pasted", form="thing", count=1000, seed=0,
     )  # fmt: skip
-    graph["keep_own"] = node(OURS + "SaveEditDirection", direction=["own_direction", 0], name=KEPT)
+    graph["keep_own"] = node(OURS + "SaveEditDirection", direction=["own_direction", 0], filename_prefix=KEPT)
     graph["load_direction"] = node(OURS + "LoadEditDirection", name=f"{KEPT}_00001.safetensors")
     groups = [
-        Group("1. Checkpoint and image", [["checkpoint", "structure"], ["show_structure"]]),
-        Group("2. Invert", [["text_structure", "no_text", "encode_structure"], ["invert_structure"]]),
+        Group("1. Checkpoint and image", [["checkpoint", "structure"], ["text_structure"]]),
+        Group("2. Invert", [["invert_structure"]]),
         Group("3. Where to go", [["direction"], ["keep", "apply"]]),
-        Group("4. Edit", [["guider", "resume"]]),
-        Group("5. Sample", [["sample", "decode", "save"]]),
+        Group("4. Edit", [["guider", "sample"], ["decode", "save"]]),
         Group(
             "Other directions: sentences of your own, or one kept before (muted)",
-            [["load_source", "load_target"], ["own_direction", "keep_own"], ["load_direction"]],
+            [["own_direction"], ["keep_own", "load_direction"]],
             muted=True,
         ),
     ]
@@ -55,8 +58,8 @@ def real_image() -> WorkflowTemplate:
         "means; *Apply Edit Direction* adds it to the image's own text. *Cross-Attention Guider* then moves the "
         "latent at every step so that each word still looks at the positions it looked at in the image. *amount* "
         "higher keeps more of the structure: 0.1 on SD1.5, but 1 to 3 on the pocket checkpoint.\n\n"
-        "The muted group shows two other ways to a direction: text files with a sentence per line in `ComfyUI/input`, "
-        f"or a direction that was kept. {POCKET_NOTE}"
+        "The muted group shows two other ways to a direction: pasted sentences, one per line, for example from a "
+        f"language model, or a direction that was kept. {POCKET_NOTE}"
     )
     return WorkflowTemplate(graph, groups, note)
 
@@ -100,7 +103,7 @@ def train_distilled_editor() -> WorkflowTemplate:
         "show_sheet": node("PreviewImage", images=["train", 1]),
         "losses": node("PreviewImage", images=["train", 2]),
         "report": node("PreviewAny", source=["train", 3]),
-        "keep": node(OURS + "SaveDistilledEditor", editor=["train", 0], name=KEPT, resumable=True),
+        "keep": node(OURS + "SaveDistilledEditor", editor=["train", 0], filename_prefix=KEPT, resumable=True),
         "structure": node(
             OURS + "PocketScene", seed=STRUCTURE_SEED, size=128, **dict.fromkeys(("species", "coat", "view"), "any")
         ),
@@ -175,7 +178,7 @@ def _edit(graph: Graph, amount: float, negative: Link | None = None) -> None:
     other = {} if negative is None else {"negative": negative}
     graph["guider"] = node(
         OURS + "CrossAttentionGuider", model=["checkpoint", 0], positive=["text_structure", 0], edited=["apply", 0],
-        cfg=CFG, amount=amount, reference_maps="recompute", carry="negative", levels="all", **other,
+        cfg=CFG, amount=amount, reference_maps="recompute", downscales="all", preset="default", **other,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def measure_a_transfer() -> WorkflowTemplate:
         Group("2. Invert both", inverting(("structure", "appearance"))),
         Group("3. Objects", [["mask_structure", "mask_appearance"]]),
         *sampling_groups(4),
-        Group("6. Where is the object now?", [["encode_output", "invert_output"], ["mask_output"]]),
+        Group("6. Where is the object now?", [["invert_output"], ["mask_output"]]),
         Group("7. Measure", [["report"], ["colors", "overlap"], ["reconstruction"]]),
         Group("8. Compare", [["compare"]]),
         Group("With LPIPS and VGG in models/lpips (muted)", [["network", "gram"], ["background"]], muted=True),
@@ -54,8 +54,8 @@ def measure_a_transfer() -> WorkflowTemplate:
 def _find_the_object_again(graph: Graph) -> None:
     """Invert and segment the output like the structure, whose text it goes by."""
     like = {name: dict(graph[f"{name}_structure"]["inputs"]) for name in ("invert", "mask")}
-    graph["encode_output"] = node("VAEEncode", pixels=OUTPUT, vae=["checkpoint", 2])
-    graph["invert_output"] = node(OURS + "InvertImageDDPM", **like["invert"] | {"latent": ["encode_output", 0]})
+    del like["invert"]["latent"]
+    graph["invert_output"] = node(OURS + "InvertImage", **like["invert"], image=OUTPUT, vae=["checkpoint", 2])
     graph["mask_output"] = node(OURS + "SelfSegmentation", **like["mask"] | {"inversion": ["invert_output", 0]})
 
 
@@ -90,10 +90,12 @@ def _measure_with_weights(graph: Graph) -> None:
     graph["clip"] = node("CLIPLoader", clip_name=CLIP, type="stable_diffusion", device="default")
     classifier = {"clip_vision": ["clip_vision", 0], "output": OUTPUT}
     graph["likeness"] = node(
-        OURS + "CLIPSimilarity", **classifier, appearance=["appearance", 0], text="", output_mask=["mask_output", 0],
+        OURS + "CLIPImageSimilarity", **classifier, appearance=["appearance", 0], output_mask=["mask_output", 0],
         appearance_mask=["mask_appearance", 0],
     )  # fmt: skip
-    graph["agreement"] = node(OURS + "CLIPSimilarity", **classifier, clip=["clip", 0], text="a photo of a spotted cow")
+    graph["agreement"] = node(
+        OURS + "CLIPTextSimilarity", **classifier, clip=["clip", 0], text="a photo of a spotted cow"
+    )
     graph["accuracy"] = node(
         OURS + "CLIPAcc",
         **classifier,

@@ -1,9 +1,10 @@
 """Fine-grained Appearance Transfer: null-text inversion, a word's mask, and deviation of the predicted image."""
 
+from ...attention.windows import DEVIATION
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..transfer_graph import OURS, Transfer, transfer_graph
+from ..transfer_graph import OURS, Transfer, transfer_graph, window
 from ..ui_layout import Group
-from .parts import MASK_IMAGES, POCKET_NOTE, inverting, node, pocket_image, without
+from .parts import DDIM, MASK_IMAGES, POCKET_NOTE, inverting, node, pocket_image, without
 from .workflow_template import WorkflowTemplate
 
 STEPS = 50
@@ -19,28 +20,26 @@ def fine_grained_transfer() -> WorkflowTemplate:
         role: {
             "model": ["checkpoint", 0], "latent": [f"encode_{role}", 0],
             "positive": [f"text_{role}", 0], "negative": ["no_text", 0],
+            "text": getattr(transfer, role).prompt,
         }
         for role in ("structure", "appearance")
     }  # fmt: skip
     graph["invert_structure"] = node(
-        OURS + "NullTextInversion", **prompts["structure"], steps=STEPS, guidance=POCKET_GUIDANCE,
+        OURS + "NullTextInversion", **prompts["structure"], steps=STEPS, cfg=POCKET_GUIDANCE,
         keep_unfinished=False, updates=10,
     )  # fmt: skip
-    graph["invert_appearance"] = node(
-        OURS + "InvertImageDDIM", **prompts["appearance"], steps=STEPS, start_at=0, guidance=1.0
-    )
+    graph["invert_appearance"] = node(OURS + "InvertImageDDIM", **prompts["appearance"], **DDIM)
     structure: list = ["invert_structure", 0]
     graph["report"] = node(
         OURS + "InversionReport", model=["checkpoint", 0], inversion=structure, vae=["checkpoint", 2]
     )
     graph["word"] = node(
         OURS + "WordAttentionMap", model=["checkpoint", 0], inversion=structure, clip=["checkpoint", 1],
-        prompt=transfer.structure.prompt, word=transfer.structure.noun, threshold=0.7, level="1", step=12,
-        accumulate=True,
+        word=transfer.structure.noun, threshold=0.7, prompt="", downscale="1", step=12, accumulate=True,
     )  # fmt: skip
     graph["deviate"] = node(
         OURS + "LatentDeviation", structure=structure, appearance=["invert_appearance", 0], mask=["word", 0],
-        matching="progressive", delta=0.6, first_step=12, last_step=20, keep_latent=0.2, keep_noise=0.2,
+        matching="progressive", delta=0.6, **window(DEVIATION), keep_latent=0.2, keep_noise=0.2,
         timestep=261, up_block=1, ensemble=8, seed=42,
     )  # fmt: skip
     graph["resume"] = node(OURS + "ResumeFromInversion", inversion=structure)
@@ -63,9 +62,9 @@ def fine_grained_transfer() -> WorkflowTemplate:
         "structure; *Inversion Report* shows how nearly. In the middle of the way, *Latent Deviation* moves what the "
         "model takes the image for towards the appearance's pieces, each laid where DIFT features match, inside the "
         "mask of the word.\n\n"
-        f"The paper uses guidance 7.5 and *Word Attention Map* at level 4 with threshold 0.3; the pocket wants "
-        f"{POCKET_GUIDANCE}, in both nodes, and level 1 with 0.7. "
-        "*last_step* later is stronger. "
+        f"The paper uses cfg 7.5 and *Word Attention Map* at downscale 4 with threshold 0.3; the pocket wants "
+        f"{POCKET_GUIDANCE}, in both nodes, and downscale 1 with 0.7. "
+        "A later *end_percent* is stronger. "
         f"{POCKET_NOTE}"
     )
     return WorkflowTemplate(graph, groups, note)

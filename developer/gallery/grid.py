@@ -26,7 +26,7 @@ def transfer_grid() -> WorkflowTemplate:
     )  # fmt: skip
     graph["attention"]["inputs"] |= {"structure": [GRID, 0], "appearances.appearance0": [GRID, 1]}
     graph["guider"]["inputs"] |= {"positive": [GRID, 2]}
-    graph["adain"]["inputs"] |= {"appearance": [GRID, 1], "content_mask": [GRID, 3], "style_mask": [GRID, 4]}
+    graph["adain"]["inputs"] |= {"appearance": [GRID, 1], "mask": [GRID, 3], "appearance_mask": [GRID, 4]}
     graph["resume"]["inputs"] |= {"inversion": [GRID, 0]}
     del graph["show_structure"], graph["show_appearance"]
     graph["draw"] = node(

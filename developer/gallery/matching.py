@@ -1,7 +1,8 @@
 """Which position matches which: found by DIFT, drawn, measured against the truth, and used to carry pixels."""
 
+from ..client import Graph
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..transfer_graph import OURS, Graph, Link, Transfer, transfer_graph
+from ..transfer_graph import OURS, Link
 from ..ui_layout import Group
 from .keypoints import Point, as_text, true_keypoints
 from .parts import POCKET_NOTE, node, pocket_image, relinked
@@ -122,10 +123,13 @@ def _images(appearance_seed: int) -> tuple[Graph, list[Point], list[Point]]:
     """Checkpoint, images and their texts, and points (x, y) that are known to match: in the structure and in the
     appearance.
     """
-    made = transfer_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(appearance_seed), size=SIZE))
-    kept = ("checkpoint", "structure", "appearance", "text_structure", "text_appearance")
+    graph: Graph = {"checkpoint": node(OURS + "LoadPocketCheckpoint", precision="fp32")}
+    for role, seed in (("structure", STRUCTURE_SEED), ("appearance", appearance_seed)):
+        any_trait = dict.fromkeys(("species", "coat", "view"), "any")
+        graph[role] = node(OURS + "PocketScene", seed=seed, size=SIZE, **any_trait)
+        graph[f"text_{role}"] = node("CLIPTextEncode", text=pocket_image(seed).prompt, clip=["checkpoint", 1])
     points = true_keypoints(STRUCTURE_SEED, appearance_seed, SIZE)
-    return {name: made[name] for name in kept}, [p.structure for p in points], [p.appearance for p in points]
+    return graph, [p.structure for p in points], [p.appearance for p in points]
 
 
 def _pck(structure_points: list[Point], appearance_points: list[Point]) -> dict:

@@ -1,7 +1,7 @@
 """Eye-for-an-eye: every position takes the feature of its match, found by the model or corrected by a user."""
 
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..transfer_graph import OURS, Graph, Link, Transfer, transfer_graph
+from ..transfer_graph import ATTENTION_WINDOW, OURS, Graph, Link, Transfer, transfer_graph
 from ..ui_layout import Group
 from .keypoints import as_text
 from .matching import add_features, draw_matches, match_features
@@ -11,7 +11,7 @@ from .workflow_template import WorkflowTemplate
 RIGHT_STRUCTURE_SEED, RIGHT_APPEARANCE_SEED = 12, 7
 FLANK, HEAD, RADIUS = (62, 60), (105, 62), 0.14  # a pair that nobody would find: so one sees who decided
 SIZE = 128
-TEXT_GUIDANCE, ADAIN_FIRST = 2.5, 49  # of the reference code
+TEXT_GUIDANCE = 2.5  # of the reference code
 
 
 def eye_for_an_eye() -> WorkflowTemplate:
@@ -26,8 +26,8 @@ def eye_for_an_eye() -> WorkflowTemplate:
     note = (
         "# Eye-for-an-eye: each position takes the features of its best match\n"
         "Where Cross-Image Attention lets a position look at the whole appearance, *Semantic Rearrangement* finds its "
-        "one best match, anew in every layer and step, and puts the features of that position there. *Weigh "
-        "Appearance* says where in the output (mask) and from where in the appearance (appearance_mask); both masks "
+        "one best match, anew in every layer and step, and puts the features of that position there. *Appearance "
+        "Options* says where in the output (mask) and from where in the appearance (appearance_mask); both masks "
         "are the true ones of Pocket Scene here, any segmenter does for your images.\n\n"
         "Text guidance 2.5 in the stock *CFGGuider* strengthens text and transfer together. *match_source* dift "
         f"matches the two images once, before the first step.\n\n{POCKET_NOTE}"
@@ -81,7 +81,7 @@ def two_objects() -> WorkflowTemplate:
     note = (
         "# Two objects, each with its own match\n"
         "Both images show two animals. The left one of the structure takes the look of the **right** one of the "
-        "appearance, and the other way round: each *Weigh Appearance* holds a region of the output (mask) and the "
+        "appearance, and the other way round: each *Appearance Options* holds a region of the output (mask) and the "
         "region of the appearance its matches may come from (appearance_mask). The ground keeps its own look.\n\n"
         f"{POCKET_NOTE}"
     )
@@ -140,22 +140,21 @@ def _transfer() -> Graph:
     graph["weigh"] = _weigh("structure", "appearance", mask_output=1)
     graph["attention"] = node(
         OURS + "SemanticRearrangement", model=["checkpoint", 0], structure=["invert_structure", 0], strength=1.0,
-        match_source="self-attention", inject="feature", structure_rule="official", fine_first=11, fine_last=70,
-        coarse_first=11, coarse_last=70, structure_every=5, structure_until=40, references="recorded",
+        match_source="self-attention", inject="feature", **ATTENTION_WINDOW,
         **{"appearances.appearance0": ["weigh", 0]},
     )  # fmt: skip
     graph["guider"] = node(
         "CFGGuider", model=["attention", 0], positive=["text_structure", 0], negative=["no_text", 0], cfg=TEXT_GUIDANCE
     )
-    masks = {"content_mask": ["structure", 1], "style_mask": ["appearance", 1]}
-    graph["adain"]["inputs"] |= {"first_step": ADAIN_FIRST, **masks}
+    masks = {"mask": ["structure", 1], "appearance_mask": ["appearance", 1]}
+    graph["adain"]["inputs"] |= masks
     return graph
 
 
 def _weigh(mask: str, appearance_mask: str, mask_output: int = 0, correspondence: Link | None = None) -> dict:
     """The appearance inside its mask paints the output inside its own."""
-    matches = {} if correspondence is None else {"correspondence": correspondence}
+    matches = {} if correspondence is None else {"matches": correspondence}
     return node(
-        OURS + "WeighAppearance", inversion=["invert_appearance", 0], weight=1.0, mask=[mask, mask_output],
+        OURS + "AppearanceOptions", reference=["invert_appearance", 0], weight=1.0, mask=[mask, mask_output],
         appearance_mask=[appearance_mask, mask_output], **matches,
     )  # fmt: skip

@@ -1,62 +1,57 @@
-"""The main job for a user who does not want many nodes: one node, two images, a parameter for each of them."""
+"""The main job as one node: two images, a text, two strengths, and masks for those who have them."""
 
-from ..transfer_graph import GraphImage, Transfer, transfer_graph
+from ..transfer_graph import OURS, GraphImage, Transfer, simple_graph
 from ..ui_layout import Group
 from .blueprint import Blueprint, Inlet
-from .parts import MASK_IMAGES, without
+from .parts import node
 from .workflow_template import SD15
 
 ROLES = ("structure", "appearance")
 
 
 def simple() -> Blueprint:
-    """Cross-image attention without AdaIN and its masks, so that appearance strength 0 gives the structure back.
+    """Cross-image attention at the images' own sizes, without AdaIN, so that appearance strength 0 gives the structure
+    back.
 
-    The structure's strength is the share of the steps that is left out at the noisy end (start_at), the appearance's
-    that of the attention which goes to the appearance. On four pocket pairs (while the U-Net ran with 8 heads in place
-    of its 4) the part-color error goes from 0.58 at 32 to 0.79 at 80 by the first, from 0.99 at 0 to 0.58 at 1 by the
-    second, and the silhouette IoU from 0.88 to 0.90 and from 0.95 to 0.88; looking at the structure more often and
-    longer (every 3, until 60) moves neither. An empty text did as well as one (0.55, 0.88).
+    The structure's strength is the number of steps that are left out at the noisy end (start_at_step of 100), the
+    appearance's the part of the attention that goes to the appearance.
     """
     structure, appearance = (GraphImage("animal", file=f"{role}.png") for role in ROLES)
-    graph = transfer_graph(Transfer(structure, appearance, size=512, checkpoint=SD15))
-    graph = without(graph, "load_{}", "show_{}", "mask_{}", "text_{}", *MASK_IMAGES)
-    for name in ("matches", "adain", "save"):
-        del graph[name]
-    del graph["resume"]["inputs"]["between_steps"]
+    graph = simple_graph(Transfer(structure, appearance, size=512, checkpoint=SD15))
     for role in ROLES:
-        del graph[role]["inputs"]["image"]
-        graph[f"invert_{role}"]["inputs"]["positive"] = ["text", 0]
-    graph["text"] = {"class_type": "CLIPTextEncode", "inputs": {"text": "", "clip": ["checkpoint", 1]}}
-    graph["guider"]["inputs"]["positive"] = ["text", 0]
+        del graph[role]
+        del graph[f"invert_{role}"]["inputs"]["image"]
+        graph[f"invert_{role}"]["inputs"]["text"] = ""
+    graph["options"] = node(OURS + "AppearanceOptions", reference=["invert_appearance", 0], weight=1.0)
+    graph["attention"]["inputs"]["appearances.appearance0"] = ["options", 0]
+    del graph["save"]
     inlets = [
-        *(Inlet(role, f"{role} image", [(role, "image")]) for role in ROLES),
+        *(Inlet(role, f"{role} image", [(f"invert_{role}", "image")]) for role in ROLES),
+        Inlet("mask", "mask of the output (optional)", [("options", "mask")]),
         Inlet("checkpoint", "checkpoint", [("checkpoint", "ckpt_name")]),
-        Inlet("text", "what both show (may stay empty)", [("text", "text")]),
-        Inlet("size", "size", [(role, side) for role in ROLES for side in ("width", "height")]),
+        Inlet("text", "what both show (may stay empty)", [(f"invert_{role}", "text") for role in ROLES]),
         Inlet(
             "structure_strength",
             "structure strength (0 to 99)",
-            [(f"invert_{role}", "start_at") for role in ROLES],
+            [(f"invert_{role}", "start_at_step") for role in ROLES],
         ),
         Inlet("appearance_strength", "appearance strength (0 to 1)", [("attention", "strength")]),
     ]
-    both = [[f"{step}{role}" for role in ROLES] for step in ("", "encode_", "invert_")]
     groups = [
-        Group("1. Checkpoint and text", [["checkpoint"], ["text", "no_text"]]),
-        Group("2. Invert both", both),
-        Group("3. Transfer", [["attention", "guider"], ["resume"]]),
+        Group("1. Checkpoint", [["checkpoint"]]),
+        Group("2. Prepare both", [["invert_structure", "invert_appearance"]]),
+        Group("3. Transfer", [["options", "attention"]]),
         Group("4. Sample", [["sample", "decode"]]),
     ]
     note = (
         "# Appearance transfer (simple)\n"
-        "What the one node holds: both images are cropped to a square and inverted under one text; while the output "
-        "is sampled from the structure's noise, its attention looks at the appearance. *structure strength* is "
-        "*start_at* of both inversions, *appearance strength* is *strength* of *Cross-Image Attention*. For masks, "
-        "several appearances and all other parameters open the templates of this pack."
+        "What the one node holds: the structure is inverted and the appearance noised under one text; while the output "
+        "is sampled from the structure's noise, its attention reads the appearance. *structure strength* is "
+        "*start_at_step* of both, *appearance strength* is *strength* of *Cross-Image Attention*. For several "
+        "appearances, AdaIN and all other parameters open the templates of this pack."
     )
     description = (
-        "Gives the structure image the look of the appearance image, on an SD1.5, SD2.x or SDXL checkpoint (size "
-        "512, 768 or 1024), by cross-image attention and without training."
+        "Gives the structure image the look of the appearance image, on an SD1.5, SD2.x or SDXL checkpoint, by "
+        "cross-image attention and without training."
     )
     return Blueprint(graph, inlets, ("image", "decode", 0), groups, note, description)

@@ -27,11 +27,11 @@ def train() -> WorkflowTemplate:
     )
     graph["losses"] = node("PreviewImage", images=["train", 2])
     graph["report"] = node("PreviewAny", source=["train", 3])
-    graph["keep"] = node(OURS + "SaveSpliceGenerator", generator=["train", 1], name=KEPT, resumable=True)
+    graph["keep"] = node(OURS + "SaveSpliceGenerator", generator=["train", 1], filename_prefix=KEPT, resumable=True)
     graph["apply"] = node(OURS + "ApplySpliceGenerator", generator=["keep", 0], image=["fit", 0])
     graph["distance"] = node(
-        OURS + "StructureDistance", vit=["vit", 0], output=["apply", 0], structure=["fit", 0], resizing="pillow",
-        layer=-1,
+        OURS + "StructureDistance", vit=["vit", 0], output=["apply", 0], structure=["fit", 0], layer=-1,
+        preset="default",
     )  # fmt: skip
     graph["save"] = node("SaveImage", images=["train", 0], filename_prefix="splice")
     groups = [

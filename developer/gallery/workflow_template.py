@@ -1,7 +1,7 @@
 """One workflow: the graph that is queued, how it is laid out, and the note a user reads first."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..client import Graph
@@ -24,16 +24,20 @@ MODELS = {  # the page offers to find a missing file with this
 
 @dataclass(frozen=True)
 class WorkflowTemplate:
-    """One workflow: what it queues, and how it looks."""
+    """One workflow: what it queues, and how it looks. titles: of nodes that stand more than once, by name."""
 
     graph: Graph
     groups: Sequence[Group]
     note: str
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     def workflow(self, name: str, info: Mapping[str, Any]) -> Workflow:
         """The UI form, laid out. info: ComfyUI's /object_info."""
         workflow = ui_graph(name, self.graph, info)
         lay_out(workflow, list(self.graph), self.groups, self.note, info)
+        for node, about in zip(workflow["nodes"], self.graph, strict=False):
+            if about in self.titles:
+                node["title"] = self.titles[about]
         name_models(workflow["nodes"])
         return workflow
 

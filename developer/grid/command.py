@@ -37,8 +37,8 @@ def run(options: argparse.Namespace, installation: Installation) -> int:
         with writing(Path(options.out) / "grid.png"):
             write_overview(Path(options.out) / "grid.png", structures, appearances, results)
     failed = manifest.failed(pairs)
-    for name, messages in failed.items():
-        echo(f"{name} failed: {messages}")
+    for name, failure in failed.items():
+        echo(f"{name} failed: {failure}")
     echo(f"{len(pairs) - len(failed)} of {len(pairs)} pairs are in {options.out}.")
     return 1 if failed else 0
 

@@ -49,13 +49,13 @@ class Manifest:
             with writing(self.folder / file):
                 atomic_write(self.folder / file, image)
         self._content["pairs"][pair.name] = {
-            "state": FAILED if answer.messages else DONE,
+            "state": FAILED if answer.failure else DONE,
             "structure": pair.structure.path.name,
             "appearance": pair.appearance.path.name,
             "images": [pair.structure.digest, pair.appearance.digest],
             "files": files,
             "seconds": round(answer.seconds, 2),
-            "told": answer.messages,
+            "told": answer.failure,
         }
         with writing(self.path):
             atomic_write(self.path, (json.dumps(self._content, indent=1) + "\n").encode())

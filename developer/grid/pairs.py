@@ -35,10 +35,10 @@ class GridPair:
 
 def images_in(folder: str) -> list[GridImage]:
     """The images of a folder by name; `CliError` where there is none. Those in folders inside it do not count."""
-    position = Path(folder)
-    if not position.is_dir():
+    root = Path(folder)
+    if not root.is_dir():
         raise CliError(f"There is no folder {folder}.")
-    paths = sorted(path for path in position.iterdir() if path.suffix.lower() in IMAGES and path.is_file())
+    paths = sorted(path for path in root.iterdir() if path.suffix.lower() in IMAGES and path.is_file())
     if not paths:
         raise CliError(f"The folder {folder} holds no images ({', '.join(sorted(IMAGES))}).")
     stems = Counter(path.stem.lower() for path in paths)

@@ -20,13 +20,13 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """What came of a job. messages: why it failed, in a sentence. lost: it may be tried again, since ComfyUI went
+    """What came of a job. failure: why it failed, in a sentence. lost: it may be tried again, since ComfyUI went
     away.
     """
 
     images: list[bytes]
     seconds: float
-    messages: str = ""
+    failure: str = ""
     lost: bool = False
 
 

@@ -21,9 +21,9 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...guidance.cross_attention import (
-    CARRIES,
     CONDITIONAL,
     NEGATIVE,
+    UPDATE_TARGETS,
     bounded_amount,
     cross_attention_loss,
     guidance_shift,
@@ -48,16 +48,20 @@ ON_ITS_WAY = 1e-3  # relative distance from where a plain step ends; rounding ma
 class CrossAttentionSettings:
     """The parameters of cross-attention guidance; defaults are those of the reference code for real images.
 
-    cfg: text guidance, also of the reconstruction. amount: step size, 0 is off. carry: one of CARRIES.
+    cfg: classifier-free guidance, also of the reconstruction. amount: step size, 0 is off.
     stored: run the whole reconstruction first and keep its maps on the CPU in fp16, instead of step by step.
-    levels: whose maps are compared, as factors by which they are smaller than the latent; None is all.
+    downscales: whose maps are compared, as factors by which they are smaller than the latent; None is all.
+    update_target: one of UPDATE_TARGETS.
+    bounded: on v-prediction models, take no step that is longer than to where the loss would be 0 (`bounded_amount`).
+        The reference code has no bound, and can diverge there.
     """
 
     cfg: float = 5.0
     amount: float = 0.1
-    carry: str = CARRIES[0]
     stored: bool = False
-    levels: tuple[int, ...] | None = None
+    downscales: tuple[int, ...] | None = None
+    update_target: str = UPDATE_TARGETS[0]
+    bounded: bool = True
 
 
 class CrossAttentionGuider(comfy.samplers.CFGGuider):
@@ -66,7 +70,7 @@ class CrossAttentionGuider(comfy.samplers.CFGGuider):
     negative: None takes `positive`, as the reference code does for real images. With amount 0, or where edited is no
     other text than positive, this is ComfyUI's own guider under `edited`.
 
-    Raises ValueError for an architecture without cross-attention or without the levels, quantized weights, and
+    Raises ValueError for an architecture without cross-attention (at these downscales), quantized weights, and
     conditionings that cannot be compared; and, when sampling, for samplers that it does not work with.
     """
 
@@ -81,7 +85,7 @@ class CrossAttentionGuider(comfy.samplers.CFGGuider):
         negative = positive if negative is None else negative
         _check_texts(positive, edited, negative)
         self.settings = settings
-        self.blocks = text_blocks(model, settings.levels)
+        self.blocks = text_blocks(model, settings.downscales)
         self.guides = settings.amount != 0 and not same_text(positive, edited)
         self.one_text = same_text(positive, negative)
         self._run: _Run | None = None
@@ -137,7 +141,7 @@ class _Run:
         self._check_way(x, sigma)
         reference = self._reference_maps(x, sigma, model_options)
         shifts = self._shifts(x, sigma, reference, model_options)
-        warped = moved_latent(shifts, self.settings.carry)
+        warped = moved_latent(shifts, self.settings.update_target)
         sampling = self.guider.inner_model.model_sampling
         x.add_(warped / sampling.calculate_input(sigma, torch.ones_like(x)))
         return shifts - warped
@@ -177,7 +181,7 @@ class _Run:
         with autograd_inside(model), transformers_recomputed(model.diffusion_model):
             gradient, losses = attention_gradient(self.guider, x.clone(), sigma.clone(), reference, model_options)
         amount: float | Tensor = self.settings.amount
-        if isinstance(model.model_sampling, comfy.model_sampling.V_PREDICTION):
+        if self.settings.bounded and isinstance(model.model_sampling, comfy.model_sampling.V_PREDICTION):
             amount = bounded_amount(self.settings.amount, losses, gradient)
         return guidance_shift(gradient, amount)
 

@@ -39,14 +39,17 @@ def invert_with_ddpm(
     seed: int = 42,
     keep_last_noise: bool = False,
     levels_per_forward: int = 1,
+    prompts: tuple[str, ...] = (),
 ) -> Inversion:
     """Edit-friendly DDPM inversion of a batch of images. latent: [B, C, h, w], the samples of a LATENT.
+
+    prompts: the words of the positive text, to be kept; one for all images or one for each, or none.
 
     Raises ValueError, before the model runs, for latents and texts that an inversion cannot keep and for a model that
     carries a transfer; and for a model that answers with NaN.
     """
     check_plain(model)
-    texts = _kept_texts(latent, positive, negative)
+    texts = kept_texts(latent, positive, negative)
     tell_if_far(model, latent)
     _say_cost(latent, schedule.steps, guidance, latents_kept=2 * schedule.steps + 1)
     on_step = preview_callback(model, schedule.steps)
@@ -78,6 +81,7 @@ def invert_with_ddpm(
             method="ddpm",
             fingerprint=fingerprint(model),
             conditioning=texts,
+            prompts=prompts,
         )
     )
 
@@ -92,6 +96,7 @@ def invert_with_ddim(
     guidance: float = 1.0,
     timesteps: Literal["consistent", "reference"] = "consistent",
     regularization: Regularization | None = None,
+    prompts: tuple[str, ...] = (),
 ) -> Inversion:
     """DDIM inversion of a batch of images: the latents alone, without noise maps.
 
@@ -100,7 +105,7 @@ def invert_with_ddim(
     Raises ValueError as `invert_with_ddpm`, and for a schedule that does not go with the timesteps.
     """
     check_plain(model)
-    texts = _kept_texts(latent, positive, negative)
+    texts = kept_texts(latent, positive, negative)
     tell_if_far(model, latent)
     walk = invert_ddim
     if timesteps == "reference":
@@ -127,11 +132,12 @@ def invert_with_ddim(
             method="ddim",
             fingerprint=fingerprint(model),
             conditioning=texts,
+            prompts=prompts,
         )
     )
 
 
-def _kept_texts(latent: Tensor, positive: list, negative: list) -> dict[str, Entry]:
+def kept_texts(latent: Tensor, positive: list, negative: list) -> dict[str, Entry]:
     """The texts as an inversion of latents [B, C, h, w] keeps them.
 
     Raises ValueError for latents of videos, and for texts that an inversion cannot keep (conditioning.py).
@@ -180,6 +186,7 @@ def reconstruct(model: ModelPatcher, inversion: Inversion) -> Tensor:
     one that carries a transfer.
     """
     check_plain(model)
+    inversion.check_replayable()
     check_model(inversion.fingerprint, model)
     evaluations = _evaluations(inversion.images, inversion.steps, inversion.guidance)
     log.info("Replayed to see how near it comes to the image: %d U-Net evaluations.", evaluations)

@@ -36,6 +36,7 @@ def invert_with_null_text(
     *,
     continue_from: Inversion | None = None,
     keep_unfinished: Callable[[Inversion], None] | None = None,
+    prompts: tuple[str, ...] = (),
 ) -> Inversion:
     """Null-text inversion of a batch of images. latent: [B, C, h, w], the samples of a LATENT.
 
@@ -49,7 +50,7 @@ def invert_with_null_text(
     check_plain(model)
     trainable = differentiable(model)
     if continue_from is None:
-        ddim = invert_with_ddim(trainable, latent, positive, negative, schedule)
+        ddim = invert_with_ddim(trainable, latent, positive, negative, schedule, prompts=prompts)
         unfinished = replace(ddim, guidance=settings.guidance)
     else:
         _check_same_task(continue_from, model, latent, pack(positive, negative), schedule, settings)

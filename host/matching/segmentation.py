@@ -1,4 +1,6 @@
-"""Masks of inverted images from a model's own attention: by segments (spec 1.6), or by one word's map (spec 3.4)."""
+"""Masks of inverted images from a model's own attention: by segments (Patashnik et al., arXiv 2303.11306), or by one
+word's map (prompt-to-prompt's local blend, Hertz et al., arXiv 2208.01626).
+"""
 
 import logging
 from typing import Any
@@ -10,7 +12,7 @@ from torch import Tensor
 from ...attention.segmentation import noun_map, object_mask
 from ...attention.word_map import word_mask
 from ...inversion.types import Inversion
-from ..models.prompt_tokens import columns_in
+from ..models.prompt_tokens import columns_in, prompt_of
 from .capture import capture_maps, capture_text_maps
 
 log = logging.getLogger("appearance_transfer")
@@ -30,9 +32,14 @@ def segment(
 ) -> Tensor:
     """MASK [B, h, w] of the object that `noun` names, at the size of the finest self-attention.
 
-    other_nouns: comma-separated words of the prompt that compete for segments. Where nothing stands out the mask of
-    that image is empty; a warning says so. Raises ValueError for a noun that the prompt does not hold.
+    prompt: the words that the inversion was made under; empty where it knows them itself. noun: a word of them, the
+        last one where it is empty. other_nouns: comma-separated words of the prompt that compete for segments.
+
+    Where nothing stands out the mask of that image is empty; a warning says so. Raises ValueError for a noun that the
+    prompt does not hold.
     """
+    prompt = prompt_of(inversion, prompt)
+    noun = noun.strip() or prompt.split()[-1]
     words = [noun, *(word for word in other_nouns.split(",") if word.strip())]
     columns = {word.strip(): columns_in(inversion, clip, prompt, word) for word in words}
     maps = capture_maps(model, inversion, step)
@@ -75,7 +82,8 @@ def mask_of_word(
     threshold: see `word_mask`; 0 gives a soft mask. level: see `capture_text_maps`.
     Raises ValueError for a word that the prompt does not hold, and for a level that the model does not have.
     """
-    columns = columns_in(inversion, clip, prompt, word)
+    prompt = prompt_of(inversion, prompt)
+    columns = columns_in(inversion, clip, prompt, word.strip() or prompt.split()[-1])
     steps = range(step + 1) if accumulate else [step]
     attention, grid = capture_text_maps(model, inversion, steps, level)
     return word_mask(attention, columns, grid, inversion.size, threshold)

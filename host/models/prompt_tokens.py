@@ -77,3 +77,17 @@ def _content(clip: Any, word: str) -> list[Hashable]:
     """The tokens of a word alone, without the begin, end and padding tokens, which are those of the empty text."""
     empty = set(_chunks(clip, "")[0])
     return [token for token in _chunks(clip, word.strip())[0] if token not in empty]
+
+
+def prompt_of(inversion: Inversion, given: str = "") -> str:
+    """The words of the positive text: as given, or else those that the inversion keeps.
+
+    Raises ValueError where neither says any.
+    """
+    prompt = given.strip() or inversion.prompt
+    if not prompt:
+        raise ValueError(
+            "The inversion does not know the words of its text: it was made from a CONDITIONING, from an empty text, "
+            "or its images have different ones. Type the text into prompt, or write it into Invert Image."
+        )
+    return prompt

@@ -26,7 +26,8 @@ def schedule_of(model: ModelPatcher, *, steps: int, start_at: int = 0, sigmas: T
         sigmas = _flow_sigmas(sampling, steps) if flow else _leading_sigmas(sampling, steps)
         if not 0 <= start_at < steps:
             raise ValueError(
-                f"start_at is {start_at} and steps is {steps}: nothing is left to run. Set start_at below steps."
+                f"start_at_step is {start_at} and steps is {steps}: nothing is left to run. Set start_at_step below "
+                f"steps."
             )
     else:
         start_at = 0

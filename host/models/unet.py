@@ -14,8 +14,7 @@ from comfy.model_patcher import ModelPatcher
 from torch.nn import Module
 
 from ..runtime.quoting import quoted
-
-SUPPORTED = "SD1.x, SD2.x, SDXL and other models with the Stable Diffusion U-Net"
+from ..runtime.supported import SUPPORTED
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,10 @@ class DecoderLevels:
 
     def blocks_at(self, level: int) -> list[int]:
         return [number for number, at in self.blocks.items() if at == level]
+
+    def both(self) -> list[int]:
+        """The blocks of both levels."""
+        return self.blocks_at(self.fine) + self.blocks_at(self.coarse)
 
 
 def decoder_levels(model: ModelPatcher) -> DecoderLevels:
@@ -71,28 +74,28 @@ def text_layers(model: ModelPatcher) -> dict[int, list[tuple[str, int]]]:
     return layers
 
 
-def text_blocks(model: ModelPatcher, levels: Collection[int] | None = None) -> list[tuple[str, int]]:
-    """The blocks with cross-attention at these levels, or all; see `text_layers`.
+def text_blocks(model: ModelPatcher, downscales: Collection[int] | None = None) -> list[tuple[str, int]]:
+    """The blocks with cross-attention so many times smaller than the latent, or all; see `text_layers`.
 
-    Raises ValueError as `text_layers` does, and for a level without such a block.
+    Raises ValueError as `text_layers` does, and for a downscale without such a block.
     """
     layers = text_layers(model)
-    missing = sorted(set(levels or ()) - layers.keys())
+    missing = sorted(set(downscales or ()) - layers.keys())
     if missing:
         raise ValueError(
-            f"This MODEL has no cross-attention at level {', '.join(map(str, missing))}, only at "
+            f"This MODEL has no cross-attention at downscale {', '.join(map(str, missing))}, only at "
             f"{', '.join(map(str, sorted(layers)))}. Choose among these."
         )
-    return [block for level, blocks in layers.items() if levels is None or level in levels for block in blocks]
+    return [block for at, blocks in layers.items() if downscales is None or at in downscales for block in blocks]
 
 
-def parse_levels(text: str) -> tuple[int, ...] | None:
-    """Levels as people write them, "2, 4"; None for "all". Raises ValueError for anything else."""
+def parse_downscales(text: str) -> tuple[int, ...] | None:
+    """Downscales as people write them, "2, 4"; None for "all". Raises ValueError for anything else."""
     if text.strip().lower() == "all":
         return None
     parts = text.replace(",", " ").split()
     if not parts or not all(part.isdecimal() for part in parts):
-        raise ValueError(f"levels is {quoted(text)}; write 'all', or some of 1, 2, 4, 8 with commas between them.")
+        raise ValueError(f"downscales is {quoted(text)}; write 'all', or some of 1, 2, 4, 8 with commas between them.")
     return tuple(int(part) for part in parts)
 
 

@@ -1,7 +1,4 @@
-"""Where the pack's files are kept: a folder per kind in ComfyUI's output folder, and nothing outside of it.
-
-And where a user puts texts for it to read: ComfyUI's input folder.
-"""
+"""Where the pack's files are kept: a folder per kind in ComfyUI's output folder, and nothing outside of it."""
 
 import re
 from dataclasses import dataclass
@@ -14,14 +11,15 @@ from ...distillation.pair_manifest import MANIFEST
 from ...editing import storage as direction_storage
 from ...inversion import storage as inversion_storage
 from ...splice import storage as generator_storage
-from ...storage.atomic_write import write_numbered
-from ...storage.regular_file import lies_inside, read_regular
+from ...storage.atomic_write import reasons_told, write_numbered
+from ...storage.regular_file import lies_inside
 from ...storage.tensor_file import FileFormat
 from .quoting import quoted
 
 SUFFIX = ".safetensors"
-LARGEST_TEXT = 8 * 2**20
-"""Bytes; a thousand sentences are a tenth of a MiB."""
+RULE = "Use letters, digits, spaces and . _ - only, beginning with a letter or digit, and / between sub-folders."
+TOKENS = ("year", "month", "day", "hour", "minute", "second")
+"""What ComfyUI replaces in a filename_prefix, between two %."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +34,42 @@ class OutputFolder:
         return Path(folder_paths.get_output_directory()) / self.name
 
     def names(self) -> list[str]:
-        """Names of the files in the folder, newest first."""
-        return [path.name for path in sorted(_files(self.folder, SUFFIX), key=_age)]
+        """Names of the files in the folder and below, newest first: "cat_00001.safetensors", "sub/cat_00001..."."""
+        return [self.name_of(path) for path in sorted(_files(self.folder, SUFFIX), key=_age)]
 
-    def keep(self, name: str, content: bytes) -> Path:
-        """Save a file as `<name>_00001.safetensors`, counting up; gives its path. Nothing is overwritten.
+    def name_of(self, path: Path) -> str:
+        """What `names` calls a file of this folder."""
+        return path.relative_to(self.folder).as_posix()
 
-        Raises ValueError for a name that cannot be used, NotWritten where the disk is full.
+    def keep(self, filename_prefix: str, content: bytes) -> Path:
+        """Save a file as `<filename_prefix>_00001.safetensors`, counting up; gives its path. Nothing is overwritten.
+
+        filename_prefix: with "/" for sub-folders, which are made, and %year% and the other TOKENS for the time.
+
+        Raises ValueError for a prefix that cannot be used, NotWritten where the disk is full.
         """
-        return write_numbered(self.folder, _checked(name.removesuffix(SUFFIX)), SUFFIX, content)
+        prefix = filename_prefix.removesuffix(SUFFIX)
+        if not _is_relative(re.sub(f"%({'|'.join(TOKENS)})%", "0", prefix)):
+            raise ValueError(
+                f"The filename_prefix {quoted(filename_prefix)} cannot be used. {RULE} It may hold "
+                f"%{'%, %'.join(TOKENS)}%."
+            )
+        if not lies_inside(self.folder.joinpath(*prefix.split("/")[:-1]), self.folder):
+            raise ValueError(
+                f"The filename_prefix {quoted(filename_prefix)} leads out of the folder {self.name!r} by a link. "
+                "Choose another sub-folder."
+            )
+        with reasons_told(f"{prefix}{SUFFIX}"):
+            folder, stem, number, *_ = folder_paths.get_save_image_path(prefix, str(self.folder))
+        # The number is where to begin: another process may have taken it by now.
+        return write_numbered(Path(folder), stem, SUFFIX, content, first=number)
 
     def path_to_load(self, name: str) -> Path:
-        """The file called `name`. Raises ValueError where there is none."""
-        path = self.folder / f"{_checked(name.removesuffix(SUFFIX))}{SUFFIX}"
+        """The file called `name`, as `names` calls it. Raises ValueError where there is none, or not in this folder."""
+        stem = name.removesuffix(SUFFIX)
+        if not _is_relative(stem):
+            raise ValueError(f"The name {quoted(name)} cannot be used. {RULE}")
+        path = self.folder / f"{stem}{SUFFIX}"
         if not path.is_file():
             raise ValueError(
                 f"There is no {self.kind.noun} {quoted(name)} in the output folder {self.name!r}. "
@@ -63,14 +84,9 @@ GENERATORS = OutputFolder("splice", generator_storage.KIND)
 EDITORS = OutputFolder("editors", editor_storage.KIND)
 
 
-def _checked(stem: str) -> str:
-    """A file name without folders: letters, digits, space and . _ - only."""
-    if not re.fullmatch(r"[^\W_][\w .\-]{0,99}", stem) or ".." in stem:
-        raise ValueError(
-            f"The name {quoted(stem)} cannot be used. Use letters, digits, spaces and . _ - only, beginning with a "
-            "letter or digit, no folders."
-        )
-    return stem
+def _is_relative(path: str) -> bool:
+    """Whether every part of a path is a file name that is allowed, so that it leads downwards only."""
+    return all(re.fullmatch(r"[^\W_][\w .\-]{0,99}", part) and ".." not in part for part in path.split("/"))
 
 
 def path_in_models(folder: str, name: str) -> Path:
@@ -82,8 +98,13 @@ def path_in_models(folder: str, name: str) -> Path:
 
 
 def pair_folder(name: str) -> Path:
-    """Where the edit pairs called `name` are, or will be."""
-    return Path(folder_paths.get_output_directory()) / "edit_pairs" / _checked(name)
+    """Where the edit pairs called `name` are, or will be. Raises ValueError for a name that cannot be used."""
+    if "/" in name or not _is_relative(name):
+        raise ValueError(
+            f"The name {quoted(name)} cannot be used. Use letters, digits, spaces and . _ - only, beginning with a "
+            "letter or digit, no folders."
+        )
+    return Path(folder_paths.get_output_directory()) / "edit_pairs" / name
 
 
 def manifest_state(name: str) -> str:
@@ -92,31 +113,8 @@ def manifest_state(name: str) -> str:
     return f"{manifest.stat().st_mtime_ns} {manifest.stat().st_size}" if manifest.is_file() else ""
 
 
-def text_files() -> list[str]:
-    """Names of the .txt files in ComfyUI's input folder."""
-    return sorted(path.name for path in _files(Path(folder_paths.get_input_directory()), ".txt"))
-
-
-def path_of_text(name: str) -> Path:
-    """The file of the input folder called `name`. Raises ValueError where there is none."""
-    path = Path(folder_paths.get_input_directory()) / f"{_checked(name.removesuffix('.txt'))}.txt"
-    if not path.is_file():
-        raise ValueError(f"There is no text {quoted(name)} in the input folder. Put a .txt file there and choose it.")
-    return _inside(path, path.parent)
-
-
-def read_text(path: Path) -> str:
-    """What a text file says, UTF-8. Raises ValueError for a file that is something else, or too long."""
-    try:
-        return read_regular(path, LARGEST_TEXT).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name!r} is no UTF-8 text; save it as UTF-8 from a text editor.") from error
-    except FileNotFoundError as error:
-        raise ValueError(f"There is no text {path.name!r} any more; choose another.") from error
-
-
 def _files(folder: Path, suffix: str) -> list[Path]:
-    return [path for path in folder.glob(f"*{suffix}") if path.is_file()]
+    return [path for path in folder.rglob(f"*{suffix}") if path.is_file()]
 
 
 def _age(path: Path) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 import comfy.model_base
 from torch import Tensor
 
-MASKED = {"style_mask": ("appearance",), "mask": ("output", "structure")}
+MASKED = {"mask": ("output", "structure")}
 """What a mask is of, by the input's name; any other `x_mask` is of `x`, see `_owners`."""
 
 SLACK = 0.05
@@ -68,7 +68,7 @@ def _owners(name: str) -> Sequence[str]:
     if "." in name:  # a region of Match Features: structure_regions.region0
         return (name.partition("_")[0],)
     stem = name.removesuffix("_mask")
-    return MASKED.get(name, (stem, "inversion", "matches"))
+    return MASKED.get(name, (stem, "inversion", "reference", "matches"))
 
 
 def _extent(value: Any) -> tuple[int | None, tuple[int, int]] | None:

@@ -10,13 +10,14 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ..models.unet import SUPPORTED
+from .supported import SUPPORTED
 
 OURS = {
     "INVERSION": ("...inversion.types", "Inversion", "from an Invert Image node or Load Inversion"),
-    "APPEARANCE": ("..transfer.reference_session", "Appearance", "from Weigh Appearance"),
+    "REFERENCE": ("...inversion.types", "Inversion", "from Reference Image"),
+    "APPEARANCE": ("..transfer.reference_session", "Appearance", "from Appearance Options"),
     "FEATURES": ("...correspondence.features", "Features", "from DIFT Features or DINO Features"),
-    "CORRESPONDENCE": ("...correspondence.correspondence", "Correspondence", "from Match Features"),
+    "MATCHES": ("...correspondence.correspondence", "Correspondence", "from Match Features"),
     "EDIT_DIRECTION": ("...editing.direction", "EditDirection", "from Edit Direction or Load Edit Direction"),
     "DINO_VIT": ("..vit.dino", "ManagedVit", "from Load DINO ViT"),
     "SPLICE_GENERATOR": ("...splice.checkpoint", "TrainedGenerator", "from Train Splice or Load Splice Generator"),
@@ -25,13 +26,17 @@ OURS = {
     ),
     "PERCEPTUAL_NETWORK": ("..evaluation.perceptual", "PerceptualNetwork", "from Load Perceptual Network"),
 }  # fmt: skip
-"""Our own types of socket: where the class of their values stands, and which nodes give them."""
+"""Our own types of socket, without their prefix: where the class of their values stands, and which nodes give them."""
+
+PREFIX = "APPEARANCE_TRANSFER_"
+"""As in nodes/sockets.py."""
 
 METHODS = {
     "CLIP": (("tokenize",), "connect the CLIP of a checkpoint"),
     "VAE": (("encode", "decode"), "connect the VAE of a checkpoint, or Load VAE"),
     "CLIP_VISION": (("encode_image",), "connect Load CLIP Vision"),
     "LATENT_OPERATION": (("__call__",), "connect AdaIN or another latent operation"),
+    "GUIDER": (("sample",), "connect Appearance Guider or another guider"),
 }
 """ComfyUI's types that packs offer in classes of their own: what is called of them here, and what to connect."""
 
@@ -45,7 +50,7 @@ def complaint(kinds: Sequence[str], value: Any) -> str | None:
     if None in complaints:
         return None
     foreign = f"is {_described(value)}, which is none of {', '.join(kinds)}; connect one of these."
-    near = [text for text in complaints if text and not text.startswith("is ")]
+    near = [text for text in complaints if text and not text.startswith(f"is {_described(value)}")]
     return near[0] if near else complaints[0] if len(kinds) == 1 else foreign
 
 
@@ -57,8 +62,8 @@ def all_finite(tensor: Tensor) -> bool:
 
 
 def _complaint(kind: str, value: Any) -> str | None:
-    if kind in OURS:
-        module, name, source = OURS[kind]
+    if kind.startswith(PREFIX):
+        module, name, source = OURS[kind.removeprefix(PREFIX)]
         kept = getattr(importlib.import_module(module, __package__), name)
         return None if isinstance(value, kept) else f"is {_described(value)}; connect one {source}."
     if kind in METHODS:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ...attention.windows import Window
-from ...guidance.adain import adain
+from ...attention.windows import PercentToSigma, Window
+from ...guidance.adain import adain, warn_of_masks
 from ...inversion.types import Inversion
 from ..models.fingerprint import latent_format_of
 from ..runtime.input_fits import check_output_mask
@@ -17,66 +17,69 @@ log = logging.getLogger("appearance_transfer")
 
 
 class AdaINOperation:
-    """Gives the latent the channel statistics of the appearance at the same noise level (spec 1.7).
+    """Gives the latent the channel statistics of the appearance at the same noise level.
 
-    Called by our sampler it gets `step`, `level` and `latent_of` and acts inside `window`; called with a latent alone
-    (ComfyUI's LatentApplyOperation) it acts on the finished image, in the VAE's scale.
+    Called by our sampler it gets `sigma`, `percent_to_sigma` and `latent_of` and acts inside `window`; called with a
+    latent alone (ComfyUI's LatentApplyOperation) it acts on the finished image, in the VAE's scale.
     """
 
-    def __init__(self, appearance: Inversion, content_mask: Tensor | None, style_mask: Tensor | None, window: Window):
-        """content_mask: [b, H, W] in 0..1 of the output, style_mask: [b, H, W] of the appearance; one for all, or one
+    def __init__(self, appearance: Inversion, mask: Tensor | None, appearance_mask: Tensor | None, window: Window):
+        """mask: [b, H, W] in 0..1 of the output, appearance_mask: [b, H, W] of the appearance; one for all, or one
         for each. Raises ValueError for another number of style masks.
         """
-        if style_mask is not None and len(style_mask) not in (1, appearance.images):
+        if appearance_mask is not None and len(appearance_mask) not in (1, appearance.images):
             raise ValueError(
-                f"The style_mask holds {len(style_mask)} masks and the appearance {appearance.images} image(s). "
-                "Connect one mask for all, or one for each."
+                f"The appearance_mask holds {len(appearance_mask)} masks and the appearance {appearance.images} "
+                "image(s). Connect one mask for all, or one for each."
             )
         self.appearance = appearance
-        self.content_mask = content_mask
-        self.style_mask = style_mask
+        self.mask = mask
+        self.appearance_mask = appearance_mask
         self.window = window
         self.latent_format = latent_format_of(appearance.fingerprint)
 
     def __call__(
         self,
         latent: Tensor,
-        step: int | None = None,
+        sigma: float | None = None,
+        percent_to_sigma: PercentToSigma | None = None,
         latent_of: Callable[[Inversion], Tensor] | None = None,
         **about_the_step: object,
     ) -> Tensor:
-        if step is None or latent_of is None:
-            self._check_numbers(len(latent))
+        if sigma is None or percent_to_sigma is None or latent_of is None:
+            self.check_numbers(len(latent))
             style = self.latent_format.process_out(self.appearance.x0)
-        elif self.window.contains(step):
+        elif self.window.contains(sigma, percent_to_sigma):
             style = latent_of(self.appearance)
         else:
             return latent
         style = style.to(latent)
-        parts = style, mask_at(self.content_mask, latent), mask_at(self.style_mask, style)
-        warn = step is None or step == max(self.window.first, 0)  # once per run, not once per step
-        return adain(latent, *(per_output(part, latent) for part in parts), warn=warn)
+        parts = style, mask_at(self.mask, latent), mask_at(self.appearance_mask, style)
+        alone = sigma is None  # a run is warned of its masks before its first step
+        return adain(latent, *(per_output(part, latent) for part in parts), warn=alone)
 
     def check_fits(self, shape: Sequence[int]) -> None:
         """Raises ValueError, before the first step, where it cannot act between the steps of a run.
 
         shape: of the latents to sample, [B, C, h, w].
         """
-        self._check_numbers(shape[0])
-        check_output_mask(self.content_mask, shape, "content_mask of AdaIN")
+        self.check_numbers(shape[0])
+        check_output_mask(self.mask, shape, "mask of AdaIN")
+        warn_of_masks(mask_at(self.mask, torch.empty(shape)), mask_at(self.appearance_mask, self.appearance.x0))
 
-    def warn_if_never(self, steps: int) -> None:
-        """Warn where a run of so many steps has none in the window."""
-        if not self.window.steps_in(steps):
+    def warn_if_never(self, sigmas: Sequence[float], percent_to_sigma: PercentToSigma) -> None:
+        """Warn where a run along these noise levels has no step in the window."""
+        if not self.window.steps(sigmas, percent_to_sigma):
             log.warning(
-                "AdaIN has no effect: its window is executed steps %d to %d, and this run has %d steps. Lower "
-                "first_step, or run more steps.",
-                self.window.first, self.window.last, steps,
+                "AdaIN has no effect: its window is %s, and none of the %d steps of this run lies inside. Lower "
+                "start_percent, raise end_percent, or run more steps.",
+                self.window, len(sigmas) - 1,
             )  # fmt: skip
 
-    def _check_numbers(self, outputs: int) -> None:
-        masks = 1 if self.content_mask is None else len(self.content_mask)
-        for name, count in (("appearance", self.appearance.images), ("content_mask", masks)):
+    def check_numbers(self, outputs: int) -> None:
+        """Raises ValueError, before the first step, where its images cannot be paired with so many outputs."""
+        masks = 1 if self.mask is None else len(self.mask)
+        for name, count in (("appearance", self.appearance.images), ("mask", masks)):
             if outputs % count:
                 raise ValueError(
                     f"AdaIN's {name} holds {count} images and the batch {outputs}. Connect one for all, or as many "

@@ -93,7 +93,8 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
 
     def _scale_in(self, run: ReferenceSession) -> float:
         """The guidance scale at the step at which a run stands; 1 where guidance is off."""
-        if not self.settings.window.contains(run.counted[run.step]):
+        percent_to_sigma = self.model_patcher.get_model_object("model_sampling").percent_to_sigma
+        if not self.settings.window.contains(run.sigmas[run.step], percent_to_sigma):
             return 1.0
         return guidance_scale(run.step, run.steps, self.settings.scale, self.settings.end_scale)
 

@@ -10,13 +10,12 @@ log = logging.getLogger("appearance_transfer")
 
 def tell(run: ReferenceSession) -> None:
     """Log the steps that read a reference and the evaluations that they cost; warn where there are none."""
-    reading = [step for step in range(run.steps) if run.open_levels(step)]
+    reading = sorted(run.windows.reading)
     if not reading:
-        covered = f"{run.counted[0]} to {run.counted[-1]}" if run.counted else "none"
         run.warn_once(
-            f"{run.method} has no effect: its windows open at executed step {run.settings.first} of the inversions' "
-            f"schedule, and this run of {run.steps} steps covers {covered}. Lower fine_first and coarse_first, or run "
-            "more steps."
+            f"{run.method} has no effect: its window is {run.settings.window}, and this run of {run.steps} steps from "
+            f"sigma {run.sigmas[0]:.2f} to {run.sigmas[-1]:.2f} has none inside. Lower start_percent, raise "
+            "end_percent, or run more steps."
         )
         return
     log.info(
@@ -27,7 +26,7 @@ def tell(run: ReferenceSession) -> None:
         reading[0],
         reading[-1],
         run.steps,
-        ", ".join(f"/{level}" for level in run.windows),
+        f"/{run.levels.fine}, /{run.levels.coarse}",
         sum(run.is_structural(step) for step in reading),
     )
 
@@ -49,6 +48,6 @@ def _values_shown(run: ReferenceSession, step: int) -> int:
         positions += height * width * reference.distinct.images * len(run.prompts(step))
     return sum(
         2 * run.levels.channels[block] * positions // level**2
-        for level in run.open_levels(step)
+        for level in (run.levels.fine, run.levels.coarse)
         for block in run.levels.blocks_at(level)
     )

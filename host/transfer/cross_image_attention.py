@@ -14,6 +14,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...attention.cross_image import NEGLIGIBLE, cross_image_attention
+from ...attention.windows import PercentToSigma
 from ...inversion.types import Inversion
 from ..models.unet_attention import (
     grid_of,
@@ -33,12 +34,19 @@ log = logging.getLogger("appearance_transfer")
 
 @dataclass(frozen=True)
 class CrossImageSettings(TransferSettings):
-    """The parameters of Cross-Image Attention; defaults are those of the reference code, in executed steps (spec
-    1.3).
+    """The parameters of Cross-Image Attention (Alaluf et al., arXiv 2311.03335).
+
+    contrast: of the attention map, 1 changes nothing. clip: clip the sharpened map to 0..1, as the reference code does
+        and the paper does not.
     """
 
     contrast: float = 1.67
     clip: bool = True
+
+    @classmethod
+    def reference_code(cls, **settings: Any) -> "CrossImageSettings":
+        """As the authors' code: references are replayed, and structure steps edit every position."""
+        return cls(replayed=True, structure_everywhere=True, **settings)
 
 
 def transfer_appearance(
@@ -50,8 +58,8 @@ def transfer_appearance(
     """
     if any(entry.appearance_mask is not None or entry.correspondence is not None for entry in appearances):
         log.warning(
-            "Cross-Image Attention matches softly, by attention: it does not use the appearance_mask and the "
-            "correspondence of Weigh Appearance. Semantic Rearrangement does."
+            "Cross-Image Attention matches softly, by attention: it does not use the appearance_mask and the matches "
+            "of Appearance Options. Semantic Rearrangement does."
         )
     return CrossImagePatch(model, appearances, structure, settings).applied_to(model)
 
@@ -69,8 +77,10 @@ class CrossImagePatch(ModelPatch):
         super().__init__(model, appearances, structure, settings)
         self._replacements: list[Callable[..., Tensor]] = []
 
-    def begin(self, guider: Any, sigmas: list[float], shape: Sequence[int]) -> "CrossImageSession":
-        return CrossImageSession(self.plan, sigmas, shape)
+    def begin(
+        self, guider: Any, sigmas: list[float], percent_to_sigma: PercentToSigma, shape: Sequence[int]
+    ) -> "CrossImageSession":
+        return CrossImageSession(self.plan, sigmas, percent_to_sigma, shape)
 
     def is_in_place(self, transformer_options: dict[str, Any]) -> bool:
         found = transformer_options.get("patches_replace", {}).get("attn1", {}).values()
@@ -79,7 +89,7 @@ class CrossImagePatch(ModelPatch):
     def patch(self, clone: ModelPatcher) -> None:
         before = clone.model_options["transformer_options"].get("patches_replace", {}).get("attn1", {})
         levels = self.plan.levels
-        for block in levels.blocks_at(levels.fine) + levels.blocks_at(levels.coarse):
+        for block in levels.both():
             for key in replacement_keys(clone, "attn1", "output", block):
                 previous = before.get(key, before.get(key[:2]))
                 self._replacements.append(self._replacement(previous))

@@ -31,7 +31,7 @@ PROGRESSIVE, INITIAL, NONE = MATCHINGS = ("progressive", "initial", "none")
 
 @dataclass(frozen=True)
 class DeviationSettings:
-    """The parameters of Fine-grained Appearance Transfer (spec 3.2); defaults are the paper's.
+    """The parameters of Fine-grained Appearance Transfer (Ye et al., arXiv 2311.16513); defaults are the paper's.
 
     matching: progressive, anew at every step of the window, between what the model takes the two latents for; initial,
         once, between the two images; none, every position with itself, for comparison.
@@ -78,7 +78,8 @@ class DeviationSampler(NoiseMapSampler):
                 f"The matches are of {self.correspondence.images} image(s) and the batch to sample holds "
                 f"{len(latent)}. Match as many images as are sampled."
             )
-        steps = self.settings.window.steps_in(self.inversion.steps)
+        percent_to_sigma = guider.model_patcher.get_model_object("model_sampling").percent_to_sigma
+        steps = self.settings.window.steps(self.inversion.schedule.sigmas, percent_to_sigma)
         nothing = self._why_nothing_happens(steps)
         if nothing:
             log.warning("Latent Deviation has no effect: %s", nothing)
@@ -88,7 +89,7 @@ class DeviationSampler(NoiseMapSampler):
             "besides, for matches and the appearance.",
             steps[0], steps[-1], self.inversion.steps, self._looks(len(latent), len(steps)),
         )  # fmt: skip
-        return _Run(self, guider, latent, extra_args).before_step
+        return _Run(self, guider, latent, extra_args, frozenset(steps)).before_step
 
     def _looks(self, outputs: int, steps: int) -> int:
         """Evaluations of the appearance at every step, and of both images' DIFT features as often as they are."""
@@ -98,16 +99,15 @@ class DeviationSampler(NoiseMapSampler):
         looks = (outputs + self.appearance.images) * self.settings.dift.ensemble * times
         return estimated * steps + looks
 
-    def _why_nothing_happens(self, steps: range) -> str:
+    def _why_nothing_happens(self, steps: list[int]) -> str:
         if self.settings.mixing.plain:
             return "delta is 0, or keep_latent and keep_noise are both 1."
         if self.mask is not None and not self.mask.any():
             return "the mask is empty. Look at it, or disconnect it."
         if not steps:
-            window = self.settings.window
             return (
-                f"its window is executed steps {window.first} to {window.last}, and this run has "
-                f"{self.inversion.steps} steps. Lower first_step or run more steps."
+                f"its window is {self.settings.window}, and none of the {self.inversion.steps} steps of this run lies "
+                "inside. Lower start_percent, raise end_percent, or run more steps."
             )
         return ""
 
@@ -117,7 +117,7 @@ class DeviationSampler(NoiseMapSampler):
             raise ValueError(
                 "matching is none, which lays the appearance over the structure as it is, but their inversions are "
                 f"{self.appearance.extent} and {self.inversion.extent} (latent pixels). Set matching to progressive, "
-                "connect a correspondence, or invert an appearance of the structure's size."
+                "connect matches, or invert an appearance of the structure's size."
             )
 
     def _check_masks(self) -> None:
@@ -139,8 +139,11 @@ class DeviationSampler(NoiseMapSampler):
 class _Run:
     """One sampling run with its guider: what it asks the model besides, and the matches it has found."""
 
-    def __init__(self, sampler: DeviationSampler, guider: Any, latent: Tensor, extra_args: dict[str, Any]):
+    def __init__(
+        self, sampler: DeviationSampler, guider: Any, latent: Tensor, extra_args: dict[str, Any], steps: frozenset[int]
+    ):
         self.settings = sampler.settings
+        self.steps = steps
         self.schedule = sampler.inversion.schedule
         self.guider = guider
         self.model_options: dict[str, Any] = extra_args["model_options"]
@@ -154,7 +157,7 @@ class _Run:
 
     def before_step(self, x: Tensor, denoised: Tensor, i: int) -> tuple[Tensor, Tensor]:
         """x and the estimate of x0 [B, C, h, w] that step i is taken from."""
-        if not self.settings.window.contains(i):
+        if i not in self.steps:
             return x, denoised
         sigma = x.new_full((x.shape[0],), self.schedule.sigmas[i])
         offered = self.appearance.estimate(ModelCall(self.guider, sigma, self.model_options, self.seed))
@@ -184,7 +187,7 @@ class _Run:
         return match(Features(asking, size), Features(offering, size), appearance_mask=self.offered)
 
     def _features(self, reference: RecordedReference, x0: Tensor) -> Tensor:
-        """DIFT features of x0 at its own resolution, so that every position of the latent has its match (spec 3.5)."""
+        """DIFT features of x0 at its own resolution, so that every position of the latent has its match."""
         prompt = reference.prompt(self.guider, x0, self.seed)
         model = self.guider.inner_model
         features = dift_of_x0(model, x0, prompt, self.settings.dift, self.model_options)

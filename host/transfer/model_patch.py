@@ -14,12 +14,13 @@ import comfy.patcher_extension
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ...attention.windows import PercentToSigma
 from ...inversion.types import Inversion
 from ..models.fingerprint import check_model
 from ..models.plain_model import KEY
 from ..models.unet import decoder_levels
 from .cost_report import tell
-from .no_effect import warn_of_same_image
+from .no_effect import warn_of_compiled, warn_of_same_image
 from .reference_session import Appearance, ReferenceSession, TransferPlan, TransferSettings
 
 log = logging.getLogger("appearance_transfer")
@@ -43,11 +44,16 @@ class ModelPatch(ABC):
         self.plan = TransferPlan(tuple(appearances), structure, settings, decoder_levels(model))
         self.run: ReferenceSession | None = None
         inversions = [entry.inversion for entry in appearances]
+        if settings.replayed:
+            for inversion in inversions if structure is None else [*inversions, structure]:
+                inversion.check_replayable()
         check_inversions(model, inversions if structure is None else [*inversions, structure])
         warn_of_same_image(appearances, structure)
 
     @abstractmethod
-    def begin(self, guider: Any, sigmas: list[float], shape: Sequence[int]) -> ReferenceSession:
+    def begin(
+        self, guider: Any, sigmas: list[float], percent_to_sigma: PercentToSigma, shape: Sequence[int]
+    ) -> ReferenceSession:
         """A run of this transfer, under this guider; raises ValueError where it cannot be."""
 
     @abstractmethod
@@ -75,8 +81,11 @@ class ModelPatch(ABC):
     def outer_sample(
         self, executor: Any, noise: Tensor, latent: Tensor, sampler: Any, sigmas: Tensor, *args: Any, **kwargs: Any
     ) -> Tensor:
-        run = self.begin(executor.class_obj, [float(sigma) for sigma in sigmas], latent.shape)
+        guider = executor.class_obj
+        percent_to_sigma = guider.model_patcher.get_model_object("model_sampling").percent_to_sigma
+        run = self.begin(guider, [float(sigma) for sigma in sigmas], percent_to_sigma, latent.shape)
         tell(run)
+        warn_of_compiled(guider.model_options)
         self.run = run
         try:
             return executor(noise, latent, sampler, sigmas, *args, **kwargs)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
+from comfy_api.torch_helpers.torch_compile import TORCH_COMPILE_KWARGS
 from torch import Tensor
 
 from ...inversion.types import Inversion
@@ -23,7 +24,7 @@ def weighed(
     appearance_mask: Tensor | None = None,
     correspondence: Any = None,
 ) -> Appearance:
-    """An appearance as Weigh Appearance makes it; warns where it paints nothing."""
+    """An appearance as Appearance Options makes it; warns where it paints nothing."""
     if weight == 0:
         log.warning("This appearance paints nothing, since its weight is 0. Raise weight, or disconnect the node.")
     elif mask is not None and not bool(mask.any()):
@@ -40,6 +41,15 @@ def warn_of_same_image(appearances: Sequence[Appearance], structure: Inversion |
         log.warning(
             "The structure and the appearance are inversions of the same image, so there is no look to transfer. "
             "Connect the inversion of another image to the appearance or to structure."
+        )
+
+
+def warn_of_compiled(model_options: dict[str, Any]) -> None:
+    """Warn where the sampling network is compiled: patches of single blocks are then missing in some."""
+    if TORCH_COMPILE_KWARGS in model_options:
+        log.warning(
+            "The MODEL is compiled (TorchCompileModel), and then parts of the transfer are missing without an error. "
+            "Take that node out of the way from the checkpoint to the sampler."
         )
 
 

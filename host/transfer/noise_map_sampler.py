@@ -25,12 +25,13 @@ LatentOperation = Callable[..., Tensor]
 class NoiseMapSampler(comfy.samplers.Sampler):
     """Moves the latent by the inversion's own steps: denoised, direction, and the recorded noise map (none for DDIM).
 
-    between_steps, if given, is applied to the latent after each step. It is told `step` (executed steps, from 0),
-    `level` (the noise level it stands at now, an index into the inversion's sigmas) and `latent_of`, which finds
-    another inversion's latent at that noise level.
+    between_steps, if given, is applied to the latent after each step. It is told `sigma`, the noise level that the step
+    began at, `percent_to_sigma` of the model, and `latent_of`, which finds another inversion's latent at the noise
+    level that the step has led to.
     """
 
     def __init__(self, inversion: Inversion, between_steps: LatentOperation | None = None):
+        inversion.check_replayable()
         self.inversion = inversion
         self.between_steps = between_steps
 
@@ -39,9 +40,10 @@ class NoiseMapSampler(comfy.samplers.Sampler):
     ):
         inversion = self.inversion
         self._check(sigmas, latent_image)
+        percent_to_sigma = guider.model_patcher.get_model_object("model_sampling").percent_to_sigma
         if isinstance(self.between_steps, AdaINOperation):
             self.between_steps.check_fits(latent_image.shape)
-            self.between_steps.warn_if_never(inversion.steps)
+            self.between_steps.warn_if_never(inversion.schedule.sigmas, percent_to_sigma)
         model_options = extra_args["model_options"]
         warn_of_resumed(inversion, guider.conds, current_sessions(model_options))
 
@@ -53,7 +55,10 @@ class NoiseMapSampler(comfy.samplers.Sampler):
             standing = inversion.schedule.sigmas[level]
             if self.between_steps is not None:
                 x = self.between_steps(
-                    latent=x, step=i, level=level, latent_of=lambda other: _latent_of(other, standing, model_options)
+                    latent=x,
+                    sigma=inversion.schedule.sigmas[i],
+                    percent_to_sigma=percent_to_sigma,
+                    latent_of=lambda other: _latent_of(other, standing, model_options),
                 )
             if denoise_mask is not None:
                 mask = _mask_of_step(denoise_mask, guider, sigmas, i, model_options)

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ...attention.cross_image import union, weight_maps
-from ...attention.windows import LEVEL_1, LEVEL_2, Window, structure_steps
+from ...attention.windows import ATTENTION, STRUCTURE_END, STRUCTURE_SHARE, PercentToSigma, StepWindows, Window
 from ...correspondence.correspondence import Correspondence
-from ...inversion.schedule import Schedule, step_at
+from ...inversion.schedule import step_at
 from ...inversion.types import Inversion
 from ..models.unet import DecoderLevels
 from ..models.unet_attention import POSITIVE, grid_of, layer_of
@@ -46,22 +46,18 @@ class Appearance:
 class TransferSettings:
     """The parameters that all transfers have.
 
-    fine, coarse, structure_until: in executed steps of the inversions' schedule, see `counting_schedule`.
+    window: of the noise schedule, in which the attention reads references. structure_share, structure_end_percent:
+        which part of its steps reads the structure instead, and until where.
     structure_everywhere: structure steps edit every position, also where no appearance paints, as the reference
         implementations do. Otherwise they edit where the appearances paint.
     """
 
     strength: float = 1.0
-    fine: Window = LEVEL_1
-    coarse: Window = LEVEL_2
-    structure_every: int = 5
-    structure_until: int = 40
+    window: Window = ATTENTION
+    structure_share: float = STRUCTURE_SHARE
+    structure_end_percent: float = STRUCTURE_END
     structure_everywhere: bool = False
     replayed: bool = False
-
-    @property
-    def first(self) -> int:
-        return min(self.fine.first, self.coarse.first)
 
 
 @dataclass(frozen=True)
@@ -77,12 +73,20 @@ class TransferPlan:
 class ReferenceSession(ABC):
     """One sampling run: which level is being computed, which references it reads, and their feature banks.
 
-    shape: of the latents to sample. guidance: of the text, in the predictions that move replayed references on.
+    sigmas: the noise levels of the run. percent_to_sigma: of the model. shape: of the latents to sample. guidance: of
+        the text, in the predictions that move replayed references on.
     """
 
     method: ClassVar[str]  # the node, as people know it
 
-    def __init__(self, plan: TransferPlan, sigmas: list[float], shape: Sequence[int], guidance: float = 1.0):
+    def __init__(
+        self,
+        plan: TransferPlan,
+        sigmas: list[float],
+        percent_to_sigma: PercentToSigma,
+        shape: Sequence[int],
+        guidance: float = 1.0,
+    ):
         settings = plan.settings
         self.settings = settings
         self.levels = plan.levels
@@ -104,13 +108,7 @@ class ReferenceSession(ABC):
         self._weight_maps: dict[tuple[tuple[int, ...], bool], Tensor] = {}
         self._warned: set[str] = set()
         self._check(plan, shape)
-        counting = counting_schedule([reference.inversion for reference in self.references()], sigmas)
-        self.counted = [step_at(counting.sigmas[:-1], sigma) for sigma in sigmas[:-1]]
-        self.windows = {level: window.over(self.counted) for level, window in self._counted_windows().items()}
-        self._structural = frozenset[int]()
-        if self.structure is not None:
-            limits = settings.first, settings.structure_every, settings.structure_until
-            self._structural = structure_steps(self.counted, *limits)
+        self.windows = self._windows(percent_to_sigma)
 
     @abstractmethod
     def listening(self, cache: FeatureCache, blocks: Collection[int]) -> dict[str, Any]:
@@ -127,13 +125,9 @@ class ReferenceSession(ABC):
         """The masks of the appearances, for positions of this token grid."""
         return self.masks
 
-    def open_levels(self, step: int) -> list[int]:
-        """The decoder levels that look at references at executed step `step`."""
-        return [level for level, window in self.windows.items() if window.contains(step)]
-
     def is_open(self, sigma: float) -> bool:
         """Whether the step at this noise level reads a reference; if not, a pass without transfer is the same."""
-        return bool(self.open_levels(self.step_at(sigma)))
+        return self.step_at(sigma) in self.windows.reading
 
     def step_at(self, sigma: float) -> int:
         """The executed step that an evaluation at `sigma` belongs to."""
@@ -141,7 +135,7 @@ class ReferenceSession(ABC):
 
     def is_structural(self, step: int) -> bool:
         """Whether executed step `step` reads the structure instead of the appearances."""
-        return step in self._structural
+        return self.structure is not None and step in self.windows.structural
 
     def fill_caches(self, guider: Any, sigma: Tensor, model_options: dict[str, Any], seed: Any) -> None:
         """Run the references this step reads (all of them where they are replayed)."""
@@ -149,7 +143,7 @@ class ReferenceSession(ABC):
         self._asked.clear()
         self._positive = {cond["uuid"] for cond in guider.conds.get("positive", ())}
         beside = ModelCall(guider, sigma, model_options, seed)
-        blocks = [block for level in self.open_levels(self.step) for block in self.levels.blocks_at(level)]
+        blocks = self.levels.both()
         reading = self.reading(self.step)
         if reading:
             self.prepare(beside)
@@ -178,14 +172,14 @@ class ReferenceSession(ABC):
         self._asked.add(key)
         return self._knows_tokens(extra, tokens.shape[1]) and self._knows_rows(extra, len(tokens))
 
-    def warn_of_layers_not_asked(self, in_position: bool) -> None:
+    def warn_of_layers_not_asked(self, in_place: bool) -> None:
         """After a step: warn where references showed something in layers that did not ask for it.
 
-        in_position: whether our patches are. Where they are and no layer asked, the network did not run (EasyCache).
+        in_place: whether our patches are. Where they are and no layer asked, the network did not run (EasyCache).
         """
         layers = set(self.caches[0].cache) if self.caches else set()
         silent = layers - self._asked
-        if silent and not (in_position and silent == layers):
+        if silent and not (in_place and silent == layers):
             self.warn_once(
                 f"Another node replaces the decoder's self-attention after {self.method}, in {len(silent)} of "
                 f"{len(layers)} layers, and there the transfer is off. Put that node first: connect its MODEL to the "
@@ -247,8 +241,18 @@ class ReferenceSession(ABC):
             self._warned.add(sentence)
             log.warning(sentence)
 
-    def _counted_windows(self) -> dict[int, Window]:
-        return {self.levels.fine: self.settings.fine, self.levels.coarse: self.settings.coarse}
+    def _windows(self, percent_to_sigma: PercentToSigma) -> StepWindows:
+        """Which steps read what. A part of a run along a reference's levels (SplitSigmas) reads what the whole
+        reads.
+        """
+        settings = self.settings
+        limits = settings.window, settings.structure_share, settings.structure_end_percent
+        wholes = [reference.inversion.schedule for reference in self.references()]
+        for whole in sorted(wholes, key=lambda schedule: schedule.steps):
+            first = whole.first_step_of(self.sigmas)
+            if first is not None:
+                return StepWindows.of(whole.sigmas, percent_to_sigma, *limits).part(first, self.steps)
+        return StepWindows.of(self.sigmas, percent_to_sigma, *limits)
 
     def _check(self, plan: TransferPlan, shape: Sequence[int]) -> None:
         """Raise before anything expensive where an inversion cannot stand beside this run."""
@@ -266,18 +270,6 @@ class ReferenceSession(ABC):
 
     def reading(self, step: int) -> list[RecordedReference]:
         """The references that an executed step looks at."""
-        if not self.open_levels(step):
+        if step not in self.windows.reading:
             return []
         return [self.structure] if self.is_structural(step) else self.appearances
-
-
-def counting_schedule(inversions: Sequence[Inversion], sigmas: Sequence[float]) -> Schedule:
-    """The schedule whose executed steps the windows of a run at these sigmas count.
-
-    Of the inversions' schedules the one that has most of the run's levels: the run's own, where it resumes from one of
-    them. Elsewhere (a KSampler's levels) a window is open at those noise levels at which it would be there.
-    """
-    return max(
-        (inversion.schedule for inversion in inversions),
-        key=lambda schedule: sum(schedule.index_of(sigma) is not None for sigma in sigmas[:-1]),
-    )

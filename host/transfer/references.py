@@ -133,9 +133,9 @@ class ReplayedReference(RecordedReference):
         standing = self.distinct.schedule.sigmas[self._level]
         if sigma_index((standing,), sigma) is None:
             raise ValueError(
-                "references = replayed needs a sampler that visits every level once and in order (it asked for sigma "
-                f"{sigma:.3f}, the reference stands at {standing:.3f}). Set references to recorded, or use the SAMPLER "
-                "of Resume from Inversion."
+                "The preset reference code needs a sampler that visits every level once and in order (it asked for "
+                f"sigma {sigma:.3f}, the reference stands at {standing:.3f}). Set preset to default, or use the "
+                "SAMPLER of Resume from Inversion."
             )
         return self._x
 

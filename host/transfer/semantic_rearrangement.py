@@ -14,7 +14,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...attention.rearrangement import ReferenceFeatures, match_features, rearranged, touched
-from ...attention.windows import LEVEL_2, Window
+from ...attention.windows import PercentToSigma
 from ...correspondence.correspondence import Correspondence
 from ...correspondence.dift import DiftSettings
 from ...correspondence.features import Features
@@ -44,7 +44,7 @@ INJECTED: dict[Inject, tuple[bool, bool, bool]] = {
 
 @dataclass(frozen=True)
 class RearrangementSettings(TransferSettings):
-    """The parameters of Semantic Rearrangement; defaults are those of the reference code, in executed steps (spec 2.2).
+    """The parameters of Semantic Rearrangement (Go et al., arXiv 2406.07008).
 
     match_source: where the matches come from that no `Appearance.correspondence` gives: the features themselves, in
         every layer and step, or one DIFT of the clean images.
@@ -52,11 +52,14 @@ class RearrangementSettings(TransferSettings):
         unconditional ones, or the only ones where there is no text guidance; "both", those of both prompts.
     """
 
-    fine: Window = LEVEL_2
-    coarse: Window = LEVEL_2
     inject: Inject = "feature"
     match_source: Literal["self-attention", "dift"] = SELF_ATTENTION
     structure_rule: Literal["official", "both"] = OFFICIAL
+
+    @classmethod
+    def reference_code(cls, **settings: Any) -> "RearrangementSettings":
+        """As the authors' code: references are replayed, and structure steps edit every position."""
+        return cls(replayed=True, structure_everywhere=True, **settings)
 
 
 def rearrange_appearance(
@@ -98,9 +101,11 @@ class RearrangementPatch(ModelPatch):
                     "transparency)."
                 )
 
-    def begin(self, guider: Any, sigmas: list[float], shape: Sequence[int]) -> "RearrangementSession":
+    def begin(
+        self, guider: Any, sigmas: list[float], percent_to_sigma: PercentToSigma, shape: Sequence[int]
+    ) -> "RearrangementSession":
         guidance = guider.cfg if guider.conds.get("negative") else 1.0
-        return RearrangementSession(self.plan, sigmas, shape, guidance)
+        return RearrangementSession(self.plan, sigmas, percent_to_sigma, shape, guidance)
 
     def is_in_place(self, transformer_options: dict[str, Any]) -> bool:
         return self._rearrange in transformer_options.get("patches", {}).get("attn1_patch", ())
@@ -121,7 +126,14 @@ class RearrangementSession(ReferenceSession):
     method = "Semantic Rearrangement"
     settings: RearrangementSettings
 
-    def __init__(self, plan: TransferPlan, sigmas: list[float], shape: Sequence[int], guidance: float):
+    def __init__(
+        self,
+        plan: TransferPlan,
+        sigmas: list[float],
+        percent_to_sigma: PercentToSigma,
+        shape: Sequence[int],
+        guidance: float,
+    ):
         self.correspondences = [entry.correspondence for entry in plan.appearances]
         self.appearance_masks = [entry.appearance_mask for entry in plan.appearances]
         self._positions: dict[tuple[int, Grid, Grid], Tensor] = {}
@@ -129,7 +141,7 @@ class RearrangementSession(ReferenceSession):
             if correspondence is not None:
                 _check_number(correspondence, shape[0])
                 _check_shape("structure", correspondence.structure_image, shape[-2:])
-        super().__init__(plan, sigmas, shape, guidance)
+        super().__init__(plan, sigmas, percent_to_sigma, shape, guidance)
 
     def prompts(self, step: int) -> Sequence[int]:
         """On structure steps also those whose rows are edited; see `RearrangementSettings`."""
@@ -247,7 +259,7 @@ def _check_shape(which: str, image: Grid, size: Sequence[int]) -> None:
     height, width = size
     if abs(image[1] * height - image[0] * width) > max(image):  # more than one latent pixel
         raise ValueError(
-            f"The correspondence of an appearance was made with a {which} image of {image[1]}x{image[0]} pixels "
+            f"The matches of an appearance were made with {image[1]}x{image[0]} pixels of the {which} "
             f"and the latents of the {which} are {width}x{height}, another shape. Make the features of the {which} "
             "from the same image, as it went to VAE Encode."
         )
@@ -256,6 +268,6 @@ def _check_shape(which: str, image: Grid, size: Sequence[int]) -> None:
 def _check_number(correspondence: Correspondence, batch: int) -> None:
     if batch % correspondence.images:
         raise ValueError(
-            f"A correspondence holds {correspondence.images} images and the batch to sample {batch}: "
+            f"The matches of an appearance are of {correspondence.images} images and the batch to sample {batch}: "
             "match one image for all outputs, or as many as there are outputs."
         )

@@ -30,8 +30,8 @@ def check_goes_along(inversion: Inversion, sigmas: Sequence[float]) -> None:
     run = sigmas[:-1]
     if len(run) != len(recorded) - 1 or any(abs(a - b) > SIGMA_RTOL * b for a, b in zip(run, recorded, strict=False)):
         raise ValueError(
-            f"references = replayed steps along the noise levels of the inversion, which has {len(recorded) - 1} steps "
-            f"from sigma {recorded[0]:.3f}; this run has {len(run)} from sigma {run[0] if run else 0:.3f}. Set "
-            "references to recorded, which goes with every sampler and scheduler, or sample with Resume from Inversion "
-            "and SamplerCustomAdvanced, from inversions of the same steps and start_at."
+            f"The preset reference code steps along the noise levels of the inversion, which has {len(recorded) - 1} "
+            f"steps from sigma {recorded[0]:.3f}; this run has {len(run)} from sigma {run[0] if run else 0:.3f}. Set "
+            "preset to default, which goes with every sampler and scheduler, or sample with Resume from Inversion "
+            "and SamplerCustomAdvanced, from inversions of the same steps and start_at_step."
         )

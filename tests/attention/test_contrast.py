@@ -55,7 +55,7 @@ def test_the_closed_form_is_the_mean_based_one(seed, beta, sharpness, clip, chun
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(1.0, 3.0), st.floats(0.0, 50.0))
 def test_rows_sum_to_one_and_up_to_the_contrast(seed, beta, sharpness):
-    """Spec check 4: the clip removes negative entries, which lets a row grow, but never beyond the contrast."""
+    """The clip removes negative entries, which lets a row grow, but never beyond the contrast."""
     q, k, v = random_qkv(seed, sharpness=sharpness)
     sums = contrasted_attention(q, k, torch.ones_like(v), contrast=beta)
     assert sums.min() >= 1 - 1e-5

@@ -2,92 +2,111 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from appearance_transfer.attention.windows import (
     ADAIN,
     APPEARANCE_GUIDANCE,
-    LEVEL_1,
-    LEVEL_2,
+    ATTENTION,
+    DEVIATION,
+    StepWindows,
     Window,
-    reads_structure,
-    structure_steps,
 )
 from appearance_transfer.guidance.appearance import guidance_scale
+from appearance_transfer.inversion.schedule import leading_timesteps, scaled_linear_alpha_bar
 from appearance_transfer.tests.golden.reference import golden
+from hypothesis import given
+from hypothesis import strategies as st
 
-RUNS = ["K100_skip32", "K100_skip0", "K50_skip16"]
-
-
-@pytest.mark.parametrize("run", RUNS)
-def test_windows_are_those_of_the_official_loop(run):
-    rows = golden("operators", f"windows.{run}")
-    for i, (_, level_2, level_1, structure, _, _, _, adain) in enumerate(rows.tolist()):
-        assert LEVEL_2.contains(i) == bool(level_2), i
-        assert LEVEL_1.contains(i) == bool(level_1), i
-        assert reads_structure(i, LEVEL_2.first) == bool(structure), i
-        assert ADAIN.contains(i) == bool(adain), i
+SIGMAS = [math.sqrt((1 - a) / a) for a in scaled_linear_alpha_bar().tolist()]
 
 
-@pytest.mark.parametrize("run", RUNS)
-def test_guidance_is_that_of_the_official_loop(run):
+def percent_to_sigma(percent: float) -> float:
+    """As that of Stable Diffusion in ComfyUI: the noise level of a timestep, between two of them in log sigma."""
+    if percent <= 0:
+        return 999999999.9
+    if percent >= 1:
+        return 0.0
+    timestep = (1 - percent) * 999
+    low = int(timestep)
+    part = timestep - low
+    return math.exp((1 - part) * math.log(SIGMAS[low]) + part * math.log(SIGMAS[min(low + 1, 999)]))
+
+
+def run(steps: int, start_at: int = 0) -> list[float]:
+    """The noise levels of a run that leaves out its first steps."""
+    return [*(SIGMAS[t] for t in leading_timesteps(steps)[start_at:]), 0.0]
+
+
+PAPER = run(100, 32)
+
+
+def test_windows_are_those_of_the_official_loop() -> None:
+    """At the papers' settings; at others a window stays where it is in the schedule, and theirs does not."""
+    rows = golden("operators", "windows.K100_skip32").tolist()
+    windows = StepWindows.of(PAPER, percent_to_sigma)
+    for i, (_, level_2, level_1, structure, _, _, _, adain) in enumerate(rows):
+        assert (i in windows.reading) == bool(level_2) == bool(level_1), i
+        assert (i in windows.structural) == bool(structure), i
+        assert ADAIN.contains(PAPER[i], percent_to_sigma) == bool(adain), i
+
+
+def test_guidance_is_that_of_the_official_loop() -> None:
     """fp32 values, 1e-6."""
-    rows = golden("operators", f"windows.{run}")
+    rows = golden("operators", "windows.K100_skip32")
     for i, observed in enumerate(rows[:, 4].tolist()):
-        scale = guidance_scale(i, len(rows)) if APPEARANCE_GUIDANCE.contains(i) else 1.0
+        on = APPEARANCE_GUIDANCE.contains(PAPER[i], percent_to_sigma)
+        scale = guidance_scale(i, len(rows)) if on else 1.0
         assert scale == pytest.approx(observed, abs=1e-6), i
 
 
-def test_structure_steps():
-    """Spec check 5."""
-    assert [i for i in range(68) if reads_structure(i, 11)] == [11, 16, 21, 26, 31, 36]
-    assert [i for i in range(12) if reads_structure(i, 2, every=3, until=8)] == [2, 5, 8]
-    assert not any(reads_structure(i, 11, every=0) for i in range(68))
-    assert not any(reads_structure(i, 11, until=10) for i in range(68))
+def test_deviation_is_on_in_the_papers_steps() -> None:
+    assert DEVIATION.steps(run(50), percent_to_sigma) == list(range(12, 21))
 
 
 @pytest.mark.parametrize(
-    ("window", "total", "steps"),
+    ("window", "steps"),
     [
-        (Window(11, 70), 68, list(range(11, 68))),
-        (Window(2, 4), 68, [2, 3, 4]),
-        (Window(-3, 1), 68, [0, 1]),
-        (Window(5, 4), 68, []),
-        (Window(70, 90), 68, []),
-        (Window(0, 0), 1, [0]),
+        (Window(), list(range(68))),
+        (Window(0.0, 0.0), []),
+        (Window(1.0, 1.0), []),
+        (Window(0.6, 0.5), []),
+        (Window(0.99, 1.0), [67]),
+        (Window(0.0, 0.33), [0]),
+        (ATTENTION, list(range(11, 68))),
     ],
 )
-def test_steps_in_a_run(window, total, steps):
-    assert list(window.steps_in(total)) == steps
-    assert [i for i in range(total) if window.contains(i)] == steps
+def test_steps_in_a_run(window, steps) -> None:
+    assert window.steps(PAPER, percent_to_sigma) == steps
 
 
 class TestOtherRuns:
-    """Windows and structure steps of the inversion's count, on runs that take other steps."""
+    @given(st.integers(4, 300), st.integers(0, 90))
+    def test_a_window_means_the_same_for_any_number_of_steps(self, steps, left_out) -> None:
+        sigmas = run(steps, steps * left_out // 100)
+        found = ATTENTION.steps(sigmas, percent_to_sigma)
+        expected = [i for i, sigma in enumerate(sigmas[:-1]) if sigma <= percent_to_sigma(ATTENTION.start_percent)]
+        assert found == expected
+        assert found[-1] == len(sigmas) - 2
 
-    SECOND_HALF = range(34, 68)
-    TWENTY = (0, 0, 0, 0, 3, 7, 11, 14, 18, 22, 26, 30, 34, 39, 43, 48, 53, 58, 62, 67)  # a KSampler's
+    @given(st.integers(4, 300), st.floats(0.0, 1.0))
+    def test_the_structure_has_its_share_of_any_number_of_steps(self, steps, share) -> None:
+        windows = StepWindows.of(run(steps), percent_to_sigma, ATTENTION, share, 1.0)
+        assert windows.structural <= windows.reading
+        assert abs(len(windows.structural) - share * len(windows.reading)) <= 1
+        assert share == 0 or min(windows.structural) == min(windows.reading)
 
-    def test_on_its_own_run_a_window_is_itself(self):
-        assert LEVEL_2.over(range(68)) == Window(11, 67)
-        assert Window(5, 4).over(range(68)).steps_in(68) == range(0)
+    def test_a_split_run_reads_where_the_whole_one_does(self) -> None:
+        whole = StepWindows.of(PAPER, percent_to_sigma)
+        assert sorted(whole.structural) == [11, 16, 21, 26, 31, 36]
+        assert StepWindows.of(PAPER[:35], percent_to_sigma).reading == {step for step in whole.reading if step < 34}
+        assert {34 + step for step in StepWindows.of(PAPER[34:], percent_to_sigma).reading} == {
+            step for step in whole.reading if step >= 34
+        }
 
-    def test_a_window_is_open_where_it_would_be(self):
-        assert LEVEL_2.over(self.SECOND_HALF) == Window(0, 33)
-        assert LEVEL_2.over(self.TWENTY) == Window(6, 19)
-        assert Window(4, 20).over(self.TWENTY) == Window(5, 8)
-        assert Window(0, 2).over(self.TWENTY) == Window(0, 3)
-        assert Window(70, 90).over(self.TWENTY).steps_in(20) == range(0)
-
-    def test_a_split_run_reads_the_structure_where_the_whole_one_does(self):
-        whole = structure_steps(range(68), 11)
-        assert whole == {11, 16, 21, 26, 31, 36}
-        assert structure_steps(range(34), 11) == {step for step in whole if step < 34}
-        assert {34 + step for step in structure_steps(self.SECOND_HALF, 11)} == {36}
-
-    def test_other_runs_read_it_every_nth_of_their_steps(self):
-        """Not wherever a step of theirs holds one of the inversion's, which are most of them, or none."""
-        assert structure_steps(self.TWENTY, 11) == {6, 11}
-        assert structure_steps(self.TWENTY, 11, every=2, until=30) == {6, 8, 10}
-        assert structure_steps(self.TWENTY, 11, every=0) == set()
-        assert structure_steps(self.TWENTY, 80) == set()
-        assert structure_steps((), 11) == set()
+    def test_no_share_is_no_step_and_a_whole_one_all(self) -> None:
+        assert not StepWindows.of(PAPER, percent_to_sigma, structure_share=0.0).structural
+        everywhere = StepWindows.of(PAPER, percent_to_sigma, structure_share=1.0, structure_end_percent=1.0)
+        assert everywhere.structural == everywhere.reading
+        assert not StepWindows.of(PAPER, percent_to_sigma, structure_end_percent=0.4).structural

@@ -7,8 +7,8 @@ from appearance_transfer.developer.paths import ROOT
 
 
 def test_the_default_pair_is_what_is_counted_at_the_network() -> None:
-    """test_evaluations_are_those_we_commit_to counts 454 in ComfyUI."""
-    assert costs.inversion(2) + costs.CostPlan().total == 454
+    """test_evaluations_are_those_we_commit_to counts 318 in ComfyUI."""
+    assert costs.inversion(1) + costs.CostPlan().total == 318
     assert costs.REFERENCE_INVERSION + costs.REFERENCE_TRANSFER == 808
 
 
@@ -18,10 +18,10 @@ def test_the_parts_of_the_default_transfer() -> None:
 
 
 def test_a_grid_of_one_is_a_pair_and_a_further_pair_is_its_output() -> None:
-    """Design section 8: N + M inversions, and 125 evaluations per further pair."""
-    assert costs.grid(1, 1) == 454
-    assert costs.grid(4, 4) == 8 * 136 + 16 * 125 + 4 * 51 + 4 * 6
-    assert costs.grid(4, 5) - costs.grid(4, 4) == 136 + 51 + 4 * 125
+    """An inversion per structure, and 125 evaluations per further pair."""
+    assert costs.grid(1, 1) == 318
+    assert costs.grid(4, 4) == 4 * 136 + 16 * 125 + 4 * 51 + 4 * 6
+    assert costs.grid(4, 5) - costs.grid(4, 4) == 51 + 4 * 125
 
 
 def test_the_document_shows_what_the_command_prints(capsys) -> None:

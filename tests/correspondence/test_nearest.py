@@ -79,7 +79,7 @@ def test_a_zero_vector_has_cosine_zero_and_takes_the_first():
 
 
 def test_a_match_below_zero_is_not_lost_to_what_is_masked_out():
-    """The reference code would take the masked position, whose zeros have cosine 0 (spec 2.2)."""
+    """The reference code would take the masked position, whose zeros have cosine 0."""
     index, cosine = best_positions(
         torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0], [-1.0, 0.0]]), key_mask=torch.tensor([False, True])
     )
@@ -112,9 +112,9 @@ def test_mutual_pairs_are_no_more_than_positions():
     assert index.tolist() == [0, NO_MATCH, NO_MATCH, 1]
 
 
-@pytest.mark.parametrize("which", ["allowed", "labels"])
+@pytest.mark.parametrize("which", ["key_mask", "labels"])
 def test_nothing_to_match_is_no_match(which):
-    limits = {"allowed": torch.zeros(4, dtype=torch.bool), "labels": (torch.zeros(3).long(), torch.ones(4).long())}
+    limits = {"key_mask": torch.zeros(4, dtype=torch.bool), "labels": (torch.zeros(3).long(), torch.ones(4).long())}
     index, cosine = best_positions(torch.randn(3, 2), torch.randn(4, 2), **{which: limits[which]})
     assert index.tolist() == [NO_MATCH] * 3
     assert cosine.tolist() == [0.0] * 3

@@ -115,12 +115,12 @@ class TestWorker:
         image = tmp_path / "my torn horse.png"
         image.write_bytes(content)
         answer = Worker().make("http://127.0.0.1:1", Job({}, {"grid_0123.png": str(image)}))
-        assert answer.messages.startswith(f"{image} is no image that can be read")
+        assert answer.failure.startswith(f"{image} is no image that can be read")
         assert not answer.lost
 
     def test_an_image_that_is_gone_fails_its_pair(self, tmp_path) -> None:
         answer = Worker().make("http://127.0.0.1:1", Job({}, {"grid_0123.png": str(tmp_path / "gone.png")}))
-        assert answer.messages == f"There is no image {tmp_path / 'gone.png'}."
+        assert answer.failure == f"There is no image {tmp_path / 'gone.png'}."
 
 
 class TestWorkflow:
@@ -244,7 +244,7 @@ class TestSharing:
 
             with ThreadPoolExecutor(len(servers)) as pool:
                 desks = [WorkerSlot(server, partial(pool.submit, make)) for server in servers]
-                run_all(pairs, desks, lambda pair: pair.name, lambda pair, a: recorded.append((pair.name, a.messages)))
+                run_all(pairs, desks, lambda pair: pair.name, lambda pair, a: recorded.append((pair.name, a.failure)))
             return recorded
 
         return share

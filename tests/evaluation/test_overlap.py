@@ -1,5 +1,6 @@
 """Overlap of masks against sets of positions, and as an image."""
 
+import pytest
 import torch
 from appearance_transfer.evaluation.masks import mask_per_image
 from appearance_transfer.evaluation.overlap import BOTH, ONLY_FOUND, ONLY_TRUE, intersection_over_union, overlap_image
@@ -45,3 +46,8 @@ def test_one_mask_serves_all_images_at_their_size() -> None:
     assert fitted.shape == (3, 8, 16)
     assert (fitted[:, :3] > 0.5).all()
     assert (fitted[:, 5:] < 0.5).all()
+
+
+def test_masks_are_one_for_all_or_one_for_each() -> None:
+    with pytest.raises(ValueError, match="2 masks for 6 images"):
+        mask_per_image(torch.ones(2, 9, 9), 6, (64, 64))

@@ -19,7 +19,7 @@ def test_scales_are_the_official_ones(name, start):
 
 
 def test_scales_of_the_specification():
-    """Spec check 5."""
+    """From the start to half of it, in a straight line."""
     assert guidance_scale(0, 68) == 3.5
     assert guidance_scale(67, 68) == pytest.approx(1.75)
     assert guidance_scale(11, 68) == pytest.approx(3.2127, abs=1e-4)

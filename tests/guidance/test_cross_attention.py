@@ -3,9 +3,9 @@
 import pytest
 import torch
 from appearance_transfer.guidance.cross_attention import (
-    CARRIES,
     CONDITIONAL,
     NEGATIVE,
+    UPDATE_TARGETS,
     bounded_amount,
     cross_attention_loss,
     guidance_shift,
@@ -100,16 +100,16 @@ class TestStep:
         assert torch.equal(guidance_shift(torch.zeros(1, 4, 2, 2), amount), torch.zeros(1, 4, 2, 2))
 
 
-class TestCarry:
+class TestUpdateTarget:
     SHIFTS = torch.stack([torch.full((1, 4, 2, 2), value) for value in (1.0, 3.0)])
 
     @pytest.mark.parametrize(
-        ("carry", "moved"), [("negative", 3.0), ("conditional", 1.0), ("mean", 2.0), ("original", 0.0)]
+        ("target", "moved"), [("negative", 3.0), ("conditional", 1.0), ("mean", 2.0), ("original", 0.0)]
     )
-    def test_what_the_sampler_goes_on_from(self, carry, moved) -> None:
+    def test_what_the_sampler_goes_on_from(self, target, moved) -> None:
         assert (CONDITIONAL, NEGATIVE) == (0, 1)
-        assert carry in CARRIES
-        assert torch.equal(moved_latent(self.SHIFTS, carry), torch.full((1, 4, 2, 2), moved))
+        assert target in UPDATE_TARGETS
+        assert torch.equal(moved_latent(self.SHIFTS, target), torch.full((1, 4, 2, 2), moved))
 
     def test_another_one_is_refused(self) -> None:
         with pytest.raises(ValueError, match="choose one of negative, conditional, mean, original"):

@@ -131,7 +131,7 @@ def test_the_shift_of_x0_is_0_48_of_the_gap(schedule):
 
 
 def test_the_identity_of_equation_15(schedule, mask):
-    """x_next in the paper's scaling from x0, the shift and both noises (spec 3.2). Relative 1e-12."""
+    """x_next in the paper's scaling from x0, the shift and both noises (arXiv 2311.16513). Relative 1e-12."""
     sigma = schedule.sigmas[STEP]
     abar, abar_next = (1 / (1 + schedule.sigmas[i] ** 2) for i in (STEP, STEP + 1))
     x, warped, mixing = randn(0) * 3, randn(1), DeviationParams()

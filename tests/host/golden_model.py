@@ -90,11 +90,11 @@ class Recorder:
         self.operation, self.inversion, self.last = operation, inversion, last
         self.seen: dict[int, torch.Tensor] = {}
 
-    def __call__(self, latent, step, level, latent_of):
+    def __call__(self, latent, sigma, **about_the_step):
         if self.operation is not None:
-            latent = self.operation(latent=latent, step=step, level=level, latent_of=latent_of)
-        sigma = self.inversion.schedule.sigmas[level]
-        self.seen[step] = papers_scaling(latent, sigma)
+            latent = self.operation(latent=latent, sigma=sigma, **about_the_step)
+        step = self.inversion.schedule.index_of(sigma)
+        self.seen[step] = papers_scaling(latent, self.inversion.schedule.sigmas[step + 1])
         if step == self.last:
             raise StopRun
         return latent

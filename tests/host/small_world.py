@@ -89,9 +89,33 @@ def rearrangement_settings(**options):
 
 
 def _open_early(options: dict) -> dict:
+    return {"window": window(1), "structure_share": 0.25, "structure_end_percent": 1.0} | options
+
+
+def percents(sigmas: tuple[float, ...] | None = None) -> list[float]:
+    """Where in the schedule the steps of a run along these noise levels begin (by default the small schedule)."""
+    from appearance_transfer.inversion.schedule import leading_timesteps, scaled_linear_alpha_bar
+
+    alpha_bar = scaled_linear_alpha_bar()
+    levels = ((1 - alpha_bar) / alpha_bar).sqrt()
+    timesteps = leading_timesteps(STEPS)[START:]
+    if sigmas is not None:
+        timesteps = [int((levels - sigma).abs().argmin()) for sigma in sigmas[:-1]]
+    return [1 - timestep / 999 for timestep in timesteps]
+
+
+def window(first: int, last: int = STEPS - START - 1, sigmas: tuple[float, ...] | None = None):
+    """The window of executed steps first..last of a run along these noise levels (by default the small schedule), both
+    included; empty where there are none. It opens and closes half-way between steps.
+    """
     from appearance_transfer.attention.windows import Window
 
-    return {"fine": Window(1, 99), "coarse": Window(1, 99), "structure_every": 4} | options
+    begin = percents(sigmas)
+    if last < first or first >= len(begin):
+        return Window(1.0, 1.0)
+    margin = (begin[1] - begin[0]) / 2
+    start = 0.0 if first <= 0 else begin[first] - margin
+    return Window(start, 1.0 if last >= len(begin) - 1 else begin[last] + margin)
 
 
 def stock_guider(model, *, positive=None, negative=None, cfg: float = 1.0):

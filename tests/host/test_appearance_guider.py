@@ -22,17 +22,17 @@ def appearance(model):
     return world.invert(model, world.latents(2), seed=7)
 
 
-def attend(model, appearance):
+def attend(model, appearance, **settings):
     from appearance_transfer.host.transfer.cross_image_attention import Appearance, transfer_appearance
 
-    return transfer_appearance(model, [Appearance(appearance)], None, world.transfer_settings())
+    return transfer_appearance(model, [Appearance(appearance)], None, world.transfer_settings(**settings))
 
 
 def guided(model, structure, *, negative=2, **settings):
     from appearance_transfer.attention.windows import Window
     from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 
-    settings = GuidanceSettings(**{"window": Window(0, 99)} | settings)
+    settings = GuidanceSettings(**{"window": Window()} | settings)
     negative = None if negative is None else world.prompt(negative)
     return world.sample(model, structure, guider=AppearanceGuider(model, world.prompt(1), negative, settings))
 
@@ -83,7 +83,8 @@ class TestPrompts:
             apart.append(float((args["cond_denoised"] - args["uncond_denoised"]).abs().max()))
             return args["denoised"]
 
-        patched = attend(model, appearance)
+        opened = world.window(1, structure.steps - 1, structure.schedule.sigmas)
+        patched = attend(model, appearance, window=opened)
         cached = host.nodes["EasyCache"].execute(patched, 0.5, 0.15, 0.95, False)[0]
         cached.set_model_sampler_post_cfg_function(look)
         with caplog.at_level("INFO"):

@@ -134,17 +134,19 @@ class TestParity:
         for state, expected in zip(states, self.stored(f"{run}.edit_latents")[1:], strict=True):
             assert world.relative(state[0], expected) < 1e-4
 
-    @pytest.mark.parametrize("carry", ["conditional", "mean", "original"])
-    def test_the_other_carries(self, reference_model, seen, carry) -> None:
-        name = f"real10_carry_{carry.replace('conditional', 'cond')}"
-        states = self.edited(reference_model, "real10", carry=carry)
+    @pytest.mark.parametrize("target", ["conditional", "mean", "original"])
+    def test_the_other_update_targets(self, reference_model, seen, target) -> None:
+        name = f"real10_carry_{target.replace('conditional', 'cond')}"  # as the stored tensors are called
+        states = self.edited(reference_model, "real10", update_target=target)
         for state, expected in zip(states, self.stored(f"{name}.edit_latents_1_2_3"), strict=False):
             assert world.relative(state[0], expected) < 1e-4
         losses = torch.stack([losses.sum() for _, losses in seen]).double()
         torch.testing.assert_close(losses, self.stored(f"{name}.loss"), rtol=1e-5, atol=0)
         assert world.relative(states[-1], self.stored(f"{name}.edit_final")) < 1e-4
 
-    @pytest.mark.parametrize(("name", "options"), [("lambda0", {"amount": 0.0}), ("nodirection", {"moved": False})])
+    @pytest.mark.parametrize(
+        ("name", "options"), [("lambda0", {"amount": 0.0}), ("nodirection", {"apply_direction": False})]
+    )
     def test_nothing_to_guide(self, reference_model, name, options) -> None:
         states = self.edited(reference_model, "real10", **options)
         assert world.relative(states[-1], self.stored(f"real10_{name}.edit_final")) < 1e-4
@@ -256,8 +258,8 @@ class TestWhatMustBeEqual:
         ours = edit(model, inversion, stored=True, **options)
         assert 0 < world.relative(ours, edit(model, inversion, **options)) < 1e-3
 
-    @pytest.mark.parametrize("carry", ["negative", "conditional", "mean", "original"])
-    def test_the_samplers_agree(self, model, inversion, carry) -> None:
+    @pytest.mark.parametrize("target", ["negative", "conditional", "mean", "original"])
+    def test_the_samplers_agree(self, model, inversion, target) -> None:
         """Up to the last prediction; the last step ends elsewhere in replay (inversion/schedule.py)."""
         import comfy.samplers
         from appearance_transfer.host.models.schedules import sigmas_tensor
@@ -268,7 +270,7 @@ class TestWhatMustBeEqual:
         for sampler in (NoiseMapSampler(inversion), *map(comfy.samplers.sampler_object, ("euler", "ddim"))):
             seen = []
             with torch.inference_mode():
-                guiding(model, carry=carry).sample(
+                guiding(model, update_target=target).sample(
                     torch.zeros_like(start), start, sampler, sigmas_tensor(inversion.schedule), disable_pbar=True,
                     seed=0, callback=lambda i, denoised, x, total, seen=seen: seen.append(denoised.clone()),
                 )  # fmt: skip
@@ -299,9 +301,10 @@ class TestControlNet:
 
 
 class TestResult:
-    def test_every_carry_and_every_level_has_a_result_of_its_own(self, model, inversion) -> None:
-        results = [edit(model, inversion, carry=carry) for carry in ("negative", "conditional", "mean", "original")]
-        results += [edit(model, inversion, levels=levels) for levels in ((1,), (2, 4))]
+    def test_every_target_and_every_downscale_has_a_result_of_its_own(self, model, inversion) -> None:
+        targets = ("negative", "conditional", "mean", "original")
+        results = [edit(model, inversion, update_target=target) for target in targets]
+        results += [edit(model, inversion, downscales=downscales) for downscales in ((1,), (2, 4))]
         for i, one in enumerate(results):
             assert all(world.relative(one, other) > 1e-6 for other in results[:i])
 
@@ -427,9 +430,9 @@ class TestRefusals:
         with pytest.raises(ValueError, match=named):
             CrossAttentionGuider(model, **all_texts, settings=CrossAttentionSettings())
 
-    def test_a_level_that_is_not_there(self, model) -> None:
-        with pytest.raises(ValueError, match="no cross-attention at level 8, only at 1, 2, 4"):
-            guiding(model, levels=(2, 8))
+    def test_a_downscale_that_is_not_there(self, model) -> None:
+        with pytest.raises(ValueError, match="no cross-attention at downscale 8, only at 1, 2, 4"):
+            guiding(model, downscales=(2, 8))
 
     def test_quantized_weights(self, host) -> None:
         quantized = world.small_model()
@@ -447,21 +450,27 @@ class TestNode:
         defaults = {
             one.id: one.default
             for one in node.define_schema().inputs
-            if one.id in ("cfg", "amount", "reference_maps", "carry", "levels")
+            if one.id in ("cfg", "amount", "reference_maps", "downscales", "preset")
         }
         (guider,) = node.execute(model, world.prompt(ORIGINAL), world.prompt(EDITED), **defaults).args
         assert guider.settings == CrossAttentionSettings()
         assert torch.equal(world.sample(model, inversion, guider=guider), edit(model, inversion))
 
-    @pytest.mark.parametrize(("text", "levels"), [("all", None), (" ALL ", None), ("2, 4", (2, 4)), ("1", (1,))])
-    def test_levels_as_people_write_them(self, host, text, levels) -> None:
-        from appearance_transfer.host.models.unet import parse_levels
+    def test_the_preset_of_the_reference_code_has_no_bound(self, host, model) -> None:
+        node = host.nodes["AppearanceTransfer_CrossAttentionGuider"]
+        texts = world.prompt(ORIGINAL), world.prompt(EDITED)
+        (guider,) = node.execute(model, *texts, 5.0, 0.1, "recompute", "all", "reference code").args
+        assert not guider.settings.bounded
 
-        assert parse_levels(text) == levels
+    @pytest.mark.parametrize(("text", "downscales"), [("all", None), (" ALL ", None), ("2, 4", (2, 4)), ("1", (1,))])
+    def test_downscales_as_people_write_them(self, host, text, downscales) -> None:
+        from appearance_transfer.host.models.unet import parse_downscales
+
+        assert parse_downscales(text) == downscales
 
     @pytest.mark.parametrize("text", ["", "fine", "2;4", "-1"])
-    def test_levels_that_are_none(self, host, text) -> None:
-        from appearance_transfer.host.models.unet import parse_levels
+    def test_downscales_that_are_none(self, host, text) -> None:
+        from appearance_transfer.host.models.unet import parse_downscales
 
         with pytest.raises(ValueError, match="write 'all', or some of 1, 2, 4, 8"):
-            parse_levels(text)
+            parse_downscales(text)

@@ -34,7 +34,7 @@ def appearance_guider(model, **settings):
     from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 
     return AppearanceGuider(
-        model, world.prompt(1), world.prompt(2), GuidanceSettings(**{"window": Window(0, 99)} | settings)
+        model, world.prompt(1), world.prompt(2), GuidanceSettings(**{"window": Window()} | settings)
     )
 
 
@@ -67,14 +67,13 @@ def test_it_changes_the_image(model, structure, appearance) -> None:
 @pytest.mark.parametrize("with_structure", [False, True], ids=["alone", "with a structure"])
 @pytest.mark.parametrize("how", ["strength", "window", "mask", "weight"])
 def test_off_is_bit_identical(model, structure, appearance, how, with_structure) -> None:
-    from appearance_transfer.attention.windows import Window
     from appearance_transfer.host.transfer.cross_image_attention import Appearance
 
     entry, settings = appearance, {}
     if how == "strength":
         settings = {"strength": 0.0}
     elif how == "window":
-        settings = {"fine": Window(50, 60), "coarse": Window(50, 60)}
+        settings = {"window": world.window(50, 60)}
     elif how == "mask":
         entry = Appearance(appearance, mask=torch.zeros(1, 128, 128))
     else:
@@ -148,8 +147,8 @@ def test_clones_of_one_model_do_not_see_each_other(model, structure, appearance)
 def test_an_interrupted_run_leaves_no_trace(model, structure, appearance, references) -> None:
     from comfy.model_management import InterruptProcessingException
 
-    def interrupt(latent, step, **_):
-        if step == 4:
+    def interrupt(latent, sigma, **_):
+        if structure.schedule.index_of(sigma) == 4:
             raise InterruptProcessingException
         return latent
 
@@ -255,10 +254,9 @@ def test_text_guidance_alone_is_classifier_free_guidance(model, structure) -> No
 
 def test_text_guidance_costs_a_pass_more_only_where_a_reference_is_read(host, appearance) -> None:
     """Elsewhere the pass with the transfer is the one without it: 10 steps of 2 rows, a twin and a reference."""
-    from appearance_transfer.attention.windows import Window
 
     model = world.small_model()
-    once = attend(model, [appearance], fine=Window(8, 8), coarse=Window(8, 8))
+    once = attend(model, [appearance], window=world.window(8, 8))
     counter = world.count_evaluations(once)
     guided = world.sample(once, appearance, guider=appearance_guider(once, text_scale=3.0))
     assert counter.samples == 10 * 2 + 2
@@ -290,8 +288,12 @@ def test_two_references_share_positions(model, structure, appearance) -> None:
 
 
 def test_evaluations_are_those_we_commit_to(host) -> None:
-    """Design section 8: one pair of 100 steps with 32 left out, guided inversion: 272 + 68 + 57 + 57 = 454 of 808."""
+    """One pair at the paper's settings: 136 to invert the structure + 68 + 57 unpatched + 57 references = 318 of
+    808.
+    """
+    from appearance_transfer.host.inversion.reference import noised_reference
     from appearance_transfer.host.models.schedules import schedule_of
+    from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
     from appearance_transfer.host.transfer.cross_image_attention import (
         Appearance,
         CrossImageSettings,
@@ -301,25 +303,18 @@ def test_evaluations_are_those_we_commit_to(host) -> None:
     model = world.small_model()
     counter = world.count_evaluations(model)
     schedule = schedule_of(model, steps=100, start_at=32)
-    inversions = [
-        world.invert(
-            model,
-            world.latents(seed)[..., :8, :8],
-            schedule=schedule,
-            guidance=3.5,
-            keep_last_noise=False,
-            levels_per_forward=4,
-        )
-        for seed in (1, 2)
-    ]
-    assert counter.samples == 272
-    transferred = transfer_appearance(model, [Appearance(inversions[1])], inversions[0], CrossImageSettings())
-    from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
-
-    world.sample(
-        transferred, inversions[0], guider=AppearanceGuider(transferred, world.prompt(1), None, GuidanceSettings())
+    small = world.latents(1)[..., :8, :8]
+    settings = {"guidance": 3.5, "keep_last_noise": False, "levels_per_forward": 4}
+    structure = world.invert(model, small, schedule=schedule, **settings)
+    assert counter.samples == 136
+    appearance = noised_reference(
+        model, world.latents(2)[..., :8, :8], world.prompt(1), world.prompt(2), schedule, seed=42
     )
-    assert counter.samples == 454
+    assert counter.samples == 136
+    transferred = transfer_appearance(model, [Appearance(appearance)], structure, CrossImageSettings())
+    guider = AppearanceGuider(transferred, world.prompt(1), None, GuidanceSettings())
+    world.sample(transferred, structure, guider=guider)
+    assert counter.samples == 318
 
 
 class TestChain:
@@ -377,9 +372,8 @@ class TestChain:
 
     def test_two_transfers_in_either_order(self, model, structure, appearance) -> None:
         """Appearance guidance is on wherever one of the two is open, whichever came last."""
-        from appearance_transfer.attention.windows import Window
 
-        early, late = ({"fine": window, "coarse": window} for window in (Window(1, 3), Window(7, 99)))
+        early, late = ({"window": window} for window in (world.window(1, 3), world.window(7, 99)))
 
         def guided(*windows):
             patched = model
@@ -543,9 +537,8 @@ class TestRefusals:
             decoder_levels(stranger)
 
     def test_a_window_that_never_opens_says_so(self, model, structure, appearance, caplog) -> None:
-        from appearance_transfer.attention.windows import Window
 
-        silent = attend(model, [appearance], fine=Window(50, 60), coarse=Window(50, 60))
+        silent = attend(model, [appearance], window=world.window(50, 60))
         world.sample(silent, structure)
         assert "has no effect" in caplog.text
 

@@ -41,14 +41,14 @@ def appearance(model):
 
 
 def deviating(structure, appearance, *, mixing=(), window=(FIRST, LAST), matching="none", ensemble=LOOKS, **inputs):
-    from appearance_transfer.attention.windows import Window
     from appearance_transfer.correspondence.dift import DiftSettings
     from appearance_transfer.guidance.deviation import DeviationParams
     from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 
     dift = DiftSettings(ensemble=ensemble)
+    within = world.window(*window, sigmas=structure.schedule.sigmas)
     return DeviationSampler(
-        structure, appearance, DeviationSettings(DeviationParams(*mixing), Window(*window), matching, dift), **inputs
+        structure, appearance, DeviationSettings(DeviationParams(*mixing), within, matching, dift), **inputs
     )
 
 
@@ -208,7 +208,7 @@ def test_where_nothing_matches_the_structure_stays(model, structure, appearance)
 
 @pytest.mark.parametrize("matching", ["progressive", "initial"])
 def test_a_image_matches_itself(model, structure, matching) -> None:
-    """Spec check 9 in a run: the same latents and noise, so every position finds itself, and its x0 lies where it
+    """In a run, the same latents and noise, so every position finds itself, and its x0 lies where it
     was.
     """
     warped = warped_values(model, structure, structure, step=0, matching=matching)
@@ -345,7 +345,11 @@ def test_what_does_not_fit_the_run_is_refused_before_the_first_step(model, struc
 
 def test_the_node_makes_this_sampler(host, model, structure, appearance) -> None:
     node = host.nodes["AppearanceTransfer_LatentDeviation"]
-    sampler = node.execute(structure, appearance, "initial", 0.6, FIRST, LAST, 0.2, 0.2, 261, 1, LOOKS, 42).args[0]
+    within = world.window(FIRST, LAST, sigmas=structure.schedule.sigmas)
+    sampler = node.execute(
+        structure, appearance, "initial", 0.6, start_percent=within.start_percent, end_percent=within.end_percent,
+        keep_latent=0.2, keep_noise=0.2, timestep=261, up_block=1, ensemble=LOOKS, seed=42,
+    ).args[0]  # fmt: skip
     expected = sample(model, structure, appearance, matching="initial")
     guider = world.stock_guider(model, negative=world.prompt(2))
     assert torch.equal(world.sample(model, structure, guider=guider, sampler=sampler), expected)

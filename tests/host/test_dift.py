@@ -221,9 +221,9 @@ class TestBadInput:
             features(model, torch.zeros(1, 16, 16, 16))
 
     def test_another_architecture(self, host) -> None:
-        from appearance_transfer.host.models.unet import SUPPORTED
+        from appearance_transfer.host.runtime.supported import SUPPORTED
 
-        stranger = SimpleNamespace(get_model_object=lambda name: torch.nn.Identity())
+        stranger = SimpleNamespace(get_model_object=lambda name: torch.nn.Identity(), model_options={})
         with pytest.raises(ValueError, match=SUPPORTED[:20]):
             features(stranger, latents(0))
 
@@ -234,7 +234,7 @@ class TestBadInput:
         for image, vae, samples, sentence in (
             (None, None, None, "Nothing to look at"),
             (pixels, None, None, "without a VAE"),
-            (pixels, object(), latent, "Both a pixels and a latent"),
+            (pixels, object(), latent, "Both an image and a latent"),
         ):
             with pytest.raises(ValueError, match=sentence):
                 image_or_latent(image, vae, samples, 0, 0)

@@ -148,10 +148,10 @@ class TestNodes:
 
     def test_structure_distance(self, host, folder) -> None:
         one, other = image(64, 80), image(64, 80, 2, seed=1)
-        distance, report = run(host, "StructureDistance", load(host), other, one, "pillow", -1)
+        distance, report = run(host, "StructureDistance", load(host), other, one, -1, "default")
         assert distance > 0
         assert len(report.splitlines()) == 3
-        assert run(host, "StructureDistance", load(host), one, one, "tensor", -1)[0] == 0
+        assert run(host, "StructureDistance", load(host), one, one, -1, "reference code")[0] == 0
 
     def test_key_self_similarity(self, host, folder) -> None:
         from appearance_transfer.vit.preprocess import normalize_imagenet, pillow_resized

@@ -117,10 +117,14 @@ class TestCollecting:
             ({"after": torch.rand(5, 64, 64, 3)}, "6 images of 64 x 64 pixels before .* 5 images of 64 x 64"),
             ({"after": torch.rand(6, 64, 32, 3)}, "6 images of 32 x 64 pixels after"),
             ({"before_mask": torch.ones(6, 64, 64)}, "Only before_mask is connected"),
-            ({"before_mask": torch.ones(2, 9, 9), "after_mask": torch.ones(1, 9, 9)}, "2 masks for 6 images"),
+            (
+                {"before_mask": torch.ones(2, 9, 9), "after_mask": torch.ones(1, 9, 9)},
+                "before_mask holds 2 masks and before 6 image",
+            ),
             ({"name": "../elsewhere"}, "cannot be used"),
-            ({"clip": object()}, "Only clip is connected"),
-            ({"clip": object(), "clip_vision": object(), "text": " "}, "no text to judge"),
+            ({"clip": FakeClip()}, "Only clip is connected"),
+            ({"clip_vision": FakeVision()}, "Only clip_vision is connected"),
+            ({"clip": FakeClip(), "clip_vision": FakeVision(), "text": " "}, "no text to judge"),
         ],
     )
     def test_bad_input_leaves_nothing(self, host, pairs, changed, sentence) -> None:
@@ -240,7 +244,7 @@ class TestTraining:
             train(host, collection, size="128")
         with pytest.raises(ValueError, match="but 64 px and width 0.0625 are asked"):
             train(host, collection, width=0.0625, editor=editor)
-        with pytest.raises(ValueError, match="no file 'x.safetensors' in the folder models/lpips"):
+        with pytest.raises(ValueError, match=r"lpips is 'x.safetensors'; choose one of '\(none\)'"):
             train(host, collection, lpips="x.safetensors")
 
     def test_lpips_is_asked_where_there_is_a_file(self, host, collection) -> None:

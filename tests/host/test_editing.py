@@ -152,25 +152,9 @@ class TestFiles:
         assert torch.equal(found.pooled, made.pooled)
         assert found.encoder == made.encoder
 
-    def test_a_text_of_the_input_folder(self, host) -> None:
-        import folder_paths
-
-        path = f"{folder_paths.get_input_directory()}/horses.txt"
-        with open(path, "w", encoding="utf-8-sig") as file:
-            file.write("a horse\ntwo horses\n")
-        node = host.nodes["AppearanceTransfer_LoadSentences"]
-        assert "horses.txt" in node.define_schema().inputs[0].options
-        assert node.validate_inputs("horses.txt") is True
-        assert node.execute("horses.txt").args[0] == "a horse\ntwo horses\n"
-        with open(path, "wb") as file:
-            file.write(b"\xff\xfe\x00h")
-        with pytest.raises(ValueError, match="no UTF-8 text"):
-            node.execute("horses.txt")
-
     @pytest.mark.parametrize("name", ["../outside", "a/b", "nothing", ""])
-    @pytest.mark.parametrize("node", ["LoadSentences", "LoadEditDirection"])
-    def test_names_stay_in_the_folder(self, host, node, name) -> None:
-        messages = host.nodes[f"AppearanceTransfer_{node}"].validate_inputs(name)
+    def test_names_stay_in_the_folder(self, host, name) -> None:
+        messages = host.nodes["AppearanceTransfer_LoadEditDirection"].validate_inputs(name)
         assert "cannot be used" in messages or "There is no" in messages
 
 

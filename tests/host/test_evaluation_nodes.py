@@ -69,7 +69,7 @@ def test_mask_iou(host) -> None:
     ]  # fmt: skip
     assert difference.shape == (3, 48, 64, 3)
     assert run(host, "MaskIoU", 0 * square(), 0 * square())[:2] == (
-        1, "IoU of masks cut at one half\npicture 0: 1.0000 (both masks are empty)"
+        1, "IoU of masks cut at one half\nimage 0: 1.0000 (both masks are empty)"
     )  # fmt: skip
     with pytest.raises(ValueError, match="The output has 64 x 48 pixels and the structure mask 8 x 6"):
         run(host, "MaskIoU", square(), torch.ones(1, 6, 8))
@@ -181,28 +181,28 @@ class TestPerceptual:
 class TestClip:
     def test_images_with_images(self, host) -> None:
         vision, images = small_vision(), image(images=3)
-        similarity, report = run(host, "CLIPSimilarity", vision, images, "", images)
+        similarity, report = run(host, "CLIPImageSimilarity", vision, images, images)
         assert similarity == pytest.approx(1, abs=1e-5)
         assert len(report.splitlines()) == 4
         with torch.inference_mode():
             one, other = (vision.encode_image(p).image_embeds.numpy()[0] for p in (images[:1], images[1:2]))
         expected = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
-        found, _ = run(host, "CLIPSimilarity", vision, images[:1], "", images[1:2])
+        found, _ = run(host, "CLIPImageSimilarity", vision, images[:1], images[1:2])
         assert found == pytest.approx(expected, abs=1e-6)
 
     def test_a_mask_shows_the_object_alone(self, host) -> None:
         vision, red = small_vision(), torch.tensor([0.8, 0.2, 0.2])
         one, other = (torch.where(square()[..., None] > 0, red, image(seed=seed)) for seed in (0, 1))
-        whole, _ = run(host, "CLIPSimilarity", vision, one, "", other)
-        masked, _ = run(host, "CLIPSimilarity", vision, one, "", other, None, square(), square())
+        whole, _ = run(host, "CLIPImageSimilarity", vision, one, other)
+        masked, _ = run(host, "CLIPImageSimilarity", vision, one, other, square(), square())
         assert masked == pytest.approx(1, abs=1e-5)
         assert whole < masked
         with pytest.raises(ValueError, match="no object to look at"):
-            run(host, "CLIPSimilarity", vision, one, "", other, None, 0 * square())
+            run(host, "CLIPImageSimilarity", vision, one, other, 0 * square())
 
     def test_images_with_a_text(self, host) -> None:
         images = image(images=4)
-        similarity, report = run(host, "CLIPSimilarity", FakeVision(), images, " red ", clip=FakeClip())
+        similarity, report = run(host, "CLIPTextSimilarity", FakeVision(), FakeClip(), images, " red ")
         assert similarity == pytest.approx(redness(images).mean().item())
         assert report.startswith("cosine to CLIP of images and 'red'")
 
@@ -217,17 +217,18 @@ class TestClip:
     @pytest.mark.parametrize(
         ("options", "sentence"),
         [
-            ({}, "Nothing to compare with is connected"),
-            ({"appearance": image(), "clip": FakeClip()}, "Both an appearance and a clip is connected"),
             ({"clip": FakeClip()}, "no text to compare images with"),
             ({"clip": FakeClip(4), "text": "red"}, "gives 2 numbers per image and the CLIP 4"),
             ({"clip": FakeClip(2, torch.eye(2)), "text": "red"}, "its file has no text projection"),
-            ({"appearance": image(images=2)}, "There are 1 outputs and 2 appearance images"),
         ],
     )
-    def test_bad_input(self, host, options, sentence) -> None:
+    def test_bad_input_with_a_text(self, host, options, sentence) -> None:
         with pytest.raises(ValueError, match=sentence):
-            run(host, "CLIPSimilarity", FakeVision(), image(), **{"text": "", **options})
+            run(host, "CLIPTextSimilarity", FakeVision(), output=image(), **{"text": ""} | options)
+
+    def test_another_number_of_appearance_images(self, host) -> None:
+        with pytest.raises(ValueError, match="There are 1 outputs and 2 appearance images"):
+            run(host, "CLIPImageSimilarity", FakeVision(), image(), image(images=2))
 
 
 class TestComparisonGrid:

@@ -13,7 +13,7 @@ POCKET = {"class_type": OURS + "LoadPocketCheckpoint", "inputs": {"precision": "
 TEXT = {"class_type": "CLIPTextEncode", "inputs": {"text": "a photo of a horse", "clip": ["checkpoint", 1]}}
 LATENT = {"class_type": "VAEEncode", "inputs": {"pixels": ["scene", 0], "vae": ["checkpoint", 2]}}
 INVERT = {"model": ["checkpoint", 0], "latent": ["latent", 0], "positive": ["text", 0], "negative": ["text", 0]}
-INVERT |= {"steps": 2, "start_at": 0, "guidance": 1.0, "seed": 0, "eta": 1.0, "keep_last_noise": False}
+INVERT |= {"text": "", "steps": 2, "start_at_step": 0, "cfg": 1.0, "seed": 0, "eta": 1.0, "keep_last_noise": False}
 INVERT |= {"levels_per_forward": 1}
 COLORS = {"output": ["scene", 0], "appearance": ["scene", 0]}
 
@@ -44,25 +44,25 @@ def run(trying, node: str, inputs: dict, wrong: dict[str, str]) -> GraphError:
 @pytest.mark.parametrize(
     ("node", "inputs", "name", "value", "sentence"),
     [
-        ("InvertImageDDPM", INVERT, "guidance", "NaN", "guidance is nan; it must be a finite number"),
-        ("InvertImageDDPM", INVERT, "steps", "minus a million", "steps is -1000000; it must be 1 or more"),
-        ("InvertImageDDPM", INVERT, "latent", "a latent with NaN", "latent holds NaN or infinite numbers"),
-        ("InvertImageDDPM", INVERT, "latent", "no latents", "latent is empty"),
-        ("InvertImageDDPM", INVERT, "latent", "a latent of 16 channels", "latent has 16 channels"),
-        ("InvertImageDDPM", INVERT, "positive", "a conditioning with NaN", "positive holds NaN"),
-        ("InvertImageDDPM", INVERT, "positive", "an empty list", "positive holds no prompt"),
-        ("InvertImageDDPM", INVERT, "negative", "a conditioning of another CLIP", "negative has 640 channels"),
-        ("InvertImageDDPM", INVERT, "model", "Flux", "model is a Flux, .* U-Net checkpoint is needed"),
-        ("InvertImageDDPM", INVERT, "model", "SD3", "model is a .* U-Net checkpoint is needed"),
-        ("InvertImageDDPM", INVERT, "model", "Lumina", "model is a .* U-Net checkpoint is needed"),
-        ("InvertImageDDPM", INVERT, "model", "an object", "model is a value of the type '_Foreign'"),
+        ("InvertImage", INVERT, "cfg", "NaN", "cfg is nan; it must be a finite number"),
+        ("InvertImage", INVERT, "steps", "minus a million", "steps is -1000000; it must be 1 or more"),
+        ("InvertImage", INVERT, "latent", "a latent with NaN", "latent holds NaN or infinite numbers"),
+        ("InvertImage", INVERT, "latent", "no latents", "latent is empty"),
+        ("InvertImage", INVERT, "latent", "a latent of 16 channels", "latent has 16 channels"),
+        ("InvertImage", INVERT, "positive", "a conditioning with NaN", "positive holds NaN"),
+        ("InvertImage", INVERT, "positive", "an empty list", "positive holds no prompt"),
+        ("InvertImage", INVERT, "negative", "a conditioning of another CLIP", "negative has 640 channels"),
+        ("InvertImage", INVERT, "model", "Flux", "model is a Flux, .* U-Net checkpoint is needed"),
+        ("InvertImage", INVERT, "model", "SD3", "model is a .* U-Net checkpoint is needed"),
+        ("InvertImage", INVERT, "model", "Lumina", "model is a .* U-Net checkpoint is needed"),
+        ("InvertImage", INVERT, "model", "an object", "model is a value of the type '_Foreign'"),
         ("ColorHistogramDistance", COLORS, "output", "an image with NaN", "output holds NaN"),
         ("ColorHistogramDistance", COLORS, "output", "no images", "output is empty"),
         ("ColorHistogramDistance", COLORS, "output", "an image without pixels", "output is empty"),
         ("ColorHistogramDistance", COLORS, "output", "an image without its batch", "output has the shape"),
         ("ColorHistogramDistance", COLORS, "output_mask", "three masks", "output_mask holds 3 masks and output 1"),
         ("ColorHistogramDistance", COLORS, "output_mask", "a mask of another shape", "output_mask is 42x128"),
-        ("WeighAppearance", {"weight": 1.0}, "inversion", "an object", "inversion is a value of the type"),
+        ("AppearanceOptions", {"weight": 1.0}, "reference", "an object", "reference is a value of the type"),
         ("ResumeFromInversion", {}, "inversion", "nothing", r"inversion is nothing \(None\); connect one from"),
     ],
 )  # fmt: skip
@@ -118,19 +118,19 @@ def test_points_that_are_none(trying, text) -> None:
     [
         ("mask of an appearance", "a mask of another shape", "is 42x128, which is another shape than the latent to"),
         ("mask of an appearance", "three masks", "holds 3 masks and the latent to sample 1"),
-        ("content_mask of AdaIN", "a mask of another shape", "is 42x128, which is another shape than the latent to"),
-        ("AdaIN's content_mask", "three masks", "holds 3 images and the batch 1"),
+        ("mask of AdaIN", "a mask of another shape", "is 42x128, which is another shape than the latent to"),
+        ("AdaIN's mask", "three masks", "holds 3 images and the batch 1"),
     ],
 )
 def test_masks_of_the_output_are_looked_at_before_the_first_step(trying, name, value, sentence) -> None:
     graph = transfer()
     graph["wrong"] = {"class_type": "Reliability_WrongValue", "inputs": {"kind": value}}
-    if name.startswith("mask"):
-        weigh = {"inversion": ["invert_appearance", 0], "weight": 1.0, "mask": ["wrong", 0]}
-        graph["weigh"] = {"class_type": OURS + "WeighAppearance", "inputs": weigh}
+    if name == "mask of an appearance":
+        weigh = {"reference": ["invert_appearance", 0], "weight": 1.0, "mask": ["wrong", 0]}
+        graph["weigh"] = {"class_type": OURS + "AppearanceOptions", "inputs": weigh}
         graph["attention"]["inputs"]["appearances.appearance0"] = ["weigh", 0]
     else:
-        graph["adain"]["inputs"]["content_mask"] = ["wrong", 0]
+        graph["adain"]["inputs"]["mask"] = ["wrong", 0]
     with pytest.raises(GraphError, match=f"{name} {sentence}") as error:
         trying.run(graph)
     assert (error.value.node, error.value.exception) == ("sample", "ValueError")

@@ -137,7 +137,7 @@ class TestRefusals:
             schedule_of(model, steps=1, sigmas=torch.tensor([1.0]))
 
     def test_nothing_left_to_run(self, model) -> None:
-        with pytest.raises(ValueError, match="Set start_at below steps"):
+        with pytest.raises(ValueError, match="Set start_at_step below steps"):
             schedule_of(model, steps=20, start_at=20)
 
     def test_sigmas_that_rise(self, model) -> None:

@@ -41,7 +41,7 @@ def test_every_node_gets_its_masks_in_one_form(host) -> None:
                 assert torch.equal(arrived, expected), (name, one)
 
 
-@pytest.mark.parametrize("side", ["content_mask", "style_mask"])
+@pytest.mark.parametrize("side", ["mask", "appearance_mask"])
 def test_adain_takes_a_mask_without_a_batch(host, side) -> None:
     inversion = world.invert(world.small_model(), world.latents(1))
     mask = torch.zeros(16, 16)

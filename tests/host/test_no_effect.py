@@ -72,9 +72,9 @@ def test_a_guider_without_a_transfer(model, appearance, transfer, caplog) -> Non
     assert not warnings(caplog)
 
 
-class TestWeighAppearance:
+class TestAppearanceOptions:
     def weigh(self, host, appearance, weight=1.0, **options):
-        return host.nodes["AppearanceTransfer_WeighAppearance"].execute(appearance, weight, **options).args[0]
+        return host.nodes["AppearanceTransfer_AppearanceOptions"].execute(appearance, weight, **options).args[0]
 
     def test_weight_0(self, host, appearance, caplog) -> None:
         self.weigh(host, appearance, 0.0)
@@ -93,16 +93,15 @@ class TestWeighAppearance:
 
 class TestAdaIN:
     def operation(self, appearance, first, last):
-        from appearance_transfer.attention.windows import Window
         from appearance_transfer.host.transfer.adain_operation import AdaINOperation
 
-        return AdaINOperation(appearance, None, None, Window(first, last))
+        return AdaINOperation(appearance, None, None, world.window(first, last))
 
     @pytest.mark.parametrize(("first", "last"), [(10, 99), (5, 4)], ids=["behind the last step", "empty"])
     def test_a_window_that_never_opens(self, model, structure, appearance, first, last, caplog) -> None:
         out = world.sample(model, structure, between_steps=self.operation(appearance, first, last))
         assert torch.equal(out, world.sample(model, structure))
-        one_warning(caplog, "AdaIN has no effect", "this run has 10 steps", "Lower first_step")
+        one_warning(caplog, "AdaIN has no effect", "none of the 10 steps of this run", "Lower start_percent")
 
     def test_a_window_that_opens_at_the_last_step(self, model, structure, appearance, caplog) -> None:
         world.sample(model, structure, between_steps=self.operation(appearance, 9, 99))
@@ -183,3 +182,14 @@ class TestReplacedAttention:
         patched.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "cache", left_out)
         world.sample(patched, structure)
         assert not warnings(caplog)
+
+
+def test_a_compiled_network_is_warned_of(model, structure, appearance, transfer, caplog) -> None:
+    """As TorchCompileModel marks it; what compiling does to a transfer is in docs/limits.md."""
+    from comfy_api.torch_helpers.torch_compile import TORCH_COMPILE_KWARGS
+
+    compiled = transfer(model, [appearance])
+    compiled.model_options[TORCH_COMPILE_KWARGS] = {"backend": "inductor"}
+    with caplog.at_level(logging.WARNING, logger="appearance_transfer"):
+        world.sample(compiled, structure)
+    one_warning(caplog, "TorchCompileModel", "Take that node out")

@@ -346,7 +346,7 @@ class TestNodes:
             "text": node("CLIPTextEncode", text="a photo of a horse", clip=["checkpoint", 1]),
             "empty": node("CLIPTextEncode", text="", clip=["checkpoint", 1]),
             "invert": node(
-                f"{ours}NullTextInversion", model=["checkpoint", 0], latent=["encode", 0], steps=4, guidance=7.5,
+                f"{ours}NullTextInversion", model=["checkpoint", 0], latent=["encode", 0], text="", steps=4, cfg=7.5,
                 keep_unfinished=True, updates=2, **texts, **null_text,
             ),
             "report": node(

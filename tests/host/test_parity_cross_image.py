@@ -102,6 +102,6 @@ def test_masked_adain_in_the_loop(model, inversions) -> None:
 def test_paper_variant_without_clip_and_structure(model, inversions) -> None:
     from appearance_transfer.host.transfer.cross_image_attention import CrossImageSettings
 
-    seen = run_loop(model, inversions, CrossImageSettings(replayed=True, clip=False, structure_every=0), last=16)
+    seen = run_loop(model, inversions, CrossImageSettings(replayed=True, clip=False, structure_share=0.0), last=16)
     for i in (11, 12, 16):
         assert relative(seen[i], golden("cia_variant_paper", f"latents_{i}")) < STEP_LIMIT

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 MASKED, UNMASKED = "efe_masked_27", "efe_unmasked_27"
 LIMIT = 1e-3
 TEXT_GUIDANCE = 2.5
-FIRST_ADAIN = 19  # the reference code opens its window, here 20 and by default 50, one step early
+FIRST_ADAIN = 0.51  # executed step 19: the reference code opens its window, here 20 and by default 50, one step early
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,14 @@ def inversions(model):
     return golden_inversion(model, "struct"), golden_inversion(model, "app")
 
 
-def run_loop(model, structure, appearance, *, start=None, first=0, last, masks=(None, None)) -> dict[int, torch.Tensor]:
-    """The transfer from executed step `first`; the output's latent after each executed step, in the papers' scaling."""
-    from appearance_transfer.attention.windows import Window
+def run_loop(
+    model, structure, appearance, *, start=None, first=0, last, masks=(None, None), windows=None
+) -> dict[int, torch.Tensor]:
+    """The transfer from executed step `first`; the output's latent after each executed step, in the papers' scaling.
+
+    windows: of a run that is the rest of another, whose structure steps are counted from the beginning of that one.
+    """
+    from appearance_transfer.attention.windows import StepWindows, Window
     from appearance_transfer.host.models.schedules import sigmas_tensor
     from appearance_transfer.host.transfer.adain_operation import AdaINOperation
     from appearance_transfer.host.transfer.noise_map_sampler import NoiseMapSampler
@@ -45,24 +50,18 @@ def run_loop(model, structure, appearance, *, start=None, first=0, last, masks=(
     from appearance_transfer.host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
     from comfy.samplers import CFGGuider
 
-    defaults = RearrangementSettings()
-    settings = replace(
-        defaults,
-        fine=Window(defaults.fine.first - first, defaults.fine.last - first),
-        coarse=Window(defaults.coarse.first - first, defaults.coarse.last - first),
-        structure_until=defaults.structure_until - first,
-        structure_everywhere=True,
-        replayed=True,
-    )
+    settings = RearrangementSettings.reference_code()
     painted = Appearance(appearance, mask=masks[0], appearance_mask=masks[1])
     patched = rearrange_appearance(model, [painted], structure, settings)
-    recorder = Recorder(AdaINOperation(appearance, *masks, Window(FIRST_ADAIN - first, 99)), structure, last - first)
+    recorder = Recorder(AdaINOperation(appearance, *masks, Window(FIRST_ADAIN, 1.0)), structure, last - first)
     guider = CFGGuider(patched)
     guider.set_conds(*([[golden("inversion", f"text_{side}"), {}]] for side in ("cond", "uncond")))
     guider.set_cfg(TEXT_GUIDANCE)
     start = structure.start if start is None else start
     start = model.get_model_object("latent_format").process_out(start)
-    with torch.inference_mode(), contextlib.suppress(StopRun):
+    with torch.inference_mode(), contextlib.suppress(StopRun), pytest.MonkeyPatch.context() as patch:
+        if windows is not None:
+            patch.setattr(StepWindows, "of", lambda *_: windows)
         guider.sample(
             torch.zeros_like(start),
             start,
@@ -118,7 +117,13 @@ def test_behind_a_tie_the_rest_of_the_image_agrees(model, inversions) -> None:
 
 def from_stored_latents(model, inversions, run: str, after: int, last: int) -> dict[int, torch.Tensor]:
     """The run from the iteration behind `after` on; the references' paths do not depend on masks."""
+    from appearance_transfer.attention.windows import StepWindows
+
     first = after + 1
+    whole = inversions[0].schedule
+    percent_to_sigma = model.get_model_object("model_sampling").percent_to_sigma
+    windows = StepWindows.of(whole.sigmas, percent_to_sigma).part(first, whole.steps - first)
+    assert windows.structural == {step - first for step in (11, 16, 21, 26, 31, 36) if step >= first}
     output = golden(run, f"latents_{after}")[:1]
     appearance, structure = golden(UNMASKED, f"latents_{after}")[1:, None]
 
@@ -135,4 +140,4 @@ def from_stored_latents(model, inversions, run: str, after: int, last: int) -> d
 
     references = standing_at(inversions[0], structure), standing_at(inversions[1], appearance)
     start = standing_at(inversions[0], output).start
-    return run_loop(model, *references, start=start, first=first, last=last, masks=masks_of(run))
+    return run_loop(model, *references, start=start, first=first, last=last, masks=masks_of(run), windows=windows)

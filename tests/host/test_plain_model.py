@@ -40,18 +40,20 @@ def patched(request, model, inversion):
 
 def inputs_of(node: str, inversion) -> dict:
     """What the node is given beside the MODEL."""
-    steps = {"latent": LATENT, "steps": 4, **TEXTS}
-    ddpm = {"start_at": 0, "seed": 1, "eta": 1.0, "keep_last_noise": False, "levels_per_forward": 1}
+    steps = {"latent": LATENT, "text": "", "steps": 4, "start_at_step": 0, **TEXTS}
+    ddpm = {"cfg": 1.0, "seed": 1, "eta": 1.0, "keep_last_noise": False, "levels_per_forward": 1}
+    ddim = {"cfg": 1.0, "regularization": False, "pair_weight": 20.0, "kl_weight": 20.0, "rounds": 5, "seed": 1}
+    null_text = {name: value for name, value in steps.items() if name != "start_at_step"}
     vae = SimpleNamespace(encode=lambda pixels: world.latents(1), decode=lambda latent: IMAGE)
     dift = {"positive": TEXTS["positive"], "preset": "semantic", "seed": 1, "ensemble": 1, "vae": vae}
     noun = {"inversion": inversion, "clip": SimpleNamespace(tokenize=str.split), "prompt": "a horse", "step": 1}
     return {
-        "InvertImageDDPM": steps | ddpm | {"guidance": 1.0},
-        "InvertImageDDIM": steps | {"start_at": 0, "guidance": 1.0},
-        "NullTextInversion": steps | {"guidance": 3.0, "updates": 1, "keep_unfinished": False},
+        "InvertImage": steps | ddpm,
+        "InvertImageDDIM": steps | ddim | {"preset": "default"},
+        "NullTextInversion": null_text | {"cfg": 3.0, "updates": 1, "keep_unfinished": False},
         "InversionReport": {"inversion": inversion, "vae": vae},
         "SelfSegmentation": noun | {"noun": "horse", "other_nouns": "", "clusters": 2, "factor": 1.4},
-        "WordAttentionMap": noun | {"word": "horse", "threshold": 0.3, "level": "2", "accumulate": True},
+        "WordAttentionMap": noun | {"word": "horse", "threshold": 0.3, "downscale": "2", "accumulate": True},
         "ShowAttentionMatches": {"structure": inversion, "appearance": inversion, "image": IMAGE, "step": 1},
         "DIFTFeatures": dift | {"timestep": 1, "up_block": 1, "posterior": "mean", "batch": 1, "image": IMAGE},
         "MirrorToMatch": dift | {"structure": IMAGE, "appearance": IMAGE},
@@ -61,14 +63,14 @@ def inputs_of(node: str, inversion) -> dict:
 @pytest.mark.parametrize(
     "node",
     [
-        "InvertImageDDPM", "InvertImageDDIM", "NullTextInversion", "InversionReport", "SelfSegmentation",
+        "InvertImage", "InvertImageDDIM", "NullTextInversion", "InversionReport", "SelfSegmentation",
         "WordAttentionMap", "ShowAttentionMatches", "DIFTFeatures", "MirrorToMatch",
     ],
 )  # fmt: skip
 def test_a_model_with_a_transfer_is_refused_before_it_runs(host, patched, inversion, node, monkeypatch) -> None:
-    from appearance_transfer.host.matching.attention_matches import segmentation as segmenting
+    from appearance_transfer.host.matching import segmentation
 
-    monkeypatch.setattr(segmenting, "columns_in", lambda *args: [1])
+    monkeypatch.setattr(segmentation, "columns_in", lambda *args: [1])
     carrying = patched(1.0)
     counter = world.count_evaluations(carrying)
     inputs = inputs_of(node, inversion)

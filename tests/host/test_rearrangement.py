@@ -91,13 +91,12 @@ def test_it_changes_the_image(model, structure, appearance) -> None:
 @pytest.mark.parametrize("rule", [None, "official", "both"], ids=["no structure", "official", "both"])
 @pytest.mark.parametrize("how", ["strength", "window", "mask", "weight"])
 def test_off_is_bit_identical(model, structure, appearance, second, how, rule) -> None:
-    from appearance_transfer.attention.windows import Window
 
     entry, settings = appearance, {}
     if how == "strength":
         settings = {"strength": 0.0}
     elif how == "window":
-        settings = {"fine": Window(50, 60), "coarse": Window(50, 60)}
+        settings = {"window": world.window(50, 60)}
     elif how == "mask":
         entry = weigh(appearance, mask=torch.zeros(1, 128, 128))
     else:
@@ -202,7 +201,7 @@ class TestTextGuidance:
         from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 
         patched = rearrange(model, [appearance])
-        settings = GuidanceSettings(scale=CFG, end_scale=CFG, window=Window(0, 99))
+        settings = GuidanceSettings(scale=CFG, end_scale=CFG, window=Window())
         ours = world.sample(patched, structure, guider=AppearanceGuider(patched, world.prompt(1), None, settings))
         stock = world.sample(patched, structure, guider=world.stock_guider(patched, cfg=CFG))
         assert world.relative(ours, stock) < SAME
@@ -257,7 +256,7 @@ class TestSizes:
 
     @pytest.mark.parametrize("source", ["self-attention", "dift"])
     def test_every_position_takes_one_of_its_features(self, model, structure, narrow, source) -> None:
-        patched = rearrange(model, [narrow], structure, match_source=source, structure_every=0)
+        patched = rearrange(model, [narrow], structure, match_source=source, structure_share=0.0)
         taken = entering(patched, structure)[0][0][0]
         offered = entering(model, narrow)[0][0][0]
         assert taken.shape[0] == 64 and offered.shape[0] == 32
@@ -305,8 +304,8 @@ class TestRuns:
     def test_an_interrupted_run_leaves_no_trace(self, model, structure, appearance, replayed) -> None:
         from comfy.model_management import InterruptProcessingException
 
-        def interrupt(latent, step, **_):
-            if step == 4:
+        def interrupt(latent, sigma, **_):
+            if structure.schedule.index_of(sigma) == 4:
                 raise InterruptProcessingException
             return latent
 
@@ -417,18 +416,18 @@ class TestRefusals:
 
     def test_matches_of_another_shape(self, model, structure, appearance) -> None:
         narrow = identity(structure_image=(128, 96))
-        with pytest.raises(ValueError, match="a structure image of 96x128 pixels, and the latents of the structure"):
+        with pytest.raises(ValueError, match="96x128 pixels of the structure and the latents of the structure"):
             rearrange(model, [weigh(appearance, correspondence=narrow)], structure)
-        with pytest.raises(ValueError, match="a structure image of 96x128 pixels, and the latents of the structure"):
+        with pytest.raises(ValueError, match="96x128 pixels of the structure and the latents of the structure"):
             sample(rearrange(model, [weigh(appearance, correspondence=narrow)]), structure)
         wide = identity(appearance_image=(128, 256))
-        with pytest.raises(ValueError, match="an appearance image of 256x128 pixels"):
+        with pytest.raises(ValueError, match="256x128 pixels of the appearance and"):
             rearrange(model, [weigh(appearance, correspondence=wide)])
         rearrange(model, [weigh(appearance, correspondence=identity(structure_image=(1024, 1020)))])
 
     def test_matches_of_another_number_of_images(self, model, structure, appearance) -> None:
         patched = rearrange(model, [weigh(appearance, correspondence=identity(2))])
-        with pytest.raises(ValueError, match="holds 2 images and the batch to sample 1"):
+        with pytest.raises(ValueError, match="are of 2 images and the batch to sample 1"):
             sample(patched, structure)
 
     def test_dift_without_a_structure(self, model, appearance) -> None:
@@ -441,9 +440,8 @@ class TestRefusals:
             rearrange(model, [weigh(appearance, appearance_mask=torch.zeros(1, 64, 64))])
 
     def test_a_window_that_never_opens_says_so(self, model, structure, appearance, caplog) -> None:
-        from appearance_transfer.attention.windows import Window
 
-        sample(rearrange(model, [appearance], fine=Window(50, 60), coarse=Window(50, 60)), structure)
+        sample(rearrange(model, [appearance], window=world.window(50, 60)), structure)
         assert "Semantic Rearrangement has no effect" in caplog.text
 
     def test_cross_image_attention_says_what_it_does_not_use(self, model, appearance, caplog) -> None:

@@ -23,10 +23,9 @@ def appearance(model):
 
 
 def adain(appearance, first=0, last=99, content=None, style=None):
-    from appearance_transfer.attention.windows import Window
     from appearance_transfer.host.transfer.adain_operation import AdaINOperation
 
-    return AdaINOperation(appearance, content, style, Window(first, last))
+    return AdaINOperation(appearance, content, style, world.window(first, last))
 
 
 def statistics(latent):
@@ -53,7 +52,7 @@ def test_adain_outside_its_window_does_nothing(model, structure, appearance) -> 
     assert torch.equal(closed, world.sample(model, structure))
 
 
-def test_adain_leaves_what_the_content_mask_leaves_out(model, structure, appearance) -> None:
+def test_adain_leaves_what_the_mask_leaves_out(model, structure, appearance) -> None:
     content = torch.zeros(1, 128, 128)
     content[:, :, :64] = 1
     last = structure.steps - 1
@@ -63,7 +62,7 @@ def test_adain_leaves_what_the_content_mask_leaves_out(model, structure, appeara
     assert not torch.equal(masked[..., :7], plain[..., :7])
 
 
-def test_an_empty_mask_is_a_warning_and_a_image(model, structure, appearance, caplog) -> None:
+def test_an_empty_mask_is_a_warning_and_an_image(model, structure, appearance, caplog) -> None:
     empty = torch.zeros(1, 128, 128)
     out = world.sample(model, structure, between_steps=adain(appearance, content=empty, style=empty))
     assert torch.isfinite(out).all()
@@ -142,9 +141,9 @@ def test_an_appearance_of_other_levels_and_size_is_measured_at_the_level_of_the_
     other = world.invert(model, (world.latents(2) * 2 + 3)[..., :8], schedule=schedule)
     operation = adain(other)
 
-    def watched(latent, level, **about):
-        out = operation(latent, level=level, **about)
-        assert out.std() > 0.9 * structure.schedule.sigmas[level]
+    def watched(latent, sigma, **about):
+        out = operation(latent, sigma, **about)
+        assert out.std() > 0.9 * structure.schedule.sigmas[structure.schedule.index_of(sigma) + 1]
         return out
 
     out = world.sample(model, structure, between_steps=watched)
@@ -174,9 +173,9 @@ class TestAdaINOfABatch:
         counter = world.count_evaluations(counted)
         with pytest.raises(ValueError, match="appearance holds 3 images and the batch 2"):
             world.sample(counted, both, between_steps=adain(three))
-        with pytest.raises(ValueError, match="content_mask holds 3 images and the batch 2"):
+        with pytest.raises(ValueError, match="AdaIN's mask holds 3 images and the batch 2"):
             world.sample(counted, both, between_steps=adain(appearance, content=masks))
-        with pytest.raises(ValueError, match="style_mask holds 3 masks and the appearance 1"):
+        with pytest.raises(ValueError, match="appearance_mask holds 3 masks and the appearance 1"):
             adain(appearance, style=masks)
         with pytest.raises(ValueError, match="appearance holds 3 images and the batch 2"):
             adain(three)(latent=world.latents(1, 2))

@@ -42,9 +42,7 @@ def appearance(model):
 
 
 def everywhere(options: dict) -> dict:
-    from appearance_transfer.attention.windows import Window
-
-    return {"fine": Window(0, 99), "coarse": Window(0, 99)} | options
+    return {"window": world.window(0, 99)} | options
 
 
 def attend(model, appearances, structure=None, **settings):
@@ -121,17 +119,15 @@ class TestKSampler:
 
     def test_a_run_that_never_comes_to_the_windows_says_so(self, host, model, appearance, caplog) -> None:
         """This scheduler spends all its steps above the noise at which an inversion of half the noise begins."""
-        from appearance_transfer.attention.windows import Window
-
-        late = attend(model, [appearance], fine=Window(1, 99), coarse=Window(1, 99))
+        late = attend(model, [appearance], window=world.window(1, 99))
         how = {"scheduler": "linear_quadratic", "steps": 10}
         assert torch.equal(ksampler(host, late, **how), ksampler(host, model, **how))
-        assert "covers 0 to 0. Lower fine_first and coarse_first" in caplog.text
+        assert "has none inside. Lower start_percent" in caplog.text
 
     def test_replayed_references_are_refused_before_the_first_step(self, host, model, appearance) -> None:
         counted = model.clone()
         counter = world.count_evaluations(counted)
-        with pytest.raises(ValueError, match="Set references to recorded, which goes with every sampler and scheduler"):
+        with pytest.raises(ValueError, match="Set preset to default, which goes with every sampler and scheduler"):
             ksampler(host, attend(counted, [appearance], replayed=True))
         assert counter.samples == 0
 
@@ -173,8 +169,8 @@ def test_windows_open_at_their_noise_levels(host, model, appearance) -> None:
     """On a KSampler's levels, a window of steps 4 to 6 covers the sigmas that it covers on the inversion's."""
     from appearance_transfer.attention.windows import Window
 
-    window = {"fine": Window(4, 6), "coarse": Window(4, 6)}
-    transferred = attend(model, [appearance], **window)
+    first, behind = (world.percents()[step] for step in (4, 7))
+    transferred = attend(model, [appearance], window=Window(first, behind))
     open_at = set()
 
     def listen(q, k, v, extra):
@@ -205,7 +201,6 @@ class TestPocketWorld:
     """The colors of the appearance's parts, through a stock KSampler on the small checkpoint."""
 
     def test_parts_take_the_colors(self, host) -> None:
-        from appearance_transfer.attention.windows import Window
         from appearance_transfer.benchmarks.transfers.pairs import SIZE, held_out_pairs, prompt, rendered
         from appearance_transfer.evaluation.part_colors import relative_part_color_error
         from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddpm
@@ -224,7 +219,7 @@ class TestPocketWorld:
             own, other = text(truth.structure_nouns[i]), text(truth.appearance_nouns[i])
             schedule = schedule_of(model, steps=20, start_at=6)
             inverted = invert_with_ddpm(model, appearance, other, other, schedule, guidance=1.0)
-            settings = CrossImageSettings(strength=strength, fine=Window(1, 99), coarse=Window(1, 99))
+            settings = CrossImageSettings(strength=strength, window=world.window(1, 99, sigmas=schedule.sigmas))
             patched = transfer_appearance(model, [Appearance(inverted)], None, settings)
             node = host.nodes["KSampler"]()
             latent = node.sample(patched, SEED, *how.values(), own, own, {"samples": structure}, 0.6)[0]["samples"]

@@ -48,8 +48,8 @@ def transferred(model, appearance, structure, positive, masks=None, *, rearrange
     transfer = rearrange_appearance if rearranged else transfer_appearance
     parameters = world.rearrangement_settings if rearranged else world.transfer_settings
     patched = transfer(model, [Appearance(appearance)], structure, parameters(**settings))
-    guider = AppearanceGuider(patched, positive, None, GuidanceSettings(window=Window(0, 99)))
-    adain = AdaINOperation(appearance, *(masks or (None, None)), Window(2, 99))
+    guider = AppearanceGuider(patched, positive, None, GuidanceSettings(window=Window()))
+    adain = AdaINOperation(appearance, *(masks or (None, None)), world.window(2, 99))
     return world.sample(patched, structure, guider=guider, between_steps=adain)
 
 
@@ -85,11 +85,10 @@ def test_every_row_has_its_own_text(model, grid, structures) -> None:
 
 
 def test_latent_deviation_takes_a_grid(model, grid) -> None:
-    from appearance_transfer.attention.windows import Window
     from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 
     pairs, looks, *_ = grid
-    settings = DeviationSettings(window=Window(2, 3), matching="none")
+    settings = DeviationSettings(window=world.window(2, 3), matching="none")
     deviated = DeviationSampler(pairs, looks, settings)
     out = world.sample(model, pairs, sampler=deviated)
     single = DeviationSampler(pairs.image(4), looks.image(4), settings)

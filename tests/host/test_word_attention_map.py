@@ -153,7 +153,7 @@ def test_a_word_that_is_not_in_the_prompt_is_refused_before_the_model_runs(model
         mask_of(clone, inversion, word="far", text="a " * 80 + "far")
     with pytest.raises(ValueError, match="is not the text that the image was inverted with"):
         mask_of(clone, inversion, word="zebra", text="photo of a zebra a")
-    with pytest.raises(ValueError, match="no cross-attention at level 8, only at 1, 2, 4"):
+    with pytest.raises(ValueError, match="no cross-attention at downscale 8, only at 1, 2, 4"):
         mask_of(clone, inversion, level=8)
     assert counter.samples == 0
 
@@ -161,5 +161,5 @@ def test_a_word_that_is_not_in_the_prompt_is_refused_before_the_model_runs(model
 def test_the_node_says_the_same(host, model, inversion) -> None:
     node = host.nodes["AppearanceTransfer_WordAttentionMap"]
     with torch.inference_mode():
-        out = node.execute(model, inversion, PretendedClip(), "a photo of a zebra", "zebra", 0.9, "2", STEP, False)
+        out = node.execute(model, inversion, PretendedClip(), "zebra", 0.9, "a photo of a zebra", "2", STEP, False)
     assert torch.equal(out.args[0], mask_of(model, inversion, step=STEP, accumulate=False, threshold=0.9, level=2))

@@ -55,7 +55,7 @@ def test_replay_visits_every_level_and_returns_the_image(make_schedule, images, 
 
 
 def test_replay_in_fp32_is_exact_to_1e4(leading_schedule, images, gaussian):
-    """Spec check 2: relative error of every level below 1e-4 in fp32, K = 100 without its first 32 steps."""
+    """Relative error of every level below 1e-4 in fp32, K = 100 without its first 32 steps."""
     schedule = leading_schedule(100).tail(32)
     denoise = gaussian(0.3, 0.8)
     trajectory, noise_maps = invert_ddpm(denoise, images.float(), schedule)
@@ -66,7 +66,7 @@ def test_replay_in_fp32_is_exact_to_1e4(leading_schedule, images, gaussian):
 
 
 def test_the_last_noise_map_is_what_the_image_lacks(leading_schedule, images, gaussian):
-    """Spec check 2: without its last noise map the image is off by sqrt(var) * z_last, and by nothing else."""
+    """Without its last noise map the image is off by sqrt(var) * z_last, and by nothing else."""
     schedule = leading_schedule(100).tail(32)
     denoise = gaussian(0.3, 0.8)
     trajectory, kept = invert_ddpm(denoise, images, schedule, keep_last_noise=True)

@@ -45,6 +45,12 @@ def test_other_levels_hold_the_image_and_their_noise(drawn) -> None:
             torch.testing.assert_close(x.mean((1, 2, 3)), a * clean, rtol=0, atol=0.03 * b)
 
 
+def test_a_noised_image_is_as_its_inversion_at_every_level(drawn) -> None:
+    noised = dataclasses.replace(drawn, noise_maps=torch.zeros(0), eta=0.0, method="noised")
+    for sigma in (*drawn.schedule.sigmas, *between(drawn.schedule)):
+        assert torch.equal(latent_at(noised, sigma), latent_at(drawn, sigma))
+
+
 def test_a_level_has_one_draw(drawn) -> None:
     """Asked again, asked of one of the images, and asked after rounding: the same; elsewhere or by seed: another."""
     one, other = between(drawn.schedule)[:2]

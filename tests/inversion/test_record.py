@@ -114,7 +114,7 @@ def test_null_text_that_does_not_fit(null_text, changes):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"method": "magic"}, "magic"),
+        ({"method": "magic"}, "says 'magic'"),
         ({"eta": 1.5}, "eta"),
         ({"guidance": torch.nan}, "guidance"),
         ({"trajectory": torch.zeros(4, 2, 4, 6, 5, dtype=torch.int32)}, "floating-point"),
@@ -124,6 +124,7 @@ def test_null_text_that_does_not_fit(null_text, changes):
         ({"trajectory": torch.zeros(4, 0, 4, 6, 5)}, "trajectory"),
         ({"noise_maps": torch.zeros(4, 2, 4, 6, 5)}, "noise maps"),
         ({"noise_maps": torch.zeros(3, 2, 4, 6, 4)}, "noise maps"),
+        ({"prompts": ("a cat", "a dog", "a horse")}, "3 prompts and 2 images"),
         ({"conditioning": {"pooled": torch.zeros(3, 8)}}, "pooled"),
         ({"conditioning": {"pooled": torch.zeros(())}}, "pooled"),
         ({"conditioning": {"refs": (torch.zeros(1, 8), torch.zeros(3, 8))}}, "refs"),

@@ -32,6 +32,7 @@ def make(method="ddpm", dtype=torch.float32) -> Inversion:
             "positive": torch.randn(1, 7, 8, generator=generator).expand(2, -1, -1),
             "negative": torch.randn(1, 7, 8, generator=generator),
         },
+        prompts=("a cat", "a dog"),
     )
 
 
@@ -47,7 +48,7 @@ def assert_same(a: Inversion, b: Inversion) -> None:
     assert a.conditioning.keys() == b.conditioning.keys()
     for key, entry in a.conditioning.items():
         assert_same_entry(entry, b.conditioning[key])
-    for name in ("schedule", "eta", "guidance", "seed", "method", "fingerprint"):
+    for name in ("schedule", "eta", "guidance", "seed", "method", "fingerprint", "prompts"):
         assert getattr(a, name) == getattr(b, name)
 
 
@@ -120,6 +121,12 @@ def test_embeddings_that_are_not_numbers_are_not_saved(path):
     null_text = torch.full((2, 1, 7, 8), torch.nan)
     with pytest.raises(ValueError, match="NaN"):
         storage.save(dataclasses.replace(make("ddim"), null_text=null_text, null_text_losses=torch.ones(2, 1, 3)), path)
+
+
+def test_a_text_that_could_not_be_loaded_is_not_saved(path):
+    with pytest.raises(ValueError, match="was not saved, for its header could not be read again .*'prompts'"):
+        storage.save(dataclasses.replace(make(), prompts=("horse " * 20_000,)), path)
+    assert not path.exists()
 
 
 def test_a_image_of_a_batch_is_saved_alone(path):

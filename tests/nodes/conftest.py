@@ -27,9 +27,13 @@ def workflow(name, request) -> dict[str, Any]:
 def about(name: str, node: type) -> dict[str, Any]:
     if hasattr(node, "GET_NODE_INFO_V1"):
         return node.GET_NODE_INFO_V1()
+    import nodes
+
     inputs = node.INPUT_TYPES()
     return {
         "name": name,
+        "display_name": nodes.NODE_DISPLAY_NAME_MAPPINGS.get(name, name),
+        "python_module": getattr(node, "RELATIVE_PYTHON_MODULE", "nodes"),
         "input": inputs,
         "input_order": {section: list(found) for section, found in inputs.items()},
         "output": list(node.RETURN_TYPES),

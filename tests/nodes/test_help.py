@@ -2,20 +2,32 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from appearance_transfer.benchmarks.help_images import FOLDER as IMAGES
 from appearance_transfer.benchmarks.help_images import IMAGES as SHOWN
 from appearance_transfer.developer.generated import node_definitions
+from appearance_transfer.developer.ui_graph import AUTOGROW, inputs_of
 from appearance_transfer.tests.nodes.test_schemas import IDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "web" / "docs"
 LOCALES = ("en", "zh")
-SECTIONS = {  # every page has them, in this order; the source only where there is a paper
-    "en": ["Worth knowing about its inputs", "When it fails", "Cost", "Source"],
-    "zh": ["关于输入", "何时失效", "开销", "出处"],
+SECTIONS = {  # in this order; a page leaves out what it has nothing to say about
+    "en": ["Inputs", "Outputs", "What to set first", "Cost", "Errors", "Source", "Reproducing the paper"],
+    "zh": ["输入", "输出", "先调什么", "开销", "错误与警告", "出处", "复现论文"],
+}
+NEEDED = {"en": {"Inputs", "Outputs", "Cost"}, "zh": {"输入", "输出", "开销"}}
+WORDS = {  # as which a page quotes what the schema says of an input
+    "en": {"on": "on", "off": "off", "": "empty", "optional": "optional", "advanced": "advanced", "grows": "{} to {}"},
+    "zh": {"on": "开", "off": "关", "": "空", "optional": "可选", "advanced": "高级", "grows": "{} 到 {} 个"},
+}
+LINE = {  # of an input or output: its id, in Chinese the label that the page shows, what the schema says, a sentence
+    "en": re.compile(r"^- \*\*(?P<id>.+?)\*\*(?P<label>)(?: \((?P<says>.+?)\))?: \S", re.MULTILINE),
+    "zh": re.compile(r"^- \*\*(?P<id>.+?)\*\* (?P<label>.+?)(?:（(?P<says>[^）]+)）)?：\S", re.MULTILINE),
 }
 SPEAKING = (
     "nodes", "host", "inversion", "attention", "guidance", "correspondence", "editing", "splice", "evaluation",
@@ -45,12 +57,34 @@ def messages() -> str:
     return re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))
 
 
+def section(node: str, locale: str, heading: str) -> str:
+    """What stands under a heading of a page."""
+    return page(node, locale).read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def says(kind: str, options: Mapping[str, Any], optional: bool, locale: str) -> list[str]:
+    """What a page puts into brackets behind an input: its default (how many there may be, "optional"), "advanced"."""
+    words = WORDS[locale]
+    default = options.get("default")
+    if kind == AUTOGROW:
+        found = [words["grows"].format(options["template"]["min"], options["template"]["max"])]
+    elif isinstance(default, bool):
+        found = [words["on" if default else "off"]]
+    elif default is not None:
+        text = f"{default:g}" if isinstance(default, float) else str(default).strip("()")
+        found = [] if "\n" in text else [words.get(text, text)]
+    else:
+        found = [words["optional"]] if optional else []
+    return found + ([words["advanced"]] if options.get("advanced") else [])
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("node", sorted(IDS))
 class TestPage:
     def test_it_is_there_with_its_sections(self, node, locale) -> None:
         headings = re.findall(r"^## (.+)$", page(node, locale).read_text(encoding="utf-8"), re.MULTILINE)
-        assert headings in (SECTIONS[locale], SECTIONS[locale][:-1])
+        assert headings == [heading for heading in SECTIONS[locale] if heading in headings]
+        assert set(headings) >= NEEDED[locale]
 
     def test_its_title_is_the_label(self, node, locale) -> None:
         title = page(node, locale).read_text(encoding="utf-8").splitlines()[0]
@@ -60,12 +94,28 @@ class TestPage:
         for quoted in re.findall(r'"\.\.\. (.+?) \.\.\."', page(node, locale).read_text(encoding="utf-8")):
             assert quoted in messages
 
-    def test_the_inputs_it_names_exist(self, ours, node, locale) -> None:
-        text = page(node, locale).read_text(encoding="utf-8")
-        inputs = text.split("\n## ")[1]
-        known = {name for section in ("required", "optional") for name in ours[node]["input_order"].get(section, ())}
-        for bold in re.findall(r"^- \*\*([a-z_, 、]+)\*\*", inputs, re.MULTILINE):
-            assert set(re.split(r"[,、] ?", bold)) <= known
+    def test_it_has_every_input_with_its_default(self, ours, node, locale) -> None:
+        labels = locale_file(locale, "nodeDefs")[node]["inputs"]
+        wanted = [
+            (name, labels[name]["name"] if locale == "zh" else "", says(kind, options, optional, locale))
+            for name, kind, options, optional in inputs_of(ours[node])
+        ]
+        text = section(node, locale, SECTIONS[locale][0])
+        found = [
+            (line["id"], line["label"], re.split(", |，", line["says"]) if line["says"] else [])
+            for line in LINE[locale].finditer(text)
+        ]
+        assert found == wanted
+        assert len(found) == text.count("\n- "), "a line that is no input"
+
+    def test_it_has_every_output(self, ours, node, locale) -> None:
+        labels = locale_file(locale, "nodeDefs")[node]["outputs"]
+        wanted = [
+            (name, labels[str(index)]["name"] if locale == "zh" else "")
+            for index, name in enumerate(ours[node]["output_name"])
+        ]
+        found = LINE[locale].finditer(section(node, locale, SECTIONS[locale][1]))
+        assert [(line["id"], line["label"]) for line in found] == wanted
 
     def test_every_section_says_something(self, node, locale) -> None:
         for section in page(node, locale).read_text(encoding="utf-8").split("\n## ")[1:]:

@@ -128,9 +128,13 @@ def test_links_lead_from_left_to_right(workflow) -> None:
     assert all(position[origin] < position[target] for _, origin, _, target, *_ in workflow["links"])
 
 
-def test_nodes_keep_their_names(workflow) -> None:
-    """So that a user finds each in the search and in its help."""
-    assert not [node["type"] for node in workflow["nodes"] if "title" in node]
+def test_only_nodes_that_stand_twice_have_titles(workflow, info) -> None:
+    """So that a user finds each in the search and in its help: a title begins with the name and says which one it
+    is.
+    """
+    for node in workflow["nodes"]:
+        if "title" in node:
+            assert node["title"].startswith(info[node["type"]]["display_name"] + ": ")
 
 
 def test_the_page_is_told_where_models_are(workflow) -> None:

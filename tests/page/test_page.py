@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 import urllib.parse
 
 import pytest
@@ -28,6 +29,11 @@ TWICE = """() => app.graph.nodes.flatMap(({ type, inputs }) => {
     const labels = inputs.map(({ label, localized_name, name }) => label ?? localized_name ?? name);
     return labels.filter((label, index) => labels.indexOf(label) < index).map((label) => [type, label]);
 })"""
+NAMED_BY_DATE = """async () => {
+    const saves = app.graph.nodes.find(({ type }) => type === "AppearanceTransfer_SaveEditDirection");
+    saves.widgets.find(({ name }) => name === "filename_prefix").value = "%date:yyyy%/cow";
+    return (await app.graphToPrompt()).output[saves.id].inputs.filename_prefix;
+}"""
 TITLES = "() => Object.fromEntries(app.graph.nodes.map(({ type, title }) => [type, title]))"
 SHOWN = "(image) => image.naturalWidth > 0 && getComputedStyle(image).opacity === '1'"
 
@@ -103,8 +109,10 @@ def test_in_chinese_nodes_and_help_are_chinese(user) -> None:
     try:
         user.arrive()
         opened(user, FIRST)
+        named = {node["type"] for node in WORKFLOWS[FIRST]["nodes"] if "title" in node}  # by the template, in English
         titles = {kind: title for kind, title in user.page.evaluate(TITLES).items() if kind.startswith(OURS)}
-        assert titles == {kind: words[kind]["display_name"] for kind in titles}
+        titles = {kind: title for kind, title in titles.items() if kind not in named}
+        assert titles and titles == {kind: words[kind]["display_name"] for kind in titles}
         is_help(user.read_help(ATTENTION), f"{ATTENTION}/zh.md")
         user.photograph("chinese")
     finally:
@@ -112,7 +120,7 @@ def test_in_chinese_nodes_and_help_are_chinese(user) -> None:
         user.arrive()
 
 
-def test_the_first_template_makes_a_image(user) -> None:
+def test_the_first_template_makes_an_image(user) -> None:
     """As it is: nothing is filled in, and no step is left out."""
     opened(user, FIRST)
     record = user.run()
@@ -142,7 +150,13 @@ def test_work_survives_saving_and_loading_and_comes_back_with_its_image(user) ->
 
 def test_a_mistake_is_told_in_our_sentence(user) -> None:
     opened(user, FIRST)
-    user.set_number(OURS + "InvertImageDDPM", "start_at", 100)
+    user.set_number(OURS + "InvertImage", "start_at_step", 100)
     assert user.run()["status"]["status_str"] == "error"
     user.page.get_by_test_id("error-overlay-see-errors").click()
-    expect(user.page.get_by_test_id("runtime-error-panel")).to_contain_text("Set start_at below steps")
+    expect(user.page.get_by_test_id("runtime-error-panel")).to_contain_text("Set start_at_step below steps")
+
+
+def test_the_date_goes_into_the_names_of_files(user) -> None:
+    """As in Save Image: the page puts it in when it queues."""
+    opened(user, "14_pix2pix_zero_real")
+    assert user.page.evaluate(NAMED_BY_DATE) == f"{time.strftime('%Y')}/cow"

@@ -29,7 +29,7 @@ FORCED = """async ([modules, table, pairs, radius, asked]) => {
     const { Matches } = await import(`${modules}/matches.js`);
     const matches = new Matches(table);
     return {
-        messages: table.match.map((_, position) => matches.told(position, pairs, radius)),
+        told: table.match.map((_, position) => matches.told(position, pairs, radius)),
         points: asked.map((point) => matches.of(point, pairs, radius).appearance),
         nearest: asked.map((point) => matches.nearest(point, pairs, radius)),
     };
@@ -83,8 +83,8 @@ def test_the_page_forces_pairs_as_the_node_does(user, seed) -> None:
     forced = force_pairs(found, ours, theirs, radius)
     pairs = [{"structure": a, "appearance": b} for a, b in zip(objects(ours), objects(theirs), strict=True)]
     seen = user.page.evaluate(FORCED, [MODULES, match_table(found), pairs, radius, objects(asked)])
-    assert [messages["match"] for messages in seen["told"]] == forced.best.flatten().tolist()
-    assert [messages["confidence"] for messages in seen["told"]] == (100 * forced.confidence).int().flatten().tolist()
+    assert [told["match"] for told in seen["told"]] == forced.best.flatten().tolist()
+    assert [told["confidence"] for told in seen["told"]] == (100 * forced.confidence).int().flatten().tolist()
     for point, expected in zip(seen["points"], matched_points(forced, asked).tolist(), strict=True):
         assert (point is None) == math.isnan(expected[0])
         assert point is None or (point["x"], point["y"]) == pytest.approx(expected)
@@ -257,7 +257,7 @@ def test_the_keyboard_moves_and_deletes_points_and_not_the_node(sheet) -> None:
 
 def test_text_that_is_no_pairs_is_said_and_can_be_cleared(sheet) -> None:
     sheet.write("1, 2\n3, 4", "5, 6")
-    assert sheet.sentence.startswith("The points in the text fields are no pairs.")
+    assert sheet.sentence.startswith("The points in the text fields do not form pairs.")
     sheet.press("clear")
     assert sheet.points == ("", "")
 

@@ -134,7 +134,7 @@ class PretendedGPU(TorchDispatchMode):
             answer = operation(*args, **kwargs)
         for wrapper in pretended:
             if wrapper.shape != wrapper.held.shape:
-                raise NotImplementedError(f"{operation} changed the shape of a tensor in position.")
+                raise NotImplementedError(f"{operation} changed the shape of a tensor in place.")
         if about.view:  # of an inference tensor it is one, too, and of another it is none, wherever we are
             with torch.inference_mode(pretended[0].is_inference()):
                 return _each(lambda one: _placed(one, known, device), answer)

@@ -14,8 +14,8 @@ GUIDED, DEVIATED = "14_pix2pix_zero_real", "09_fine_grained_transfer"
 @pytest.mark.parametrize(
     ("name", "node", "settings"),
     [
-        (TRANSFER, "attention", {"references": "replayed", "contrast_rule": "paper", "strength": 0.5}),
-        (REARRANGED, "attention", {"match_source": "dift", "structure_rule": "both", "inject": "v"}),
+        (TRANSFER, "attention", {"preset": "reference code", "contrast": 1.0, "strength": 0.5}),
+        (REARRANGED, "attention", {"match_source": "dift", "inject": "v"}),
     ],
 )
 def test_of_transfers(machines, name: str, node: str, settings: dict) -> None:
@@ -29,7 +29,7 @@ def test_of_transfers(machines, name: str, node: str, settings: dict) -> None:
     ("name", "node", "settings"),
     [
         # little of it, since stored maps are in fp16, where a number may fall to either side
-        (GUIDED, "guider", {"reference_maps": "store", "carry": "mean", "amount": 0.1}),
+        (GUIDED, "guider", {"reference_maps": "store", "amount": 0.1}),
         (DEVIATED, "deviate", {"matching": "initial"}),
     ],
 )

@@ -16,20 +16,13 @@ from appearance_transfer.tests.evaluation.perceptual_weights import RANDOM_LPIPS
 from appearance_transfer.tests.splice.vits import TINY_VIT
 
 FEW = {
-    OURS + "InvertImageDDPM": {"steps": 6, "start_at": 2},
+    OURS + "InvertImage": {"steps": 6, "start_at_step": 2},
+    OURS + "ReferenceImage": {"steps": 6, "start_at_step": 2},
     OURS + "InvertImageDDIM": {"steps": 4},
     OURS + "NullTextInversion": {"steps": 4, "updates": 1},
-    OURS + "CrossImageAttention": {
-        "fine_first": 1, "coarse_first": 1, "structure_every": 2, "structure_until": 3,
-    },
-    OURS + "SemanticRearrangement": {
-        "fine_first": 1, "coarse_first": 1, "structure_every": 2, "structure_until": 3,
-    },
-    OURS + "AppearanceGuider": {"first_step": 1},
-    OURS + "AdaIN": {"first_step": 2},
     OURS + "SelfSegmentation": {"step": 1},
     OURS + "ShowAttentionMatches": {"step": 2},
-    OURS + "LatentDeviation": {"first_step": 1, "last_step": 1, "ensemble": 1},
+    OURS + "LatentDeviation": {"ensemble": 1},
     OURS + "WordAttentionMap": {"step": 1},
     OURS + "DIFTFeatures": {"ensemble": 1},
     OURS + "DINOFeatures": {"resolution": 64},
@@ -39,7 +32,7 @@ FEW = {
     OURS + "TrainDistilledEditor": {"size": "64", "steps": 2, "batch": 2, "width": 0.0625, "preview_every": 1},
     "BasicScheduler": {"steps": 3},
 }  # fmt: skip
-CLIP = {"CLIPVisionLoader", "CLIPLoader", OURS + "CLIPSimilarity", OURS + "CLIPAcc"}
+CLIP = {"CLIPVisionLoader", "CLIPLoader", OURS + "CLIPImageSimilarity", OURS + "CLIPTextSimilarity", OURS + "CLIPAcc"}
 KEPT, COLLECTED, DISTILLED = "04_save_and_load_inversion", "16_collect_pairs", "17_train_distilled_editor"
 SPLICE, APPLIED = "10_splice", "11_splice_apply"
 MEASURED = "18_measure_a_transfer"
@@ -48,7 +41,8 @@ ELSEWHERE = {KEPT, COLLECTED, DISTILLED, SPLICE, APPLIED, MEASURED, *WITH_GRADIE
 SAME_GRAPHS = {  # have the nodes of 01, 06 and 16
     "02_cross_image_attention", "07_eye_for_an_eye_two_objects", "15_pix2pix_zero_synthetic",
 }  # fmt: skip
-ROUNDED = 1e-3  # the backward pass rounds by how its tensors lie in memory: 2e-4 was seen; a step of 8 bits is 4e-3
+# The backward pass rounds by how its tensors lie in memory: 2.8e-3 was seen on the pocket U-Net; a step of 8 bits is 4e-3
+ROUNDED = 4e-3
 
 
 def workflow(name: str, muted: bool = False) -> Graph:

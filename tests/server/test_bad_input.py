@@ -10,7 +10,7 @@ from appearance_transfer.pocket.scene import random_scene
 
 OURS = "AppearanceTransfer_"
 STRUCTURE, APPEARANCE = (GraphImage(random_scene(seed).species, seed=seed) for seed in (2, 7))
-SHORT = Transfer(STRUCTURE, APPEARANCE, steps=16, start_at=2)
+SHORT = Transfer(STRUCTURE, APPEARANCE, steps=16, start_at_step=2)
 
 
 def broken(**changes) -> Graph:
@@ -46,15 +46,21 @@ def good(server):
             "the inversion connected to structure is 20x20",
         ),
         (
-            {"invert_appearance": {"start_at": 4}, "attention": {"references": "replayed"}},
-            "sample",
-            "Set references to recorded",
+            {"attention": {"preset": "reference code"}},
+            "attention",
+            "was noised by Reference Image",
         ),
-        ({"invert_structure": {"start_at": 16}}, "invert_structure", "Set start_at below steps"),
+        ({"invert_structure": {"start_at_step": 16}}, "invert_structure", "Set start_at_step below steps"),
         ({"mask_structure": {"noun": "teapot"}}, "mask_structure", "'teapot' is not in the prompt"),
-        ({"guider": {"text_guidance": 4.0}}, "guider", "Connect one to negative"),
+        ({"guider": {"cfg": 4.0}}, "guider", "Connect one to negative"),
     ],
-    ids=["a structure of another size", "another schedule", "no steps left", "a missing noun", "no negative"],
+    ids=[
+        "a structure of another size",
+        "a noised reference to be replayed",
+        "no steps left",
+        "a missing noun",
+        "no negative",
+    ],
 )
 def test_one_clear_sentence(server, good, changes, node, sentence) -> None:
     with pytest.raises(GraphError, match=sentence) as error:
@@ -83,14 +89,14 @@ def test_a_name_outside_the_folder(server, good) -> None:
     graph = broken()
     graph["keep"] = {
         "class_type": OURS + "SaveInversion",
-        "inputs": {"inversion": ["invert_structure", 0], "name": "../x"},
+        "inputs": {"inversion": ["invert_structure", 0], "filename_prefix": "../x"},
     }
-    with pytest.raises(GraphError, match="no folders"):
+    with pytest.raises(GraphError, match="cannot be used"):
         server.queue(graph)
     load = {"class_type": OURS + "LoadInversion", "inputs": {"name": "../../x.safetensors"}}
     report = {"class_type": OURS + "InversionReport", "inputs": {"inversion": ["load", 0]}}
     report["inputs"] |= {"model": ["checkpoint", 0], "vae": ["checkpoint", 2]}
-    with pytest.raises(GraphError, match="no folders") as error:
+    with pytest.raises(GraphError, match="cannot be used") as error:
         server.queue({"checkpoint": graph["checkpoint"], "load": load, "report": report})
     assert error.value.kind == "rejected"
     server.queue(good)

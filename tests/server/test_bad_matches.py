@@ -9,7 +9,8 @@ from appearance_transfer.developer.gallery import gallery
 OURS = "AppearanceTransfer_"
 QUICK = {
     OURS + "DIFTFeatures": {"ensemble": 1},
-    OURS + "InvertImageDDPM": {"steps": 4, "start_at": 1},
+    OURS + "InvertImage": {"steps": 4, "start_at_step": 1},
+    OURS + "ReferenceImage": {"steps": 4, "start_at_step": 1},
     OURS + "InvertImageDDIM": {"steps": 4},
     OURS + "NullTextInversion": {"steps": 4, "updates": 1},
     OURS + "InvertViTFeature": {"steps": 1},
@@ -19,6 +20,7 @@ FLAT = {
     "class_type": "ImageScale",
     "inputs": {"image": ["appearance", 0], "upscale_method": "area", "width": 128, "height": 64, "crop": "disabled"},
 }
+FLAT_MASK = {"class_type": "ImageToMask", "inputs": {"image": ["flat", 0], "channel": "red"}}
 
 
 def broken(name: str, output: str, added: dict | None = None, **changes) -> Graph:
@@ -70,7 +72,13 @@ def _behind(graph: Graph, output: str) -> Graph:
             "'teapot' is not in the prompt",
         ),
         (
-            broken("08_corrected_match", "save", {"flat": FLAT}, features_appearance={"image": ["flat", 0]}),
+            broken(
+                "08_corrected_match",
+                "save",
+                {"flat": FLAT, "flat_mask": FLAT_MASK},
+                features_appearance={"image": ["flat", 0]},
+                corrected={"appearance_mask": ["flat_mask", 0]},
+            ),
             "corrected",
             "The appearance image is 128x128, but the matches are of one of 128x64",
         ),

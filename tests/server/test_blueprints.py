@@ -8,10 +8,10 @@ from appearance_transfer.developer.client import Graph
 from appearance_transfer.developer.gallery.blueprint import OUTLET_ID, flat_graph
 from appearance_transfer.developer.gallery.stand_in import on_the_pocket
 from appearance_transfer.developer.paths import ROOT
-from appearance_transfer.tests.server.test_workflows import FEWER, images, is_a_image
+from appearance_transfer.tests.server.test_workflows import FEWER, images, is_an_image
 
 SIMPLE = ROOT / "subgraphs" / "Appearance transfer (simple).json"
-START_AT = FEWER["AppearanceTransfer_InvertImageDDPM"]["start_at"]
+START_AT = FEWER["AppearanceTransfer_InvertImage"]["start_at_step"]
 
 
 def simple(info: dict, **parameters: float) -> Graph:
@@ -32,7 +32,7 @@ def simple(info: dict, **parameters: float) -> Graph:
     graph["save"] = {"class_type": "SaveImage", "inputs": {"images": image, "filename_prefix": "simple"}}
     for about in graph.values():
         fewer = FEWER.get(about["class_type"], {})
-        about["inputs"] |= {name: value for name, value in fewer.items() if name != "start_at"}
+        about["inputs"] |= {name: value for name, value in fewer.items() if name != "start_at_step"}
     return on_the_pocket(graph)
 
 
@@ -50,16 +50,17 @@ def outputs(server, info) -> dict[float, np.ndarray]:
     }
 
 
-def test_it_finishes_with_a_image(outputs) -> None:
+def test_it_finishes_with_an_image(outputs) -> None:
     assert outputs[1.0].shape == (128, 128, 3)
-    assert is_a_image(outputs[1.0])
+    assert is_an_image(outputs[1.0])
 
 
 def test_without_appearance_the_structure_comes_back(server, info, outputs) -> None:
     """And with it, another image does."""
     graph = simple(info)
+    (source,) = [a["inputs"]["image"][0] for a in graph.values() if a["class_type"].endswith("_InvertImage")]
     scene = {
-        "scene": graph["structure"],
+        "scene": graph[source],
         "save": {**graph["save"], "inputs": {"images": ["scene", 0], "filename_prefix": "x"}},
     }
     structure = images(server, scene)["save"].astype(float)

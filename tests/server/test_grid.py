@@ -17,8 +17,7 @@ from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
 from PIL import Image
 
-SHORT = {"steps": 6, "start_at": 2}
-OWN_WINDOW = {"fine_first": 1, "coarse_first": 1, "structure_every": 2}
+SHORT = {"steps": 6, "start_at_step": 2}
 
 
 @pytest.fixture
@@ -33,7 +32,6 @@ def options(tmp_path: Path) -> argparse.Namespace:
     (shapes / "torn.png").write_bytes(b"no image")
     images = (GraphImage("horse", file=f"{role}.png") for role in ("structure", "appearance"))
     graph = transfer_graph(Transfer(*images, **SHORT))
-    graph["attention"]["inputs"] |= OWN_WINDOW
     for name in [name for name in graph if name == "matches" or name.startswith("show_")]:
         del graph[name]
     (tmp_path / "short.json").write_text(json.dumps(graph))

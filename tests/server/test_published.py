@@ -8,7 +8,7 @@ from appearance_transfer.developer.gallery import blueprints, gallery
 from appearance_transfer.developer.paths import PACK_NAME, ROOT
 from appearance_transfer.developer.server import running, temporary_home
 from appearance_transfer.tests.nodes.test_schemas import IDS
-from appearance_transfer.tests.server.test_workflows import committed, images, is_a_image
+from appearance_transfer.tests.server.test_workflows import committed, images, is_an_image
 
 
 @pytest.fixture(scope="module")
@@ -31,4 +31,4 @@ def test_it_offers_every_node_workflow_and_blueprint(unpacked) -> None:
 
 def test_its_first_workflow_finishes(unpacked) -> None:
     (image,) = images(unpacked, committed(min(gallery()), unpacked.get("/object_info"))).values()
-    assert is_a_image(image)
+    assert is_an_image(image)

@@ -6,15 +6,15 @@ from appearance_transfer.developer.gallery.parts import node
 OURS = "AppearanceTransfer_"
 ADAIN, MATCH = "apply", "match"  # the nodes that warn
 WARNINGS = {
-    ADAIN: "AdaIN: the content mask has no full pixels, so the whole image is measured instead.",
+    ADAIN: "AdaIN: mask has no full pixels, so the whole image is measured instead.",
     MATCH: "The masks leave nothing to match in image 1, so nothing matches there.",
 }
 REPORTS = {  # by the node that shows it, as regular expressions
-    "iou": r"IoU of masks cut at one half\npicture 0: 0\.\d+",
-    "colors": r"Hellinger distance of .*\npicture 0: 0\.\d+",
-    "quality": r"PSNR in dB.*\npicture 0: \d+\.\d+\nSSIM.*\npicture 0: 0\.\d+",
-    "pck": r"image 0: \d of 1 within .*\n +0: .*\npicture 1: .*(\n.*)*",
-    "report": r"Inversion\(ddim, .* 2 steps.*\npicture 0: \d+\.\d+ dB",
+    "iou": r"IoU of masks cut at one half\nimage 0: 0\.\d+",
+    "colors": r"Hellinger distance of .*\nimage 0: 0\.\d+",
+    "quality": r"PSNR in dB.*\nimage 0: \d+\.\d+\nSSIM.*\nimage 0: 0\.\d+",
+    "pck": r"image 0: \d of 1 within .*\n +0: .*\nimage 1: .*(\n.*)*",
+    "report": r"Inversion\(ddim, .* 2 steps.*\nimage 0: \d+\.\d+ dB",
     "keep": r"Saved warned_\d+\.safetensors",
 }
 
@@ -54,15 +54,16 @@ def warned_graph() -> Graph:
         "encode": node("VAEEncode", pixels=["structure", 0], vae=["checkpoint", 2]),
         "invert": node(
             OURS + "InvertImageDDIM", model=["checkpoint", 0], latent=["encode", 0], positive=["text", 0],
-            negative=["text", 0], steps=2, start_at=0, guidance=1.0,
+            negative=["text", 0], text="", steps=2, start_at_step=0, cfg=1.0, regularization=False, pair_weight=20.0,
+            kl_weight=20.0, rounds=5, seed=42, preset="default",
         ),
-        "keep": node(OURS + "SaveInversion", inversion=["invert", 0], name="warned"),
+        "keep": node(OURS + "SaveInversion", inversion=["invert", 0], filename_prefix="warned"),
         "report": node(
             OURS + "InversionReport", model=["checkpoint", 0], vae=["checkpoint", 2], inversion=["keep", 0]
         ),
         "black": node("SolidMask", value=0.0, width=128, height=128),
         "adain": node(
-            OURS + "AdaIN", appearance=["invert", 0], first_step=0, last_step=99, content_mask=["black", 0]
+            OURS + "AdaIN", appearance=["invert", 0], start_percent=0.0, end_percent=1.0, mask=["black", 0]
         ),
         ADAIN: node("LatentApplyOperation", samples=["encode", 0], operation=["adain", 0]),
         "decode": node("VAEDecode", samples=[ADAIN, 0], vae=["checkpoint", 2]),

@@ -84,7 +84,7 @@ DEFECTS = {
     "newer": (lambda path: change(path, lambda h: h.update(version=2)), "version 2"),
     "no steps": (lambda path: change(path, lambda h: h.pop("steps")), "lacks 'steps'"),
     "negative steps": (lambda path: change(path, lambda h: h.update(steps=-1)), "-1 steps"),
-    "facts no object": (lambda path: change(path, lambda h: h.update(metadata=7)), "header"),
+    "metadata no object": (lambda path: change(path, lambda h: h.update(metadata=7)), "header"),
     "another architecture": (lambda path: change(path, lambda h: h["architecture"].update(skip="8")), "architecture"),
     "a tensor too few": (lambda path: change(path, None, lambda t: t.pop(FIRST)), "does not fit"),
     "a tensor too many": (lambda path: change(path, None, lambda t: t.update({"weights.x": torch.ones(1)})), "'x'"),

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 
 def rewrite(path: Path, kind: FileFormat, header: Callable | None = None, tensors: Callable | None = None) -> None:
-    """Change the header, a dictionary, or the tensors of a record's file, in position."""
+    """Change the header, a dictionary, or the tensors of a record's file, in place."""
     found = load_file(path)
     with safe_open(path, framework="pt") as file:
         words = json.loads(file.metadata()[kind.key])

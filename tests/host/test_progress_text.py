@@ -152,13 +152,12 @@ class TestCosts:
 
     @pytest.mark.parametrize("matching", ["progressive", "initial", "none"])
     def test_latent_deviation(self, model, messages, matching) -> None:
-        from appearance_transfer.attention.windows import Window
         from appearance_transfer.correspondence.dift import DiftSettings
         from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 
         structure, appearance = (world.invert(model, world.latents(seed)) for seed in (0, 1))
         messages()
-        settings = DeviationSettings(matching=matching, window=Window(1, 3), dift=DiftSettings(ensemble=2))
+        settings = DeviationSettings(matching=matching, window=world.window(1, 3), dift=DiftSettings(ensemble=2))
         world.sample(model, structure, sampler=DeviationSampler(structure, appearance, settings))
         messages, counted = messages()
         assert messages == counted - structure.steps - 3 > 0

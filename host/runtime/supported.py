@@ -1,0 +1,3 @@
+"""Which models the pack works with, in the words of its messages."""
+
+SUPPORTED = "SD1.x, SD2.x, SDXL and other models with the Stable Diffusion U-Net"

@@ -1,0 +1,54 @@
+"""Sampling from an inversion: from its noisiest latent, at its own levels, along its noise maps."""
+
+import comfy.samplers
+import latent_preview
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+from ...inversion.types import Inversion
+from ..inversion.null_text_guider import NullTextGuider
+from ..models.conditioning import unpack
+from ..models.fingerprint import latent_format_of
+from ..models.schedules import sigmas_tensor
+from ..runtime.model_runner import stock_guider, to_intermediate
+from .noise_map_sampler import LatentOperation, NoiseMapSampler
+
+
+def resumed(
+    inversion: Inversion, between_steps: LatentOperation | None = None
+) -> tuple[NoiseMapSampler, Tensor, Tensor]:
+    """(sampler, SIGMAS, latent [B, C, h, w] in the VAE's scale) from which any guider samples.
+
+    Raises ValueError for an image that was only noised.
+    """
+    latent = latent_format_of(inversion.fingerprint).process_out(inversion.start)
+    return NoiseMapSampler(inversion, between_steps), sigmas_tensor(inversion.schedule), latent
+
+
+def sample_from_inversion(
+    model: ModelPatcher | comfy.samplers.CFGGuider,
+    inversion: Inversion,
+    cfg: float = 1.0,
+    between_steps: LatentOperation | None = None,
+) -> Tensor:
+    """The sampled latent [B, C, h, w] in the VAE's scale.
+
+    model: a MODEL, sampled under the inversion's own texts (and its null-text embeddings, if it has any) with
+        classifier-free guidance `cfg`; or a GUIDER, which has texts and guidance of its own.
+    Raises ValueError for an image that was only noised.
+    """
+    sampler, sigmas, latent = resumed(inversion, between_steps)
+    guider = _own_text_guider(model, inversion, cfg) if isinstance(model, ModelPatcher) else model
+    callback = latent_preview.prepare_callback(guider.model_patcher, len(sigmas) - 1)
+    samples = guider.sample(
+        torch.zeros_like(latent), latent, sampler, sigmas, callback=callback, disable_pbar=True, seed=inversion.seed
+    )
+    return to_intermediate(samples)
+
+
+def _own_text_guider(model: ModelPatcher, inversion: Inversion, cfg: float) -> comfy.samplers.CFGGuider:
+    positive = unpack(inversion.conditioning, "positive")
+    if inversion.null_text_steps:
+        return NullTextGuider(model, positive, inversion, cfg)
+    return stock_guider(model, positive, unpack(inversion.conditioning, "negative"), cfg)
