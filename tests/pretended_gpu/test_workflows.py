@@ -41,8 +41,10 @@ ELSEWHERE = {KEPT, COLLECTED, DISTILLED, SPLICE, APPLIED, MEASURED, *WITH_GRADIE
 SAME_GRAPHS = {  # have the nodes of 01, 06 and 16
     "02_cross_image_attention", "07_eye_for_an_eye_two_objects", "15_pix2pix_zero_synthetic",
 }  # fmt: skip
-# The backward pass rounds by how its tensors lie in memory: 2.8e-3 was seen on the pocket U-Net; a step of 8 bits is 4e-3
+# The backward pass rounds by how its tensors lie in memory: 1.6e-3 was seen; a step of 8 bits is 4e-3.
 ROUNDED = 4e-3
+# The same in the graph of pairs, guided over all steps: 7.2e-3 was seen, and 1.6e-2 between one CPU thread and two.
+ROUNDED_OVER_ALL_STEPS = 1.6e-2
 
 
 def workflow(name: str, muted: bool = False) -> Graph:
@@ -76,7 +78,7 @@ def test_a_generator_is_trained_and_applied(machines) -> None:
 
 
 def test_pairs_are_collected_and_an_editor_learns_them(machines) -> None:
-    machines.same(workflow(COLLECTED), ROUNDED)
+    machines.same(workflow(COLLECTED), ROUNDED_OVER_ALL_STEPS)
     graph = workflow(DISTILLED)
     graph["train"]["inputs"]["lpips"] = RANDOM_LPIPS
     machines.on_gpu(graph)
