@@ -41,10 +41,8 @@ ELSEWHERE = {KEPT, COLLECTED, DISTILLED, SPLICE, APPLIED, MEASURED, *WITH_GRADIE
 SAME_GRAPHS = {  # have the nodes of 01, 06 and 16
     "02_cross_image_attention", "07_eye_for_an_eye_two_objects", "15_pix2pix_zero_synthetic",
 }  # fmt: skip
-# The backward pass rounds by how its tensors lie in memory: 1.6e-3 was seen; a step of 8 bits is 4e-3.
-ROUNDED = 4e-3
-# The same in the graph of pairs, guided over all steps: 7.2e-3 was seen, and 1.6e-2 between one CPU thread and two.
-ROUNDED_OVER_ALL_STEPS = 1.6e-2
+ROUNDED = 1e-3  # the backward pass rounds by how its tensors lie in memory: 2e-4 was seen; a step of 8 bits is 4e-3
+LITTLE = 0.1  # of an edit: at a whole one the network makes a rounding as large as 1e-2, between two CPUs too
 
 
 def workflow(name: str, muted: bool = False) -> Graph:
@@ -64,7 +62,11 @@ def test_the_numbers_are_those_of_the_cpu(machines, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(WITH_GRADIENTS))
 def test_gradients_through_the_network_are_those_of_the_cpu(machines, name: str) -> None:
-    machines.same(workflow(name), ROUNDED)
+    graph = workflow(name)
+    for node in graph.values():
+        if "amount" in node["inputs"]:
+            node["inputs"]["amount"] = LITTLE
+    machines.same(graph, ROUNDED)
 
 
 def test_an_inversion_is_kept_and_resumed(machines) -> None:
@@ -78,7 +80,9 @@ def test_a_generator_is_trained_and_applied(machines) -> None:
 
 
 def test_pairs_are_collected_and_an_editor_learns_them(machines) -> None:
-    machines.same(workflow(COLLECTED), ROUNDED_OVER_ALL_STEPS)
+    graph = workflow(COLLECTED)
+    graph["guider"]["inputs"]["amount"] = LITTLE
+    machines.same(graph, ROUNDED)
     graph = workflow(DISTILLED)
     graph["train"]["inputs"]["lpips"] = RANDOM_LPIPS
     machines.on_gpu(graph)
