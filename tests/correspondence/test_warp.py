@@ -68,13 +68,13 @@ def test_what_does_not_match_shows_the_fallback(identity):
 
 
 @pytest.mark.parametrize(
-    ("values", "fallback", "messages"),
+    ("values", "fallback", "sentence"),
     [
         (torch.rand(2, 3, 4, 6), None, "of 1 or 1 image"),
         (torch.rand(1, 3, 4, 6), torch.rand(1, 1, 4, 6), "3 channels and the fallback has 1"),
         (torch.rand(1, 3, 4, 6), torch.rand(3, 3, 4, 6), "The fallback should be"),
     ],
 )
-def test_what_does_not_fit_is_refused(identity, values, fallback, messages):
-    with pytest.raises(ValueError, match=messages):
+def test_what_does_not_fit_is_refused(identity, values, fallback, sentence):
+    with pytest.raises(ValueError, match=sentence):
         warp(values, identity(), fallback)

@@ -21,8 +21,8 @@ def dev(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_names_every_command() -> None:
-    messages = dev("--help").stdout
-    assert all(command in messages for command in ("setup", "demo", "grid", "serve", "test", "bench", "nodes"))
+    printed = dev("--help").stdout
+    assert all(command in printed for command in ("setup", "demo", "grid", "serve", "test", "bench", "nodes"))
 
 
 @pytest.mark.parametrize(

@@ -115,9 +115,9 @@ def test_the_checkpoint_changes_nothing_but_the_loader() -> None:
 def test_effect_of_doing_nothing_is_one_and_of_own_images_unknown() -> None:
     structure = render([random_scene(27)], 128).image[0]
     untouched = Image.fromarray((structure.numpy() * 255).round().astype("uint8"))
-    messages = effect(POCKET, untouched)
-    assert messages["part_color_error"] == pytest.approx(1.0, abs=0.01)
-    assert messages["silhouette_iou"] > 0.95
+    measures = effect(POCKET, untouched)
+    assert measures["part_color_error"] == pytest.approx(1.0, abs=0.01)
+    assert measures["silhouette_iou"] > 0.95
     assert set(effect(Transfer(GraphImage("dog", "a.png"), GraphImage("dog", "b.png")), untouched).values()) == {None}
 
 

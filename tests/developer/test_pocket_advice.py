@@ -31,11 +31,11 @@ def near(tmp_path: Path) -> list[Path]:
 
 def test_an_image_that_is_far_is_named_with_what_to_give_instead(tmp_path: Path, near: list[Path], capsys) -> None:
     advise([*near, saved(waves()[1], tmp_path / "beach.jpg"), saved(waves()[2], tmp_path / "city.png")])
-    messages = capsys.readouterr().out
-    assert len(messages.splitlines()) == 1
-    assert f"{tmp_path / 'beach.jpg'} is far" in messages
-    assert "--checkpoint FILE" in messages
-    assert "Splice" in messages
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) == 1
+    assert f"{tmp_path / 'beach.jpg'} is far" in printed
+    assert "--checkpoint FILE" in printed
+    assert "Splice" in printed
 
 
 def started(*_: object) -> None:

@@ -43,8 +43,8 @@ def test_the_next_free_port_is_said(monkeypatch: pytest.MonkeyPatch, taken: int,
     monkeypatch.setattr(ports, "USUAL", taken)
     found = port_to_serve([])
     assert taken < found <= taken + ports.TRIED
-    assert f"Port {taken} is taken" in (messages := capsys.readouterr().out)
-    assert f"port {found} is used" in messages
+    assert f"Port {taken} is taken" in (printed := capsys.readouterr().out)
+    assert f"port {found} is used" in printed
 
 
 def test_no_free_port_is_trouble(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:

@@ -27,7 +27,7 @@ def test_the_matrix_is_the_sum_over_positions() -> None:
 def test_it_is_the_mean_of_frobenius_norms(backbone) -> None:
     one, other = torch.rand(2, 1, 3, 48, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        layers = [[messages[0][0].numpy() for messages in backbone(image * 2 - 1)] for image in (one, other)]
+        layers = [[block[0][0].numpy() for block in backbone(image * 2 - 1)] for image in (one, other)]
     norms = []
     for a, b in zip(*layers, strict=True):
         a, b = (x.reshape(len(x), -1) @ x.reshape(len(x), -1).T / x.size for x in (a, b))

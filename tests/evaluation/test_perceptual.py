@@ -62,7 +62,7 @@ def test_the_network_is_torchvisions(build, name) -> None:
     assert ours.architecture.name == name
     torch.testing.assert_close(last[-1], values)
     small = ours.architecture.smallest
-    assert all(messages.numel() for block in ours(image[..., :small]) for messages in block)
+    assert all(layer.numel() for block in ours(image[..., :small]) for layer in block)
     with pytest.raises(ValueError, match=f"which needs {small} at least"):
         next(ours(image[..., : small - 1]))
 

@@ -7,21 +7,6 @@ from appearance_transfer.tests.host import small_world as world
 SAME = 1e-5  # relative, fp32: the same sums in another order
 
 
-@pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
-@pytest.fixture(scope="module")
-def structure(model):
-    return world.invert(model, world.latents(1))
-
-
-@pytest.fixture(scope="module")
-def appearance(model):
-    return world.invert(model, world.latents(2), seed=7)
-
-
 def attend(model, appearance, **settings):
     from appearance_transfer.host.transfer.cross_image_attention import Appearance, transfer_appearance
 

@@ -5,11 +5,6 @@ import torch
 from appearance_transfer.tests.host import small_world as world
 
 
-@pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
 def test_a_image_is_painted_with_pieces_of_the_appearance(model) -> None:
     from appearance_transfer.host.matching.attention_matches import paint_with_matches
 

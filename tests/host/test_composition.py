@@ -121,12 +121,12 @@ def outcome(runs: World, guider: str, neighbor: Neighbor, order: str, caplog: py
     except ValueError as refusal:
         return f"refused: {refusal}"
     ours = [record for record in caplog.records if record.name == "appearance_transfer"]
-    messages = " ".join(dict.fromkeys(record.getMessage() for record in ours if record.levelno >= logging.WARNING))
+    warnings = " ".join(dict.fromkeys(record.getMessage() for record in ours if record.levelno >= logging.WARNING))
     if not world.relative(both, alone) > EFFECT:
-        assert messages, "The transfer is silently without effect."
-        return f"no transfer: {messages}"
+        assert warnings, "The transfer is silently without effect."
+        return f"no transfer: {warnings}"
     if neighbor is not NOBODY:
         assert world.relative(both, runs.transferred(guider, neighbor.noise_mask)) > EFFECT, (
             "The neighbor is without effect."
         )
-    return f"works, but: {messages}" if messages else "works"
+    return f"works, but: {warnings}" if warnings else "works"

@@ -17,11 +17,6 @@ def either_model(host, request):
     return world.small_model(prediction=request.param)
 
 
-@pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
 def invert(model, latent, positive=1, steps=STEPS):
     from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim
     from appearance_transfer.host.models.schedules import schedule_of

@@ -154,8 +154,8 @@ class TestFiles:
 
     @pytest.mark.parametrize("name", ["../outside", "a/b", "nothing", ""])
     def test_names_stay_in_the_folder(self, host, name) -> None:
-        messages = host.nodes["AppearanceTransfer_LoadEditDirection"].validate_inputs(name)
-        assert "cannot be used" in messages or "There is no" in messages
+        refusal = host.nodes["AppearanceTransfer_LoadEditDirection"].validate_inputs(name)
+        assert "cannot be used" in refusal or "There is no" in refusal
 
 
 class TestRefusals:

@@ -19,8 +19,8 @@ def test_every_row_counts_also_those_that_pass_no_wrapper(host) -> None:
         world.invert(model, world.latents(0), guidance=3.5)
     with torch.inference_mode():
         model.model.diffusion_model(inversion.start[:1], torch.ones(1), context=torch.zeros(1, 77, 16))
-    messages = ReadEvaluations.execute(count, after=None).ui.as_dict()["text"][0]
-    assert json.loads(messages) == {"plain": 2 * steps, "guided": 2 * steps, "outside": 1}
+    text = ReadEvaluations.execute(count, after=None).ui.as_dict()["text"][0]
+    assert json.loads(text) == {"plain": 2 * steps, "guided": 2 * steps, "outside": 1}
     assert not model.model.diffusion_model._forward_pre_hooks
 
 

@@ -6,11 +6,6 @@ from appearance_transfer.tests.host import small_world as world
 
 
 @pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
-@pytest.fixture(scope="module")
 def inversion(model):
     return world.invert(model, world.latents(1))
 

@@ -5,11 +5,6 @@ import torch
 from appearance_transfer.tests.host import small_world as world
 
 
-@pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
 def schedule_of(model, **options):
     from appearance_transfer.host.models.schedules import schedule_of
 

@@ -153,7 +153,7 @@ def test_what_does_not_match_shows_the_fallback(host) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "messages"),
+    ("nodes", "sentence"),
     [
         ({"match": matching(appearance="features of another network")}, "so they cannot be compared"),
         ({"match": matching(structure_points="4, 4")}, "1 structure point.s. and 0 appearance"),
@@ -176,6 +176,6 @@ def test_what_does_not_match_shows_the_fallback(host) -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_in_a_sentence(host, nodes, messages) -> None:
-    with pytest.raises(GraphError, match=messages):
+def test_what_does_not_fit_is_refused_in_a_sentence(host, nodes, sentence) -> None:
+    with pytest.raises(GraphError, match=sentence):
         host.run(graph(**nodes), result=(list(nodes)[-1], 0))

@@ -7,21 +7,6 @@ import torch
 from appearance_transfer.tests.host import small_world as world
 
 
-@pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
-@pytest.fixture(scope="module")
-def structure(model):
-    return world.invert(model, world.latents(1))
-
-
-@pytest.fixture(scope="module")
-def appearance(model):
-    return world.invert(model, world.latents(2), seed=7)
-
-
 @pytest.fixture(params=["cross-image attention", "semantic rearrangement"])
 def transfer(request):
     """transfer(model, inversions, structure=None, **settings) -> MODEL, by either node's function."""

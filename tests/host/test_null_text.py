@@ -366,11 +366,11 @@ class TestNodes:
 
     def test_what_is_sampled_is_what_is_reported(self, host) -> None:
         run = host.run(
-            self.graph(), image=("decode", 0), reported=("report", 0), messages=("report", 2), curve=("invert", 1)
+            self.graph(), image=("decode", 0), reported=("report", 0), report=("report", 2), curve=("invert", 1)
         )
         assert torch.allclose(run.image, run.reported, atol=2e-3)
-        assert "null text for 4 of its steps" in run.messages
-        assert run.messages.count(" in 2") == 4
+        assert "null text for 4 of its steps" in run.report
+        assert run.report.count(" in 2") == 4
         assert run.curve.shape == (1, 432, 768, 3)
         assert len(run.outcome.outputs["report"]["images"]) == 2
         assert "step 3: loss" in run.outcome.outputs["invert"]["text"][0]

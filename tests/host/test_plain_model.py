@@ -12,11 +12,6 @@ TEXTS = {"positive": world.prompt(1), "negative": world.prompt(2)}
 
 
 @pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
-@pytest.fixture(scope="module")
 def inversion(model):
     return world.invert(model, world.latents(1))
 

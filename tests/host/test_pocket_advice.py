@@ -33,16 +33,16 @@ def warnings(caplog, pocket, images: torch.Tensor, way: str = "ddpm") -> list[st
 
 @pytest.mark.parametrize("way", ["ddpm", "ddim"])
 def test_an_image_far_from_the_pocket_world_is_told_once(caplog, pocket, way) -> None:
-    (messages,) = warnings(caplog, pocket, waves()[:1], way)
-    assert messages.startswith("The image is far from what the pocket checkpoint knows")
-    assert "Load Checkpoint" in messages
-    assert "Train Splice" in messages
+    (warning,) = warnings(caplog, pocket, waves()[:1], way)
+    assert warning.startswith("The image is far from what the pocket checkpoint knows")
+    assert "Load Checkpoint" in warning
+    assert "Train Splice" in warning
 
 
 def test_of_a_batch_the_number_is_told(caplog, pocket) -> None:
     scenes = render([random_scene(27)], 128).image
-    (messages,) = warnings(caplog, pocket, torch.cat([waves()[:2], scenes]))
-    assert messages.startswith("2 of 3 images are far")
+    (warning,) = warnings(caplog, pocket, torch.cat([waves()[:2], scenes]))
+    assert warning.startswith("2 of 3 images are far")
 
 
 def test_pocket_scenes_are_no_matter(caplog, pocket) -> None:

@@ -93,7 +93,7 @@ class TestCosts:
         return world.small_model()
 
     @pytest.fixture
-    def messages(self, model, caplog):
+    def evaluations(self, model, caplog):
         """told(): the evaluations that were said, and those that were counted, since the last call."""
         from appearance_transfer.benchmarks.evaluation_counter import CountEvaluations
 
@@ -101,23 +101,23 @@ class TestCosts:
         caplog.set_level(logging.INFO, "appearance_transfer")
 
         def read() -> tuple[int, int]:
-            messages = sum(int(number) for number in re.findall(r"(\d+) (?:extra )?U-Net evaluations", caplog.text))
+            announced = sum(int(number) for number in re.findall(r"(\d+) (?:extra )?U-Net evaluations", caplog.text))
             counted = counts.by_node.total()
             caplog.clear()
             counts.by_node.clear()
-            return messages, counted
+            return announced, counted
 
         yield read
         counts.close()
 
     @pytest.mark.parametrize("guidance", [1.0, 3.5])
-    def test_ddpm_inversion(self, model, messages, guidance) -> None:
+    def test_ddpm_inversion(self, model, evaluations, guidance) -> None:
         world.invert(model, world.latents(0, images=2), guidance=guidance)
-        messages, counted = messages()
-        assert messages == counted > 0
+        announced, counted = evaluations()
+        assert announced == counted > 0
 
     @pytest.mark.parametrize("timesteps", ["consistent", "reference"])
-    def test_ddim_inversion(self, model, messages, timesteps) -> None:
+    def test_ddim_inversion(self, model, evaluations, timesteps) -> None:
         from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim
         from appearance_transfer.host.models.schedules import schedule_of
 
@@ -126,10 +126,10 @@ class TestCosts:
             invert_with_ddim(
                 model, world.latents(0), world.prompt(1), world.prompt(2), schedule, guidance=2.0, timesteps=timesteps
             )
-        messages, counted = messages()
-        assert messages == counted > 0
+        announced, counted = evaluations()
+        assert announced == counted > 0
 
-    def test_null_text_at_its_longest(self, model, messages) -> None:
+    def test_null_text_at_its_longest(self, model, evaluations) -> None:
         from appearance_transfer.host.inversion.null_text import invert_with_null_text
         from appearance_transfer.host.models.schedules import schedule_of
         from appearance_transfer.inversion.null_text import NullTextSettings
@@ -138,39 +138,39 @@ class TestCosts:
         schedule = schedule_of(model, steps=3)
         with torch.inference_mode():
             invert_with_null_text(model, world.latents(0), world.prompt(1), world.prompt(2), schedule, settings)
-        messages, counted = messages()
-        assert messages == counted > 0
+        announced, counted = evaluations()
+        assert announced == counted > 0
 
-    def test_dift_says_how_many_looks_there_are(self, model, messages) -> None:
+    def test_dift_says_how_many_looks_there_are(self, model, evaluations) -> None:
         from appearance_transfer.correspondence.dift import DiftSettings
         from appearance_transfer.host.matching.dift_features import dift_features
 
         with torch.inference_mode():
             dift_features(model, world.latents(0, images=2), world.prompt(1), DiftSettings(ensemble=3))
-        messages, counted = messages()
-        assert messages == counted == 6
+        announced, counted = evaluations()
+        assert announced == counted == 6
 
     @pytest.mark.parametrize("matching", ["progressive", "initial", "none"])
-    def test_latent_deviation(self, model, messages, matching) -> None:
+    def test_latent_deviation(self, model, evaluations, matching) -> None:
         from appearance_transfer.correspondence.dift import DiftSettings
         from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 
         structure, appearance = (world.invert(model, world.latents(seed)) for seed in (0, 1))
-        messages()
+        evaluations()
         settings = DeviationSettings(matching=matching, window=world.window(1, 3), dift=DiftSettings(ensemble=2))
         world.sample(model, structure, sampler=DeviationSampler(structure, appearance, settings))
-        messages, counted = messages()
-        assert messages == counted - structure.steps - 3 > 0
+        announced, counted = evaluations()
+        assert announced == counted - structure.steps - 3 > 0
 
     @pytest.mark.parametrize("replayed", [False, True])
-    def test_a_transfer_beside_the_output(self, model, messages, replayed) -> None:
+    def test_a_transfer_beside_the_output(self, model, evaluations, replayed) -> None:
         from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
         from appearance_transfer.host.transfer.reference_session import Appearance
 
         structure, appearance = (world.invert(model, world.latents(seed)) for seed in (0, 1))
-        messages()
+        evaluations()
         settings = world.transfer_settings(replayed=replayed)
         patched = transfer_appearance(model, [Appearance(appearance)], structure, settings)
         world.sample(patched, structure)
-        messages, counted = messages()
-        assert messages == counted - structure.steps > 0
+        announced, counted = evaluations()
+        assert announced == counted - structure.steps > 0

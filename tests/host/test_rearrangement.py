@@ -11,21 +11,6 @@ CFG = 2.5
 
 
 @pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
-@pytest.fixture(scope="module")
-def structure(model):
-    return world.invert(model, world.latents(1))
-
-
-@pytest.fixture(scope="module")
-def appearance(model):
-    return world.invert(model, world.latents(2), seed=7)
-
-
-@pytest.fixture(scope="module")
 def second(model):
     return world.invert(model, world.latents(3), seed=8)
 

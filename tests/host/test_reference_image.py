@@ -7,11 +7,6 @@ import torch
 from appearance_transfer.tests.host import small_world as world
 
 
-@pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
 def noised(model, latent, **options):
     from appearance_transfer.host.inversion.reference import noised_reference
     from appearance_transfer.host.models.schedules import schedule_of

@@ -14,11 +14,6 @@ def reference_model(host):
     return pix2pix_zero_model()
 
 
-@pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
 def stored(name: str) -> torch.Tensor:
     return golden("p2pz_B2_inversion", name, SPLICE_AND_PIX2PIX_ZERO)
 

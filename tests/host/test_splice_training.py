@@ -60,14 +60,14 @@ def apply(host, generator, image):
 
 @pytest.fixture
 def progress():
-    """What the page is messages: (done, of how many, preview)."""
+    """What the page is told: (done, of how many, preview)."""
     import comfy.utils
 
-    messages, before = [], comfy.utils.PROGRESS_BAR_HOOK
+    reports, before = [], comfy.utils.PROGRESS_BAR_HOOK
     comfy.utils.set_progress_bar_global_hook(
-        lambda done, total, preview, node_id=None: messages.append((done, total, preview))
+        lambda done, total, preview, node_id=None: reports.append((done, total, preview))
     )
-    yield messages
+    yield reports
     comfy.utils.set_progress_bar_global_hook(before)
 
 

@@ -26,21 +26,6 @@ SAMPLED = [  # sampler, scheduler, steps
 ]
 
 
-@pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
-@pytest.fixture(scope="module")
-def structure(model):
-    return world.invert(model, world.latents(1))
-
-
-@pytest.fixture(scope="module")
-def appearance(model):
-    return world.invert(model, world.latents(2), seed=7)
-
-
 def everywhere(options: dict) -> dict:
     return {"window": world.window(0, 99)} | options
 

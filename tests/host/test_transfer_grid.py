@@ -9,11 +9,6 @@ SAME = 1e-4  # relative, fp32: rows of a batch of another size
 
 
 @pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
-@pytest.fixture(scope="module")
 def structures(model):
     return [world.invert(model, world.latents(seed)) for seed in (1, 2)]
 

@@ -29,11 +29,6 @@ class PretendedClip:
 
 
 @pytest.fixture(scope="module")
-def model(host):
-    return world.small_model()
-
-
-@pytest.fixture(scope="module")
 def inversion(model):
     return world.invert(model, world.latents(1, 2))
 

@@ -83,9 +83,9 @@ def test_a_straight_flow_is_inverted_in_one_step(images):
 
 
 def test_progress_counts_up_from_the_clean_end(images, gaussian, leading_schedule):
-    messages, denoise = [], gaussian(0, 1)
-    invert_ddim(denoise, images, leading_schedule(4), on_step=lambda i, total, denoised: messages.append((i, total)))
-    assert messages == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    reported, denoise = [], gaussian(0, 1)
+    invert_ddim(denoise, images, leading_schedule(4), on_step=lambda i, total, denoised: reported.append((i, total)))
+    assert reported == [(0, 4), (1, 4), (2, 4), (3, 4)]
     assert denoise.calls == sorted(denoise.calls)
 
 

@@ -101,15 +101,15 @@ def test_levels_may_share_a_call(make_schedule, images, gaussian, levels_per_cal
 
 
 def test_progress_is_told_once_per_step(images, gaussian, leading_schedule):
-    messages = []
+    reported = []
     invert_ddpm(
         gaussian(0, 1),
         images,
         leading_schedule(5),
         levels_per_call=2,
-        on_step=lambda i, total, denoised: messages.append((i, total, denoised.shape)),
+        on_step=lambda i, total, denoised: reported.append((i, total, denoised.shape)),
     )
-    assert messages == [(i, 5, images.shape) for i in range(5)]
+    assert reported == [(i, 5, images.shape) for i in range(5)]
 
 
 def test_noise_of_a_shorter_run_is_that_of_the_longer(images, leading_schedule):
@@ -181,7 +181,7 @@ def test_replay_is_bent_between_its_steps(images, gaussian, leading_schedule):
         seen.append(x)
         return x
 
-    messages = []
+    reported = []
     final = replay(
         denoise,
         images,
@@ -189,8 +189,8 @@ def test_replay_is_bent_between_its_steps(images, gaussian, leading_schedule):
         None,
         0.0,
         after_step=lambda x, i: torch.full_like(x, i),
-        on_step=lambda i, total, denoised: messages.append((i, total)),
+        on_step=lambda i, total, denoised: reported.append((i, total)),
     )
     assert [x.unique().tolist() for x in seen[1:]] == [[0.0], [1.0]]
     assert final.unique().tolist() == [2.0]
-    assert messages == [(0, 3), (1, 3), (2, 3)]
+    assert reported == [(0, 3), (1, 3), (2, 3)]

@@ -15,7 +15,7 @@ def info(host) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="session")
 def ours(info) -> dict[str, dict[str, Any]]:
     """The same for the nodes of this pack."""
-    return {name: messages for name, messages in info.items() if name.startswith("AppearanceTransfer_")}
+    return {name: node for name, node in info.items() if name.startswith("AppearanceTransfer_")}
 
 
 @pytest.fixture

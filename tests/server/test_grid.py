@@ -96,7 +96,7 @@ def test_a_killed_server_and_a_killed_worker_lose_nothing(comfyui, options, reco
     assert len(entries) == 8
     failed = {name: entry["told"] for name, entry in entries.items() if entry["state"] == "failed"}
     assert failed.keys() == {"torn__cow 4", "torn__cow 5"}
-    assert all("torn.png is no image that can be read" in messages for messages in failed.values())
+    assert all("torn.png is no image that can be read" in failure for failure in failed.values())
     made = {name: Image.open(out / entry["files"][0]) for name, entry in entries.items() if entry["state"] == "done"}
     assert {image.size for image in made.values()} == {(128, 128)}
     assert len({image.convert("RGB").tobytes() for image in made.values()}) == 6

@@ -115,11 +115,9 @@ def test_a_transfer_is_measured_with_weights_at_hand(server, info) -> None:
         if node["class_type"] == OURS + "LoadPerceptualNetwork":
             node["inputs"]["name"] = RANDOM_LPIPS
     outcome = server.queue(graph)
-    messages = {graph[name]["class_type"].removeprefix(OURS): messages for name, messages in outcome.outputs.items()}
-    assert messages["BackgroundLPIPS"]["text"][0].startswith("LPIPS by AlexNet")
-    assert all(
-        "image 0: " in messages[node]["text"][0] for node in ("GramDistance", "MaskIoU", "ReconstructionQuality")
-    )
+    shown = {graph[name]["class_type"].removeprefix(OURS): shown for name, shown in outcome.outputs.items()}
+    assert shown["BackgroundLPIPS"]["text"][0].startswith("LPIPS by AlexNet")
+    assert all("image 0: " in shown[node]["text"][0] for node in ("GramDistance", "MaskIoU", "ReconstructionQuality"))
     (grid,) = (name for name, node in graph.items() if node["class_type"] == OURS + "ComparisonGrid")
     assert is_an_image(np.asarray(Image.open(io.BytesIO(server.image(outcome, grid)))))
 
