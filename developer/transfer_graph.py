@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..attention.windows import ADAIN, APPEARANCE_GUIDANCE, ATTENTION, STRUCTURE_END, STRUCTURE_SHARE, Window
+from ..pocket.checkpoint import DEFAULT_NETWORK, LARGE_NETWORK
 from .client import Graph
 
 OURS = "AppearanceTransfer_"
+SMALL_SIZE = 128  # up to this many pixels the smaller pocket network is the right one
 Link = list[str | int]
 
 
@@ -47,7 +49,7 @@ class GraphImage:
 class Transfer:
     """What to transfer, on which checkpoint.
 
-    size: width and height in pixels.
+    size: width and height in pixels; the pocket network goes by it.
     checkpoint: a name in ComfyUI's `checkpoints` folder; None is the pocket checkpoint.
     counted: count the network's evaluations (needs benchmarks/evaluation_counter in ComfyUI).
     """
@@ -67,7 +69,7 @@ def transfer_graph(transfer: Transfer) -> Graph:
     Output nodes: `save` (the transfer), `show_structure` and `show_appearance` (the images as the model got them),
     `show_structure_mask` and `show_appearance_mask`, `matches` (what paints what), and when counted, `count`.
     """
-    graph: Graph = {"checkpoint": _loader(transfer.checkpoint)}
+    graph: Graph = {"checkpoint": _loader(transfer.checkpoint, transfer.size)}
     model: Link = ["checkpoint", 0]
     if transfer.counted:
         graph["counter"] = _node("BenchmarkCountEvaluations", model=model)
@@ -86,7 +88,7 @@ def transfer_graph(transfer: Transfer) -> Graph:
 
 def simple_graph(transfer: Transfer) -> Graph:
     """The simplest transfer: no masks, no guidance, each text typed once. Its output node is `save`."""
-    graph: Graph = {"checkpoint": _loader(transfer.checkpoint)}
+    graph: Graph = {"checkpoint": _loader(transfer.checkpoint, transfer.size)}
     model: Link = ["checkpoint", 0]
     clip: Link = ["checkpoint", 1]
     vae: Link = ["checkpoint", 2]
@@ -164,9 +166,10 @@ def _node(class_type: str, **inputs: Any) -> dict[str, Any]:
     return {"class_type": class_type, "inputs": inputs}
 
 
-def _loader(checkpoint: str | None) -> dict[str, Any]:
+def _loader(checkpoint: str | None, size: int) -> dict[str, Any]:
     if checkpoint is None:
-        return _node(OURS + "LoadPocketCheckpoint", precision="fp32")
+        network = DEFAULT_NETWORK if size <= SMALL_SIZE else LARGE_NETWORK
+        return _node(OURS + "LoadPocketCheckpoint", network=network, precision="fp32")
     return _node("CheckpointLoaderSimple", ckpt_name=checkpoint)
 
 

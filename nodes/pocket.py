@@ -14,6 +14,8 @@ ANY = "any"
 class LoadPocketCheckpoint(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..pocket.checkpoint import DEFAULT_NETWORK, NETWORKS
+
         return io.Schema(
             node_id="AppearanceTransfer_LoadPocketCheckpoint",
             display_name="Load Pocket Checkpoint",
@@ -22,22 +24,27 @@ class LoadPocketCheckpoint(io.ComfyNode):
             search_aliases=["toy checkpoint", "test model", "pocket"],
             inputs=[
                 io.Combo.Input(
+                    "network", options=list(NETWORKS), default=DEFAULT_NETWORK,
+                    tooltip="Which network, and the image size in pixels that it was trained for.",
+                ),
+                io.Combo.Input(
                     "precision", options=["fp32", "fp16"], default="fp32",
                     tooltip="fp32 is exact; fp16 halves the memory.",
                 ),
             ],
             outputs=[
-                io.Model.Output(tooltip="For all stock nodes, at 128 px."),
+                io.Model.Output(tooltip="For all stock nodes, at the size that the network names."),
                 io.Clip.Output(tooltip="Knows the words of the pocket captions only."),
                 io.Vae.Output(tooltip="For VAE Encode and VAE Decode."),
             ],
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, precision) -> io.NodeOutput:
+    def execute(cls, precision, network=None) -> io.NodeOutput:
         from ..host.models.pocket_checkpoint import load_pocket_checkpoint
+        from ..pocket.checkpoint import DEFAULT_NETWORK
 
-        return io.NodeOutput(*load_pocket_checkpoint(precision))
+        return io.NodeOutput(*load_pocket_checkpoint(precision, network or DEFAULT_NETWORK))
 
 
 class PocketScene(io.ComfyNode):
@@ -64,7 +71,7 @@ class PocketScene(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "size", default=128, min=32, max=1024, step=8,
-                    tooltip="Width and height in pixels; the pocket checkpoint wants 128.",
+                    tooltip="Width and height in pixels; the pocket networks want 128 or 256.",
                 ),
             ],
             outputs=[

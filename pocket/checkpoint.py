@@ -19,7 +19,12 @@ from .scene import WORLD_VERSION
 from .text import TextConfig, TextEncoder, expand_vocabulary, known_tokens
 from .unet import UNet, UNetConfig
 
-CHECKPOINT = Path(__file__).with_name("pocket.safetensors")
+_HERE = Path(__file__).parent
+NETWORKS = {"U-Net 128 px": _HERE / "pocket.safetensors", "U-Net 256 px": _HERE / "pocket_256.safetensors"}
+"""The committed checkpoints by the choice on the node; the pixels are what each was trained for last."""
+DEFAULT_NETWORK = "U-Net 128 px"
+LARGE_NETWORK = "U-Net 256 px"
+CHECKPOINT = NETWORKS[DEFAULT_NETWORK]
 FORMAT = 1
 HEADER = "pocket"
 UNET, TEXT, VAE = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."

@@ -56,6 +56,9 @@ def digest(client: Client, graph: Graph) -> str:
 
 def census(client: Client) -> dict[str, int]:
     """What the server has now that a run may leave behind: by name, how many; memory in bytes."""
-    checkpoint = {"class_type": "AppearanceTransfer_LoadPocketCheckpoint", "inputs": {"precision": "fp32"}}
+    checkpoint = {
+        "class_type": "AppearanceTransfer_LoadPocketCheckpoint",
+        "inputs": {"network": "U-Net 128 px", "precision": "fp32"},
+    }
     graph = {"checkpoint": checkpoint, "census": {"class_type": CENSUS, "inputs": {"model": ["checkpoint", 0]}}}
     return json.loads(client.queue(graph).outputs["census"]["text"][0])

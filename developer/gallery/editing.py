@@ -1,5 +1,6 @@
 """pix2pix-zero: edit by a direction between words, the structure held by cross-attention guidance."""
 
+from ...pocket.checkpoint import DEFAULT_NETWORK
 from ..client import Graph
 from ..demo import STRUCTURE_SEED
 from ..transfer_graph import OURS, Link
@@ -17,7 +18,7 @@ CFG = 5.0
 
 def real_image() -> WorkflowTemplate:
     graph: Graph = {
-        "checkpoint": node(OURS + "LoadPocketCheckpoint", precision="fp32"),
+        "checkpoint": node(OURS + "LoadPocketCheckpoint", network=DEFAULT_NETWORK, precision="fp32"),
         "structure": node(
             OURS + "PocketScene", seed=STRUCTURE_SEED, size=128, **dict.fromkeys(("species", "coat", "view"), "any")
         ),
@@ -132,7 +133,7 @@ def train_distilled_editor() -> WorkflowTemplate:
 def _both_samplings(images: int) -> Graph:
     """The same noise to images under the source's text, and along the direction."""
     graph: Graph = {
-        "checkpoint": node(OURS + "LoadPocketCheckpoint", precision="fp32"),
+        "checkpoint": node(OURS + "LoadPocketCheckpoint", network=DEFAULT_NETWORK, precision="fp32"),
         "text_structure": node("CLIPTextEncode", text=f"a photo of a {SOURCE}", clip=["checkpoint", 1]),
         "no_text": node("CLIPTextEncode", text="", clip=["checkpoint", 1]),
         "latent": node("EmptyLatentImage", width=128, height=128, batch_size=images),

@@ -1,5 +1,6 @@
 """Which position matches which: found by DIFT, drawn, measured against the truth, and used to carry pixels."""
 
+from ...pocket.checkpoint import DEFAULT_NETWORK
 from ..client import Graph
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, Link
@@ -123,7 +124,7 @@ def _images(appearance_seed: int) -> tuple[Graph, list[Point], list[Point]]:
     """Checkpoint, images and their texts, and points (x, y) that are known to match: in the structure and in the
     appearance.
     """
-    graph: Graph = {"checkpoint": node(OURS + "LoadPocketCheckpoint", precision="fp32")}
+    graph: Graph = {"checkpoint": node(OURS + "LoadPocketCheckpoint", network=DEFAULT_NETWORK, precision="fp32")}
     for role, seed in (("structure", STRUCTURE_SEED), ("appearance", appearance_seed)):
         any_trait = dict.fromkeys(("species", "coat", "view"), "any")
         graph[role] = node(OURS + "PocketScene", seed=seed, size=SIZE, **any_trait)

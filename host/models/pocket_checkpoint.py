@@ -15,7 +15,7 @@ import torch
 from comfy import sd1_clip
 from comfy.supported_models_base import ClipTarget
 
-from ...pocket.checkpoint import CHECKPOINT, PocketCheckpoint
+from ...pocket.checkpoint import DEFAULT_NETWORK, NETWORKS, PocketCheckpoint
 from ...pocket.checkpoint_file import read_checkpoint
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16}
@@ -31,16 +31,20 @@ class PocketSD(comfy.supported_models.SD15):
 
 
 def load_pocket_checkpoint(
-    precision: str = "fp32",
+    precision: str = "fp32", network: str = DEFAULT_NETWORK
 ) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
-    """(MODEL, CLIP, VAE) of the committed checkpoint; precision: "fp32" or "fp16" weights of the U-Net.
+    """(MODEL, CLIP, VAE) of a committed checkpoint.
 
-    Raises FileNotFoundError where the file is missing, ValueError where it is damaged or the precision is not known.
+    precision: "fp32" or "fp16" weights of the U-Net. network: one of NETWORKS.
+    Raises FileNotFoundError where the file is missing, ValueError where it is damaged or a choice is not known.
     """
-    checkpoint = read_checkpoint(CHECKPOINT)
+    if network not in NETWORKS:
+        raise ValueError(f"The pocket network is {network!r}; choose one of {', '.join(map(repr, NETWORKS))}.")
+    path = NETWORKS[network]
+    checkpoint = read_checkpoint(path)
     state = {name: tensor.float() for name, tensor in checkpoint.host_state().items()}
     vae = comfy.sd.VAE(sd=comfy.utils.state_dict_prefix_replace(dict(state), {VAE: ""}, filter_keys=True))
-    return load_pocket_model(CHECKPOINT, precision), _clip(checkpoint, state), vae
+    return load_pocket_model(path, precision), _clip(checkpoint, state), vae
 
 
 def load_pocket_model(path: Path, precision: str, disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:

@@ -194,7 +194,7 @@ class TestPocketWorld:
         from appearance_transfer.host.transfer.reference_session import Appearance
 
         truth = rendered(held_out_pairs(2), SIZE)
-        model, clip, vae = host.nodes["AppearanceTransfer_LoadPocketCheckpoint"].execute("fp32").args
+        model, clip, vae = host.nodes["AppearanceTransfer_LoadPocketCheckpoint"].execute(precision="fp32").args
 
         def text(noun):
             return clip.encode_from_tokens_scheduled(clip.tokenize(prompt(noun)))

@@ -22,7 +22,7 @@ REPORTS = {  # by the node that shows it, as regular expressions
 def warned_graph() -> Graph:
     """Two pocket images, matched in a batch whose second mask is empty, inverted, recolored with an empty mask."""
     graph = {
-        "checkpoint": node(OURS + "LoadPocketCheckpoint", precision="fp32"),
+        "checkpoint": node(OURS + "LoadPocketCheckpoint", network="U-Net 128 px", precision="fp32"),
         "text": node("CLIPTextEncode", text="a photo of an animal", clip=["checkpoint", 1]),
     }
     for name, seed in (("structure", 27), ("appearance", 38)):
