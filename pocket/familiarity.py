@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from .autoencoder import Autoencoder
 from .diffusion import add_noise
 from .text import TextEncoder, tokenize
-from .unet import UNet
 
 SIZE = 128  # pixels; what the checkpoint was trained on
 TIMESTEP = 101
 FAR = 0.32
 """Above it an image is far from the pocket world."""
 
-Networks = tuple[UNet, TextEncoder, Autoencoder]
-"""As `PocketCheckpoint.models` gives them."""
+Networks = tuple[nn.Module, TextEncoder, Autoencoder]
+"""As `PocketCheckpoint.models` gives them, of a U-Net."""
 
 
 @torch.no_grad()

@@ -25,10 +25,14 @@ class LatentPlan:
     size: int = 128
     first_seed: int = 2_000_000
 
+    def folder(self, runs: Path) -> Path:
+        """Where they lie: those of the default size in runs/latents, of another one in a folder of their own."""
+        return runs / ("latents" if self.size == LatentPlan.size else f"latents_{self.size}")
+
 
 def encode_scenes(worker: Worker, plan: LatentPlan, runs: Path) -> None:
-    """Write runs/latents/<first seed>.safetensors for every block that is not there yet."""
-    folder = runs / "latents"
+    """Write <first seed>.safetensors into the plan's folder for every block that is not there yet."""
+    folder = plan.folder(runs)
     folder.mkdir(exist_ok=True)
     model = load_autoencoder(runs, worker.device)
     firsts = range(plan.first_seed, plan.first_seed + plan.scenes, BLOCK)
@@ -51,12 +55,12 @@ def load_latents(runs: Path, plan: LatentPlan) -> tuple[Tensor, list[int]]:
     blocks: list[Tensor] = []
     seeds: list[int] = []
     for first in range(plan.first_seed, plan.first_seed + plan.scenes, BLOCK):
-        path = runs / "latents" / f"{first}.safetensors"
+        path = plan.folder(runs) / f"{first}.safetensors"
         if path.exists():
             blocks.append(load_file(path)["latents"])
             seeds += range(first, first + BLOCK)
     if not blocks:
-        raise FileNotFoundError(f"No scenes have been encoded in {runs / 'latents'}; run the latents phase first.")
+        raise FileNotFoundError(f"No scenes have been encoded in {plan.folder(runs)}; run the latents phase first.")
     return torch.cat(blocks), seeds
 
 

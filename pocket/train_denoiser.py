@@ -21,7 +21,7 @@ from .unet import UNet, UNetConfig
 from .workers import Worker, autocast
 
 DENOISER_STATE = "denoiser.safetensors"
-_SHEET_CAPTIONS = (
+SHEET_CAPTIONS = (
     "a photo of a striped red horse on grass",
     "a photo of a plain blue elephant on sand",
     "a photo of a spotted yellow giraffe on grass",
@@ -85,7 +85,7 @@ def train_denoiser(worker: Worker, plan: DenoiserPlan, runs: Path, log: Training
         loss = _step(run, worker, plan, latents, captions, share)
         smooth = loss if smooth is None else smooth + 0.02 * (loss - smooth)
         run.seconds = time.monotonic() - began
-        last = run.samples >= plan.samples or _time_is_up(worker, plan, started)
+        last = run.samples >= plan.samples or time_is_up(worker, plan.minutes, started)
         if worker.leads and (run.step % 50 == 0 or last):
             log.add("denoiser", run.step, run.samples, run.seconds, smooth)
         if worker.leads and (run.step % plan.save_every == 0 or last):
@@ -95,11 +95,11 @@ def train_denoiser(worker: Worker, plan: DenoiserPlan, runs: Path, log: Training
     worker.wait()
 
 
-def _time_is_up(worker: Worker, plan: DenoiserPlan, started: float) -> bool:
+def time_is_up(worker: Worker, minutes: float | None, started: float) -> bool:
     """Whether the leading process has used up its minutes; all processes get the same answer."""
-    if plan.minutes is None:
+    if minutes is None:
         return False
-    mine = float(worker.leads and time.monotonic() - started > 60.0 * plan.minutes)
+    mine = float(worker.leads and time.monotonic() - started > 60.0 * minutes)
     return worker.mean(mine) > 0.0
 
 
@@ -107,15 +107,15 @@ def draw_samples(average: dict[str, Tensor], plan: DenoiserPlan, runs: Path, she
     """Sample the fixed captions, two each, with the averaged weights and write them as one image."""
     model = Denoiser(plan.unet, plan.text).to(device).eval()
     model.load_state_dict(average)
-    count = 2 * len(_SHEET_CAPTIONS)
+    count = 2 * len(SHEET_CAPTIONS)
     side = plan.latents.size // 8
     noise = torch.randn(count, 4, side, side, generator=torch.Generator().manual_seed(0)).to(device)
     with torch.no_grad(), autocast(device):
-        context = model.text(tokenize(list(_SHEET_CAPTIONS) * 2).to(device))
+        context = model.text(tokenize(list(SHEET_CAPTIONS) * 2).to(device))
         empty = model.text(tokenize([""]).to(device)).expand_as(context)
         latents = sample_ddim(model.unet, noise, context, empty, steps=20)
         images = load_autoencoder(runs, device).decode(latents)
-    write_sheet(images.float(), len(_SHEET_CAPTIONS), sheet)
+    write_sheet(images.float(), len(SHEET_CAPTIONS), sheet)
 
 
 def _step(
@@ -128,7 +128,7 @@ def _step(
     x0 = latents[chosen].float()
     eps = torch.randn(x0.shape, generator=draw)
     x0, eps = x0.to(worker.device), eps.to(worker.device)
-    tokens = tokenize(_draw_captions(captions, chosen, plan, draw)).to(worker.device)
+    tokens = tokenize(draw_captions(captions, chosen, plan.empty_captions, plan.short_captions, draw)).to(worker.device)
     with autocast(worker.device):
         predicted = run.model(add_noise(x0, eps, timesteps), timesteps, tokens)
     errors = (predicted.float() - eps).square().mean((1, 2, 3))
@@ -139,17 +139,17 @@ def _step(
     return float(loss.detach())
 
 
-def _draw_captions(
-    captions: list[tuple[str, ...]], chosen: Tensor, plan: DenoiserPlan, draw: torch.Generator
+def draw_captions(
+    captions: list[tuple[str, ...]], chosen: Tensor, empty_share: float, short_share: float, draw: torch.Generator
 ) -> list[str]:
     """The full caption, or one of the short ones, or none."""
     texts = []
     for scene, luck in zip(chosen.tolist(), torch.rand(len(chosen), generator=draw).tolist(), strict=True):
         full, *short = captions[scene]
-        if luck < plan.empty_captions:
+        if luck < empty_share:
             texts.append("")
-        elif luck < plan.empty_captions + plan.short_captions:
-            texts.append(short[int((luck - plan.empty_captions) / plan.short_captions * len(short)) % len(short)])
+        elif luck < empty_share + short_share:
+            texts.append(short[int((luck - empty_share) / short_share * len(short)) % len(short)])
         else:
             texts.append(full)
     return texts

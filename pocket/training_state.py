@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,30 +13,52 @@ from torch import nn
 from .workers import to_cpu
 
 _AVERAGE_EVERY = 4
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_ADAM, _MUON = ("exp_avg", "exp_avg_sq"), ("momentum_buffer",)
 
 
 class TrainingState:
-    """Parameters of `model` under AdamW, with their exponential moving average in fp32."""
+    """Parameters of `model` under AdamW, with their exponential moving average in fp32.
 
-    def __init__(self, model: nn.Module, peak_rate: float, weight_decay: float, average_decay: float) -> None:
+    muon: parameters, matrices all, that Muon moves in its place (Jordan et al., 2024, with the step size of AdamW,
+        arXiv 2502.16982). betas: of AdamW.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        peak_rate: float,
+        weight_decay: float,
+        average_decay: float,
+        *,
+        muon: Sequence[nn.Parameter] = (),
+        betas: tuple[float, float] = (0.9, 0.99),
+    ) -> None:
         self.model, self.peak_rate, self.average_decay = model, peak_rate, average_decay
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=peak_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True
-        )
+        by_muon = {id(parameter) for parameter in muon}
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        others = [parameter for parameter in trained if id(parameter) not in by_muon]
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(others, lr=peak_rate, betas=betas, weight_decay=weight_decay, fused=True)
+        ]
+        if muon:
+            self.optimizers.append(
+                torch.optim.Muon(muon, lr=peak_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+            )
         self.step, self.samples, self.seconds = 0, 0, 0.0
 
     def set_rate(self, unit: float) -> None:
         """The learning rate, in units of its peak."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.peak_rate * unit
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.peak_rate * unit
 
     def advance(self, samples: int) -> None:
         """Apply the gradients that the model holds (clipped to norm 1), move the average and count the step."""
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.samples += samples
         if self.step % _AVERAGE_EVERY == 0:
@@ -46,8 +69,8 @@ class TrainingState:
         tensors = {f"average.{name}": value for name, value in to_cpu(self.average).items()}
         for name, parameter in self.model.named_parameters():
             tensors[f"model.{name}"] = parameter.detach().cpu().contiguous()
-            for moment in _MOMENTS:
-                tensors[f"{moment}.{name}"] = self.optimizer.state[parameter][moment].cpu().contiguous()
+            for moment, value in self._moments(parameter).items():
+                tensors[f"{moment}.{name}"] = value.cpu().contiguous()
         counts = {"step": str(self.step), "samples": str(self.samples), "seconds": str(self.seconds)}
         unfinished = path.with_suffix(".part")
         save_file(tensors, unfinished, metadata=counts)
@@ -63,8 +86,23 @@ class TrainingState:
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(tensors[f"model.{name}"])
                 self.average[name].copy_(tensors[f"average.{name}"])
-                moments = {moment: tensors[f"{moment}.{name}"].to(parameter) for moment in _MOMENTS}
-                self.optimizer.state[parameter] = {"step": torch.tensor(float(self.step)), **moments}
+                optimizer, moments = self._optimizer_of(parameter)
+                state = {moment: tensors[f"{moment}.{name}"].to(parameter) for moment in moments}
+                if moments == _ADAM:
+                    state["step"] = torch.tensor(float(self.step))
+                if optimizer is not None:
+                    optimizer.state[parameter] = state
+
+    def _optimizer_of(self, parameter: nn.Parameter) -> tuple[torch.optim.Optimizer | None, tuple[str, ...]]:
+        """Which of the optimizers moves a parameter, and what it remembers; none of them where it is frozen."""
+        for optimizer, moments in zip(self.optimizers, (_ADAM, _MUON), strict=False):
+            if any(parameter is known for group in optimizer.param_groups for known in group["params"]):
+                return optimizer, moments
+        return None, ()
+
+    def _moments(self, parameter: nn.Parameter) -> dict[str, torch.Tensor]:
+        optimizer, moments = self._optimizer_of(parameter)
+        return {} if optimizer is None else {moment: optimizer.state[parameter][moment] for moment in moments}
 
     def _move_average(self) -> None:
         """Slow once the run is long, quick at its start, when the weights still change much."""

@@ -6,6 +6,7 @@ built here from ComfyUI's own parts, and ComfyUI's list of known models stays as
 
 from pathlib import Path
 
+import comfy.latent_formats
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
@@ -17,6 +18,8 @@ from comfy.supported_models_base import ClipTarget
 
 from ...pocket.checkpoint import DEFAULT_NETWORK, NETWORKS, PocketCheckpoint
 from ...pocket.checkpoint_file import read_checkpoint
+from ...pocket.flow import SHIFT
+from ...pocket.transformer import TransformerConfig
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16}
 UNET, TEXT, VAE = "model.diffusion_model.", "cond_stage_model.", "first_stage_model."
@@ -30,12 +33,32 @@ class PocketSD(comfy.supported_models.SD15):
     memory_usage_factor = 0.3
 
 
+class PocketFlux(comfy.supported_models.FluxSchnell):
+    """Flux in all but its size: flow matching without a guidance value, on the latents of the pocket autoencoder."""
+
+    unet_config: dict = {}
+    unet_extra_config: dict = {}
+    sampling_settings = {"multiplier": 1.0, "shift": SHIFT}
+    latent_format = comfy.latent_formats.SD15
+    memory_usage_factor = 0.3
+
+
+class FirstTokens(sd1_clip.SD1ClipModel):
+    """A text encoder of whose features only the first tokens go on: those that a pocket transformer was trained on."""
+
+    tokens = TransformerConfig.text_tokens
+
+    def encode_token_weights(self, token_weight_pairs):
+        features, pooled, *rest = super().encode_token_weights(token_weight_pairs)
+        return features[:, : self.tokens], pooled, *rest
+
+
 def load_pocket_checkpoint(
     precision: str = "fp32", network: str = DEFAULT_NETWORK
 ) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
     """(MODEL, CLIP, VAE) of a committed checkpoint.
 
-    precision: "fp32" or "fp16" weights of the U-Net. network: one of NETWORKS.
+    precision: "fp32" or "fp16" weights of the network. network: one of NETWORKS.
     Raises FileNotFoundError where the file is missing, ValueError where it is damaged or a choice is not known.
     """
     if network not in NETWORKS:
@@ -54,7 +77,11 @@ def load_pocket_model(path: Path, precision: str, disable_dynamic: bool = False)
     checkpoint = read_checkpoint(path)
     dtype = PRECISIONS[precision]
     device, offload = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
-    config = PocketSD(checkpoint.unet_config.host_arguments())
+    transformer = checkpoint.transformer_config
+    if transformer is None:
+        config = PocketSD(checkpoint.unet_config.host_arguments())
+    else:
+        config = PocketFlux(transformer.host_arguments())
     cast = comfy.model_management.unet_manual_cast(dtype, device, config.supported_inference_dtypes)
     config.set_inference_dtype(dtype, cast)
     state = {name: tensor.to(dtype) for name, tensor in checkpoint.tensors.items() if name.startswith(UNET)}
@@ -67,7 +94,8 @@ def load_pocket_model(path: Path, precision: str, disable_dynamic: bool = False)
 
 
 def _clip(checkpoint: PocketCheckpoint, state: dict[str, torch.Tensor]) -> comfy.sd.CLIP:
-    target = ClipTarget(sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel)
+    encoder = sd1_clip.SD1ClipModel if checkpoint.transformer_config is None else FirstTokens
+    target = ClipTarget(sd1_clip.SD1Tokenizer, encoder)
     weights = comfy.utils.state_dict_prefix_replace(dict(state), {TEXT: "clip_l."}, filter_keys=True)
     parameters = comfy.utils.calculate_parameters(weights)
     options = {"clip_l_model_config": checkpoint.text_config.as_dict()}

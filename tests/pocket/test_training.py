@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from appearance_transfer.pocket.autoencoder import Autoencoder
-from appearance_transfer.pocket.checkpoint import CHECKPOINT, HEADER, write_checkpoint
+from appearance_transfer.pocket.checkpoint import CHECKPOINT, HEADER, TRANSFORMER_CHECKPOINT, write_checkpoint
 from appearance_transfer.pocket.checkpoint_file import read_checkpoint
 from appearance_transfer.pocket.diffusion import add_noise, alpha_bars, loss_weights, sample_ddim
+from appearance_transfer.pocket.flow import sample_flow
 from appearance_transfer.pocket.latents import LatentPlan
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
@@ -30,8 +32,15 @@ from appearance_transfer.pocket.train_autoencoder import (
     train_autoencoder,
 )
 from appearance_transfer.pocket.train_denoiser import DENOISER_STATE, DenoiserPlan, train_denoiser
+from appearance_transfer.pocket.train_transformer import (
+    TRANSFORMER_STATE,
+    TransformerPlan,
+    export_transformer,
+    train_transformer,
+)
 from appearance_transfer.pocket.training_files import TrainingLog
 from appearance_transfer.pocket.training_state import TrainingState, load_average, saved_counts
+from appearance_transfer.pocket.transformer import TransformerConfig
 from appearance_transfer.pocket.unet import UNet, UNetConfig
 from appearance_transfer.pocket.workers import Worker
 from safetensors import safe_open
@@ -59,9 +68,9 @@ def plan(samples: int) -> DenoiserPlan:
 
 @pytest.fixture
 def runs(tmp_path):
-    (tmp_path / "latents").mkdir()
+    (tmp_path / "latents_64").mkdir()
     latents = torch.randn(250, 4, 8, 8, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
-    save_file({"latents": latents}, tmp_path / "latents" / "2000000.safetensors")
+    save_file({"latents": latents}, tmp_path / "latents_64" / "2000000.safetensors")
     save_file(Autoencoder().state_dict(), tmp_path / "autoencoder.safetensors")
     return tmp_path
 
@@ -79,6 +88,41 @@ def test_a_resumed_run_equals_an_unbroken_one(runs, tmp_path):
         assert torch.equal(value, resumed[name]), name
     assert (tmp_path / "sheet.png").exists()
     assert (tmp_path / "log.csv").read_text().startswith("phase,step,samples,seconds,loss")
+
+
+def test_a_resumed_transformer_equals_an_unbroken_one_and_is_exported(runs, tmp_path):
+    """Muon and AdamW both go on where they were; the text encoder stays as it is."""
+    log, sheet, path = TrainingLog(tmp_path / "log.csv"), tmp_path / "sheet.png", tmp_path / "transformer.safetensors"
+    small = TransformerConfig(hidden_size=32, num_heads=2, depth=1, depth_single_blocks=1, axes_dim=(4, 6, 6))
+    brief = TransformerPlan(
+        samples=16, batch=4, warmup=1, sheet_every=4, transformer=small, latents=plan(0).latents, decay=1e-9
+    )
+    train_transformer(ALONE, brief, runs, log, sheet)
+    unbroken = load_average(runs / TRANSFORMER_STATE)
+    (runs / TRANSFORMER_STATE).unlink()
+    for samples in (8, 16):
+        train_transformer(ALONE, replace(brief, samples=samples), runs, log, sheet)
+    resumed = load_average(runs / TRANSFORMER_STATE)
+    for name, value in unbroken.items():
+        assert torch.equal(value, resumed[name]), name
+    assert sheet.exists()
+    export_transformer(brief, runs, path)
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.transformer_config == small
+    text = read_checkpoint(TRANSFORMER_CHECKPOINT).models()[1].state_dict()
+    for name, value in checkpoint.models()[1].state_dict().items():
+        assert torch.equal(value, text[name]), name
+
+
+def test_a_flow_sampled_with_the_true_velocity_returns_the_image():
+    x0 = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(2))
+
+    def velocity(x, sigma, context):
+        return torch.cat([noise - x0] * 2)
+
+    context = torch.zeros(2, 1, 1)
+    assert torch.allclose(sample_flow(velocity, noise, context, context, steps=5), x0, atol=1e-5)
 
 
 def test_autoencoder_phase_then_decoder_phase(tmp_path):
