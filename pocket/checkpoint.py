@@ -8,6 +8,7 @@ of the U-Net's file). Header entry "pocket": JSON, see checkpoint_file.py.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +141,7 @@ def _host_names(denoiser: dict[str, Tensor]) -> dict[str, Tensor]:
 def _write(
     path: Path,
     tensors: dict[str, Tensor],
-    about: dict[str, object],
+    about: Mapping[str, object],
     text: TextConfig,
     image_size: int,
     training: dict[str, object],

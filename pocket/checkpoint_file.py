@@ -19,7 +19,7 @@ from .checkpoint import CHECKPOINT, FORMAT, HEADER, TEXT, UNET, VAE, PocketCheck
 from .text import CLIP_VOCABULARY, LENGTH, TextEncoder, known_tokens
 
 _SIZE = fields.whole(1, 4096)
-_FACTS = {
+_FIELDS = {
     "world": fields.whole(),
     "image_size": _SIZE,
     "text": fields.record(
@@ -31,7 +31,7 @@ _FACTS = {
     "tokens": fields.list_of(fields.whole(0, CLIP_VOCABULARY - 1), CLIP_VOCABULARY),
     "schedule": fields.text,
 }
-_UNET_FACTS = {
+_UNET_FIELDS = {
     "unet": fields.record(
         model_channels=_SIZE,
         channel_mult=fields.list_of(fields.whole(1, 16), 8),
@@ -42,7 +42,7 @@ _UNET_FACTS = {
     ),
     "prediction": fields.one_of("eps"),
 }
-_TRANSFORMER_FACTS = {
+_TRANSFORMER_FIELDS = {
     "transformer": fields.record(
         latent_channels=fields.whole(1, 64),
         context_dim=_SIZE,
@@ -95,8 +95,8 @@ def _metadata(text: str) -> dict[str, Any]:
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         found = metadata.get("format") if isinstance(metadata, dict) else None
         raise ValueError(f"it has the pocket format {str(found)[:20]!r}, this pack reads format {FORMAT}")
-    facts = _FACTS | (_TRANSFORMER_FACTS if "transformer" in metadata else _UNET_FACTS)
-    metadata |= fields.record(**facts)(metadata)
+    fields_of_kind = _FIELDS | (_TRANSFORMER_FIELDS if "transformer" in metadata else _UNET_FIELDS)
+    metadata |= fields.record(**fields_of_kind)(metadata)
     if tuple(metadata["tokens"]) != known_tokens():
         raise ValueError("it knows other words than this pack")
     return metadata

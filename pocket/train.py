@@ -122,7 +122,7 @@ def run_phases(phases: Sequence[str], plan: TrainingPlan, workers: int, runs: Pa
 
 def _transformer_files() -> tuple[TrainingLog, Path]:
     """Its log and sheet, beside those of the other phases."""
-    return TrainingLog(_HERE / "transformer_log.csv"), _HERE / "transformer_sheet.png"
+    return TrainingLog(_HERE / "training_log_transformer.csv"), _HERE / "training_sheet_transformer.png"
 
 
 def _with_options(plan: TrainingPlan, samples: int | None, scenes: int | None, minutes: float | None) -> TrainingPlan:
