@@ -17,8 +17,9 @@ def test_it_is_found_by_its_name_and_queues_what_is_inside(user) -> None:
     user.page.locator("button:has(.pi-plus)").first.click()
     user.page.wait_for_function(IS_BLANK)
     user.page.mouse.dblclick(720, 450)
-    user.page.keyboard.type(NAME)
-    user.page.get_by_text(NAME).first.click()  # Enter takes what is marked, and on a busy machine nothing is yet
+    search = user.page.get_by_role("dialog")
+    search.get_by_role("combobox").fill(NAME)  # keys pressed before it is open are lost
+    search.get_by_test_id("result-item").filter(has_text=NAME).first.click()  # Enter takes what is marked by then
     user.page.wait_for_function("() => app.graph.nodes.length === 1")
     assert user.page.evaluate("() => app.graph.nodes[0].title") == NAME
 

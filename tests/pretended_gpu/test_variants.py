@@ -11,17 +11,17 @@ TRANSFER, REARRANGED = "01_cross_image_attention_pocket", "06_eye_for_an_eye"
 GUIDED, DEVIATED = "14_pix2pix_zero_real", "09_fine_grained_transfer"
 
 
-@pytest.mark.parametrize(
-    ("name", "node", "settings"),
-    [
-        (TRANSFER, "attention", {"preset": "reference code", "contrast": 1.0, "strength": 0.5}),
-        (REARRANGED, "attention", {"match_source": "dift", "inject": "v"}),
-    ],
-)
-def test_of_transfers(machines, name: str, node: str, settings: dict) -> None:
-    graph = workflow(name)
-    assert graph[node]["inputs"].keys() >= settings.keys()
-    graph[node]["inputs"] |= settings
+def test_of_cross_image_attention(machines) -> None:
+    graph = workflow(TRANSFER)
+    graph["attention"]["inputs"] |= {"preset": "reference code", "contrast": 1.0, "strength": 0.5}
+    appearance, structure = graph["invert_appearance"], graph["invert_structure"]  # replayed, so it is inverted too
+    graph["invert_appearance"] = {**structure, "inputs": structure["inputs"] | appearance["inputs"]}
+    machines.same(graph)
+
+
+def test_of_semantic_rearrangement(machines) -> None:
+    graph = workflow(REARRANGED)
+    graph["attention"]["inputs"] |= {"match_source": "dift", "inject": "v"}
     machines.same(graph)
 
 
