@@ -14,10 +14,17 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from .checkpoint import CHECKPOINT, write_checkpoint
+from .checkpoint import CHECKPOINT, LARGE_NETWORK, NETWORKS, trusted_checkpoint, write_checkpoint
 from .latents import BLOCK, LatentPlan, encode_scenes
-from .train_autoencoder import AUTOENCODER_STATE, DECODER_STATE, AutoencoderPlan, refine_decoder, train_autoencoder
-from .train_denoiser import DENOISER_STATE, DenoiserPlan, train_denoiser
+from .train_autoencoder import (
+    AUTOENCODER_STATE,
+    DECODER_STATE,
+    AutoencoderPlan,
+    keep_autoencoder,
+    refine_decoder,
+    train_autoencoder,
+)
+from .train_denoiser import DenoiserPlan, Portion, train_denoiser
 from .train_segmenter import SegmenterPlan, train_segmenter
 from .train_transformer import TransformerPlan, export_transformer, train_transformer
 from .training_files import TrainingLog
@@ -31,48 +38,95 @@ _WHEN_NAMED = {"decoder", "transformer", "export-transformer"}
 
 @dataclasses.dataclass(frozen=True)
 class TrainingPlan:
-    """Everything that is trained, for one kind of machine."""
+    """Everything that is trained, for one kind of machine, and the checkpoint that comes of it.
+
+    Where the denoiser starts from another checkpoint, that one's autoencoder is taken as it is.
+    """
 
     autoencoder: AutoencoderPlan
     decoder: AutoencoderPlan
     denoiser: DenoiserPlan
     segmenter: SegmenterPlan
     transformer: TransformerPlan = dataclasses.field(default_factory=TransformerPlan)
+    checkpoint: Path = CHECKPOINT
+    log: str = "training_log.csv"
+    sheet: str = "training_sheet.png"
+
+    @property
+    def phases(self) -> list[str]:
+        """Those that run where none is named."""
+        given = {"autoencoder", "segmenter"} if self.denoiser.start else set()
+        return [phase for phase in _PHASES if phase not in _WHEN_NAMED | given]
 
 
 _CPU = TrainingPlan(AutoencoderPlan(), AutoencoderPlan(peak_rate=6e-4, seed=2), DenoiserPlan(), SegmenterPlan())
+_MIXED_DENOISER = DenoiserPlan(
+    samples=42_000,
+    start=CHECKPOINT,
+    state="denoiser_256.safetensors",
+    peak_rate=4e-4,
+    warmup=100,
+    decay=0.6,
+    ema=0.998,
+    save_every=25,
+    sheet_every=400,
+    seed=11,
+    portions=(
+        Portion(LatentPlan(scenes=5_000, size=256), batch=32, steps=3),
+        Portion(LatentPlan(scenes=5_000, size=128), batch=48, steps=1),
+    ),
+)
+_MIXED = dataclasses.replace(
+    _CPU,
+    denoiser=_MIXED_DENOISER,
+    checkpoint=NETWORKS[LARGE_NETWORK],
+    log="training_log_256.csv",
+    sheet="training_sheet_256.jpg",
+)
 _GPU_LATENTS = LatentPlan(scenes=60_000, size=256)
 _GPU = TrainingPlan(
     AutoencoderPlan(samples=600_000, batch=64, crop=128, scenes=10_000, size=256),
     AutoencoderPlan(samples=200_000, batch=64, crop=128, scenes=10_000, size=256, peak_rate=6e-4, seed=2),
-    DenoiserPlan(samples=4_000_000, batch=256, warmup=500, ema=0.9995, sheet_every=2_000, latents=_GPU_LATENTS),
+    DenoiserPlan(
+        samples=4_000_000,
+        warmup=500,
+        ema=0.9995,
+        sheet_every=2_000,
+        portions=(Portion(_GPU_LATENTS, batch=256),),
+    ),
     SegmenterPlan(),
 )
-PLANS = {"cpu": _CPU, "gpu": _GPU}
-"""cpu: 128 px images, some hours on two cores. gpu: 256 px images, about half an hour on one H200."""
+PLANS = {"cpu": _CPU, "mixed": _MIXED, "gpu": _GPU}
+"""cpu: 128 px images, some hours on two cores. mixed: from there on, 256 and 128 px images in turns, an hour on two
+cores that do nothing else. gpu: 256 px images, about half an hour on one H200.
+"""
 
 
-def export(plan: TrainingPlan, runs: Path, path: Path = CHECKPOINT) -> None:
+def export(plan: TrainingPlan, runs: Path) -> None:
     """Write the checkpoint from the averaged weights of the run as it stands."""
-    counts = saved_counts(runs / DENOISER_STATE)
-    denoiser = plan.denoiser
+    denoiser, first = plan.denoiser, plan.denoiser.portions[0]
+    counts = saved_counts(runs / denoiser.state)
+    before = trusted_checkpoint(denoiser.start).metadata["training"] if denoiser.start else {}
     training: dict[str, object] = {
-        "samples_seen": int(counts["samples"]),
-        "steps": int(counts["step"]),
-        "batch": denoiser.batch,
-        "scenes": len(list(denoiser.latents.folder(runs).glob("*.safetensors"))) * BLOCK,
-        "first_seed": denoiser.latents.first_seed,
-        "autoencoder_samples_seen": int(saved_counts(runs / AUTOENCODER_STATE)["samples"]),
+        "samples_seen": int(counts["samples"]) + before.get("samples_seen", 0),
+        "steps": int(counts["step"]) + before.get("steps", 0),
+        "batch": first.batch,
+        "scenes": len(list(first.latents.folder(runs).glob("*.safetensors"))) * BLOCK,
+        "first_seed": first.latents.first_seed,
     }
-    if (runs / DECODER_STATE).exists():
-        training["decoder_samples_seen_besides"] = int(saved_counts(runs / DECODER_STATE)["samples"])
+    seen = {"autoencoder_samples_seen": AUTOENCODER_STATE, "decoder_samples_seen_besides": DECODER_STATE}
+    for name, state in seen.items():
+        if name in before:
+            training[name] = before[name]
+        elif (runs / state).exists():
+            training[name] = int(saved_counts(runs / state)["samples"])
     write_checkpoint(
-        path,
-        load_average(runs / DENOISER_STATE),
+        plan.checkpoint,
+        load_average(runs / denoiser.state),
         load_file(runs / "autoencoder.safetensors"),
         denoiser.unet,
         denoiser.text,
-        denoiser.latents.size,
+        first.latents.size,
         training,
     )
 
@@ -92,19 +146,22 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no phase {', '.join(sorted(unknown))}; choose from {', '.join(_PHASES)}")
     plan = _with_options(PLANS[options.plan], options.samples, options.scenes, options.minutes)
-    phases = options.phases or [phase for phase in _PHASES if phase not in _WHEN_NAMED]
-    run_phases(phases, plan, options.workers, options.runs)
+    run_phases(options.phases or plan.phases, plan, options.workers, options.runs)
 
 
 def run_phases(phases: Sequence[str], plan: TrainingPlan, workers: int, runs: Path) -> None:
     """Run the named phases in their order."""
     runs.mkdir(parents=True, exist_ok=True)
-    log, sheet = TrainingLog(_HERE / "training_log.csv"), _HERE / "training_sheet.png"
+    log, sheet = TrainingLog(_HERE / plan.log), _HERE / plan.sheet
+    if plan.denoiser.start:
+        *_, autoencoder = trusted_checkpoint(plan.denoiser.start).models()
+        keep_autoencoder(runs, autoencoder.state_dict())
     for phase in (known for known in _PHASES if known in phases):
         if phase == "autoencoder":
             launch(train_autoencoder, workers, plan.autoencoder, runs, log)
         elif phase == "latents":
-            launch(encode_scenes, workers, plan.denoiser.latents, runs)
+            for portion in plan.denoiser.portions:
+                launch(encode_scenes, workers, portion.latents, runs)
         elif phase == "denoiser":
             launch(train_denoiser, workers, plan.denoiser, runs, log, sheet)
         elif phase == "decoder":
@@ -129,9 +186,12 @@ def _with_options(plan: TrainingPlan, samples: int | None, scenes: int | None, m
     denoiser = dataclasses.replace(plan.denoiser, minutes=minutes)
     transformer = dataclasses.replace(plan.transformer, minutes=minutes)
     if scenes is not None:
-        denoiser = dataclasses.replace(denoiser, latents=dataclasses.replace(denoiser.latents, scenes=scenes))
-        latents = dataclasses.replace(transformer.latents, scenes=scenes)
-        transformer = dataclasses.replace(transformer, latents=latents)
+        portions = [
+            dataclasses.replace(one, latents=dataclasses.replace(one.latents, scenes=scenes))
+            for one in denoiser.portions
+        ]
+        denoiser = dataclasses.replace(denoiser, portions=tuple(portions))
+        transformer = dataclasses.replace(transformer, latents=dataclasses.replace(transformer.latents, scenes=scenes))
     if samples is not None:
         denoiser = dataclasses.replace(denoiser, samples=samples)
         transformer = dataclasses.replace(transformer, samples=samples)

@@ -109,6 +109,12 @@ def _steps(
         yield last
 
 
+def keep_autoencoder(runs: Path, weights: dict[str, Tensor]) -> None:
+    """Take a trained autoencoder for the finished one of this run, unless there is one."""
+    if not (runs / _FINISHED).exists():
+        save_file(to_cpu(weights), runs / _FINISHED)
+
+
 def load_autoencoder(runs: Path, device: torch.device | str = "cpu") -> Autoencoder:
     """The autoencoder of an earlier run, frozen."""
     model = Autoencoder()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -63,6 +63,13 @@ class TrainingState:
         self.samples += samples
         if self.step % _AVERAGE_EVERY == 0:
             self._move_average()
+
+    def begin_from(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Start from trained weights, by the names of the parameters, with an optimizer that has seen nothing."""
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(weights[name])
+                self.average[name].copy_(weights[name])
 
     def save(self, path: Path) -> None:
         """Write everything needed to go on; a half-written file never takes the place of a whole one."""

@@ -53,10 +53,17 @@ class SceneClassifier(nn.Module):
 
     @torch.no_grad()
     def predictions(self, images: Tensor) -> dict[str, list[str]]:
-        """The likeliest word of every trait for images [B, 128, 128, 3] in 0..1."""
-        logits = [self(some.movedim(-1, 1)) for some in images.split(CHUNK)]
+        """The likeliest word of every trait for images [B, H, W, 3] in 0..1, which are judged at 128 px."""
+        logits = [self(_fitted(some.movedim(-1, 1))) for some in images.split(CHUNK)]
         found = {trait: torch.cat([of_some[trait] for of_some in logits]).argmax(1).tolist() for trait in TRAITS}
         return {trait: [TRAITS[trait][index] for index in indexes] for trait, indexes in found.items()}
+
+
+def _fitted(images: Tensor) -> Tensor:
+    """[B, 3, H, W] at the size that the classifier has learned from."""
+    if images.shape[2:] == (SIZE, SIZE):
+        return images
+    return F.interpolate(images, (SIZE, SIZE), mode="bilinear", antialias=True).clamp(0.0, 1.0)
 
 
 def load_classifier() -> SceneClassifier:

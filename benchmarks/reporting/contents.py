@@ -156,6 +156,20 @@ CONTENTS = (
         quick=(("effect", "--pairs", "2", "--only", *QUICK_METHODS),),
     ),
     Section(
+        "The pocket networks: do they know their world?",
+        "Scenes that no training has seen (seeds from 700000 on), noise of seed 0. *color*: the share of samples whose "
+        "body, as the segmenter sees it, is nearest to the named color; *species*: in which a classifier that was "
+        "trained on renderings reads the named species. The network for 256 px was trained from the one for 128 px "
+        "on; what that one says of 256 px is what it started from.",
+        (
+            Table("captions.csv", "Captions obeyed, plain coats, 20 steps at cfg 3:"),
+            ReportImage("captions_*.png", "Samples, not chosen:"),
+            Table("denoising.csv", "Squared error of the predicted noise by timestep, under the full caption:"),
+        ),
+        full=(("captions",), ("denoising",)),
+        quick=(("denoising", "--scenes", "4"),),
+    ),
+    Section(
         "Matching: which position belongs to which",
         "Keypoints of held-out pocket pairs (seeds from 900000 on) against the renderer's true correspondence: the "
         "share found within 0.1 of the longer side of the animal's box. Without masks, positions compete with the "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -25,13 +26,14 @@ from appearance_transfer.pocket.text import (
     known_tokens,
     tokenize,
 )
+from appearance_transfer.pocket.train import PLANS, export
 from appearance_transfer.pocket.train_autoencoder import (
     AutoencoderPlan,
     load_autoencoder,
     refine_decoder,
     train_autoencoder,
 )
-from appearance_transfer.pocket.train_denoiser import DENOISER_STATE, DenoiserPlan, train_denoiser
+from appearance_transfer.pocket.train_denoiser import DENOISER_STATE, DenoiserPlan, Portion, train_denoiser
 from appearance_transfer.pocket.train_transformer import (
     TRANSFORMER_STATE,
     TransformerPlan,
@@ -43,6 +45,7 @@ from appearance_transfer.pocket.training_state import TrainingState, load_averag
 from appearance_transfer.pocket.transformer import TransformerConfig
 from appearance_transfer.pocket.unet import UNet, UNetConfig
 from appearance_transfer.pocket.workers import Worker
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -60,17 +63,19 @@ def one_thread():
 
 
 def plan(samples: int) -> DenoiserPlan:
-    latents = LatentPlan(scenes=250, size=64)
+    portions = (Portion(LatentPlan(scenes=250, size=64), batch=4),)
     return DenoiserPlan(
-        samples=samples, batch=4, warmup=1, save_every=2, sheet_every=1000, unet=SMALL, latents=latents, decay=1e-9
+        samples=samples, warmup=1, save_every=2, sheet_every=1000, unet=SMALL, portions=portions, decay=1e-9
     )
 
 
 @pytest.fixture
 def runs(tmp_path):
-    (tmp_path / "latents_64").mkdir()
-    latents = torch.randn(250, 4, 8, 8, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
-    save_file({"latents": latents}, tmp_path / "latents_64" / "2000000.safetensors")
+    for size in (32, 64):
+        folder = tmp_path / f"latents_{size}"
+        folder.mkdir()
+        latents = torch.randn(250, 4, size // 8, size // 8, generator=torch.Generator().manual_seed(0))
+        save_file({"latents": latents.to(torch.bfloat16)}, folder / "2000000.safetensors")
     save_file(Autoencoder().state_dict(), tmp_path / "autoencoder.safetensors")
     return tmp_path
 
@@ -95,7 +100,7 @@ def test_a_resumed_transformer_equals_an_unbroken_one_and_is_exported(runs, tmp_
     log, sheet, path = TrainingLog(tmp_path / "log.csv"), tmp_path / "sheet.png", tmp_path / "transformer.safetensors"
     small = TransformerConfig(hidden_size=32, num_heads=2, depth=1, depth_single_blocks=1, axes_dim=(4, 6, 6))
     brief = TransformerPlan(
-        samples=16, batch=4, warmup=1, sheet_every=4, transformer=small, latents=plan(0).latents, decay=1e-9
+        samples=16, batch=4, warmup=1, sheet_every=4, transformer=small, latents=plan(0).portions[0].latents, decay=1e-9
     )
     train_transformer(ALONE, brief, runs, log, sheet)
     unbroken = load_average(runs / TRANSFORMER_STATE)
@@ -123,6 +128,47 @@ def test_a_flow_sampled_with_the_true_velocity_returns_the_image():
 
     context = torch.zeros(2, 1, 1)
     assert torch.allclose(sample_flow(velocity, noise, context, context, steps=5), x0, atol=1e-5)
+
+
+def mixed_plan(samples: int, start: Path) -> DenoiserPlan:
+    portions = tuple(Portion(LatentPlan(scenes=250, size=size), 4, steps) for size, steps in ((64, 3), (32, 1)))
+    return replace(plan(samples), portions=portions, start=start)
+
+
+def test_two_sizes_take_turns_from_a_checkpoint_on_and_a_resumed_run_equals_an_unbroken_one(runs, tmp_path):
+    torch.manual_seed(1)
+    unet, text, start = UNet(SMALL), TextEncoder(TextConfig()), tmp_path / "start.safetensors"
+    weights = {f"{kind}.{k}": v for kind, net in (("unet", unet), ("text", text)) for k, v in net.state_dict().items()}
+    write_checkpoint(start, weights, Autoencoder().state_dict(), SMALL, text.config, 64, {"samples_seen": 7})
+    log, sheet = TrainingLog(tmp_path / "log.csv"), tmp_path / "sheet.png"
+    train_denoiser(ALONE, mixed_plan(20, start), runs, log, sheet)
+    unbroken = load_average(runs / DENOISER_STATE)
+    moved = [float((unbroken[name] - value).abs().max()) for name, value in weights.items()]
+    assert 0 < max(moved) < 0.1
+    (runs / DENOISER_STATE).unlink()
+    for samples in (12, 20):
+        train_denoiser(ALONE, mixed_plan(samples, start), runs, log, sheet)
+    resumed = load_average(runs / DENOISER_STATE)
+    assert all(torch.equal(value, resumed[name]) for name, value in unbroken.items())
+    assert [mixed_plan(1, start).portion_at(step) for step in range(5)] == [0, 0, 0, 1, 0]
+    assert {line.split(",")[0] for line in log.path.read_text().splitlines()[1:]} == {"denoiser 64", "denoiser 32"}
+    with Image.open(sheet) as large, Image.open(tmp_path / "sheet_32.png") as small:
+        assert (large.height, small.height) == (2 * 64, 2 * 32)
+
+
+def test_the_mixed_run_exports_what_it_and_its_start_have_seen(runs, tmp_path):
+    start, path = tmp_path / "start.safetensors", tmp_path / "made.safetensors"
+    networks = {"unet": UNet(SMALL), "text": TextEncoder(TextConfig())}
+    weights = {f"{kind}.{k}": v for kind, net in networks.items() for k, v in net.state_dict().items()}
+    seen = {"samples_seen": 7, "steps": 2, "autoencoder_samples_seen": 5}
+    write_checkpoint(start, weights, Autoencoder().state_dict(), SMALL, TextConfig(), 64, seen)
+    given = mixed_plan(8, start)
+    train_denoiser(ALONE, given, runs, TrainingLog(tmp_path / "log.csv"), tmp_path / "sheet.png")
+    export(replace(PLANS["mixed"], denoiser=given, checkpoint=path), runs)
+    made = read_checkpoint(path).metadata
+    assert (made["image_size"], made["training"]["samples_seen"], made["training"]["steps"]) == (64, 15, 4)
+    assert made["training"]["autoencoder_samples_seen"] == 5
+    assert PLANS["mixed"].phases == ["latents", "denoiser", "export"]
 
 
 def test_autoencoder_phase_then_decoder_phase(tmp_path):
