@@ -179,7 +179,7 @@ def run_phases(phases: Sequence[str], plan: TrainingPlan, workers: int, runs: Pa
 
 def _transformer_files() -> tuple[TrainingLog, Path]:
     """Its log and sheet, beside those of the other phases."""
-    return TrainingLog(_HERE / "training_log_transformer.csv"), _HERE / "training_sheet_transformer.png"
+    return TrainingLog(_HERE / "training_log_transformer.csv"), _HERE / "training_sheet_transformer.jpg"
 
 
 def _with_options(plan: TrainingPlan, samples: int | None, scenes: int | None, minutes: float | None) -> TrainingPlan:

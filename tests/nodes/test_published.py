@@ -76,6 +76,10 @@ def test_the_archive_is_no_larger_than_it_must_be(archived) -> None:
     assert packed.tell() < 85 * MIB
 
 
+def test_the_pocket_world_is_no_larger_than_95_megabytes() -> None:
+    assert sum(path.stat().st_size for path in (ROOT / "pocket").glob("*.*")) < 95e6
+
+
 def test_source_is_readable_on_every_machine(archived) -> None:
     for path in archived:
         if Path(path).suffix in (".py", ".toml", ".js", ".css"):
