@@ -1,13 +1,14 @@
 """Does the transfer do what it says? Pairs of pocket scenes that no training has seen, against baselines and ablations.
 
-`python dev.py bench effect [--pairs N] [--only NAME ...]` writes results/effect_pairs.csv (every value of every pair),
-results/effect.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the images. Methods that are
-not run keep the values that an earlier run has written.
+`python dev.py bench effect [--size PIXELS] [--pairs N] [--only NAME ...]` writes results/effect_pairs.csv (every value
+of every pair), results/effect.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the images; at
+256 px effect_256_pairs.csv and so on. Methods that are not run keep the values that an earlier run has written.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -21,10 +22,12 @@ from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 from .transfers.batches import run_methods_in_processes
 from .transfers.measures import measure
-from .transfers.pairs import SIZE, ScenePair, held_out_pairs, rendered
+from .transfers.pairs import NETWORK_OF_SIZE, SIZE, ScenePair, held_out_pairs, rendered
 
 SHOWN = 8
-MIRRORED, GAINED = ", mirrored to match", "gained by mirroring"
+MIRRORED, GAINED, OVER_OURS = ", mirrored to match", "gained by mirroring", "gained over ours by"
+COMPARED = ("color transfer", "AdaIN only", "eye-for-an-eye", "fine-grained")
+"""The methods that are set against ours."""
 BETTER = {"part_color_error": -1, "silhouette_iou": 1}
 """The measures in which a gain is given: whether more is better (1) or worse."""
 
@@ -33,16 +36,16 @@ def main(installation: Installation, arguments: list[str]) -> int:
     """Measure every method, write the results, say the table."""
     options = _options(arguments)
     pairs = held_out_pairs(options.pairs)
-    outputs = run_methods_in_processes(installation.host, pairs, options.only, options.workers)
-    values = measured(pairs, outputs)
-    echo(as_text(write_results(options.out, pairs, values, outputs, options.sheet)))
+    outputs = run_methods_in_processes(installation.host, pairs, options.only, options.workers, options.size)
+    values = measured(pairs, outputs, options.size)
+    echo(as_text(write_results(options.out, pairs, values, outputs, options.sheet, options.size)))
     echo(_about_the_classifier())
     return 0
 
 
-def measured(pairs: list[ScenePair], outputs: dict[str, Tensor]) -> Cases:
-    """Every measure of every method's outputs [pairs, H, W, 3]."""
-    truth = rendered(pairs, SIZE)
+def measured(pairs: list[ScenePair], outputs: dict[str, Tensor], size: int = SIZE) -> Cases:
+    """Every measure of every method's outputs [pairs, size, size, 3]."""
+    truth = rendered(pairs, size)
     return {name: measure(images, truth) for name, images in outputs.items()}
 
 
@@ -63,30 +66,48 @@ def gained(values: Cases) -> Cases:
     for name, with_it in values.items():
         plain = name.replace(MIRRORED, "", 1)
         if MIRRORED in name and plain in values:
-            gains[f"{GAINED}: {plain}"] = {
-                metric: [
-                    sign * (after - before)
-                    for before, after in zip(values[plain][metric], with_it[metric], strict=False)
-                ]
-                for metric, sign in BETTER.items()
-            }
+            gains[f"{GAINED}: {plain}"] = _gain(values[plain], with_it)
     return gains
 
 
-def write_results(folder: Path, pairs: list[ScenePair], values: Cases, outputs: dict[str, Tensor], sheet: str) -> Cases:
+def compared(values: Cases) -> Cases:
+    """What other ways of transferring gain over Cross-Image Attention, pair by pair: above 0 is better."""
+    return {
+        f"{OVER_OURS}: {name}": _gain(values["ours"], values[name])
+        for name in COMPARED
+        if name in values and "ours" in values
+    }
+
+
+def _gain(before: Mapping[str, list[float]], after: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    return {
+        metric: [sign * (b - a) for a, b in zip(before[metric], after[metric], strict=False)]
+        for metric, sign in BETTER.items()
+    }
+
+
+def write_results(
+    folder: Path,
+    pairs: list[ScenePair],
+    values: Cases,
+    outputs: dict[str, Tensor],
+    sheet: str | None,
+    size: int = SIZE,
+) -> Cases:
     """The values with those of earlier runs, the table of them all, which is returned, and the first images."""
-    path = folder / "effect_pairs.csv"
+    name = "effect" if size == SIZE else f"effect_{size}"
+    path = folder / f"{name}_pairs.csv"
     earlier = read_cases(path)
     every = earlier | values
     pairs = held_out_pairs(max(len(cases) for metrics in every.values() for cases in metrics.values()))
     columns = ("pair", "structure_seed", "appearance_seed", "structure", "appearance", "same_side")
     write_cases(path, columns, (_metadata(row, pair) for row, pair in enumerate(pairs)), every)
-    table = every | by_side(pairs, every) | gained(every)
-    write_table(folder / "effect.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
-    truth = rendered(pairs[:SHOWN], SIZE)
+    table = every | by_side(pairs, every) | gained(every) | compared(every)
+    write_table(folder / f"{name}.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
+    truth = rendered(pairs[:SHOWN], size)
     shown = {"structure": truth.structure.image, "appearance": truth.appearance.image}
     shown |= {name: images[:SHOWN] for name, images in outputs.items() if name != "identity"}
-    write_sheet(folder / f"{sheet}.png", shown)
+    write_sheet(folder / f"{sheet or name}.png", shown)
     return table
 
 
@@ -110,7 +131,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=32, metavar="N", help="how many pairs (default: 32)")
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these methods alone; all if left out")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; chosen by the machine if 0")
-    parser.add_argument("--sheet", default="effect", metavar="NAME", help="name of the sheet (default: effect)")
+    parser.add_argument("--size", type=int, default=SIZE, choices=NETWORK_OF_SIZE, help="of the images, in pixels")
+    parser.add_argument("--sheet", metavar="NAME", help="name of the sheet (default: that of the table)")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
     options = parser.parse_args(arguments)
     if options.pairs < 1 or options.workers < 0:

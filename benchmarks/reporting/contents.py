@@ -14,6 +14,10 @@ QUICK_METHODS = (
     "identity", "perfect answer, autoencoder", "color transfer", "img2img", "SDEdit", "AdaIN only", "ours",
     "ours, no contrast", "ours, no guidance", "ours, no AdaIN", "ours, true masks", "eye-for-an-eye, true masks",
 )  # fmt: skip
+LARGE_METHODS = (
+    "identity", "identity, autoencoder", "perfect answer, autoencoder", "color transfer", "AdaIN only", "ours",
+    "ours, true masks", "eye-for-an-eye", "eye-for-an-eye, true masks", "fine-grained",
+)  # fmt: skip
 QUICK_EDITS = ("identity, autoencoder", "perfect answer, autoencoder", "ours", "ours, no guidance", "DDIM + word swap")
 RATIO = "ours / released"
 EDITOR = ".cache/distil/plain_to_striped1152_64px_width0.125_batch8_rate0.001.safetensors"
@@ -147,12 +151,19 @@ CONTENTS = (
                 "What Mirror to Match gains, pair by pair (of part_color_error: how much it falls); most of the pairs "
                 "face opposite ways:",
                 EFFECT[:2],
-                ("gained",),
+                ("gained by mirroring",),
             ),
+            Table(
+                "effect.csv",
+                "Other ways against Cross-Image Attention, pair by pair; above 0 is better than it:",
+                EFFECT[:2],
+                ("gained over",),
+            ),
+            Table("effect_256.csv", "The same at 256 px, by the network for that size:", EFFECT),
             ReportImage("effect.png", "The first pairs:"),
             ReportImage("effect_*.png", "Methods of later runs:"),
         ),
-        full=(("effect",),),
+        full=(("effect",), ("effect", "--size", "256", "--pairs", "16", "--only", *LARGE_METHODS)),
         quick=(("effect", "--pairs", "2", "--only", *QUICK_METHODS),),
     ),
     Section(

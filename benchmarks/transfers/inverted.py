@@ -23,7 +23,7 @@ from ...host.models.pocket_checkpoint import load_pocket_checkpoint
 from ...host.models.schedules import schedule_of
 from ...inversion.schedule import Schedule
 from ...inversion.types import Inversion
-from .pairs import RenderedPairs, prompt
+from .pairs import NETWORK_OF_SIZE, SIZE, RenderedPairs, prompt
 
 STEPS, START_AT = 100, 32
 
@@ -51,9 +51,9 @@ class Models:
         return [[torch.cat([embedding for embedding, _ in encoded]), {"pooled_output": pooled}]]
 
 
-def pocket_models() -> Models:
-    """The committed pocket checkpoint in fp32."""
-    return Models(*load_pocket_checkpoint("fp32"))
+def pocket_models(size: int = SIZE) -> Models:
+    """The committed pocket network for images of `size` pixels, in fp32."""
+    return Models(*load_pocket_checkpoint("fp32", NETWORK_OF_SIZE[size]))
 
 
 @dataclass(frozen=True)

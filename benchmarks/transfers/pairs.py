@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ...pocket.captions import caption
+from ...pocket.checkpoint import DEFAULT_NETWORK, LARGE_NETWORK
 from ...pocket.render import Rendering, render
 from ...pocket.scene import Scene, random_scene
 
 FIRST_SEED = 900_000
+NETWORK_OF_SIZE = {128: DEFAULT_NETWORK, 256: LARGE_NETWORK}
+"""Pixels of the images, and the pocket network that is trained for them."""
 SIZE = 128
-"""Of the images, in pixels: what the pocket checkpoint is trained for."""
+"""Where a benchmark does not ask."""
 
 
 @dataclass(frozen=True)
