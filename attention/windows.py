@@ -35,6 +35,12 @@ class Window:
         return f"{self.start_percent:g} to {self.end_percent:g} of the schedule"
 
 
+def step_at_percent(percent: float, sigmas: Sequence[float], percent_to_sigma: PercentToSigma) -> int:
+    """The first step of a run along `sigmas` [S+1] that is no noisier than `percent` of the schedule, else the last."""
+    noisiest = percent_to_sigma(percent)
+    return next((i for i, sigma in enumerate(sigmas[:-1]) if sigma <= noisiest), len(sigmas) - 2)
+
+
 ATTENTION = Window(0.43, 1.0)
 """Cross-image attention and semantic rearrangement, in both decoder levels."""
 APPEARANCE_GUIDANCE = Window(0.42, 1.0)
@@ -43,6 +49,11 @@ ADAIN = Window(0.52, 1.0)
 """AdaIN after the step."""
 DEVIATION = Window(0.24, 0.42)
 """Latent deviation: the paper's 12 <= i < 21 of 50 steps."""
+
+SEGMENTATION_AT, WORD_MAP_AT, MATCHES_AT = 0.52, 0.25, 0.92
+"""Where attention is read: the papers' executed step 20 of 68 for segments (Cross-Image Attention), 12 of 50 for the
+map of a word (prompt-to-prompt's local blend); late for matches, since they are clear there.
+"""
 
 STRUCTURE_SHARE, STRUCTURE_END = 0.2, 0.73
 """Which part of the attention's steps reads the structure, and until where in the schedule."""

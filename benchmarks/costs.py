@@ -5,16 +5,18 @@ That they are what really happens is counted at the network in tests/host/test_c
 `python dev.py demo`, which leaves its count in demo.json.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..attention.windows import APPEARANCE_GUIDANCE, StepWindows
 from ..developer.cli_output import echo
+from ..guidance.appearance import GUIDANCE_EVERY
+from ..inversion.defaults import INVERSION_CFG, PAPER_CFG, PAPER_START_AT, PAPER_STEPS, START_AT, STEPS
 from ..inversion.schedule import leading_timesteps
 
-STEPS, START_AT = 100, 32  # the paper's: 68 executed steps
-REFERENCE_INVERSION = 2 * STEPS * 2  # two images, all steps, with and without text in forwards of their own
-REFERENCE_TRANSFER = (STEPS - START_AT) * 2 * 3  # two passes over output, appearance and structure
+REFERENCE_INVERSION = 2 * PAPER_STEPS * 2  # two images, all steps, with and without text in forwards of their own
+REFERENCE_TRANSFER = (PAPER_STEPS - PAPER_START_AT) * 2 * 3  # two passes over output, appearance and structure
 LATENT = 4 * 64 * 64 * 4  # bytes of one fp32 latent at 512 px
 HALF = 2  # bytes
 LAYERS = {1: (3, 64 * 64, 320), 2: (3, 32 * 32, 640)}  # SD1.5 at 512 px: level -> layers, tokens, width
@@ -23,22 +25,38 @@ MEGABYTE = 10**6
 
 @dataclass(frozen=True)
 class CostPlan:
-    """One output from already inverted images. `appearances` are all read on the same steps."""
+    """One transfer, the structure's inversion included. `appearances` are all read on the same steps.
 
+    every: of the unpatched pass, which runs on every n-th guided step.
+    """
+
+    steps: int = STEPS
+    start_at: int = START_AT
+    cfg: float = INVERSION_CFG
+    every: int = GUIDANCE_EVERY
     appearances: int = 1
     structure: bool = True
     guided: bool = True
     replayed: bool = False
-    executed: int = STEPS - START_AT
+
+    @property
+    def executed(self) -> int:
+        """Steps that are run: the output's own evaluations."""
+        return self.steps - self.start_at
+
+    @property
+    def inversion(self) -> int:
+        """To invert the structure; with cfg each step with and without text. An appearance is only noised."""
+        return self.executed * (1 if self.cfg == 1.0 else 2)
 
     @property
     def windows(self) -> StepWindows:
-        """At the papers' settings; in place of a noise level stands how much of the schedule is left."""
+        """In place of a noise level stands how much of the schedule is left."""
         return StepWindows.of(self._left, _left)
 
     @property
     def _left(self) -> list[float]:
-        return [timestep / 999 for timestep in leading_timesteps(STEPS)[STEPS - self.executed :]] + [0.0]
+        return [timestep / 999 for timestep in leading_timesteps(self.steps)[self.start_at :]] + [0.0]
 
     @property
     def reading(self) -> list[int]:
@@ -53,8 +71,8 @@ class CostPlan:
     @property
     def unpatched(self) -> int:
         """Passes without the transfer, which appearance guidance goes away from."""
-        guided = APPEARANCE_GUIDANCE.steps(self._left, _left)
-        return len(self.windows.reading.intersection(guided)) if self.guided else 0
+        guided = len(self.windows.reading.intersection(APPEARANCE_GUIDANCE.steps(self._left, _left)))
+        return math.ceil(guided / self.every) if self.guided else 0
 
     @property
     def references(self) -> int:
@@ -64,9 +82,18 @@ class CostPlan:
         return self.structural + self.appearances * (len(self.reading) - self.structural)
 
     @property
-    def total(self) -> int:
-        """Output, twin and references."""
+    def transfer(self) -> int:
+        """Output, unpatched pass and references."""
         return self.executed + self.unpatched + self.references
+
+    @property
+    def total(self) -> int:
+        """The inversion and the transfer."""
+        return self.inversion + self.transfer
+
+
+PAPER = CostPlan(PAPER_STEPS, PAPER_START_AT, PAPER_CFG, every=1)
+DRAFT = CostPlan(steps=10, start_at=3)
 
 
 def _left(percent: float) -> float:
@@ -74,44 +101,36 @@ def _left(percent: float) -> float:
     return 1 - percent
 
 
-def inversion(images: int = 1, *, steps: int = STEPS - START_AT, guided: bool = True) -> int:
-    """Evaluations for inverting: with guidance, each step with and without text."""
-    return images * steps * (2 if guided else 1)
-
-
-def grid(structures: int, appearances: int, *, executed: int = STEPS - START_AT) -> int:
+def grid(structures: int, appearances: int, pair: CostPlan) -> int:
     """Evaluations for every appearance on every structure in one batch, inversions of the structures included.
 
     What an image shows to the others is computed once for all the pairs that it is part of.
     """
-    pair = CostPlan(executed=executed)
     shown = structures * pair.structural + appearances * (len(pair.reading) - pair.structural)
     outputs = structures * appearances * (pair.executed + pair.unpatched)
-    return inversion(structures, steps=executed) + outputs + shown
+    return structures * pair.inversion + outputs + shown
 
 
 def main(installation: object, arguments: Sequence[str]) -> int:
     """Print the tables."""
-    default, reference = inversion() + CostPlan().total, REFERENCE_INVERSION + REFERENCE_TRANSFER
-    echo(f"{'one pair at the defaults':44}{'reference':>10}{'ours':>8}{'share':>8}")
-    for name, theirs, ours in (
-        ("inverting", REFERENCE_INVERSION, inversion()),
-        ("transfer", REFERENCE_TRANSFER, CostPlan().total),
-        ("both", reference, default),
-    ):
-        echo(f"{name:44}{theirs:10}{ours:8}{ours / theirs:8.2f}")
-    echo("")
-    echo(f"{'one transfer, images inverted already':44}{'output':>10}{'unpatched':>11}{'references':>12}{'all':>8}")
+    theirs = REFERENCE_INVERSION + REFERENCE_TRANSFER
+    echo(f"{'one pair':40}{'inverting':>10}{'output':>8}{'unpatched':>11}{'references':>12}{'all':>6}{'share':>7}")
     for name, plan in (
-        ("defaults", CostPlan()),
+        ("defaults, 20 steps", CostPlan()),
         ("two appearances", CostPlan(appearances=2)),
+        ("unpatched pass on every step", CostPlan(every=1)),
         ("no appearance guidance (scale 1)", CostPlan(guided=False)),
-        ("references replayed", CostPlan(replayed=True)),
+        ("draft, 10 steps", DRAFT),
+        ("the paper's settings", PAPER),
+        ("the same, references replayed", replace(PAPER, replayed=True)),
     ):
-        echo(f"{name:44}{plan.executed:10}{plan.unpatched:11}{plan.references:12}{plan.total:8}")
+        numbers = f"{plan.inversion:10}{plan.executed:8}{plan.unpatched:11}{plan.references:12}{plan.total:6}"
+        echo(f"{name:40}{numbers}{plan.total / theirs:7.2f}")
+    echo(f"{'reference code':40}{REFERENCE_INVERSION:10}{REFERENCE_TRANSFER:31}{theirs:6}{1:7.2f}")
     echo("")
+    executed = CostPlan().executed
     for name, size in (
-        (f"an inversion, {STEPS - START_AT} steps, 512 px, per image", (2 * (STEPS - START_AT) + 1) * LATENT),
+        (f"an inversion, {executed} steps, 512 px, per image", (2 * executed + 1) * LATENT),
         ("keys and values of a reference, one step, fp16", sum(2 * n * t * w * HALF for n, t, w in LAYERS.values())),
         ("one whole attention map, 64 x 64 positions, fp32", (64 * 64) ** 2 * 4),
     ):

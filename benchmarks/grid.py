@@ -23,6 +23,7 @@ from ..developer.cli_output import echo
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
+from ..inversion.defaults import STEPS
 from ..pocket.scene import Scene
 from . import costs
 from .reporting import RESULTS
@@ -87,8 +88,8 @@ def measured_sizes(largest: int, steps: int) -> list[tuple[object, ...]]:
             sum(single.seconds for single in singles),
             sum(single.cpu_seconds for single in singles),
         )
-        executed = steps - _skipped(steps)
-        promised = {ONE_BY_ONE: n * n * costs.grid(1, 1, executed=executed), GRID: costs.grid(n, n, executed=executed)}
+        plan = costs.CostPlan(steps, _skipped(steps))
+        promised = {ONE_BY_ONE: n * n * plan.total, GRID: costs.grid(n, n, plan)}
         for way, found in ((ONE_BY_ONE, in_turn), (GRID, grid)):
             far = float((found.images - in_turn.images).abs().max())
             counts = n * n, found.evaluations, promised[way]
@@ -154,9 +155,7 @@ def _skipped(steps: int) -> int:
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.py bench grid", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--largest", type=int, default=4, metavar="N", help="up to N x N pairs (default: 4)")
-    parser.add_argument(
-        "--steps", type=int, default=costs.STEPS, metavar="K", help=f"of the schedule (default: {costs.STEPS})"
-    )
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="K", help=f"of the schedule (default: {STEPS})")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the result goes")
     options = parser.parse_args(arguments)
     if min(options.largest, options.steps) < 1:

@@ -6,7 +6,18 @@ Node ids are words, so that a failing test, a stage in demo.json and this file s
 from dataclasses import dataclass
 from typing import Any
 
-from ..attention.windows import ADAIN, APPEARANCE_GUIDANCE, ATTENTION, STRUCTURE_END, STRUCTURE_SHARE, Window
+from ..attention.windows import (
+    ADAIN,
+    APPEARANCE_GUIDANCE,
+    ATTENTION,
+    MATCHES_AT,
+    SEGMENTATION_AT,
+    STRUCTURE_END,
+    STRUCTURE_SHARE,
+    Window,
+)
+from ..guidance.appearance import GUIDANCE_EVERY
+from ..inversion.defaults import INVERSION_CFG, START_AT, STEPS
 from ..pocket.checkpoint import DEFAULT_NETWORK, LARGE_NETWORK
 from .client import Graph
 
@@ -58,8 +69,8 @@ class Transfer:
     appearance: GraphImage
     size: int = 128
     checkpoint: str | None = None
-    steps: int = 100
-    start_at_step: int = 32
+    steps: int = STEPS
+    start_at_step: int = START_AT
     counted: bool = False
 
 
@@ -79,7 +90,9 @@ def transfer_graph(transfer: Transfer) -> Graph:
     _invert(graph, "structure", transfer.structure, transfer, model)
     _invert(graph, "appearance", transfer.appearance, transfer, model)
     inversions = {role: [f"invert_{role}", 0] for role in ("structure", "appearance")}
-    graph["matches"] = _node(OURS + "ShowAttentionMatches", model=model, **inversions, image=["appearance", 0], step=60)
+    graph["matches"] = _node(
+        OURS + "ShowAttentionMatches", model=model, **inversions, image=["appearance", 0], at_percent=MATCHES_AT
+    )
     _transfer(graph, model)
     graph["decode"] = _node("VAEDecode", samples=["sample", 0], vae=["checkpoint", 2])
     graph["save"] = _node("SaveImage", images=["decode", 0], filename_prefix="transfer")
@@ -122,7 +135,7 @@ def _subject(role: str, subject: dict[str, Any], transfer: Transfer) -> dict[str
     schedule = {"steps": transfer.steps, "start_at_step": transfer.start_at_step, "seed": 42}
     if role == "appearance":
         return _node(OURS + "ReferenceImage", **subject, **schedule)
-    settings = {"cfg": 3.5, "eta": 1.0, "keep_last_noise": False, "levels_per_forward": 1}
+    settings = {"cfg": INVERSION_CFG, "eta": 1.0, "keep_last_noise": False, "levels_per_forward": 1}
     return _node(OURS + "InvertImage", **subject, **schedule, **settings)
 
 
@@ -142,6 +155,7 @@ def _transfer(graph: Graph, model: Link) -> None:
         scale=3.5,
         end_scale=1.75,
         cfg=1.0,
+        every=GUIDANCE_EVERY,
         **window(APPEARANCE_GUIDANCE),
     )
     graph["adain"] = _node(
@@ -199,7 +213,7 @@ def _invert(graph: Graph, role: str, image: GraphImage, transfer: Transfer, mode
         noun=image.noun,
         prompt="",
         other_nouns="",
-        step=20,
+        at_percent=SEGMENTATION_AT,
         clusters=5,
         factor=1.4,
     )

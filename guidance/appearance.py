@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+GUIDANCE_EVERY = 2
+"""The pass without the transfer runs on every second guided step; its last difference serves the other."""
 CANCELED = 1e-3  # of a guidance, less is none; divided by less, rounding would show
 
 

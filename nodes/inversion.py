@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..inversion.defaults import INVERSION_CFG, START_AT, STEPS
 from .sockets import CATEGORY, PRESETS, REFERENCE_CODE, Inversion, Reference
 
 FAMILY = f"{CATEGORY}/inversion"
@@ -57,16 +58,16 @@ class InvertImage(io.ComfyNode):
             inputs=[
                 *subject_inputs(),
                 io.Int.Input(
-                    "steps", default=100, min=1, max=1000,
-                    tooltip="Steps of the whole schedule; the paper uses 100.",
+                    "steps", default=STEPS, min=1, max=1000,
+                    tooltip="Steps of the whole schedule; 10 is a draft, the paper uses 100.",
                 ),
                 io.Int.Input(
-                    "start_at_step", default=32, min=0, max=999,
+                    "start_at_step", default=START_AT, min=0, max=999,
                     tooltip="Steps to leave out at the noisy end; 0 inverts all, more keeps more of the structure.",
                 ),
                 io.Float.Input(
-                    "cfg", default=3.5, min=0.0, max=30.0, step=0.1,
-                    tooltip="Classifier-free guidance while inverting; 1 turns it off and halves the cost.",
+                    "cfg", default=INVERSION_CFG, min=0.0, max=30.0, step=0.1,
+                    tooltip="Classifier-free guidance while inverting; 1 is off, more doubles the cost.",
                 ),
                 _seed_input("Seed of the noise drawn for each level; any seed reconstructs the image."),
                 io.Float.Input(
@@ -127,11 +128,11 @@ class ReferenceImage(io.ComfyNode):
             inputs=[
                 *subject_inputs(),
                 io.Int.Input(
-                    "steps", default=100, min=1, max=1000,
+                    "steps", default=STEPS, min=1, max=1000,
                     tooltip="Steps of the whole schedule; as in Invert Image of the structure.",
                 ),
                 io.Int.Input(
-                    "start_at_step", default=32, min=0, max=999,
+                    "start_at_step", default=START_AT, min=0, max=999,
                     tooltip="Steps to leave out at the noisy end; as in Invert Image of the structure.",
                 ),
                 _seed_input("Seed of the noise drawn for each level; it matters little."),

@@ -2,9 +2,17 @@
 
 from comfy_api.latest import io, ui
 
+from ..attention import windows
 from .sockets import CATEGORY, readable
 
 FAMILY = f"{CATEGORY}/attention"
+
+
+def _read_at(default: float, what: str) -> io.Input:
+    return io.Float.Input(
+        "at_percent", default=default, min=0.0, max=1.0, step=0.01, advanced=True,
+        tooltip=f"Where in the noise schedule (0 is the noisiest level) {what}.",
+    )  # fmt: skip
 
 
 class SelfSegmentation(io.ComfyNode):
@@ -31,10 +39,7 @@ class SelfSegmentation(io.ComfyNode):
                     "other_nouns", default="", advanced=True,
                     tooltip="Words of the prompt that name other things, with commas between; empty for none.",
                 ),
-                io.Int.Input(
-                    "step", default=20, min=0, max=1000, advanced=True,
-                    tooltip="Executed step whose attention is read.",
-                ),
+                _read_at(windows.SEGMENTATION_AT, "the attention is read"),
                 io.Int.Input(
                     "clusters", default=5, min=2, max=20, advanced=True,
                     tooltip="Segments the image is cut into before they are named.",
@@ -52,11 +57,14 @@ class SelfSegmentation(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, model, inversion, clip, noun, prompt, other_nouns, step, clusters, factor) -> io.NodeOutput:
+    def execute(cls, model, inversion, clip, noun, prompt, other_nouns, at_percent, clusters, factor) -> io.NodeOutput:
         from ..host.matching.segmentation import segment
         from ..host.runtime.previews import enlarged
 
-        mask = segment(model, inversion, clip, prompt, noun, other_nouns, step=step, clusters=clusters, factor=factor)
+        mask = segment(
+            model, inversion, clip, prompt, noun, other_nouns,
+            at_percent=at_percent, clusters=clusters, factor=factor,
+        )  # fmt: skip
         return io.NodeOutput(mask, ui=ui.PreviewMask(enlarged(mask), cls=cls))
 
 
@@ -89,13 +97,10 @@ class WordAttentionMap(io.ComfyNode):
                     "downscale", options=["1", "2", "4", "8"], default="4",
                     tooltip="How many times smaller than the latent the maps are; 4 is 1/32 of the image.",
                 ),
-                io.Int.Input(
-                    "step", default=12, min=0, max=1000, advanced=True,
-                    tooltip="Executed step up to which the attention is read.",
-                ),
+                _read_at(windows.WORD_MAP_AT, "the attention is read, from the beginning up to there"),
                 io.Boolean.Input(
                     "accumulate", default=True, advanced=True,
-                    tooltip="Mean over all steps up to this one; off reads this step alone and is faster.",
+                    tooltip="Mean over all steps up to there; off reads the last of them alone and is faster.",
                 ),
             ],
             outputs=[
@@ -106,13 +111,15 @@ class WordAttentionMap(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, model, inversion, clip, word, threshold, prompt, downscale, step, accumulate) -> io.NodeOutput:
+    def execute(
+        cls, model, inversion, clip, word, threshold, prompt, downscale, at_percent, accumulate
+    ) -> io.NodeOutput:
         from ..host.matching.segmentation import mask_of_word
         from ..host.runtime.previews import enlarged
 
         mask = mask_of_word(
             model, inversion, clip, prompt, word,
-            step=step, accumulate=accumulate, threshold=threshold, level=int(downscale),
+            at_percent=at_percent, accumulate=accumulate, threshold=threshold, level=int(downscale),
         )  # fmt: skip
         return io.NodeOutput(mask, ui=ui.PreviewMask(enlarged(mask), cls=cls))
 
@@ -132,10 +139,7 @@ class ShowAttentionMatches(io.ComfyNode):
                 readable("structure", tooltip="The structure image, inverted or noised: it gives the queries."),
                 readable("appearance", tooltip="The appearance image, inverted or noised: its positions are the keys."),
                 io.Image.Input("image", tooltip="The appearance image itself, whose pieces are shown."),
-                io.Int.Input(
-                    "step", default=60, min=0, max=1000, advanced=True,
-                    tooltip="Executed step whose attention is read; late steps are clear, early ones scattered.",
-                ),
+                _read_at(windows.MATCHES_AT, "both are read; late is clear, early is scattered"),
             ],
             outputs=[
                 io.Image.Output(tooltip="Every position of the structure, filled with the piece it looks at most."),
@@ -144,10 +148,10 @@ class ShowAttentionMatches(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, model, structure, appearance, image, step) -> io.NodeOutput:
+    def execute(cls, model, structure, appearance, image, at_percent) -> io.NodeOutput:
         from ..host.matching.attention_matches import paint_with_matches
 
-        painted, decided = paint_with_matches(model, structure, appearance, image, step)
+        painted, decided = paint_with_matches(model, structure, appearance, image, at_percent)
         return io.NodeOutput(painted, decided, ui=ui.PreviewImage(painted, cls=cls))
 
 

@@ -124,6 +124,11 @@ class AppearanceGuider(io.ComfyNode):
                     "end_scale", default=1.75, min=0.0, max=20.0, step=0.05, advanced=True,
                     tooltip="Appearance guidance at the last step; it falls there in a straight line.",
                 ),
+                io.Int.Input(
+                    "every", default=2, min=1, max=100, advanced=True,
+                    tooltip="Run the pass without the transfer on every n-th step only; 1 is every step, as in the "
+                    "paper.",
+                ),
                 *window_inputs("APPEARANCE_GUIDANCE", "guidance"),
             ],
             outputs=[io.Guider.Output(tooltip="For SamplerCustomAdvanced.")],
@@ -131,7 +136,7 @@ class AppearanceGuider(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, positive, scale, cfg, end_scale, start_percent, end_percent, negative=None
+        cls, model, positive, scale, cfg, end_scale, every, start_percent, end_percent, negative=None
     ) -> io.NodeOutput:
         from ..attention.windows import Window
         from ..host.transfer.appearance_guider import AppearanceGuider as Guider
@@ -139,7 +144,7 @@ class AppearanceGuider(io.ComfyNode):
 
         if cfg != 1.0 and negative is None:
             raise ValueError(f"cfg is {cfg:g}, which needs a negative text. Connect one to negative, or set cfg to 1.")
-        settings = GuidanceSettings(scale, end_scale, Window(start_percent, end_percent), cfg)
+        settings = GuidanceSettings(scale, end_scale, Window(start_percent, end_percent), cfg, every)
         return io.NodeOutput(Guider(model, positive, negative, settings))
 
 

@@ -22,7 +22,8 @@ from ...host.models.unet import decoder_levels
 from ...host.models.unet_attention import plain_attention
 from ...host.runtime.model_runner import run_with_model
 from ...inversion.ddpm import draw_noise, noisy_levels
-from ..transfers.inverted import START_AT, STEPS, Models
+from ...inversion.defaults import START_AT, STEPS
+from ..transfers.inverted import Models
 from ..transfers.pairs import prompt
 from .plain import chance, pixels
 

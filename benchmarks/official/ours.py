@@ -33,6 +33,6 @@ def transfer(model: ModelPatcher, task: Task, *, replayed: bool = False) -> Tens
     )
     patched = transfer_appearance(model, [Appearance(one) for one in appearances], structure, settings)
     window = window_from(task, min(GUIDANCE_FIRST, task.first))
-    guider = AppearanceGuider(patched, task.positive, None, GuidanceSettings(window=window))
+    guider = AppearanceGuider(patched, task.positive, None, GuidanceSettings.reference_code(window=window))
     adain = AdaINOperation(appearances[0], None, None, window_from(task, ADAIN_FIRST))
     return sampled_latents(model, structure, guider, NoiseMapSampler(structure, adain))

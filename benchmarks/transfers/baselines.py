@@ -11,12 +11,13 @@ from comfy_extras.nodes_post_processing import ColorTransfer
 from torch import Tensor
 
 from ...host.models.schedules import schedule_of, sigmas_tensor
+from ...inversion.defaults import PAPER_START_AT, PAPER_STEPS
 from ...inversion.schedule import Schedule
-from .inverted import STEPS, InvertedPairs, Models
+from .inverted import InvertedPairs, Models
 
 IMG2IMG_SEED = 42
 TEXT_GUIDANCE = 3.5  # as the inversions
-HALF = STEPS // 2
+HALF = PAPER_STEPS // 2
 
 
 def color_transfer(models: Models, pairs: InvertedPairs, method: str) -> Tensor:
@@ -30,14 +31,17 @@ def color_transfer(models: Models, pairs: InvertedPairs, method: str) -> Tensor:
 def image_to_image(models: Models, pairs: InvertedPairs) -> Tensor:
     """What a stock KSampler (euler) makes of the structure image under the appearance's full caption.
 
-    It starts from fresh noise at the level at which ours starts (denoise 0.68) and takes the same steps.
+    It starts from fresh noise where the paper's transfer starts (denoise 0.68) and takes its 68 steps.
     """
-    return _under_captions(models, pairs, pairs.structure.schedule, "euler")
+    schedule = schedule_of(models.model, steps=PAPER_STEPS, start_at=PAPER_START_AT)
+    return _under_captions(models, pairs, schedule, "euler")
 
 
 def sdedit(models: Models, pairs: InvertedPairs) -> Tensor:
     """SDEdit (Meng et al., ICLR 2022, arXiv 2108.01073): half of the noise, then the reverse SDE (euler_ancestral)."""
-    return _under_captions(models, pairs, schedule_of(models.model, steps=STEPS, start_at=HALF), "euler_ancestral")
+    return _under_captions(
+        models, pairs, schedule_of(models.model, steps=PAPER_STEPS, start_at=HALF), "euler_ancestral"
+    )
 
 
 def _under_captions(models: Models, pairs: InvertedPairs, schedule: Schedule, sampler: str) -> Tensor:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from .baselines import color_transfer, image_to_image, sdedit
 from .fine_grained import DEVIATIONS, deviate
-from .inverted import InvertedPairs, Models, mirrored_to_match
+from .inverted import InvertedPairs, Models, at_paper_settings, mirrored_to_match
 from .rearranged import REARRANGEMENTS, rearrange
-from .variants import VARIANTS, transfer
+from .variants import AT_PAPER_SETTINGS, VARIANTS, transfer
 
 Method = Callable[[Models, InvertedPairs], Tensor]
 """-> the output images [B, H, W, 3] in 0..1."""
@@ -40,6 +40,10 @@ def _mirrored(models: Models, pairs: InvertedPairs, method: Method) -> Tensor:
     return method(models, mirrored_to_match(models, pairs))
 
 
+def _at_paper_settings(models: Models, pairs: InvertedPairs, method: Method) -> Tensor:
+    return method(models, at_paper_settings(models, pairs))
+
+
 METHODS: dict[str, Method] = {
     "identity": _identity,
     "identity, autoencoder": _autoencoder,
@@ -53,6 +57,7 @@ METHODS: dict[str, Method] = {
     **{variant.name: partial(rearrange, variant=variant) for variant in REARRANGEMENTS},
     **{variant.name: partial(deviate, variant=variant) for variant in DEVIATIONS},
 }
+METHODS |= {variant.name: partial(_at_paper_settings, method=METHODS[variant.name]) for variant in AT_PAPER_SETTINGS}
 METHODS |= {
     name: partial(_mirrored, method=METHODS[name.replace(", mirrored to match", "")])
     for name in (

@@ -33,16 +33,23 @@ class Variant:
     inside: bool = False
 
 
+PAPER = GuidanceSettings.reference_code()
+AT_PAPER_SETTINGS = (
+    Variant("ours, paper's settings", guidance=PAPER),
+    Variant("ours, paper's settings, true masks", guidance=PAPER, masks=TRUE),
+    Variant("ours, paper's settings, references replayed", settings=CrossImageSettings(replayed=True), guidance=PAPER),
+)
 VARIANTS = (
     Variant("ours"),
     Variant("ours, no contrast", settings=CrossImageSettings(contrast=1.0)),
     Variant("ours, no guidance", guidance=NO_GUIDANCE),
     Variant("ours, no AdaIN", masks=None),
     Variant("ours, no structure injection", settings=CrossImageSettings(structure_share=0.0)),
-    Variant("ours, references replayed", settings=CrossImageSettings(replayed=True)),
+    Variant("ours, unpatched pass on every step", guidance=GuidanceSettings(every=1)),
     Variant("ours, true masks", masks=TRUE),
     Variant("ours, masks of three segments", masks=THREE_SEGMENTS),
     Variant("ours, masks of three segments, inside", masks=THREE_SEGMENTS, inside=True),
+    *AT_PAPER_SETTINGS,
     Variant("AdaIN only", settings=CrossImageSettings(strength=0.0)),
     Variant("replay only", settings=CrossImageSettings(strength=0.0), masks=None),
 )

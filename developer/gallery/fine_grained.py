@@ -1,6 +1,6 @@
 """Fine-grained Appearance Transfer: null-text inversion, a word's mask, and deviation of the predicted image."""
 
-from ...attention.windows import DEVIATION
+from ...attention.windows import DEVIATION, WORD_MAP_AT
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, Transfer, transfer_graph, window
 from ..ui_layout import Group
@@ -35,7 +35,7 @@ def fine_grained_transfer() -> WorkflowTemplate:
     )
     graph["word"] = node(
         OURS + "WordAttentionMap", model=["checkpoint", 0], inversion=structure, clip=["checkpoint", 1],
-        word=transfer.structure.noun, threshold=0.7, prompt="", downscale="1", step=12, accumulate=True,
+        word=transfer.structure.noun, threshold=0.7, prompt="", downscale="1", at_percent=WORD_MAP_AT, accumulate=True,
     )  # fmt: skip
     graph["deviate"] = node(
         OURS + "LatentDeviation", structure=structure, appearance=["invert_appearance", 0], mask=["word", 0],

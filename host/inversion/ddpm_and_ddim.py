@@ -11,6 +11,7 @@ from torch import Tensor
 from ...inversion.conditioning import Entry
 from ...inversion.ddim import invert_ddim, invert_ddim_reference
 from ...inversion.ddpm import invert_ddpm
+from ...inversion.defaults import INVERSION_CFG
 from ...inversion.regularize import Regularization, regularizer
 from ...inversion.replay import replay
 from ...inversion.schedule import Schedule
@@ -34,7 +35,7 @@ def invert_with_ddpm(
     negative: list,
     schedule: Schedule,
     *,
-    guidance: float = 3.5,
+    guidance: float = INVERSION_CFG,
     eta: float = 1.0,
     seed: int = 42,
     keep_last_noise: bool = False,

@@ -14,15 +14,15 @@ from ...correspondence.features import Features
 from ...correspondence.match import match
 from ...correspondence.warp import warp
 from ...inversion.types import Inversion
-from .capture import capture_tokens
+from .capture import capture_tokens, step_read_at
 
 
 def paint_with_matches(
-    model: ModelPatcher, structure: Inversion, appearance: Inversion, image: Tensor, step: int
+    model: ModelPatcher, structure: Inversion, appearance: Inversion, image: Tensor, at_percent: float
 ) -> tuple[Tensor, Tensor]:
     """Fill every position of the structure with the piece of the appearance that it looks at most.
 
-    image: [B or 1, H, W, 3], the appearance in 0..1. step: executed step at which both are looked at.
+    image: [B or 1, H, W, 3], the appearance in 0..1. at_percent: of the noise schedule, 0..1, where both are read.
 
     Returns IMAGE [B, H, W, 3] and MASK [B, h, w], how decided each position is: 0 looks everywhere, 1 at one position
     only.
@@ -38,8 +38,8 @@ def paint_with_matches(
             f"There are {len(image)} appearance images for {structure.images} structure(s). Connect one image, "
             "or one for each: those that the appearance is the inversion of."
         )
-    structure_tokens = capture_tokens(model, structure, step)
-    appearance_tokens = capture_tokens(model, appearance, step)
+    structure_tokens = capture_tokens(model, structure, step_read_at(model, structure, at_percent))
+    appearance_tokens = capture_tokens(model, appearance, step_read_at(model, appearance, at_percent))
     index, weight = attended_positions(structure_tokens.q, appearance_tokens.k)
     height, width = structure_tokens.grid
     pieces = interpolate(image.movedim(-1, 1), size=appearance_tokens.grid, mode="area").flatten(2)

@@ -8,6 +8,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ...attention.windows import step_at_percent
 from ...inversion.types import Inversion
 from ..models.conditioning import unpack
 from ..models.fingerprint import check_model
@@ -32,6 +33,12 @@ class CapturedMaps:
     self_grid: Grid
     cross_attention: Tensor
     cross_grid: Grid
+
+
+def step_read_at(model: ModelPatcher, inversion: Inversion, at_percent: float) -> int:
+    """The executed step of an inversion at which attention is read. at_percent: of the noise schedule, 0..1."""
+    percent_to_sigma = model.get_model_object("model_sampling").percent_to_sigma
+    return step_at_percent(at_percent, inversion.schedule.sigmas, percent_to_sigma)
 
 
 def capture_maps(model: ModelPatcher, inversion: Inversion, step: int) -> CapturedMaps:

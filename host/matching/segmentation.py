@@ -10,10 +10,11 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...attention.segmentation import noun_map, object_mask
+from ...attention.windows import SEGMENTATION_AT, WORD_MAP_AT
 from ...attention.word_map import word_mask
 from ...inversion.types import Inversion
 from ..models.prompt_tokens import columns_in, prompt_of
-from .capture import capture_maps, capture_text_maps
+from .capture import capture_maps, capture_text_maps, step_read_at
 
 log = logging.getLogger("appearance_transfer")
 
@@ -26,7 +27,7 @@ def segment(
     noun: str,
     other_nouns: str = "",
     *,
-    step: int = 20,
+    at_percent: float = SEGMENTATION_AT,
     clusters: int = 5,
     factor: float = 1.4,
 ) -> Tensor:
@@ -34,6 +35,7 @@ def segment(
 
     prompt: the words that the inversion was made under; empty where it knows them itself. noun: a word of them, the
         last one where it is empty. other_nouns: comma-separated words of the prompt that compete for segments.
+    at_percent: of the noise schedule, 0..1, where the attention is read.
 
     Where nothing stands out the mask of that image is empty; a warning says so. Raises ValueError for a noun that the
     prompt does not hold.
@@ -42,7 +44,7 @@ def segment(
     noun = noun.strip() or prompt.split()[-1]
     words = [noun, *(word for word in other_nouns.split(",") if word.strip())]
     columns = {word.strip(): columns_in(inversion, clip, prompt, word) for word in words}
-    maps = capture_maps(model, inversion, step)
+    maps = capture_maps(model, inversion, step_read_at(model, inversion, at_percent))
     masks = []
     for image in range(inversion.images):
         found = object_mask(
@@ -71,19 +73,21 @@ def mask_of_word(
     prompt: str,
     word: str,
     *,
-    step: int = 12,
+    at_percent: float = WORD_MAP_AT,
     accumulate: bool = True,
     threshold: float = 0.3,
     level: int = 4,
 ) -> Tensor:
     """MASK [B, h, w] of where `word`, or a few words in a row, of the prompt is seen, at latent size.
 
-    accumulate: the mean of the maps of executed steps 0..step, instead of the map of `step` alone.
+    at_percent: of the noise schedule, 0..1, where the attention is read.
+    accumulate: the mean of the maps of all executed steps up to there, instead of the map of that step alone.
     threshold: see `word_mask`; 0 gives a soft mask. level: see `capture_text_maps`.
     Raises ValueError for a word that the prompt does not hold, and for a level that the model does not have.
     """
     prompt = prompt_of(inversion, prompt)
     columns = columns_in(inversion, clip, prompt, word.strip() or prompt.split()[-1])
+    step = step_read_at(model, inversion, at_percent)
     steps = range(step + 1) if accumulate else [step]
     attention, grid = capture_text_maps(model, inversion, steps, level)
     return word_mask(attention, columns, grid, inversion.size, threshold)

@@ -29,7 +29,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...attention.windows import APPEARANCE_GUIDANCE, Window
-from ...guidance.appearance import as_one_guidance, guidance_scale
+from ...guidance.appearance import GUIDANCE_EVERY, as_one_guidance, guidance_scale
 from ..models.plain_model import KEY
 from .model_patch import current_sessions
 from .reference_session import ReferenceSession
@@ -41,12 +41,22 @@ log = logging.getLogger("appearance_transfer")
 
 @dataclass(frozen=True)
 class GuidanceSettings:
-    """scale falls linearly to end_scale over all executed steps; text_scale is classifier-free guidance. 1 is off."""
+    """scale falls linearly to end_scale over all executed steps; text_scale is classifier-free guidance. 1 is off.
+
+    every: the unpatched pass runs on every n-th guided step; on the others its last difference to the transferred
+        prediction is taken again. 1 is every step, as in the paper.
+    """
 
     scale: float = 3.5
     end_scale: float = 1.75
     window: Window = APPEARANCE_GUIDANCE
     text_scale: float = 1.0
+    every: int = GUIDANCE_EVERY
+
+    @classmethod
+    def reference_code(cls, **settings: Any) -> "GuidanceSettings":
+        """The unpatched pass on every step."""
+        return cls(**{"every": 1} | settings)
 
 
 class AppearanceGuider(comfy.samplers.CFGGuider):
@@ -64,11 +74,19 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
                 "Cross-Image Attention or Semantic Rearrangement to model."
             )
         self.settings = settings
+        self._difference: tuple[int, Tensor] | None = None  # of this run: at which step, and transferred less unpatched
         self.set_cfg(settings.text_scale)
         conds = {"positive": positive, UNPATCHED: positive}
         if settings.text_scale != 1.0 or model.model_options.get("disable_cfg1_optimization", False):
             conds["negative"] = positive if negative is None else negative
         self.inner_set_conds(conds)
+
+    def inner_sample(self, *args: Any, **kwargs: Any) -> Tensor:
+        """ComfyUI's, after which nothing of the run is kept."""
+        try:
+            return super().inner_sample(*args, **kwargs)
+        finally:
+            self._difference = None
 
     def predict_noise(
         self,
@@ -82,14 +100,27 @@ class AppearanceGuider(comfy.samplers.CFGGuider):
         run = _open_run(float(timestep.max()), model_options)
         scale = 1.0 if run is None else self._scale_in(run)
         twice = run is not None and (scale != 1.0 or text_scale != 1.0)
-        unpatched = self.conds[UNPATCHED] if twice else None
+        repeated = self._repeated(run, x) if twice and run is not None else None
+        unpatched = self.conds[UNPATCHED] if twice and repeated is None else None
         edited, unguided, plain = asking.predictions(positive, negative, unpatched)
+        if repeated is not None:
+            plain = edited - repeated
+        elif run is not None and twice:
+            self._difference = run.step, edited - plain
         cond, uncond, cfg = as_one_guidance(plain, edited, scale, unguided, text_scale)
-        away_from = unpatched if text_scale == 1.0 else negative
+        away_from = negative if text_scale != 1.0 else self.conds[UNPATCHED] if twice else None
         denoised = asking.guided([positive, away_from], [cond, uncond], cfg)
         if negative is None:
             negative, unguided = self.conds[UNPATCHED], plain
         return asking.changed_after(denoised, [positive, negative], [edited, unguided], scale)
+
+    def _repeated(self, run: ReferenceSession, x: Tensor) -> Tensor | None:
+        """The last difference that the unpatched pass made, where it is still to be taken at this step."""
+        if self._difference is None:
+            return None
+        step, difference = self._difference
+        fresh = 0 <= run.step - step < self.settings.every
+        return difference if fresh and step != run.step and difference.shape == x.shape else None
 
     def _scale_in(self, run: ReferenceSession) -> float:
         """The guidance scale at the step at which a run stands; 1 where guidance is off."""

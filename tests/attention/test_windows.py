@@ -10,8 +10,12 @@ from appearance_transfer.attention.windows import (
     APPEARANCE_GUIDANCE,
     ATTENTION,
     DEVIATION,
+    MATCHES_AT,
+    SEGMENTATION_AT,
+    WORD_MAP_AT,
     StepWindows,
     Window,
+    step_at_percent,
 )
 from appearance_transfer.guidance.appearance import guidance_scale
 from appearance_transfer.inversion.schedule import leading_timesteps, scaled_linear_alpha_bar
@@ -59,6 +63,15 @@ def test_guidance_is_that_of_the_official_loop() -> None:
         on = APPEARANCE_GUIDANCE.contains(PAPER[i], percent_to_sigma)
         scale = guidance_scale(i, len(rows)) if on else 1.0
         assert scale == pytest.approx(observed, abs=1e-6), i
+
+
+def test_attention_is_read_where_the_papers_read_it() -> None:
+    """Executed steps 20 and 60 of 68, and 12 of 50; at any other number of steps as far along the schedule."""
+    assert step_at_percent(SEGMENTATION_AT, run(100, 32), percent_to_sigma) == 20
+    assert step_at_percent(MATCHES_AT, run(100, 32), percent_to_sigma) == 60
+    assert step_at_percent(WORD_MAP_AT, run(50), percent_to_sigma) == 12
+    assert step_at_percent(SEGMENTATION_AT, run(20, 6), percent_to_sigma) == 4
+    assert [step_at_percent(percent, run(20, 6), percent_to_sigma) for percent in (0.0, 1.0)] == [0, 13]
 
 
 def test_deviation_is_on_in_the_papers_steps() -> None:

@@ -17,7 +17,7 @@ def guided(model, structure, *, negative=2, **settings):
     from appearance_transfer.attention.windows import Window
     from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 
-    settings = GuidanceSettings(**{"window": Window()} | settings)
+    settings = GuidanceSettings(**{"window": Window(), "every": 1} | settings)
     negative = None if negative is None else world.prompt(negative)
     return world.sample(model, structure, guider=AppearanceGuider(model, world.prompt(1), negative, settings))
 

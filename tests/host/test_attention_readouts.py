@@ -12,7 +12,7 @@ def test_a_image_is_painted_with_pieces_of_the_appearance(model) -> None:
     looks = world.invert(model, world.latents(2))
     colors = torch.linspace(0, 1, 256).reshape(1, 16, 16, 1).expand(-1, -1, -1, 3)  # each piece its own gray
     with torch.inference_mode():
-        painted, decided = paint_with_matches(model, structure, looks, colors, step=3)
+        painted, decided = paint_with_matches(model, structure, looks, colors, at_percent=0.57)
     assert painted.shape == (1, 16, 16, 3)
     assert decided.shape == (1, 16, 16)
     assert torch.isin(painted.unique(), colors.unique()).all()
@@ -64,11 +64,11 @@ def test_an_appearance_of_another_size_and_another_number(model) -> None:
     structure = world.invert(model, world.latents(1))
     narrow = world.invert(model, world.latents(2)[..., :8])
     image = torch.rand(1, 128, 64, 3, generator=torch.Generator().manual_seed(3))
-    painted, decided = paint_with_matches(model, structure, narrow, image, step=3)
+    painted, decided = paint_with_matches(model, structure, narrow, image, at_percent=0.57)
     assert painted.shape == (1, 128, 128, 3) and decided.shape == (1, 16, 16)
     pieces = torch.nn.functional.interpolate(image.movedim(-1, 1), size=(16, 8), mode="area").flatten(2)[0].T
     assert (painted[0, ::8, ::8].reshape(-1, 1, 3) - pieces).abs().amax(2).amin(1).max() < 1e-6
     with pytest.raises(ValueError, match="as many appearances as structures"):
-        paint_with_matches(model, structure, world.invert(model, world.latents(2, 2)), image, step=3)
+        paint_with_matches(model, structure, world.invert(model, world.latents(2, 2)), image, at_percent=0.57)
     with pytest.raises(ValueError, match="3 appearance images for 1 structure"):
-        paint_with_matches(model, structure, structure, torch.zeros(3, 16, 16, 3), step=3)
+        paint_with_matches(model, structure, structure, torch.zeros(3, 16, 16, 3), at_percent=0.57)

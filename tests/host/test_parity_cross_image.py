@@ -68,7 +68,7 @@ def run_loop(model, inversions, settings, adain_masks=(None, None), last: int = 
     recorder = Recorder(AdaINOperation(appearance, *adain_masks, ADAIN), structure, last)
     sampler = NoiseMapSampler(structure, recorder)
     positive = [[golden("inversion", "text_cond"), {}]]
-    guider = AppearanceGuider(patched, positive, None, GuidanceSettings())
+    guider = AppearanceGuider(patched, positive, None, GuidanceSettings.reference_code())
     start = model.get_model_object("latent_format").process_out(structure.start)
     with torch.inference_mode(), contextlib.suppress(StopRun):
         guider.sample(

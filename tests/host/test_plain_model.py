@@ -41,7 +41,7 @@ def inputs_of(node: str, inversion) -> dict:
     null_text = {name: value for name, value in steps.items() if name != "start_at_step"}
     vae = SimpleNamespace(encode=lambda pixels: world.latents(1), decode=lambda latent: IMAGE)
     dift = {"positive": TEXTS["positive"], "preset": "semantic", "seed": 1, "ensemble": 1, "vae": vae}
-    noun = {"inversion": inversion, "clip": SimpleNamespace(tokenize=str.split), "prompt": "a horse", "step": 1}
+    noun = {"inversion": inversion, "clip": SimpleNamespace(tokenize=str.split), "prompt": "a horse", "at_percent": 0.1}
     return {
         "InvertImage": steps | ddpm,
         "InvertImageDDIM": steps | ddim | {"preset": "default"},
@@ -49,7 +49,7 @@ def inputs_of(node: str, inversion) -> dict:
         "InversionReport": {"inversion": inversion, "vae": vae},
         "SelfSegmentation": noun | {"noun": "horse", "other_nouns": "", "clusters": 2, "factor": 1.4},
         "WordAttentionMap": noun | {"word": "horse", "threshold": 0.3, "downscale": "2", "accumulate": True},
-        "ShowAttentionMatches": {"structure": inversion, "appearance": inversion, "image": IMAGE, "step": 1},
+        "ShowAttentionMatches": {"structure": inversion, "appearance": inversion, "image": IMAGE, "at_percent": 0.1},
         "DIFTFeatures": dift | {"timestep": 1, "up_block": 1, "posterior": "mean", "batch": 1, "image": IMAGE},
         "MirrorToMatch": dift | {"structure": IMAGE, "appearance": IMAGE},
     }[node]

@@ -186,7 +186,7 @@ class TestTextGuidance:
         from appearance_transfer.host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 
         patched = rearrange(model, [appearance])
-        settings = GuidanceSettings(scale=CFG, end_scale=CFG, window=Window())
+        settings = GuidanceSettings(scale=CFG, end_scale=CFG, window=Window(), every=1)
         ours = world.sample(patched, structure, guider=AppearanceGuider(patched, world.prompt(1), None, settings))
         stock = world.sample(patched, structure, guider=world.stock_guider(patched, cfg=CFG))
         assert world.relative(ours, stock) < SAME

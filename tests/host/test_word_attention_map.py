@@ -6,7 +6,7 @@ import pytest
 import torch
 from appearance_transfer.tests.host import small_world as world
 
-STEP = 3
+STEP, AT = 3, 0.57  # the step, and where it stands in the noise schedule
 COLUMNS = [5, 6]  # of the word in the pretended prompt
 
 
@@ -102,7 +102,7 @@ def test_it_is_the_mask_of_these_maps(model, inversion) -> None:
 
     attention, grid = text_maps(model, inversion, [STEP], 2)
     expected = word_mask(attention, COLUMNS, grid, (16, 16), 0.9)
-    assert torch.equal(mask_of(model, inversion, step=STEP, accumulate=False, threshold=0.9, level=2), expected)
+    assert torch.equal(mask_of(model, inversion, at_percent=AT, accumulate=False, threshold=0.9, level=2), expected)
     assert expected.shape == (2, 16, 16)
     assert 0 < expected.mean() < 1
 
@@ -110,10 +110,10 @@ def test_it_is_the_mask_of_these_maps(model, inversion) -> None:
 def test_accumulating_reads_every_step_up_to_this_one(model, inversion) -> None:
     clone = model.clone()
     counter = world.count_evaluations(clone)
-    accumulated = mask_of(clone, inversion, step=STEP, threshold=0)
+    accumulated = mask_of(clone, inversion, at_percent=AT, threshold=0)
     assert counter.samples == 2 * (STEP + 1)
     counter.samples = 0
-    alone = mask_of(clone, inversion, step=STEP, accumulate=False, threshold=0)
+    alone = mask_of(clone, inversion, at_percent=AT, accumulate=False, threshold=0)
     assert counter.samples == 2
     assert not torch.equal(accumulated, alone)
     assert accumulated.amax((-1, -2)).tolist() == [1, 1]
@@ -156,5 +156,5 @@ def test_a_word_that_is_not_in_the_prompt_is_refused_before_the_model_runs(model
 def test_the_node_says_the_same(host, model, inversion) -> None:
     node = host.nodes["AppearanceTransfer_WordAttentionMap"]
     with torch.inference_mode():
-        out = node.execute(model, inversion, PretendedClip(), "zebra", 0.9, "a photo of a zebra", "2", STEP, False)
-    assert torch.equal(out.args[0], mask_of(model, inversion, step=STEP, accumulate=False, threshold=0.9, level=2))
+        out = node.execute(model, inversion, PretendedClip(), "zebra", 0.9, "a photo of a zebra", "2", AT, False)
+    assert torch.equal(out.args[0], mask_of(model, inversion, at_percent=AT, accumulate=False, threshold=0.9, level=2))

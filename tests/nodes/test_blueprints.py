@@ -104,7 +104,7 @@ def test_what_a_user_reads(workflow, inside) -> None:
 def test_an_inlet_of_two_values_is_refused(info) -> None:
     blueprint = blueprints()[NAMES[0]]
     blueprint.graph["invert_structure"]["inputs"]["start_at_step"] = 50
-    with pytest.raises(ValueError, match=r"structure_strength goes to inputs of several values: \[50, 32\]"):
+    with pytest.raises(ValueError, match=r"structure_strength goes to inputs of several values: \[50, 6\]"):
         blueprint.workflow("name", info)
 
 

@@ -33,7 +33,7 @@ FEWER = {
     OURS + "InvertImageDDIM": {"steps": 10},
     OURS + "NullTextInversion": {"steps": 10, "updates": 1},
     OURS + "LatentDeviation": {"ensemble": 1},
-    OURS + "WordAttentionMap": {"step": 2},
+    OURS + "WordAttentionMap": {"at_percent": 0.1},
     OURS + "DIFTFeatures": {"ensemble": 1},
     OURS + "TrainSplice": {"steps": 2, "resolution": 64, "preview_every": 1},
     OURS + "InvertViTFeature": {"steps": 2, "preview_every": 1},
