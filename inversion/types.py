@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from . import conditioning as prompts
 from .conditioning import Entry
+from .part_checks import check_embeddings, check_numbers, check_path, check_prompts
 from .schedule import Schedule
 
 
@@ -49,59 +49,13 @@ class Inversion:
     null_text_losses: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in ("ddpm", "ddim", "noised"):
-            raise ValueError(
-                "An inversion is made by 'ddpm' or 'ddim', or an image is 'noised', but this one says "
-                f"{self.method!r}; invert the image again."
-            )
-        if not (0 <= self.eta <= 1 and math.isfinite(self.guidance)):
-            raise ValueError(
-                f"eta must lie in 0..1 and the guidance be a number, but they are {self.eta} and {self.guidance}; "
-                "invert the image again."
-            )
-        if not (self.trajectory.is_floating_point() and self.noise_maps.is_floating_point()):
-            raise ValueError(
-                "The trajectory and the noise maps must be floating-point numbers, but are "
-                f"{self.trajectory.dtype} and {self.noise_maps.dtype}; invert the image again."
-            )
-        levels = self.schedule.steps + 1
-        shape = list(self.trajectory.shape)
-        if len(shape) != 5 or shape[0] != levels or min(shape) == 0:
-            raise ValueError(
-                f"The trajectory of a {levels - 1}-step inversion has the shape [{levels}, images, channels, height, "
-                f"width], but this one has {shape}; invert the image again."
-            )
-        wanted = [levels - 1, *shape[1:]] if self.method == "ddpm" else [0]
-        if list(self.noise_maps.shape) != wanted:
-            raise ValueError(
-                f"The noise maps of this {self.method.upper()} inversion should have the shape {wanted}, but have "
-                f"{list(self.noise_maps.shape)}; invert the image again."
-            )
-        if len(self.prompts) not in (0, 1, shape[1]):
-            raise ValueError(
-                f"The inversion holds {len(self.prompts)} prompts and {shape[1]} images; there must be one for all or "
-                "one for each. Invert the images again."
-            )
+        check_path(self.method, self.schedule.steps, self.trajectory, self.noise_maps)
+        check_numbers(self.eta, self.guidance)
+        check_prompts(self.prompts, self.images)
         for name, entry in self.conditioning.items():
-            prompts.check_entry(name, entry, shape[1])
+            prompts.check_entry(name, entry, self.images)
         if self.null_text is not None or self.null_text_losses is not None:
-            self._check_null_text(self.null_text, self.null_text_losses)
-
-    def _check_null_text(self, embeddings: Tensor | None, losses: Tensor | None) -> None:
-        if embeddings is None or losses is None or self.method != "ddim":
-            raise ValueError(
-                "Null-text embeddings belong to a DDIM inversion and come with their losses; "
-                "make the inversion again with Null-Text Inversion."
-            )
-        for name, tensor, sizes in (("embeddings", embeddings, 4), ("losses", losses, 3)):
-            shape = list(tensor.shape)
-            fits = len(shape) == sizes and 1 <= shape[0] <= self.steps and shape[1] in (1, self.images)
-            if not fits or min(shape) == 0 or not tensor.is_floating_point() or shape[0] != len(embeddings):
-                raise ValueError(
-                    f"The null-text {name} should have one row per step (up to {self.steps}) and per image "
-                    f"({self.images}), but have the shape {shape} ({tensor.dtype}); "
-                    "make the inversion again with Null-Text Inversion."
-                )
+            check_embeddings(self.method, self.steps, self.images, self.null_text, self.null_text_losses)
 
     @property
     def null_text_steps(self) -> int:

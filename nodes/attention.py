@@ -200,7 +200,7 @@ def _when(start_percent, end_percent, structure_share, structure_end_percent) ->
 
 def _weighed(appearances) -> list:
     """The connected appearances; an inversion alone has weight 1 and no mask."""
-    from ..host.transfer.reference_session import Appearance as WeighedAppearance
+    from ..host.transfer.plan import Appearance as WeighedAppearance
 
     connected = [entry for entry in appearances.values() if entry is not None]
     return [entry if isinstance(entry, WeighedAppearance) else WeighedAppearance(entry) for entry in connected]

@@ -13,7 +13,7 @@ Reference = io.Custom(PREFIX + "REFERENCE")
 
 Appearance = io.Custom(PREFIX + "APPEARANCE")
 """An inversion with a weight, the region of the output it paints, and its matches
-(host/transfer/reference_session.py).
+(host/transfer/plan.py).
 """
 
 Features = io.Custom(PREFIX + "FEATURES")

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from ...guidance.adain import adain
 from ...guidance.appearance import guidance_scale, guide
+from ...host.models.attention_layer import join_heads, split_heads
 from ...host.models.schedules import schedule_of, sigmas_tensor
 from ...host.models.unet import decoder_levels
-from ...host.models.unet_attention import join_heads, split_heads
 from ...host.runtime.model_runner import run_guider
 from ...inversion.ddpm import invert_ddpm
 from ...inversion.replay import replay

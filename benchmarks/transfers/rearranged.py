@@ -15,7 +15,7 @@ from ...attention.windows import Window
 from ...correspondence.correspondence import Correspondence
 from ...host.models.conditioning import unpack
 from ...host.transfer.adain_operation import AdaINOperation
-from ...host.transfer.reference_session import Appearance
+from ...host.transfer.plan import Appearance
 from ...host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
 from ...pocket.truth import true_correspondence
 from .inverted import FOUND, TRUE, InvertedPairs, Models

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from ...attention.windows import step_at_percent
 from ...inversion.types import Inversion
+from ..models.attention_layer import split_heads
 from ..models.conditioning import unpack
 from ..models.fingerprint import check_model
 from ..models.plain_model import check_plain
 from ..models.schedules import sigmas_tensor
 from ..models.unet import decoder_levels, text_blocks
-from ..models.unet_attention import plain_attention, replacement_keys, split_heads
+from ..models.unet_attention import plain_attention, replacement_keys
 from ..runtime.model_runner import Denoise, run_with_model
 
 Grid = tuple[int, int]

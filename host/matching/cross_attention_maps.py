@@ -11,8 +11,8 @@ import comfy.patcher_extension
 import torch
 from torch import Tensor
 
+from ..models.attention_layer import join_heads, split_heads
 from ..models.model_options import without_patches
-from ..models.unet_attention import join_heads, split_heads
 
 KEY = "appearance_transfer_shifts"
 DIFFUSION_MODEL = comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL

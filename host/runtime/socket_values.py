@@ -15,7 +15,7 @@ from .supported import SUPPORTED
 OURS = {
     "INVERSION": ("...inversion.types", "Inversion", "from an Invert Image node or Load Inversion"),
     "REFERENCE": ("...inversion.types", "Inversion", "from Reference Image"),
-    "APPEARANCE": ("..transfer.reference_session", "Appearance", "from Appearance Options"),
+    "APPEARANCE": ("..transfer.plan", "Appearance", "from Appearance Options"),
     "FEATURES": ("...correspondence.features", "Features", "from DIFT Features or DINO Features"),
     "MATCHES": ("...correspondence.correspondence", "Correspondence", "from Match Features"),
     "EDIT_DIRECTION": ("...editing.direction", "EditDirection", "from Edit Direction or Load Edit Direction"),

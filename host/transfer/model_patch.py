@@ -1,12 +1,11 @@
-"""A transfer as an ordinary patch of a MODEL clone: what it hooks into, and how a sampler finds its run.
+"""A transfer as an ordinary patch of a MODEL clone: what it hooks into, and how a sampler finds its session.
 
-A wrapper around `predict_noise` runs the references of the current step and fills the feature banks; patches of the
-decoder's self-attention, which each transfer sets for itself, read them. Everything a run needs lives in one
-`ReferenceSession`, made when sampling starts and dropped when it ends, however it ends.
+A wrapper around `predict_noise` runs the references of the current step and fills the cache; the layers, patched by
+the kind of network (network_patch.py), read it. Everything a run needs lives in one `ReferenceSession`, made when
+sampling starts and dropped when it ends, however it ends.
 """
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,55 +13,38 @@ import comfy.patcher_extension
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ...attention.windows import PercentToSigma
 from ...inversion.types import Inversion
 from ..models.fingerprint import check_model
 from ..models.plain_model import KEY
-from ..models.unet import decoder_levels
 from .cost_report import tell
+from .method import TransferMethod
+from .network_patch import network_patch
 from .no_effect import warn_of_compiled, warn_of_same_image
-from .reference_session import Appearance, ReferenceSession, TransferPlan, TransferSettings
+from .plan import TransferPlan
+from .reference_session import ReferenceSession
+from .references import ModelCall
 
 log = logging.getLogger("appearance_transfer")
 
 
-class ModelPatch(ABC):
-    """What one node adds to a model. `run` is None except while its model samples.
+class ModelPatch:
+    """What one node adds to a model. `session` is None except while its model samples.
 
     Raises ValueError for an unsupported architecture, no appearance, or inversions of another model.
     """
 
-    def __init__(
-        self,
-        model: ModelPatcher,
-        appearances: Sequence[Appearance],
-        structure: Inversion | None,
-        settings: TransferSettings,
-    ):
-        if not appearances:
+    def __init__(self, model: ModelPatcher, plan: TransferPlan, method: type[TransferMethod]):
+        if not plan.appearances:
             raise ValueError("No appearance is connected. Connect at least one inversion to this node.")
-        self.plan = TransferPlan(tuple(appearances), structure, settings, decoder_levels(model))
-        self.run: ReferenceSession | None = None
-        inversions = [entry.inversion for entry in appearances]
-        if settings.replayed:
-            for inversion in inversions if structure is None else [*inversions, structure]:
+        self.plan = plan
+        self.method = method
+        self.network = network_patch(model, method)
+        self.session: ReferenceSession | None = None
+        if plan.settings.replayed:
+            for inversion in plan.inversions:
                 inversion.check_replayable()
-        check_inversions(model, inversions if structure is None else [*inversions, structure])
-        warn_of_same_image(appearances, structure)
-
-    @abstractmethod
-    def begin(
-        self, guider: Any, sigmas: list[float], percent_to_sigma: PercentToSigma, shape: Sequence[int]
-    ) -> ReferenceSession:
-        """A run of this transfer, under this guider; raises ValueError where it cannot be."""
-
-    @abstractmethod
-    def is_in_place(self, transformer_options: dict[str, Any]) -> bool:
-        """Whether the patches that `patch` has set are still there, in the options that a step runs with."""
-
-    @abstractmethod
-    def patch(self, clone: ModelPatcher) -> None:
-        """Set the patches of the self-attention that read the run's banks."""
+        check_inversions(model, plan.inversions)
+        warn_of_same_image(plan.appearances, plan.structure)
 
     def applied_to(self, model: ModelPatcher) -> ModelPatcher:
         """A clone of `model` with this transfer; strength 0 gives one without any patch."""
@@ -70,7 +52,7 @@ class ModelPatch(ABC):
         present: tuple[ModelPatch, ...] = ()
         if self.plan.settings.strength > 0:
             present = (self,)
-            self.patch(clone)
+            self.network.install(clone, lambda: self.session)
             wrappers = comfy.patcher_extension.WrappersMP
             clone.add_wrapper_with_key(wrappers.OUTER_SAMPLE, KEY, self.outer_sample)
             clone.add_wrapper_with_key(wrappers.PREDICT_NOISE, KEY, self.predict_noise)
@@ -81,36 +63,54 @@ class ModelPatch(ABC):
     def outer_sample(
         self, executor: Any, noise: Tensor, latent: Tensor, sampler: Any, sigmas: Tensor, *args: Any, **kwargs: Any
     ) -> Tensor:
-        guider = executor.class_obj
-        percent_to_sigma = guider.model_patcher.get_model_object("model_sampling").percent_to_sigma
-        run = self.begin(guider, [float(sigma) for sigma in sigmas], percent_to_sigma, latent.shape)
-        tell(run)
-        warn_of_compiled(guider.model_options)
-        self.run = run
+        session = self._session(executor.class_obj, [float(sigma) for sigma in sigmas], latent.shape)
+        tell(session, self.network)
+        warn_of_compiled(executor.class_obj.model_options)
+        self.session = session
         try:
             return executor(noise, latent, sampler, sigmas, *args, **kwargs)
         finally:
-            self.run = None
+            self.session = None
 
     def predict_noise(
         self, executor: Any, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: Any = None
     ) -> Tensor:
-        run = self.run
-        if run is None:
+        session = self.session
+        if session is None:
             return executor(x, timestep, model_options, seed)
-        run.fill_caches(executor.class_obj, timestep, model_options, seed)
+        session.fill_cache(ModelCall(executor.class_obj, timestep, model_options, seed), self.network)
         try:
             denoised = executor(x, timestep, model_options, seed)
-            run.warn_of_layers_not_asked(self.is_in_place(model_options["transformer_options"]))
+            self._warn_of_layers_not_asked(session, model_options)
             return denoised
         finally:
-            run.caches.clear()
+            session.cache.clear()
+
+    def _session(self, guider: Any, sigmas: list[float], shape: Sequence[int]) -> ReferenceSession:
+        percent_to_sigma = guider.model_patcher.get_model_object("model_sampling").percent_to_sigma
+        method = self.method(self.plan, guider.cfg if guider.conds.get("negative") else 1.0)
+        method.check(shape)
+        return ReferenceSession(self.plan, method, sigmas, percent_to_sigma, shape)
+
+    def _warn_of_layers_not_asked(self, session: ReferenceSession, model_options: dict[str, Any]) -> None:
+        """After a step: warn where references offered something to layers that did not ask for it.
+
+        Where our patches are in place and no layer asked, the network did not run (EasyCache).
+        """
+        layers, silent = session.cache.layers, session.cache.not_asked
+        if silent and not (silent == layers and self.network.is_in_place(model_options["transformer_options"])):
+            name = self.method.name
+            session.warn_once(
+                f"Another node replaces the decoder's self-attention after {name}, in {len(silent)} of {len(layers)} "
+                f"layers, and there the transfer is off. Put that node first: connect its MODEL to the model input of "
+                f"{name}."
+            )
 
 
 def current_sessions(model_options: dict[str, Any]) -> list[ReferenceSession]:
-    """The runs of all transfers on a sampling model, from the options its sampler and guider are given."""
+    """The sessions of all transfers on a sampling model, from the options its sampler and guider are given."""
     transfers = model_options.get("transformer_options", {}).get(KEY, ())
-    return [transfer.run for transfer in transfers if transfer.run is not None]
+    return [transfer.session for transfer in transfers if transfer.session is not None]
 
 
 def check_inversions(model: ModelPatcher, inversions: Sequence[Inversion]) -> None:

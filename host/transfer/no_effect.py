@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ...inversion.types import Inversion
 from ..models.conditioning import unpack
-from .reference_session import Appearance, ReferenceSession
+from .plan import Appearance
+from .reference_session import ReferenceSession
 
 log = logging.getLogger("appearance_transfer")
 

@@ -1,7 +1,7 @@
-"""Reference images beside a run: their latents at every step, and what their self-attention shows.
+"""Reference images beside a run: their latents at every step, and the forwards in which they are read.
 
 References never ride in the user's latent batch. At a step that reads one, it runs in a forward of its own, under its
-own prompt and without the patches of other nodes, but for those that write what it shows into a feature bank.
+own prompt and without the patches of other nodes, but for those that capture what it offers.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,21 +18,9 @@ from ...inversion.pairing import without_repeats
 from ...inversion.schedule import sigma_index
 from ...inversion.step import step
 from ...inversion.types import Inversion
+from ..models.attention_layer import NEGATIVE, POSITIVE, SIDES
 from ..models.conditioning import processed_prompt, unpack
 from ..models.model_options import without_patches
-from ..models.unet_attention import NEGATIVE, POSITIVE, SIDES
-
-
-@dataclass(frozen=True)
-class LayerFeatures:
-    """What a reference shows at one layer, by name, [..., N, channels] for the N = h*w tokens of its grid (h, w)."""
-
-    grid: tuple[int, int]
-    tensors: dict[Any, Tensor]
-
-
-# (output block number, transformer inside the block) -> what a reference shows there
-FeatureCache = dict[tuple[int, int], LayerFeatures]
 
 
 @dataclass(frozen=True)
@@ -43,14 +31,6 @@ class ModelCall:
     sigma: Tensor
     model_options: dict[str, Any]
     seed: Any
-
-
-@dataclass(frozen=True)
-class CachedFeatures:
-    """What a reference shows at one step: the bank of its distinct images, and which of them each output sees."""
-
-    cache: FeatureCache
-    beside: list[int]
 
 
 class RecordedReference:

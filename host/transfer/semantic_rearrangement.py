@@ -1,10 +1,11 @@
-"""Semantic rearrangement (Eye-for-an-eye) as an ordinary patch of a MODEL clone.
+"""Semantic rearrangement (Eye-for-an-eye): references offer what enters their self-attention.
 
-The references show what enters their self-attention; a patch of that input puts the appearance's features, each at the
-position it matches, into the positive rows. The structure's features are put in as they are.
+The appearance's features are put into the positive rows, each at the position it matches; the structure's features are
+put in as they are.
 """
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 from typing import Any, Literal
@@ -14,7 +15,6 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...attention.rearrangement import ReferenceFeatures, match_features, rearranged, touched
-from ...attention.windows import PercentToSigma
 from ...correspondence.correspondence import Correspondence
 from ...correspondence.dift import DiftSettings
 from ...correspondence.features import Features
@@ -22,16 +22,16 @@ from ...correspondence.match import match
 from ...correspondence.resample import resample_matches
 from ...inversion.types import Inversion
 from ..matching.dift_features import dift_of_x0
-from ..models.unet_attention import NEGATIVE, POSITIVE, grid_of, in_decoder, layer_of, rows_of
+from ..models.attention_layer import NEGATIVE, POSITIVE, AttentionLayer, Grid, Tokens
+from .method import LayerReference
 from .model_patch import ModelPatch
-from .reference_session import Appearance, ReferenceSession, TransferPlan, TransferSettings
-from .references import FeatureCache, LayerFeatures, ModelCall, RecordedReference
+from .plan import Appearance, TransferPlan, TransferSettings
+from .references import ModelCall, RecordedReference
+
+log = logging.getLogger("appearance_transfer")
 
 DIFT, SELF_ATTENTION = "dift", "self-attention"
 OFFICIAL, BOTH = "official", "both"
-
-Grid = tuple[int, int]  # (h, w)
-Tokens = tuple[Tensor, Tensor, Tensor]  # what the queries, keys and values of a layer are made of, [rows, N, C] each
 
 Inject = Literal["feature", "kv", "v"]
 # which of the three take the references' features
@@ -70,158 +70,116 @@ def rearrange_appearance(
     Raises ValueError for an unsupported architecture, no appearance, inversions of another model or other sizes,
     matches of images of another shape, and DIFT without a structure.
     """
-    return RearrangementPatch(model, appearances, structure, settings).applied_to(model)
+    _check_plan(appearances, structure, settings)
+    plan = TransferPlan(tuple(appearances), structure, settings)
+    return ModelPatch(model, plan, SemanticRearrangement).applied_to(model)
 
 
-class RearrangementPatch(ModelPatch):
-    """What one Semantic Rearrangement node adds to a model."""
+class SemanticRearrangement:
+    """See `TransferMethod`. What it captures are features, for each prompt [images, N, C]."""
 
-    def __init__(
-        self,
-        model: ModelPatcher,
-        appearances: Sequence[Appearance],
-        structure: Inversion | None,
-        settings: RearrangementSettings,
-    ):
-        super().__init__(model, appearances, structure, settings)
-        for entry in appearances:
-            if entry.correspondence is not None:
-                _check_shape("appearance", entry.correspondence.appearance_image, entry.inversion.size)
-                if structure is not None:
-                    _check_shape("structure", entry.correspondence.structure_image, structure.size)
-            elif settings.match_source == DIFT and structure is None:
-                raise ValueError(
-                    "match_source is dift, which compares the appearance with the structure image, and no structure "
-                    "is connected. Connect its inversion to structure, or set match_source to self-attention."
-                )
-            elif entry.appearance_mask is not None and not bool(entry.appearance_mask.any()):
-                raise ValueError(
-                    "An appearance_mask is empty, so nothing inside it can be matched. Paint the region in the "
-                    "appearance image, or disconnect it (LoadImage gives an empty mask for an image without "
-                    "transparency)."
-                )
+    name = "Semantic Rearrangement"
+    changes_output = False
 
-    def begin(
-        self, guider: Any, sigmas: list[float], percent_to_sigma: PercentToSigma, shape: Sequence[int]
-    ) -> "RearrangementSession":
-        guidance = guider.cfg if guider.conds.get("negative") else 1.0
-        return RearrangementSession(self.plan, sigmas, percent_to_sigma, shape, guidance)
-
-    def is_in_place(self, transformer_options: dict[str, Any]) -> bool:
-        return self._rearrange in transformer_options.get("patches", {}).get("attn1_patch", ())
-
-    def patch(self, clone: ModelPatcher) -> None:
-        clone.set_model_attn1_patch(self._rearrange)
-
-    def _rearrange(self, n: Tensor, context: Tensor, value: Tensor, extra: dict[str, Any]) -> Tokens:
-        run = self.run
-        if run is None or not in_decoder(extra) or not run.reads(extra, n):
-            return n, context, value
-        return run.rearrange(n, context, value, extra)
-
-
-class RearrangementSession(ReferenceSession):
-    """One sampling run with rearranged features: its feature banks hold, for each prompt, features [images, N, C]."""
-
-    method = "Semantic Rearrangement"
-    settings: RearrangementSettings
-
-    def __init__(
-        self,
-        plan: TransferPlan,
-        sigmas: list[float],
-        percent_to_sigma: PercentToSigma,
-        shape: Sequence[int],
-        guidance: float,
-    ):
+    def __init__(self, plan: TransferPlan, cfg: float):
+        self.settings: RearrangementSettings = plan.settings
+        self.cfg = cfg
         self.correspondences = [entry.correspondence for entry in plan.appearances]
         self.appearance_masks = [entry.appearance_mask for entry in plan.appearances]
         self._positions: dict[tuple[int, Grid, Grid], Tensor] = {}
+        self._warned = False
+
+    def check(self, shape: Sequence[int]) -> None:
         for correspondence in self.correspondences:
             if correspondence is not None:
                 _check_number(correspondence, shape[0])
                 _check_shape("structure", correspondence.structure_image, shape[-2:])
-        super().__init__(plan, sigmas, percent_to_sigma, shape, guidance)
 
-    def prompts(self, step: int) -> Sequence[int]:
+    def prompts(self, structural: bool) -> Sequence[int]:
         """On structure steps also those whose rows are edited; see `RearrangementSettings`."""
-        if not self.is_structural(step) or self.guidance <= 1.0:
+        if not structural or self.cfg <= 1.0:
             return (POSITIVE,)
         return (NEGATIVE,) if self.settings.structure_rule == OFFICIAL else (POSITIVE, NEGATIVE)
 
-    def listening(self, cache: FeatureCache, blocks: Collection[int]) -> dict[str, Any]:
-        def record(n: Tensor, context: Tensor, value: Tensor, extra: dict[str, Any]) -> Tokens:
-            if in_decoder(extra) and layer_of(extra)[0] in blocks:
-                prompts = extra["cond_or_uncond"]
-                shown = {prompt: n[rows_of(prompt, prompts, len(n))] for prompt in prompts}
-                cache.setdefault(layer_of(extra), LayerFeatures(grid_of(extra), {})).tensors.update(shown)
-            return n, context, value
+    def masks_at(self, masks: Sequence[Tensor | None], grid: Grid) -> Sequence[Tensor | None]:
+        """A position is painted or not: matches are hard, and so is the reference code's mask."""
+        return [None if mask is None else touched(mask, grid).float() for mask in masks]
 
-        return {"patches": {"attn1_patch": [record]}}
-
-    def prepare(self, beside: ModelCall) -> None:
+    def prepare(
+        self, call: ModelCall, structure: RecordedReference | None, appearances: list[RecordedReference]
+    ) -> None:
         """Match by DIFT what is not matched yet, once in a run."""
-        if self.settings.match_source != DIFT or self.is_structural(self.step) or None not in self.correspondences:
+        if self.settings.match_source != DIFT or None not in self.correspondences:
             return
-        structure = _dift(self.structure, beside)
+        of_structure = _dift(structure, call)
         for number, known in enumerate(self.correspondences):
             if known is None:
-                appearance = _dift(self.appearances[number], beside)
-                self.correspondences[number] = _matched(structure, appearance, self.appearance_masks[number])
+                of_appearance = _dift(appearances[number], call)
+                self.correspondences[number] = _matched(of_structure, of_appearance, self.appearance_masks[number])
 
-    def masks_at(self, grid: tuple[int, int]) -> Sequence[Tensor | None]:
-        """A position is painted or not: matches are hard, and so is the reference code's mask."""
-        return [None if mask is None else touched(mask, grid).float() for mask in self.masks]
+    def capture(self, layer: AttentionLayer, tokens: Tokens) -> dict[int, Tensor]:
+        n, _, _ = tokens
+        return {prompt: n[layer.rows_of(prompt)] for prompt in layer.prompts}
 
-    def rearrange(self, n: Tensor, context: Tensor, value: Tensor, extra: dict[str, Any]) -> Tokens:
-        """What queries, keys and values are made of, [rows, N, C] each, with the references' features in the rows that
-        this step edits."""
+    def apply(
+        self, layer: AttentionLayer, tokens: Tokens, references: Sequence[LayerReference], structural: bool
+    ) -> Tokens:
+        n, _, _ = tokens
         offers = {
-            row: self._offers(n[row], row % self.batch, prompt, extra)
-            for prompt in self.prompts(self.step)
-            for row in rows_of(prompt, extra["cond_or_uncond"], len(n))
+            row: self._offers(n[row], row, layer, prompt, references, structural)
+            for prompt in self.prompts(structural)
+            for row in layer.rows_of(prompt)
         }
 
-        def edited(tokens: Tensor) -> Tensor:
-            tokens = tokens.clone()
+        def edited(own: Tensor) -> Tensor:
+            own = own.clone()
             for row, offered in offers.items():
-                tokens[row] = rearranged(tokens[row], offered)
-            return tokens
+                own[row] = rearranged(own[row], offered)
+            return own
 
         injected = INJECTED[self.settings.inject]
         return tuple(
-            edited(tokens) if takes and self._is_of_output(tokens, n) else tokens
-            for tokens, takes in zip((n, context, value), injected, strict=True)
+            edited(own) if takes and self._is_of_output(own, n) else own
+            for own, takes in zip(tokens, injected, strict=True)
         )
 
     def _is_of_output(self, tokens: Tensor, n: Tensor) -> bool:
         if tokens.shape == n.shape:
             return True
-        self.warn_once(
-            "Another node gives the decoder's self-attention keys and values of its own; they are not rearranged."
-        )
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "Another node gives the decoder's self-attention keys and values of its own; they are not rearranged."
+            )
         return False
 
-    def _offers(self, own: Tensor, image: int, prompt: int, extra: dict[str, Any]) -> list[ReferenceFeatures]:
-        """What the references of this step give to one output image, whose own features are [N, C]."""
-        grid = grid_of(extra)
+    def _offers(
+        self,
+        own: Tensor,
+        row: int,
+        layer: AttentionLayer,
+        prompt: int,
+        references: Sequence[LayerReference],
+        structural: bool,
+    ) -> list[ReferenceFeatures]:
+        """What the references give to one row of a forward under `prompt`, whose own features are [N, C]."""
         offers = []
-        for number, (shown, weights) in enumerate(zip(self.caches, self.weight_maps_at(grid), strict=True)):
-            layer = shown.cache[layer_of(extra)]
-            features = layer.tensors[prompt][shown.beside[image]].to(own)
-            weight = weights[image].to(own.device)
-            if self.is_structural(self.step):
+        for number, reference in enumerate(references):
+            image = row % len(reference.images)
+            features = reference.tensors[prompt][reference.images[image]].to(own)
+            weight = reference.weight[image].to(own.device)
+            if structural:
                 matches = torch.arange(len(features), device=own.device)
             elif self.correspondences[number] is not None:
-                positions = self._regridded(number, grid, layer.grid)
+                positions = self._resampled(number, layer.grid, reference.grid)
                 matches = positions[image % len(positions)].to(own.device)
             else:
-                key_mask = self._key_mask(number, image, layer.grid, own.device)
+                key_mask = self._key_mask(number, image, reference.grid, own.device)
                 matches = match_features(own, features, weight > 0, key_mask)
             offers.append(ReferenceFeatures(features, matches, weight))
         return offers
 
-    def _regridded(self, number: int, grid: Grid, appearance_grid: Grid) -> Tensor:
+    def _resampled(self, number: int, grid: Grid, appearance_grid: Grid) -> Tensor:
         """[images, N]: the best matches of an appearance between the token grids of a layer."""
         key = number, grid, appearance_grid
         if key not in self._positions:
@@ -234,11 +192,33 @@ class RearrangementSession(ReferenceSession):
         return None if mask is None else touched(mask, grid).flatten(1)[image % len(mask)].to(device)
 
 
-def _dift(reference: RecordedReference, beside: ModelCall) -> Features:
+def _check_plan(
+    appearances: Sequence[Appearance], structure: Inversion | None, settings: RearrangementSettings
+) -> None:
+    """Raise where an appearance cannot be matched, or its matches are of other images."""
+    for entry in appearances:
+        if entry.correspondence is not None:
+            _check_shape("appearance", entry.correspondence.appearance_image, entry.inversion.size)
+            if structure is not None:
+                _check_shape("structure", entry.correspondence.structure_image, structure.size)
+        elif settings.match_source == DIFT and structure is None:
+            raise ValueError(
+                "match_source is dift, which compares the appearance with the structure image, and no structure "
+                "is connected. Connect its inversion to structure, or set match_source to self-attention."
+            )
+        elif entry.appearance_mask is not None and not bool(entry.appearance_mask.any()):
+            raise ValueError(
+                "An appearance_mask is empty, so nothing inside it can be matched. Paint the region in the "
+                "appearance image, or disconnect it (LoadImage gives an empty mask for an image without "
+                "transparency)."
+            )
+
+
+def _dift(reference: RecordedReference, call: ModelCall) -> Features:
     """DIFT of the inverted image, clean, under its own text."""
-    x0 = reference.inversion.x0.to(device=beside.sigma.device, dtype=torch.float32)
-    prompt = reference.prompt(beside.guider, x0, beside.seed)
-    values = dift_of_x0(beside.guider.inner_model, x0, prompt, DiftSettings(), beside.model_options)
+    x0 = reference.inversion.x0.to(device=call.sigma.device, dtype=torch.float32)
+    prompt = reference.prompt(call.guider, x0, call.seed)
+    values = dift_of_x0(call.guider.inner_model, x0, prompt, DiftSettings(), call.model_options)
     return Features(values, image=reference.inversion.size)
 
 

@@ -4,6 +4,20 @@ from collections.abc import Sequence
 
 from ...inversion.schedule import SIGMA_RTOL
 from ...inversion.types import Inversion
+from ..runtime.input_fits import check_output_mask
+from .plan import TransferPlan
+
+
+def check_run(plan: TransferPlan, sigmas: Sequence[float], shape: Sequence[int]) -> None:
+    """Raise where an image of a plan cannot stand beside a run along `sigmas` of latents of this shape [B, C, h, w]."""
+    for inversion in plan.inversions:
+        check_number(inversion, shape[0])
+        if plan.settings.replayed:
+            check_goes_along(inversion, sigmas)
+    if plan.structure is not None:
+        check_size(plan.structure, shape)
+    for appearance in plan.appearances:
+        check_output_mask(appearance.mask, shape, "mask of an appearance")
 
 
 def check_size(structure: Inversion, shape: Sequence[int]) -> None:

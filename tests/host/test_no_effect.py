@@ -11,7 +11,7 @@ from appearance_transfer.tests.host import small_world as world
 def transfer(request):
     """transfer(model, inversions, structure=None, **settings) -> MODEL, by either node's function."""
     from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
-    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.plan import Appearance
     from appearance_transfer.host.transfer.semantic_rearrangement import rearrange_appearance
 
     def by(model, inversions, structure=None, **options):
@@ -130,7 +130,7 @@ class TestText:
 class TestReplacedAttention:
     def attend(self, model, appearance, structure=None):
         from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
-        from appearance_transfer.host.transfer.reference_session import Appearance
+        from appearance_transfer.host.transfer.plan import Appearance
 
         return transfer_appearance(model, [Appearance(appearance)], structure, world.transfer_settings())
 

@@ -46,7 +46,7 @@ def run_loop(
     from appearance_transfer.host.models.schedules import sigmas_tensor
     from appearance_transfer.host.transfer.adain_operation import AdaINOperation
     from appearance_transfer.host.transfer.noise_map_sampler import NoiseMapSampler
-    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.plan import Appearance
     from appearance_transfer.host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
     from comfy.samplers import CFGGuider
 

@@ -19,16 +19,16 @@ def inversion(model):
 @pytest.fixture(scope="module", params=["Cross-Image Attention", "Semantic Rearrangement"])
 def patched(request, model, inversion):
     """patched(strength): a clone with the transfer."""
-    from appearance_transfer.host.transfer.cross_image_attention import CrossImagePatch
-    from appearance_transfer.host.transfer.reference_session import Appearance
-    from appearance_transfer.host.transfer.semantic_rearrangement import RearrangementPatch
+    from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
+    from appearance_transfer.host.transfer.plan import Appearance
+    from appearance_transfer.host.transfer.semantic_rearrangement import rearrange_appearance
 
     def apply(strength: float):
         if request.param == "Cross-Image Attention":
             settings = world.transfer_settings(strength=strength)
-            return CrossImagePatch(model, [Appearance(inversion)], None, settings).applied_to(model)
+            return transfer_appearance(model, [Appearance(inversion)], None, settings)
         settings = world.rearrangement_settings(strength=strength)
-        return RearrangementPatch(model, [Appearance(inversion)], inversion, settings).applied_to(model)
+        return rearrange_appearance(model, [Appearance(inversion)], inversion, settings)
 
     return apply
 

@@ -165,7 +165,7 @@ class TestCosts:
     @pytest.mark.parametrize("replayed", [False, True])
     def test_a_transfer_beside_the_output(self, model, evaluations, replayed) -> None:
         from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
-        from appearance_transfer.host.transfer.reference_session import Appearance
+        from appearance_transfer.host.transfer.plan import Appearance
 
         structure, appearance = (world.invert(model, world.latents(seed)) for seed in (0, 1))
         evaluations()

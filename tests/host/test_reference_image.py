@@ -31,7 +31,7 @@ def test_it_is_the_trajectory_of_the_inversion_bit_by_bit_without_evaluations(mo
 def test_a_transfer_from_it_is_that_from_the_inversion_bit_by_bit(model, kind) -> None:
     from appearance_transfer.host.transfer.adain_operation import AdaINOperation
     from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
-    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.plan import Appearance
     from appearance_transfer.host.transfer.semantic_rearrangement import rearrange_appearance
 
     structure = world.invert(model, world.latents(1))
@@ -53,7 +53,7 @@ def test_what_needs_noise_maps_refuses_it(model) -> None:
     from appearance_transfer.host.inversion.ddpm_and_ddim import reconstruct
     from appearance_transfer.host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
     from appearance_transfer.host.transfer.noise_map_sampler import NoiseMapSampler
-    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.plan import Appearance
 
     reference = noised(model, world.latents(2))
     for use in (

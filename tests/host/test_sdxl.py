@@ -92,18 +92,18 @@ def test_a_file_keeps_every_bit(model, inversion, tmp_path) -> None:
 
 def test_a_reference_is_run_under_its_own_sizes(model) -> None:
     """An image as its own appearance: with the same queries, keys and values nothing changes."""
-    from appearance_transfer.host.transfer.cross_image_attention import CrossImagePatch
-    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
+    from appearance_transfer.host.transfer.plan import Appearance
 
     made = invert(model)
     settings = world.transfer_settings(contrast=1.0)
-    patched = CrossImagePatch(model, [Appearance(made)], None, settings).applied_to(model)
+    patched = transfer_appearance(model, [Appearance(made)], None, settings)
     guider = world.stock_guider(patched, positive=sdxl.prompt(1), negative=sdxl.prompt(2))
     plain = world.stock_guider(model, positive=sdxl.prompt(1), negative=sdxl.prompt(2))
     same = world.sample(patched, made, guider=guider)
     assert world.relative(same, world.sample(model, made, guider=plain)) < 1e-5
     other = invert(model, positive=sdxl.prompt(1, **sdxl.OTHER_SIZES))
-    patched = CrossImagePatch(model, [Appearance(other)], None, settings).applied_to(model)
+    patched = transfer_appearance(model, [Appearance(other)], None, settings)
     guider = world.stock_guider(patched, positive=sdxl.prompt(1), negative=sdxl.prompt(2))
     assert world.relative(world.sample(patched, made, guider=guider), same) > 1e-4
 

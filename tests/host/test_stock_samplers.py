@@ -32,14 +32,14 @@ def everywhere(options: dict) -> dict:
 
 def attend(model, appearances, structure=None, **settings):
     from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
-    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.plan import Appearance
 
     weighed = [Appearance(inversion) for inversion in appearances]
     return transfer_appearance(model, weighed, structure, world.transfer_settings(**everywhere(settings)))
 
 
 def rearrange(model, appearances, structure=None, **settings):
-    from appearance_transfer.host.transfer.reference_session import Appearance
+    from appearance_transfer.host.transfer.plan import Appearance
     from appearance_transfer.host.transfer.semantic_rearrangement import rearrange_appearance
 
     weighed = [Appearance(inversion) for inversion in appearances]
@@ -191,7 +191,7 @@ class TestPocketWorld:
         from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddpm
         from appearance_transfer.host.models.schedules import schedule_of
         from appearance_transfer.host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
-        from appearance_transfer.host.transfer.reference_session import Appearance
+        from appearance_transfer.host.transfer.plan import Appearance
 
         truth = rendered(held_out_pairs(2), SIZE)
         model, clip, vae = host.nodes["AppearanceTransfer_LoadPocketCheckpoint"].execute(precision="fp32").args

@@ -1,5 +1,6 @@
 """The rules of the house, held by machines: style, types, the direction of imports, the size of the front door."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -48,6 +49,11 @@ def tracked() -> list[Path]:
     return [ROOT / name for name in names if name and (ROOT / name).is_file()]
 
 
+def modules() -> list[Path]:
+    """Every Python module of the pack, its tools and its tests."""
+    return [path for path in tracked() if path.suffix == ".py"]
+
+
 def test_style() -> None:
     run("-m", "ruff", "check", "--output-format", "concise", ".")
 
@@ -88,6 +94,21 @@ def test_one_logger_with_one_literal_name() -> None:
 
 def test_front_door_is_small() -> None:
     assert len((ROOT / "__init__.py").read_text(encoding="utf-8").splitlines()) <= 40
+
+
+def test_no_module_above_300_lines() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert not {str(path.relative_to(ROOT)): lines for path, lines in lengths.items() if lines > 300}
+
+
+def test_every_class_below_150_lines() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {part.name} has {lines} lines"
+        for path in modules()
+        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(part, ast.ClassDef) and (lines := part.end_lineno - part.lineno + 1) >= 150
+    ]
+    assert not found
 
 
 def test_every_file_has_a_home() -> None:

@@ -1,0 +1,77 @@
+"""What the references of one step offer to the output, layer by layer."""
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ..models.attention_layer import AttentionLayer, Grid
+
+
+@dataclass(frozen=True)
+class LayerFeatures:
+    """What a reference offers at one layer, by name, [images, ..., N, channels] for the N = h*w tokens of its grid."""
+
+    grid: Grid
+    tensors: dict[Any, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CapturedReference:
+    """What one reference offers at one step: the features of its distinct images, and which of these images each
+    output reads, [B].
+    """
+
+    images: list[int]
+    layers: dict[Hashable, LayerFeatures] = field(default_factory=dict)
+
+    def write(self, layer: AttentionLayer, tensors: dict[Any, Tensor]) -> None:
+        """Keep what was captured at a layer; further tensors of the same layer come beside the first."""
+        self.layers.setdefault(layer.key, LayerFeatures(layer.grid)).tensors.update(tensors)
+
+
+class FeatureCache:
+    """What all references of the current step offer. It is filled before the step and emptied after it."""
+
+    def __init__(self) -> None:
+        self._references: list[CapturedReference] = []
+        self._asked: set[Hashable] = set()
+
+    def fill(self, references: list[CapturedReference]) -> None:
+        self._references = references
+        self._asked.clear()
+
+    def clear(self) -> None:
+        self.fill([])
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Within it, it offers nothing: for an unpatched pass beside the transferred one."""
+        references, self._references = self._references, []
+        try:
+            yield
+        finally:
+            self._references = references
+
+    def offers_to(self, key: Hashable) -> bool:
+        """Whether there is something for this layer, which has then asked."""
+        if key not in self.layers:
+            return False
+        self._asked.add(key)
+        return True
+
+    @property
+    def layers(self) -> set[Hashable]:
+        """For which layers there is something."""
+        return set(self._references[0].layers) if self._references else set()
+
+    @property
+    def not_asked(self) -> set[Hashable]:
+        """The layers for which there is something and which have not asked for it."""
+        return self.layers - self._asked
+
+    def at(self, key: Hashable) -> list[tuple[LayerFeatures, list[int]]]:
+        """Of each reference: its features at this layer, and which of its images each output reads."""
+        return [(reference.layers[key], reference.images) for reference in self._references]

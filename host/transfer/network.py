@@ -1,0 +1,33 @@
+"""What every kind of network does for a transfer. Everything else of a transfer knows no network."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from comfy.model_patcher import ModelPatcher
+
+from .feature_cache import CapturedReference
+from .method import TransferMethod
+
+
+class NetworkPatch(Protocol):
+    """How a method is hung into one kind of network."""
+
+    def install(self, clone: ModelPatcher, current: Callable[[], Any]) -> None:
+        """Let the layers of `clone` that carry appearance read the session, wherever there is one.
+
+        current: gives the `ReferenceSession` of the run that is going on, or None.
+        """
+
+    def is_in_place(self, transformer_options: dict[str, Any]) -> bool:
+        """Whether what `install` has set is still there, in the options that a step runs with."""
+
+    def capturing(self, method: TransferMethod, captured: CapturedReference) -> dict[str, Any]:
+        """Entries of transformer_options for the forward of a reference, which write what it offers."""
+
+    def layer_names(self) -> str:
+        """Which layers it changes, for a message."""
+
+    def captured_values(self, positions: int) -> int:
+        """About how many numbers are captured of an image of so many latent positions: a key and a value for each
+        channel and token.
+        """
