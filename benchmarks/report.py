@@ -17,8 +17,9 @@ from ..developer.cli_output import echo, step
 from ..developer.installation import Installation
 from ..developer.paths import CACHE, OUT, ROOT, contained_environment
 from .reporting import RESULTS
+from .reporting.claim_list import CLAIMS
 from .reporting.claims import stated
-from .reporting.contents import CLAIMS, CONTENTS
+from .reporting.contents import CONTENTS
 from .reporting.markdown import table
 from .reporting.origin import benchmarks_run, caveats, here_and_now
 from .reporting.runs import Runs

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from appearance_transfer.benchmarks.report import paragraphs, report
+from appearance_transfer.benchmarks.reporting.claim_list import CLAIMS
 from appearance_transfer.benchmarks.reporting.claims import Cell, Claim, Count, stated
-from appearance_transfer.benchmarks.reporting.contents import CLAIMS, CONTENTS
+from appearance_transfer.benchmarks.reporting.contents import CONTENTS
 from appearance_transfer.benchmarks.reporting.curves import Panel, write_curves
 from appearance_transfer.benchmarks.reporting.markdown import by_method, interval, number
 from appearance_transfer.benchmarks.reporting.origin import FILE, benchmarks_run, here_and_now, origins
