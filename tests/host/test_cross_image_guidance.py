@@ -1,4 +1,4 @@
-"""Cross-Image Attention under guiders and samplers, and what it costs."""
+"""Cross-Image Attention under guiders and samplers."""
 
 from appearance_transfer.tests.host import small_world as world
 from appearance_transfer.tests.host.cross_image import SAME, appearance_guider, attend
