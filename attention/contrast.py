@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from .match_prior import AttentionBias
+
 CPU_SCORE_BYTES = 8 * 2**20
 """How large the scores of one chunk of queries may get: what stays in a processor's cache is twice as fast."""
 GPU_SCORE_BYTES = 64 * 2**20
@@ -28,6 +30,7 @@ def contrasted_attention(
     clip: bool = True,
     scale: float | None = None,
     query_chunk: int | None = None,
+    bias: AttentionBias | None = None,
 ) -> Tensor:
     """Attention of q [B, H, N, d] over k, v [B or 1, H, M, d] with contrast; [B, H, N, d] in the dtype of q.
 
@@ -38,13 +41,14 @@ def contrasted_attention(
     scale: of the scores, 1/sqrt(d) if None.
     query_chunk: queries whose rows of the map exist at a time (with the clip only); None keeps the scores of a chunk
         within a fixed number of bytes, so that memory beyond q, k, v and the result does not grow with N.
+    bias: added to the scores, made in the same chunks; None adds nothing. Keys that it masks have no part in the mean.
     """
     wide = torch.promote_types(q.dtype, torch.float32)
     k = k.expand(q.shape[0], -1, -1, -1)
     v = v.expand(q.shape[0], -1, -1, -1)
-    if contrast == 1:
+    if bias is None and contrast == 1:
         return scaled_dot_product_attention(q, k, v, scale=scale)
-    if not clip:
+    if bias is None and not clip:
         plain = scaled_dot_product_attention(q, k, v, scale=scale)
         mean = v.to(wide).mean(dim=-2, keepdim=True)
         return torch.lerp(mean, plain.to(wide), contrast).to(q.dtype)
@@ -52,16 +56,25 @@ def contrasted_attention(
     keys = k.to(wide).transpose(-1, -2)
     values = v.to(wide)
     out = torch.empty_like(q)
+    seen = keys.shape[-1] if bias is None else bias.keys_seen(keys)
     for rows in query_chunks(q, k.shape[-2], query_chunk):
-        queries = q[..., rows, :].to(wide) * scale
-        out[..., rows, :] = (_clipped_map(queries @ keys, contrast) @ values).to(q.dtype)
+        scores = (q[..., rows, :].to(wide) * scale) @ keys
+        if bias is not None:
+            scores += bias.rows(rows, scores)
+        attention = _contrasted(scores, contrast, keys.shape[-1] if seen is None else seen, clip)
+        out[..., rows, :] = (attention @ values).to(q.dtype)
     return out
 
 
-def _clipped_map(scores: Tensor, contrast: float) -> Tensor:
-    """clip(contrast*A - (contrast - 1)/M, 0, 1) for A = softmax(scores [..., M])."""
-    offset = (contrast - 1) / scores.shape[-1]
-    return torch.softmax(scores, dim=-1).mul(contrast).sub_(offset).clamp_(0, 1)
+def _contrasted(scores: Tensor, contrast: float, seen: float | Tensor, clip: bool) -> Tensor:
+    """contrast*A - (contrast - 1)/seen for A = softmax(scores [..., M]), clipped to 0..1 or not. Keys without a part in
+    A have none in it.
+    """
+    attention = torch.softmax(scores, dim=-1)
+    if clip:
+        return attention.mul(contrast).sub_((contrast - 1) / seen).clamp_(0, 1)
+    offset = torch.where(attention > 0, (contrast - 1) / seen, 0.0)
+    return attention.mul(contrast).sub_(offset)
 
 
 def query_chunks(q: Tensor, keys: int, query_chunk: int | None = None) -> list[slice]:

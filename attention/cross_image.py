@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from .contrast import contrasted_attention
+from .match_prior import AttentionBias
 
 NEGLIGIBLE = 1e-6
 """A share below this is rounding, not a wish."""
@@ -20,17 +21,18 @@ NEGLIGIBLE = 1e-6
 
 class Reference(NamedTuple):
     """What an image offers to be looked at: k, v [B or 1, H, M, d], and `weight` [B or 1, N] in 0..1, its part in the
-    result at each query position."""
+    result at each query position; `bias`, which of its keys a query should look at."""
 
     k: Tensor
     v: Tensor
     weight: Tensor
+    bias: AttentionBias | None = None
 
 
 def cross_image_attention(
     q: Tensor,
     own: Tensor | None,
-    references: Sequence[tuple[Tensor, Tensor, Tensor]],
+    references: Sequence[Reference],
     *,
     contrast: float = 1.67,
     clip: bool = True,
@@ -40,7 +42,7 @@ def cross_image_attention(
     q: [B, H, N, d] of the output.
     own: what its plain self-attention gives, [B, H, N, d], passed in computed, since other patches may have their
         part in it; None is allowed where the shares leave nothing of it.
-    references: `Reference`s, or tuples of the same form; their shares must not exceed 1 in sum (see `weight_maps`).
+    references: their shares must not exceed 1 in sum (see `weight_maps`).
     contrast, clip: of the references' attention, see `contrasted_attention`.
 
     Only positions with a share are computed: a reference that paints a third of the image costs a third.
@@ -48,13 +50,15 @@ def cross_image_attention(
     queries = q.shape[2]
     rest = torch.ones(1, queries, device=q.device)
     out: Tensor | None = None
-    for k, v, weight in references:
+    for k, v, weight, bias in references:
         weight = weight.to(rest).expand(-1, queries)
         rest = rest - weight
         positions = _positions(weight)
         if positions is None:
             continue
-        part = contrasted_attention(q[:, :, positions], k, v, contrast=contrast, clip=clip)
+        part = contrasted_attention(
+            q[:, :, positions], k, v, contrast=contrast, clip=clip, bias=None if bias is None else bias.at(positions)
+        )
         out = _add(out, part, weight, positions, q)
     positions = _positions(rest)
     if positions is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+import torch
 from torch import Tensor
 
 NO_MATCH = -1
@@ -20,6 +22,8 @@ class Correspondence:
     weight: [B, K, h, w] in 0..1, the share of each of the K matches; sums to 1 over K, or is 0 where nothing matches.
     cosine: [B, h, w] in -1..1, the similarity to the best match; 0 where nothing matches.
     confidence: [B, h, w] in 0..1, how far to trust the match; 0 where nothing matches.
+    subcell: [B, h, w, (y, x)], where the best match lies, as shares of the appearance's height and width, finer than a
+        position; None where the matcher knows whole positions only. `index` names the position that it lies in.
     appearance_grid: (h', w') that the indices count. structure_image, appearance_image: (H, W) in pixels.
     """
 
@@ -30,6 +34,7 @@ class Correspondence:
     appearance_grid: tuple[int, int]
     structure_image: tuple[int, int]
     appearance_image: tuple[int, int]
+    subcell: Tensor | None = None
 
     @property
     def images(self) -> int:
@@ -45,6 +50,23 @@ class Correspondence:
     def best(self) -> Tensor:
         """[B, h, w] int64: the best match of every position."""
         return self.index[:, 0]
+
+    def points(self) -> Tensor:
+        """[B, h, w, (y, x)]: where the best matches lie, as shares of the appearance's height and width; where nothing
+        matches, anything.
+        """
+        if self.subcell is not None:
+            return self.subcell
+        height, width = self.appearance_grid
+        position = self.best.clamp(min=0)
+        centers = torch.stack([position // width, position % width], dim=-1) + 0.5
+        return centers / centers.new_tensor([height, width])
+
+    def moved(self, **changes: Any) -> Correspondence:
+        """The same with all tensors changed by `Tensor.to(**changes)`, for example to another device."""
+        names = ("index", "weight", "cosine", "confidence")
+        subcell = None if self.subcell is None else self.subcell.to(**changes)
+        return replace(self, **{name: getattr(self, name).to(**changes) for name in names}, subcell=subcell)
 
     def check_images(self, structure: Tensor, appearance: Tensor) -> None:
         """Raise ValueError unless these are the images that were matched, as far as number and shape can tell.

@@ -7,7 +7,7 @@ them normalizes (the paper's section 4.2 and reference code).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,8 @@ TIMESTEPS = 1000  # what SD1.x, SD2.x and SDXL are trained with
 
 ForwardPass = Callable[[Tensor, Tensor], Tensor]
 """(clean [n, C, h, w], noise [n, C, h, w]) -> features [n, C', h', w'] of the noisy images."""
+ForwardPasses = Callable[[Tensor, Tensor], Sequence[Tensor]]
+"""The same with several features of each image."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,15 @@ def shared_noise(shape: tuple[int, ...], ensemble: int, seed: int) -> Tensor:
 
 
 def ensemble_mean(look: ForwardPass, clean: Tensor, noise: Tensor, batch: int) -> Tensor:
-    """The mean of the raw features over the looks: [B, C', h', w'] in fp32.
+    """The mean of the raw features over the looks: [B, C', h', w'] in fp32; see `ensemble_means`."""
+    return ensemble_means(lambda images, added: [look(images, added)], clean, noise, batch)[0]
+
+
+def ensemble_means(looks: ForwardPasses, clean: Tensor, noise: Tensor, batch: int) -> list[Tensor]:
+    """The means over the looks of several features that one forward gives: [B, C', h', w'] in fp32 each.
 
     clean: [B, C, h, w], or [E, B, C, h, w] with a posterior sample for every look. noise: [E, C, h, w]. batch: rows
-        that `look` gets at once; always all B images of at least one look, look by look.
+        that `looks` gets at once; always all B images of at least one look, look by look.
 
     Raises ValueError where the posterior samples are not as many as the looks.
     """
@@ -80,10 +87,10 @@ def ensemble_mean(look: ForwardPass, clean: Tensor, noise: Tensor, batch: int) -
     images = samples.shape[1]
     at_once = draws_per_batch(images, batch)
     sums = [
-        look(some.flatten(0, 1), added.flatten(0, 1)).float().unflatten(0, (-1, images)).sum(0)
+        [found.float().unflatten(0, (-1, images)).sum(0) for found in looks(some.flatten(0, 1), added.flatten(0, 1))]
         for some, added in zip(samples.split(at_once), noises.split(at_once), strict=True)
     ]
-    return torch.stack(sums).sum(0) / len(noise)
+    return [torch.stack(parts).sum(0) / len(noise) for parts in zip(*sums, strict=True)]
 
 
 def sample_per_draw(clean: Tensor, ensemble: int) -> Tensor:

@@ -121,7 +121,7 @@ def _lines(starts: Sequence[Point], matches: Correspondence, colors: Tensor, wid
 
 def _of_image(correspondence: Correspondence, i: int) -> Correspondence:
     """The matches of one structure, in the processor's memory."""
-    names = ("index", "weight", "cosine", "confidence")
+    names = ["index", "weight", "cosine", "confidence", *(["subcell"] if correspondence.subcell is not None else [])]
     return replace(correspondence, **{name: getattr(correspondence, name)[i : i + 1].cpu() for name in names})
 
 

@@ -1,4 +1,4 @@
-"""Features of two images to matches: nearest, mutual or soft, inside masks and regions."""
+"""Features of two images to matches: field, nearest, mutual, soft or optimal transport, inside masks and regions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from torch import Tensor
 
 from .correspondence import NO_MATCH, Correspondence
 from .features import Features
+from .field import field_matches
+from .grid_match import PointPairs, match_on_grids
 from .nearest import best_positions, mutual_positions
 from .regions import inside, region_labels
+from .sinkhorn import transport_matches
 from .softmax_match import soft_positions
 
 logger = logging.getLogger("appearance_transfer")
 
 MatchTensors = tuple[Tensor, Tensor, Tensor, Tensor]
-NEAREST, MUTUAL, SOFT = METHODS = ("nearest", "mutual", "soft")
+FIELD, NEAREST, MUTUAL, SOFT, TRANSPORT = METHODS = ("field", "nearest", "mutual", "soft", "optimal transport")
+ON_GRIDS = {FIELD: field_matches, TRANSPORT: transport_matches}
+"""Methods that decide about all positions together."""
 
 
 def match(
@@ -33,18 +38,25 @@ def match(
     temperature: float = 0.05,
     floor: float = -1.0,
     candidates: int = 8,
+    forced: PointPairs = ((), ()),
 ) -> Correspondence:
     """Find for every position of the structure its position in the appearance, by the cosine of their features.
 
-    method: nearest, the most similar position; mutual, the same where each is the best of the other; soft, the
-        `candidates` most probable positions under softmax(cosine / temperature), weights renormalized over them.
+    method: field, where a smooth field through all matches puts it (`field`); optimal transport, where every position
+        gives and takes the same (`sinkhorn`); nearest, the most similar position; mutual, the same where each is the
+        best of the other; soft, the `candidates` most probable positions under softmax(cosine / temperature), weights
+        renormalized over them.
     structure_mask: [B or 1, H, W] where matches are wanted. appearance_mask: what may be matched. A position counts
         that the mask touches at all; see `inside`.
     regions: pairs of masks whose positions may match only each other; see `region_labels`.
     floor: matches less similar than this are none.
 
-    An appearance of one image serves all structures. The confidence is the cosine, not below 0; of soft matches the
-    probability of the best position among all. Positions without a match have NO_MATCH.
+    forced: points (x, y) in pixels of both images that belong together; the field bends to them, other methods do not
+        look at them (see `force_pairs`).
+
+    An appearance of one image serves all structures. The confidence of a field is the probability that the match is
+    right; otherwise it is the cosine, not below 0, and of soft matches and of transport the share of the best position
+    among all. Positions without a match have NO_MATCH.
 
     Raises ValueError for features of different networks or in different number, for masks that leave nothing to match
     in any image (in single ones: a warning, and no matches there), and for settings out of range.
@@ -55,6 +67,10 @@ def match(
     key_mask = inside(appearance_mask, appearance, "appearance mask").expand(structure.images, -1)
     labels = region_labels(regions, structure, appearance)
     possible = _possible(query_mask, key_mask, labels)
+    if method in ON_GRIDS:
+        soft = (structure_mask, appearance_mask)
+        masks = (query_mask, key_mask)
+        return match_on_grids(ON_GRIDS[method], structure, appearance, possible, masks, soft, labels, forced, floor)
     find = {
         NEAREST: partial(_hard, best_positions, floor),
         MUTUAL: partial(_hard, mutual_positions, floor),
@@ -144,7 +160,7 @@ def _told(features: Features) -> str:
 
 def _check_settings(method: str, temperature: float, floor: float, candidates: int) -> None:
     if method not in METHODS:
-        raise ValueError(f"There is no matching method {method!r}; choose {NEAREST}, {MUTUAL} or {SOFT}.")
+        raise ValueError(f"There is no matching method {method!r}; choose one of {', '.join(METHODS)}.")
     if not temperature > 0:
         raise ValueError(f"The temperature is {temperature:g}; soft matches need one above 0 (0.05 is usual).")
     if not -1 <= floor <= 1:

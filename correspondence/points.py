@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 from .correspondence import NO_MATCH, Correspondence
 
@@ -86,13 +87,21 @@ def force_pairs(
     moved = there[point] + away.gather(0, point[None, ..., None].expand(-1, -1, -1, 2))[0] * ratio
     limits = torch.tensor(correspondence.appearance_grid) - 1
     y, x = moved.floor().long().clamp(min=torch.zeros(2, dtype=torch.int64), max=limits).unbind(-1)
-    return _told(correspondence, forced, y * correspondence.appearance_grid[1] + x)
+    told = _told(correspondence, forced, y * correspondence.appearance_grid[1] + x)
+    if told.subcell is None:
+        return told
+    # `there` lies where the user put it in its position; `here` lies off the center of its own by what is added
+    centered = moved + (0.5 - (here - here.floor()))[point] * ratio
+    lying = (centered / torch.tensor(correspondence.appearance_grid)).clamp(0, 1).to(told.subcell)
+    subcell = torch.where(forced[..., None].to(told.subcell.device), lying, told.subcell)
+    return replace(told, subcell=subcell)
 
 
 def matched_points(correspondence: Correspondence, points: Sequence[Point], image: int = 0) -> Tensor:
     """[N, 2] float64, (x, y) in pixels of the appearance: where points of structure number `image` match.
 
-    A point keeps its offset from its position. NaN where nothing matches. Raises ValueError for a point outside of the
+    A point keeps its offset from its position; where matches are finer than a position, it is carried by those around
+    it. NaN where nothing matches. Raises ValueError for a point outside of the
     image.
     """
     if not points:
@@ -100,10 +109,22 @@ def matched_points(correspondence: Correspondence, points: Sequence[Point], imag
     here = _in_positions(points, correspondence.structure_image, correspondence.grid, "structure")
     y, x = here.long().unbind(-1)
     match = correspondence.best[image].cpu()[y, x]
+    if correspondence.subcell is not None:
+        pixels = _carried(correspondence, image, here) * torch.tensor(correspondence.appearance_image)
+        return torch.where(match[:, None] == NO_MATCH, torch.nan, pixels).flip(-1)
     width = correspondence.appearance_grid[1]
     there = torch.stack([match // width, match % width], dim=-1) + here.frac()
     pixels = there * _spacing(correspondence.appearance_image, correspondence.appearance_grid)
     return torch.where(match[:, None] == NO_MATCH, torch.nan, pixels).flip(-1)
+
+
+def _carried(correspondence: Correspondence, image: int, here: Tensor) -> Tensor:
+    """[N, (y, x)] float64 shares of the appearance: the matches read bilinearly at points [N, 2] in positions."""
+    known = (correspondence.best[image] != NO_MATCH)[..., None].cpu().double()
+    field = torch.cat([correspondence.points()[image].cpu().double() * known, known], dim=-1).movedim(-1, 0)[None]
+    at = here / here.new_tensor(correspondence.grid) * 2 - 1
+    read = grid_sample(field, at.flip(-1)[None, None], padding_mode="border", align_corners=False)[0, :, 0].T
+    return read[:, :2] / read[:, 2:].clamp(min=1e-6)
 
 
 def _told(correspondence: Correspondence, forced: Tensor, position: Tensor) -> Correspondence:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from .correspondence import NO_MATCH, Correspondence
 
@@ -17,11 +19,14 @@ def resample_matches(
 
     A new position asks the old position that its center lies in, and keeps its offset from there: on finer grids, what
     was one match is carried as a patch, and matching everything with itself stays that. All in whole numbers, so exact.
+    Matches finer than a position are read between the old positions instead, bilinearly.
     """
     rows, down = _sources(correspondence.grid[0], grid[0])
     columns, right = _sources(correspondence.grid[1], grid[1])
     position = correspondence.index[:, :, rows][..., columns]
     width = correspondence.appearance_grid[1]
+    if correspondence.subcell is not None:
+        return _between(correspondence, grid, appearance_grid, position != NO_MATCH, (rows, columns))
     y = _moved(position // width, down[:, None], grid[0], correspondence.appearance_grid[0], appearance_grid[0])
     x = _moved(position % width, right, grid[1], width, appearance_grid[1])
     return replace(
@@ -48,3 +53,29 @@ def _moved(position: Tensor, offset: Tensor, new: int, old_target: int, new_targ
     positions.
     """
     return (position * 2 * new + offset.to(position.device)) * new_target // (2 * new * old_target)
+
+
+def _between(
+    old: Correspondence, grid: tuple[int, int], appearance_grid: tuple[int, int], matched: Tensor, sources: Any
+) -> Correspondence:
+    """`resample_matches` of matches finer than a position. Positions without a match have no part in the mean."""
+    known = (old.best != NO_MATCH)[..., None].to(old.points())
+    values = torch.cat([old.points() * known, known], dim=-1).movedim(-1, 1)
+    if grid != old.grid:
+        values = interpolate(values, size=grid, mode="bilinear", align_corners=False)
+    points, share = values.movedim(1, -1).split([2, 1], dim=-1)
+    points = (points / share.clamp(min=1e-6)).clamp(0, 1)
+    limits = torch.tensor(appearance_grid, device=points.device)
+    y, x = (points * limits).long().minimum(limits - 1).unbind(-1)
+    rows, columns = sources
+    index = old.index[:, :, rows][..., columns]
+    first = (y * appearance_grid[1] + x)[:, None].expand_as(index[:, :1])
+    return replace(
+        old,
+        index=torch.where(matched, torch.cat([first, index[:, 1:]], dim=1), NO_MATCH),
+        weight=old.weight[:, :, rows][..., columns],
+        cosine=old.cosine[:, rows][..., columns],
+        confidence=old.confidence[:, rows][..., columns],
+        appearance_grid=appearance_grid,
+        subcell=points,
+    )

@@ -59,9 +59,7 @@ def match_features(structure: Features, appearance: Features, **settings: Any) -
     """`match` on the device that models run on; the result is in the processor's memory."""
     device = comfy.model_management.get_torch_device()
     moved = (replace(features, values=features.values.to(device)) for features in (structure, appearance))
-    found = match(*moved, **settings)
-    tensors = ("index", "weight", "cosine", "confidence")
-    return replace(found, **{name: getattr(found, name).cpu() for name in tensors})
+    return match(*moved, **settings).moved(device="cpu")
 
 
 def confidence_mask(correspondence: Correspondence) -> Tensor:

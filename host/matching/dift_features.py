@@ -6,7 +6,8 @@ by an exception of its own, so the blocks behind it cost nothing and no patch of
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import comfy.samplers
@@ -15,7 +16,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 from torch.nn import Module
 
-from ...correspondence.dift import DiftSettings, draws_per_batch, ensemble_mean, sample_per_draw, shared_noise
+from ...correspondence.dift import DiftSettings, draws_per_batch, ensemble_means, sample_per_draw, shared_noise
 from ...correspondence.features import Features
 from ..models.conditioning import first_text, processed_prompt
 from ..models.fingerprint import fingerprint
@@ -95,41 +96,56 @@ def dift_of_x0(
 
     Raises ValueError for an unsupported architecture or an up block it does not have.
     """
-    layer = _up_block(inner_model.diffusion_model, settings.up_block)
+    return up_blocks_of_x0(inner_model, x0, prompt, settings, (settings.up_block,), model_options)[0]
+
+
+def up_blocks_of_x0(
+    inner_model: Any,
+    x0: Tensor,
+    prompt: list[dict[str, Any]],
+    settings: DiftSettings,
+    up_blocks: Sequence[int],
+    model_options: dict[str, Any],
+) -> list[Tensor]:
+    """`dift_of_x0` of several up blocks, which the same forwards give, in the order of `up_blocks`."""
+    layers = [_up_block(inner_model.diffusion_model, number) for number in up_blocks]
     sampling = inner_model.model_sampling
     sigma = sampling.sigmas[settings.timestep].to(x0)
     text = [{key: prompt[0][key] for key in ("model_conds", "uuid")}]
     options = without_patches(model_options)
 
-    def look(clean: Tensor, noise: Tensor) -> Tensor:
+    def looks(clean: Tensor, noise: Tensor) -> list[Tensor]:
         x = sampling.noise_scaling(sigma, noise, clean)
         levels = sigma.expand(len(x))
-        return _output_of(layer, lambda: comfy.samplers.calc_cond_batch(inner_model, [text], x, levels, options))
+        return _outputs_of(layers, lambda: comfy.samplers.calc_cond_batch(inner_model, [text], x, levels, options))
 
     noise = shared_noise(tuple(x0.shape[-3:]), settings.ensemble, settings.seed).to(x0)
-    return ensemble_mean(look, x0, noise, settings.batch)
+    return ensemble_means(looks, x0, noise, settings.batch)
 
 
 class _Found(Exception):
-    """The layer has answered; nothing behind it needs to run."""
-
-    def __init__(self, output: Tensor):
-        self.output = output
+    """The last layer has answered; nothing behind it needs to run."""
 
 
-def _output_of(layer: Module, forward: Callable[[], Any]) -> Tensor:
-    """What `layer` gives in `forward()`, which ends there. However it ends, the layer is left as it was."""
+def _outputs_of(layers: Sequence[Module], forward: Callable[[], Any]) -> list[Tensor]:
+    """What these layers give in `forward()`, which ends at the last of them to answer. However it ends, they are left
+    as they were.
+    """
+    outputs: dict[int, Tensor] = {}
 
-    def stop(module: Module, inputs: Any, output: Tensor) -> None:
-        raise _Found(output)
+    def keep(number: int, module: Module, inputs: Any, output: Tensor) -> None:
+        outputs[number] = output
+        if len(outputs) == len(layers):
+            raise _Found
 
-    hook = layer.register_forward_hook(stop)
+    hooks = [layer.register_forward_hook(partial(keep, number)) for number, layer in enumerate(layers)]
     try:
         forward()
-    except _Found as found:
-        return found.output
+    except _Found:
+        return [outputs[number] for number in range(len(layers))]
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
     raise ValueError(
         "The MODEL ran without its own decoder: another node replaces the whole network. "
         "Connect the MODEL from before that node."

@@ -10,7 +10,7 @@ from typing import Any
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ...attention.cross_image import cross_image_attention
+from ...attention.cross_image import Reference, cross_image_attention
 from ...inversion.types import Inversion
 from ..models.attention_layer import POSITIVE, AttentionLayer, Grid, Tokens, join_heads, split_heads
 from .method import LayerReference
@@ -91,7 +91,8 @@ class CrossImageAttention:
         offered = []
         for reference in references:
             k, v = (_per_output(reference.tensors[name].to(queries), reference.images, rows) for name in ("k", "v"))
-            offered.append((k, v, reference.weight.to(q.device).repeat(rows // len(reference.images), 1)))
+            weight = reference.weight.to(q.device).repeat(rows // len(reference.images), 1)
+            offered.append(Reference(k, v, weight))
         out = cross_image_attention(
             queries,
             None if own is None else split_heads(own, layer.heads).to(queries.dtype),

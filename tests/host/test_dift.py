@@ -25,7 +25,7 @@ class TestWhatIsRead:
     def test_the_shapes_of_the_paper(self, host, config, outputs) -> None:
         """Spec 4.1, on networks without weights; SD2.1 as SD1.5."""
         import comfy.ops
-        from appearance_transfer.host.matching.dift_features import _output_of
+        from appearance_transfer.host.matching.dift_features import _outputs_of
         from appearance_transfer.host.models.unet import up_block_ends
         from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
@@ -37,7 +37,9 @@ class TestWhatIsRead:
             options = {"optimized_attention_override": lambda attention, q, *rest, **words: q}  # which asks for memory
             shapes = [
                 tuple(
-                    _output_of(layer, lambda: unet(x, t, context=context, y=y, transformer_options=options)).shape[1:]
+                    _outputs_of([layer], lambda: unet(x, t, context=context, y=y, transformer_options=options))[
+                        0
+                    ].shape[1:]
                 )
                 for layer in up_block_ends(unet)
             ]
@@ -131,11 +133,11 @@ class TestNothingStaysBehind:
         assert torch.equal(features(one, latents(0)).values, plain)
 
     def test_a_network_that_never_runs_its_decoder_is_told(self, model) -> None:
-        from appearance_transfer.host.matching.dift_features import _output_of
+        from appearance_transfer.host.matching.dift_features import _outputs_of
 
         layer = torch.nn.Identity()
         with pytest.raises(ValueError, match="without its own decoder"):
-            _output_of(layer, lambda: None)
+            _outputs_of([layer], lambda: None)
         assert not layer._forward_hooks
 
 

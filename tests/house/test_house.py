@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PURE = (
-    "attention", "inversion", "guidance", "correspondence", "editing", "splice", "distillation", "evaluation", "pocket",
-    "storage", "training", "vit",
+    "attention", "inversion", "guidance", "correspondence", "objects", "editing", "splice",
+    "distillation", "evaluation", "pocket", "storage", "training", "vit",
 )  # fmt: skip
 TYPED = (*PURE, "developer")
 NAMELESS = {"utils", "util", "common", "misc", "helpers", "tools"}  # a thing without a home is not understood yet

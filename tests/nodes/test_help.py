@@ -30,8 +30,8 @@ LINE = {  # of an input or output: its id, in Chinese the label that the page sh
     "zh": re.compile(r"^- \*\*(?P<id>.+?)\*\* (?P<label>.+?)(?:（(?P<says>[^）]+)）)?：\S", re.MULTILINE),
 }
 SPEAKING = (
-    "nodes", "host", "inversion", "attention", "guidance", "correspondence", "editing", "splice", "evaluation",
-    "storage", "pocket", "distillation", "training", "vit",
+    "nodes", "host", "inversion", "attention", "guidance", "correspondence", "objects", "editing", "splice",
+    "evaluation", "storage", "pocket", "distillation", "training", "vit",
 )  # fmt: skip
 
 

@@ -1,0 +1,77 @@
+"""The object of an image: ranked on features, walked over its colors, corrected by clicks and by a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from .random_walker import Pixel, WalkerSettings, walk
+from .ranking import on_one_grid, rank_object
+
+FADES_FROM, FADES_TO = 0.25, 0.75
+"""Probabilities between which the edge of the mask fades; outside of them it is exactly 0 or 1."""
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """Pixels (y, x), as shares of height and width, that are known to be of the object or of the background."""
+
+    objects: tuple[Pixel, ...] = ()
+    background: tuple[Pixel, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class FoundObject:
+    """mask: [H', W'] in 0..1 with soft edges, of the image at up to `WalkerSettings.side` pixels. certainty: 0..1, how
+    decided the mask is inside. complement: whether the hint has exchanged object and background.
+    """
+
+    mask: Tensor
+    certainty: float
+    complement: bool = False
+
+
+def find_object(
+    maps: Sequence[Tensor],
+    image: Tensor,
+    *,
+    clicks: Clicks | None = None,
+    hint: Tensor | None = None,
+    walker: WalkerSettings | None = None,
+) -> FoundObject:
+    """The object of one image.
+
+    maps: features [C, h, w] of one or several layers, on any grids. image: [H, W, 3] in 0..1.
+    clicks: known pixels; one of the object takes the place of the guess from the border, so another click finds the
+        next object. hint: [h, w], where the object rather is, for example a word's attention: of what was found and
+        the rest, the side with the higher mean of it is the object. It helps where the object covers the border.
+
+    Raises ValueError for clicks outside of the image.
+    """
+    known = clicks or Clicks()
+    for y, x in (*known.objects, *known.background):
+        if not (0 <= y < 1 and 0 <= x < 1):
+            raise ValueError("A click lies outside of the image. Click inside it, or remove the point.")
+    features = on_one_grid(list(maps))
+    grid = features.shape[-2], features.shape[-1]
+    cells = [tuple((int(y * grid[0]), int(x * grid[1])) for y, x in some) for some in (known.objects, known.background)]
+    probability = rank_object(features, objects=cells[0], background=cells[1])
+    exchanged = hint is not None and _is_background(probability, hint)
+    if exchanged:
+        probability = 1 - probability
+    walked = walk(image, probability, walker, objects=known.objects, background=known.background)
+    mask = ((walked - FADES_FROM) / (FADES_TO - FADES_FROM)).clamp(0, 1)
+    inside = walked[walked > 0.5]
+    certainty = float(2 * inside.mean() - 1) if len(inside) else 0.0
+    return FoundObject(mask, certainty, exchanged)
+
+
+def _is_background(probability: Tensor, hint: Tensor) -> bool:
+    """Whether what was found has less of the hint than the rest."""
+    size = (probability.shape[-2], probability.shape[-1])
+    there = interpolate(hint[None, None].float().to(probability), size=size, mode="bilinear")[0, 0]
+    inside, outside = probability.sum().clamp(min=1e-6), (1 - probability).sum().clamp(min=1e-6)
+    return bool((there * probability).sum() / inside < (there * (1 - probability)).sum() / outside)
