@@ -76,7 +76,7 @@ def ranking_grid(grid: Cell) -> Cell:
 
 def on_one_grid(maps: list[Tensor]) -> Tensor:
     """[C1 + C2 + ..., h, w]: maps [C, h', w'] of one image, each of unit length, on the largest grid that is ranked."""
-    grid = ranking_grid(max((tuple(one.shape[-2:]) for one in maps), key=lambda size: size[0] * size[1]))
+    grid = ranking_grid(max(((one.shape[-2], one.shape[-1]) for one in maps), key=lambda size: size[0] * size[1]))
     return torch.cat([normalize(_resampled(one.float(), grid), dim=0) for one in maps])
 
 
