@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from .contrast import contrasted_attention
+from .contrast import CONTRAST, contrasted_attention
 from .match_prior import AttentionBias
 
 NEGLIGIBLE = 1e-6
@@ -34,7 +34,7 @@ def cross_image_attention(
     own: Tensor | None,
     references: Sequence[Reference],
     *,
-    contrast: float = 1.67,
+    contrast: float = CONTRAST,
     clip: bool = True,
 ) -> Tensor:
     """sum over references of share * contrasted attention + (1 - sum of shares) * own, [B, H, N, d].

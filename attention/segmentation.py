@@ -7,6 +7,7 @@ noun whose cross-attention is clearly stronger there than elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,21 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from .kmeans import kmeans
+from .windows import SEGMENTATION_AT
+
+
+@dataclass(frozen=True)
+class SegmentationSettings:
+    """at_percent: of the noise schedule, where the attention is read. clusters: see `cluster_pixels`. factor: see
+    `label_clusters`.
+
+    seed: of k-means. The defaults are those of the reference code of Cross-Image Attention.
+    """
+
+    at_percent: float = SEGMENTATION_AT
+    clusters: int = 5
+    factor: float = 1.4
+    seed: int = 1
 
 
 class ObjectMask(NamedTuple):
@@ -33,9 +49,9 @@ def object_mask(
     size: tuple[int, int],
     *,
     map_size: tuple[int, int] | None = None,
-    clusters: int = 5,
-    factor: float = 1.4,
-    seed: int = 1,
+    clusters: int = SegmentationSettings.clusters,
+    factor: float = SegmentationSettings.factor,
+    seed: int = SegmentationSettings.seed,
 ) -> ObjectMask:
     """The pixels of the clusters that are labeled with one of the objects.
 
@@ -71,7 +87,9 @@ def object_mask(
     return ObjectMask(mask.view(size), not mask.any(), labels.view(size), nouns)
 
 
-def cluster_pixels(self_attention: Tensor, clusters: int = 5, seed: int = 1) -> Tensor:
+def cluster_pixels(
+    self_attention: Tensor, clusters: int = SegmentationSettings.clusters, seed: int = SegmentationSettings.seed
+) -> Tensor:
     """Labels [N] of the pixels, clustered by what they attend to: the rows of self_attention [N, N]."""
     return kmeans(self_attention, clusters, restarts=10, seed=seed)
 
@@ -86,7 +104,9 @@ def noun_map(cross_attention: Tensor, columns: Sequence[int]) -> Tensor:
     return cross_attention[:, list(columns)].mean(dim=1)
 
 
-def label_clusters(labels: Tensor, noun_maps: Mapping[str, Tensor], factor: float = 1.4) -> list[str | None]:
+def label_clusters(
+    labels: Tensor, noun_maps: Mapping[str, Tensor], factor: float = SegmentationSettings.factor
+) -> list[str | None]:
     """The noun of each label 0..k-1, None for background.
 
     labels: [N]. noun_maps: {noun: [N]}, one value per pixel.

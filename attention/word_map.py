@@ -6,15 +6,49 @@ The recipe of prompt-to-prompt's local blend (Hertz et al., arXiv 2208.01626), w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
+from .windows import WORD_MAP_AT
+
+DOWNSCALES = (1, 2, 4, 8)
+"""By how many times the maps may be smaller than the latent; which of them there are is the model's business."""
+POSITIONS = 16
+"""On a side of the maps that prompt-to-prompt reads, which are those of a word at 512 pixels on SD1.x."""
+
+
+@dataclass(frozen=True)
+class WordMapSettings:
+    """threshold: see `word_mask`. at_percent: of the noise schedule, up to which (`accumulate`) or at which
+    the attention is read.
+
+    downscale: how many times smaller than the latent the maps are, one of DOWNSCALES; None: see `fitting_downscale`.
+    """
+
+    threshold: float = 0.3
+    at_percent: float = WORD_MAP_AT
+    accumulate: bool = True
+    downscale: int | None = None
+
+
+def fitting_downscale(available: Collection[int], size: tuple[int, int]) -> int:
+    """The coarsest of these downscales whose maps of a latent (h, w) have 16 positions on the longer side, else the
+    finest.
+    """
+    fitting = [downscale for downscale in available if max(size) >= POSITIONS * downscale]
+    return max(fitting, default=min(available))
+
 
 def word_mask(
-    attention: Tensor, columns: Sequence[int], grid: tuple[int, int], size: tuple[int, int], threshold: float = 0.3
+    attention: Tensor,
+    columns: Sequence[int],
+    grid: tuple[int, int],
+    size: tuple[int, int],
+    threshold: float = WordMapSettings.threshold,
 ) -> Tensor:
     """MASK [B, H, W] of the words in these token columns.
 

@@ -21,6 +21,10 @@ ForwardPasses = Callable[[Tensor, Tensor], Sequence[Tensor]]
 """The same with several features of each image."""
 
 
+SAMPLE, MEAN = POSTERIORS = ("sample", "mean")
+"""What is noised of an image that a VAE encodes: a sample for every look, as in the paper, or the mean."""
+
+
 @dataclass(frozen=True)
 class DiftSettings:
     """How to look.

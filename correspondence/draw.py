@@ -21,6 +21,8 @@ GRAY = 0.7
 """How much of their own color the images lose, so that colors tell of matches."""
 REACH = 32
 """Several positions of the structure match one of the appearance; what is left out between, in 1/heights, is no gap."""
+LINES, HEIGHT = 12, 512
+"""How many lines, and of how many pixels the drawing is high, where nothing else is said."""
 GAP = 1 / 32
 """Between the images, in heights; white."""
 
@@ -31,8 +33,8 @@ def draw_matches(
     correspondence: Correspondence,
     *,
     points: Sequence[Point] | None = None,
-    lines: int = 12,
-    height: int = 512,
+    lines: int = LINES,
+    height: int = HEIGHT,
 ) -> Tensor:
     """[B, height, W, 3] in 0..1: structure on the left, appearance on the right, matching positions in one color.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,17 +28,27 @@ ON_GRIDS = {FIELD: field_matches, TRANSPORT: transport_matches}
 """Methods that decide about all positions together."""
 
 
+@dataclass(frozen=True)
+class MatchSettings:
+    """The parameters of `match`, which explains them."""
+
+    method: str = NEAREST
+    temperature: float = 0.05
+    floor: float = -1.0
+    candidates: int = 8
+
+
 def match(
     structure: Features,
     appearance: Features,
     *,
-    method: str = NEAREST,
+    method: str = MatchSettings.method,
     structure_mask: Tensor | None = None,
     appearance_mask: Tensor | None = None,
     regions: Sequence[tuple[Tensor, Tensor]] = (),
-    temperature: float = 0.05,
-    floor: float = -1.0,
-    candidates: int = 8,
+    temperature: float = MatchSettings.temperature,
+    floor: float = MatchSettings.floor,
+    candidates: int = MatchSettings.candidates,
     forced: PointPairs = ((), ()),
 ) -> Correspondence:
     """Find for every position of the structure its position in the appearance, by the cosine of their features.

@@ -18,6 +18,9 @@ from .points import Point, matched_points
 
 T = TypeVar("T")
 
+ALPHA = 0.1
+"""How near counts as found, as a share of the size; the papers' value."""
+
 
 @dataclass(frozen=True)
 class KeypointResult:
@@ -38,7 +41,7 @@ class KeypointResult:
         return "\n".join([share, *messages])
 
 
-def pck(predicted: Tensor, truth: Tensor, size: float, alpha: float = 0.1) -> Tensor:
+def pck(predicted: Tensor, truth: Tensor, size: float, alpha: float = ALPHA) -> Tensor:
     """[N] bool: which of the predicted points [N, 2] lie within alpha * size of the true ones [N, 2], in pixels.
 
     NaN counts as not found.
@@ -88,7 +91,7 @@ def find_keypoints(
     structure_points: Sequence[Sequence[Point]],
     appearance_points: Sequence[Sequence[Point]],
     sizes: Sequence[float],
-    alpha: float = 0.1,
+    alpha: float = ALPHA,
 ) -> list[KeypointResult]:
     """How well each image's matches carry its structure points to its appearance points.
 

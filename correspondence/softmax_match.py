@@ -17,7 +17,7 @@ def soft_positions(
     *,
     temperature: float,
     candidates: int,
-    floor: float = -1.0,
+    floor: float,
     key_mask: Tensor | None = None,
     labels: tuple[Tensor, Tensor] | None = None,
     chunk: int = CHUNK,

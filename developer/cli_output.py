@@ -2,7 +2,6 @@
 
 import errno
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,8 +49,3 @@ def step(text: str) -> Iterator[None]:
     started = time.monotonic()
     yield
     echo(f"{text}: done in {time.monotonic() - started:.1f} s")
-
-
-def is_terminal() -> bool:
-    """May a line be redrawn, as a progress bar does?"""
-    return sys.stderr.isatty()

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from .object_info import OURS, with_defaults
+
 # node id -> {"class_type": ..., "inputs": {name: constant or [node id, output index]}}
 Graph = dict[str, dict[str, Any]]
 # is told every event of ComfyUI: its type and its data
@@ -72,8 +74,18 @@ class Client:
         return self._ask("GET", f"/view?{reference}")
 
     def queue(self, graph: Graph, watch: EventCallback | None = None) -> PromptResult:
-        """Run a graph to its end. Raises `GraphError` when it is refused, fails, is interrupted or lost."""
-        return _awaited(self._queue(graph, watch))
+        """Run a graph to its end; what it does not say of our nodes is their default.
+
+        Raises `GraphError` when it is refused, fails, is interrupted or lost.
+        """
+        return _awaited(self._queue(with_defaults(graph, self._about(graph)), watch))
+
+    def _about(self, graph: Graph) -> dict[str, Any]:
+        """What ComfyUI says of our nodes in a graph."""
+        about: dict[str, Any] = {}
+        for kind in sorted({node["class_type"] for node in graph.values() if node["class_type"].startswith(OURS)}):
+            about |= self.get(f"/object_info/{urllib.parse.quote(kind, safe='')}")
+        return about
 
     def _ask(self, method: str, path: str, form: aiohttp.FormData | None = None) -> bytes:
         return _awaited(self._fetch(method, path, form))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from .gallery import blueprints, gallery
+from .object_info import AUTOGROW, inputs_of
 from .paths import ROOT
-from .ui_graph import AUTOGROW, inputs_of
 
 PREFIX = "AppearanceTransfer_"
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from .client import Graph, GraphError, PromptResult, rejection
+from .object_info import OURS, with_defaults
 from .paths import PACK_NAME
 from .server import has_accelerator
 
@@ -37,7 +38,7 @@ class Host:
         import nodes
 
         asyncio.run(_boot(home))
-        self.nodes: dict[str, type] = nodes.NODE_CLASS_MAPPINGS
+        self.nodes: dict[str, Any] = nodes.NODE_CLASS_MAPPINGS
         self._kept: dict[str, Any] = {}
         self.nodes[KEEP] = _keeper(self._kept)
         self._execution = execution
@@ -53,9 +54,9 @@ class Host:
         """Run a graph; gives what flows out of the wanted sockets: `run(graph, image=("decode", 0)).image`.
 
         The result also has `.outcome`, what the page would be told. Raises `GraphError` as the real server's client
-        does.
+        does, and completes the graph as it does.
         """
-        graph = dict(graph)
+        graph = with_defaults(graph, self._about(graph))
         for name, (node, index) in wanted.items():
             graph[f"keep {name}"] = {"class_type": KEEP, "inputs": {"value": [node, index], "name": name}}
         valid, error, outputs, node_errors = asyncio.run(self._execution.validate_prompt("test", graph, None))
@@ -72,6 +73,11 @@ class Host:
             raise GraphError("The run was interrupted.", "interrupted", events["execution_interrupted"]["node_id"])
         outcome = PromptResult(self._executor.history_result["outputs"], cached=events["execution_cached"]["nodes"])
         return SimpleNamespace(outcome=outcome, **self._kept)
+
+    def _about(self, graph: Graph) -> dict[str, Any]:
+        """What /object_info says of our nodes in a graph."""
+        kinds = {node["class_type"] for node in graph.values() if node["class_type"].startswith(OURS)}
+        return {kind: self.nodes[kind].GET_NODE_INFO_V1() for kind in kinds & self.nodes.keys()}
 
 
 async def _boot(home: Path) -> None:

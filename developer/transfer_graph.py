@@ -6,37 +6,13 @@ Node ids are words, so that a failing test, a stage in demo.json and this file s
 from dataclasses import dataclass
 from typing import Any
 
-from ..attention.windows import (
-    ADAIN,
-    APPEARANCE_GUIDANCE,
-    ATTENTION,
-    MATCHES_AT,
-    SEGMENTATION_AT,
-    STRUCTURE_END,
-    STRUCTURE_SHARE,
-    Window,
-)
-from ..guidance.appearance import GUIDANCE_EVERY
-from ..inversion.defaults import INVERSION_CFG, START_AT, STEPS
+from ..inversion.settings import DDPMSettings
 from ..pocket.checkpoint import DEFAULT_NETWORK, LARGE_NETWORK
 from .client import Graph
+from .object_info import OURS
 
-OURS = "AppearanceTransfer_"
 SMALL_SIZE = 128  # up to this many pixels the smaller pocket network is the right one
 Link = list[str | int]
-
-
-def window(about: Window) -> dict[str, float]:
-    """A window as the inputs of a node."""
-    return {"start_percent": about.start_percent, "end_percent": about.end_percent}
-
-
-ATTENTION_WINDOW: dict[str, Any] = {
-    **window(ATTENTION),
-    "structure_share": STRUCTURE_SHARE,
-    "structure_end_percent": STRUCTURE_END,
-    "preset": "default",
-}
 
 
 @dataclass(frozen=True)
@@ -69,8 +45,8 @@ class Transfer:
     appearance: GraphImage
     size: int = 128
     checkpoint: str | None = None
-    steps: int = STEPS
-    start_at_step: int = START_AT
+    steps: int = DDPMSettings.steps
+    start_at_step: int = DDPMSettings.start_at_step
     counted: bool = False
 
 
@@ -90,9 +66,7 @@ def transfer_graph(transfer: Transfer) -> Graph:
     _invert(graph, "structure", transfer.structure, transfer, model)
     _invert(graph, "appearance", transfer.appearance, transfer, model)
     inversions = {role: [f"invert_{role}", 0] for role in ("structure", "appearance")}
-    graph["matches"] = _node(
-        OURS + "ShowAttentionMatches", model=model, **inversions, image=["appearance", 0], at_percent=MATCHES_AT
-    )
+    graph["matches"] = _node(OURS + "ShowAttentionMatches", model=model, **inversions, image=["appearance", 0])
     _transfer(graph, model)
     graph["decode"] = _node("VAEDecode", samples=["sample", 0], vae=["checkpoint", 2])
     graph["save"] = _node("SaveImage", images=["decode", 0], filename_prefix="transfer")
@@ -111,7 +85,9 @@ def simple_graph(transfer: Transfer) -> Graph:
         graph[f"invert_{role}"] = _subject(role, subject, transfer)
     graph["attention"] = _attention(model)
     graph["sample"] = _node(
-        OURS + "SampleFromInversion", model=["attention", 0], inversion=["invert_structure", 0], cfg=1.0
+        OURS + "SampleFromInversion",
+        model=["attention", 0],
+        inversion=["invert_structure", 0],
     )
     graph["decode"] = _node("VAEDecode", samples=["sample", 0], vae=vae)
     graph["save"] = _node("SaveImage", images=["decode", 0], filename_prefix="transfer")
@@ -123,26 +99,22 @@ def _attention(model: Link) -> dict[str, Any]:
         OURS + "CrossImageAttention",
         model=model,
         structure=["invert_structure", 0],
-        strength=1.0,
-        contrast=1.67,
-        **ATTENTION_WINDOW,
         **{"appearances.appearance0": ["invert_appearance", 0]},
     )
 
 
 def _subject(role: str, subject: dict[str, Any], transfer: Transfer) -> dict[str, Any]:
     """The structure inverted, since it is sampled from; the appearance noised, since it is only read."""
-    schedule = {"steps": transfer.steps, "start_at_step": transfer.start_at_step, "seed": 42}
+    schedule = {"steps": transfer.steps, "start_at_step": transfer.start_at_step}
     if role == "appearance":
         return _node(OURS + "ReferenceImage", **subject, **schedule)
-    settings = {"cfg": INVERSION_CFG, "eta": 1.0, "keep_last_noise": False, "levels_per_forward": 1}
-    return _node(OURS + "InvertImage", **subject, **schedule, **settings)
+    return _node(OURS + "InvertImage", **subject, **schedule)
 
 
 def _image(about: GraphImage, size: int) -> dict[str, Any]:
     if about.file:
         return _node("LoadImage", image=about.file)
-    return _node(OURS + "PocketScene", seed=about.seed, size=size, **dict.fromkeys(("species", "coat", "view"), "any"))
+    return _node(OURS + "PocketScene", seed=about.seed, size=size)
 
 
 def _transfer(graph: Graph, model: Link) -> None:
@@ -152,18 +124,12 @@ def _transfer(graph: Graph, model: Link) -> None:
         OURS + "AppearanceGuider",
         model=["attention", 0],
         positive=["text_structure", 0],
-        scale=3.5,
-        end_scale=1.75,
-        cfg=1.0,
-        every=GUIDANCE_EVERY,
-        **window(APPEARANCE_GUIDANCE),
     )
     graph["adain"] = _node(
         OURS + "AdaIN",
         appearance=["invert_appearance", 0],
         mask=["mask_structure", 0],
         appearance_mask=["mask_appearance", 0],
-        **window(ADAIN),
     )
     graph["resume"] = _node(OURS + "ResumeFromInversion", inversion=["invert_structure", 0], between_steps=["adain", 0])
     graph["sample"] = _node(
@@ -183,7 +149,7 @@ def _node(class_type: str, **inputs: Any) -> dict[str, Any]:
 def _loader(checkpoint: str | None, size: int) -> dict[str, Any]:
     if checkpoint is None:
         network = DEFAULT_NETWORK if size <= SMALL_SIZE else LARGE_NETWORK
-        return _node(OURS + "LoadPocketCheckpoint", network=network, precision="fp32")
+        return _node(OURS + "LoadPocketCheckpoint", network=network)
     return _node("CheckpointLoaderSimple", ckpt_name=checkpoint)
 
 
@@ -211,11 +177,6 @@ def _invert(graph: Graph, role: str, image: GraphImage, transfer: Transfer, mode
         inversion=[f"invert_{role}", 0],
         clip=["checkpoint", 1],
         noun=image.noun,
-        prompt="",
-        other_nouns="",
-        at_percent=SEGMENTATION_AT,
-        clusters=5,
-        factor=1.4,
     )
     graph[f"mask_{role}_image"] = _node("MaskToImage", mask=[f"mask_{role}", 0])
     graph[f"show_{role}"] = _node("PreviewImage", images=[role, 0])

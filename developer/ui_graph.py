@@ -10,16 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .client import Graph
+from .object_info import AUTOGROW, MATCHING, inputs_of, is_widget, widgets_of
 
 Workflow = dict[str, Any]
 VERSION = 0.4
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
-AUTOGROW = "COMFY_AUTOGROW_V3"
-MATCHING = "COMFY_MATCHTYPE_V3"  # of several types; the output has that of what is connected
 NOTE = "MarkdownNote"
 ALWAYS, MUTED = 0, 2  # the page's modes of a node
 OPTIONAL = {"shape": 7}  # drawn as a hollow dot
-CONTROL, UPLOAD = "fixed", "image"  # what the page keeps for the widgets it adds: after a seed, under an image
 
 
 def ui_graph(name: str, graph: Graph, info: Mapping[str, Any]) -> Workflow:
@@ -83,32 +80,6 @@ def api_graph(workflow: Mapping[str, Any], info: Mapping[str, Any], with_muted: 
         inputs |= {socket["name"]: origins[socket["link"]] for socket in node["inputs"] if socket["link"]}
         graph[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return graph
-
-
-def inputs_of(about: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], bool]]:
-    """Name, type, options, and whether it may stay open, of each input of a node in the page's order."""
-    for section in ("required", "optional"):
-        for name in about["input_order"].get(section, ()):
-            kind, *options = about["input"][section][name]
-            if isinstance(kind, list):  # the older way to write a combo
-                kind, options = "COMBO", [{"options": kind, **(options[0] if options else {})}]
-            yield name, kind, options[0] if options else {}, section == "optional"
-
-
-def widgets_of(about: Mapping[str, Any]) -> Iterator[tuple[str | None, Any]]:
-    """Name and default of each widget, in the order of `widgets_values`; no name where the page adds one."""
-    for name, kind, options, _ in inputs_of(about):
-        if not is_widget(kind, options):
-            continue
-        yield name, options.get("default", options["options"][0] if options.get("options") else "")
-        if options.get("control_after_generate", kind == "INT" and name in ("seed", "noise_seed")):
-            yield None, CONTROL
-        if options.get("image_upload"):
-            yield None, UPLOAD
-
-
-def is_widget(kind: str, options: Mapping[str, Any]) -> bool:
-    return kind in WIDGETS and not options.get("forceInput")
 
 
 def _node(number: int, node: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:

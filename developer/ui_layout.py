@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .ui_graph import MUTED, NOTE, Workflow, inputs_of, is_widget, widgets_of
+from .object_info import inputs_of, is_widget, widgets_of
+from .ui_graph import MUTED, NOTE, Workflow
 
 WIDTH, GAP, TITLE = 330, 40, 30  # pixels, as everything here; TITLE stands above a node's position
 SOCKET, IMAGE, LINE = 20, 250, 17

@@ -18,6 +18,9 @@ from ..storage.atomic_write import atomic_write, reasons_told
 from .pair_image import as_png, read_image
 from .pair_manifest import MANIFEST, EditPair, open_manifest, read_manifest
 
+COLLECTION = "pairs"
+"""The name of a collection, unless told otherwise."""
+
 
 class PairFolder:
     """The pairs of a folder. It need not exist before the first pair is added; several processes may add to it.

@@ -35,11 +35,11 @@ SHOWN = 4
 
 @dataclass(frozen=True)
 class EditorTrainingSettings:
-    """What a user may set; rate and batch of the paper, weights of losses.py."""
+    """What a user may set; the rate is the paper's, whose network has width 1 and whose batch is 64."""
 
-    architecture: EditorConfig = EditorConfig()
+    architecture: EditorConfig = EditorConfig(width=0.5)
     weights: EditorLossWeights = EditorLossWeights()
-    batch: int = 64
+    batch: int = 16
     learning_rate: float = 1e-3
     seed: int = 0
     """Of the first weights, of noise, augmentation and the choice of pairs."""

@@ -15,6 +15,9 @@ LARGEST = 20_000  # sentences of one bank; far fewer than the grammar has, so th
 
 Form = Literal["thing", "style"]
 """What a word names: a thing (or several: "horses"), or the look of a whole image ("an oil painting")."""
+FORMS: tuple[Form, ...] = ("thing", "style")
+COUNT = 1000
+"""Sentences per word, about as many as the paper has."""
 
 IMAGES = ("photo", "image", "photograph", "snapshot", "close-up", "wide shot", "view", "detailed image")
 ADJECTIVES = (
@@ -61,7 +64,7 @@ STYLE_ORDERS = (
 )
 
 
-def build_bank(word: str, count: int = 1000, *, form: Form = "thing", seed: int = 0) -> list[str]:
+def build_bank(word: str, count: int = COUNT, *, form: Form = FORMS[0], seed: int = 0) -> list[str]:
     """`count` different sentences around a word or phrase ("horse", "horses", "cat with glasses", "oil painting").
 
     A plural is recognized by its first noun ("glasses", "people") and gets no article. Deterministic: the same

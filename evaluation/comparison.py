@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from PIL import Image, ImageDraw, ImageFont
 
+TILE = 256
+"""Pixels that an image is fitted into, unless told otherwise."""
 GAP = 4
 HEADING = 40
 """Height above the images, where no name needs more."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .schedule import Schedule
+from .settings import DDPMSettings
 from .step import Denoise, mean, step_coefficients
 
 
@@ -21,7 +22,7 @@ def invert_ddpm(
     x0: Tensor,
     schedule: Schedule,
     *,
-    eta: float = 1.0,
+    eta: float = DDPMSettings.eta,
     seed: int = 0,
     generator: torch.Generator | None = None,
     keep_last_noise: bool = False,

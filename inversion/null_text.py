@@ -20,6 +20,8 @@ from .step import Denoise, step
 DenoiseUnder = Callable[[Tensor, Tensor, Tensor], Tensor]
 """denoise(x [B, C, h, w], sigma [B], embedding [B, T, C]) -> the estimate of x0, differentiable in the embedding."""
 
+STEPS = 50
+"""Of the papers' schedule."""
 MOST_STEPS = 100
 """The released learning rate falls by a hundredth of itself per step, whatever their number, and would end here."""
 

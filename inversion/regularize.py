@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +48,11 @@ class Regularization:
     rolls: int = 5
     gain: float = 1.0
     seed: int = 0
+
+    @classmethod
+    def reference_code(cls, **settings: Any) -> Regularization:
+        """As pix2pix-zero's code: no gain between the levels of the pyramid."""
+        return cls(gain=1.0, **settings)
 
 
 def regularizer(settings: Regularization) -> Regularizer:

@@ -11,11 +11,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 SIGMA_RTOL = 1e-3
 """Relative distance of two sigmas that are one level: more than single precision moves them, less than a step."""
+
+TRAINING_STEPS = 1000
+"""Timesteps that Stable Diffusion is trained with."""
 
 SMALLEST_SD_SIGMA = math.sqrt(0.00085 / 0.99915)
 """Sigma of timestep 0 of Stable Diffusion 1.x, 2.x and XL: alpha_bar[0] = 1 - 0.00085."""
@@ -137,7 +137,7 @@ def nearest_sigma_index(sigmas: Sequence[float], sigma: float) -> int:
     return min(range(len(sigmas)), key=lambda i: abs(sigmas[i] - sigma))
 
 
-def leading_timesteps(steps: int, training_steps: int = 1000, offset: int = 1) -> list[int]:
+def leading_timesteps(steps: int, training_steps: int = TRAINING_STEPS, offset: int = 1) -> list[int]:
     """K descending timesteps, r*(K-1-k) + offset with r = floor(training_steps / K): 991, 981, ..., 1 for K = 100.
 
     The "leading" spacing of diffusers, which the papers' code samples with. Where its rounded stride would leave out
@@ -153,9 +153,3 @@ def leading_timesteps(steps: int, training_steps: int = 1000, offset: int = 1) -
         timesteps = [training_steps * i // steps for i in range(steps)]
     offset = min(offset, training_steps - 1 - timesteps[-1])
     return [t + offset for t in reversed(timesteps)]
-
-
-def scaled_linear_alpha_bar(training_steps: int = 1000, first: float = 0.00085, last: float = 0.012) -> Tensor:
-    """alpha_bar[t] of Stable Diffusion, float64 [training_steps]: beta[t] = linspace(sqrt(first), sqrt(last))[t]^2."""
-    beta = torch.linspace(first**0.5, last**0.5, training_steps, dtype=torch.float64) ** 2
-    return torch.cumprod(1 - beta, dim=0)

@@ -4,16 +4,16 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .sockets import CATEGORY, PRESETS, REFERENCE_CODE, Appearance, Matches, readable
+from .sockets import CATEGORY, PRESETS, Appearance, Matches, preset_of, readable
 
 FAMILY = f"{CATEGORY}/attention"
-SELF_ATTENTION, DIFT = "self-attention", "dift"
-FEATURE, KEYS_AND_VALUES, VALUES = "feature", "kv", "v"
 
 
 class AppearanceOptions(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..host.transfer.reference_session import Appearance as WeighedAppearance
+
         return io.Schema(
             node_id="AppearanceTransfer_AppearanceOptions",
             display_name="Appearance Options",
@@ -23,7 +23,7 @@ class AppearanceOptions(io.ComfyNode):
             inputs=[
                 readable("reference", tooltip="The appearance image, from Reference Image or inverted."),
                 io.Float.Input(
-                    "weight", default=1.0, min=0.0, max=10.0, step=0.05,
+                    "weight", default=WeighedAppearance.weight, min=0.0, max=10.0, step=0.05,
                     tooltip="Weight against other appearances; alone, 1 is full and 0 is off.",
                 ),
                 io.Mask.Input(
@@ -56,6 +56,8 @@ class AppearanceOptions(io.ComfyNode):
 class CrossImageAttention(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..host.transfer.cross_image_attention import CrossImageSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_CrossImageAttention",
             display_name="Cross-Image Attention",
@@ -67,11 +69,11 @@ class CrossImageAttention(io.ComfyNode):
             inputs=[
                 *_images(),
                 io.Float.Input(
-                    "strength", default=1.0, min=0.0, max=1.0, step=0.01,
+                    "strength", default=Settings.strength, min=0.0, max=1.0, step=0.01,
                     tooltip="Share of the attention that goes to the references; 0 changes nothing.",
                 ),
                 io.Float.Input(
-                    "contrast", default=1.67, min=0.0, max=5.0, step=0.01,
+                    "contrast", default=Settings.contrast, min=0.0, max=5.0, step=0.01,
                     tooltip="Sharpens what each position looks at; 1 changes nothing.",
                 ),
                 *_window(),
@@ -87,14 +89,16 @@ class CrossImageAttention(io.ComfyNode):
     def execute(cls, model, appearances, strength, contrast, preset, structure=None, **window) -> io.NodeOutput:
         from ..host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
 
-        make = CrossImageSettings.reference_code if preset == REFERENCE_CODE else CrossImageSettings
-        settings = make(strength=strength, contrast=contrast, **_when(**window))
+        settings = preset_of(CrossImageSettings, preset)(strength=strength, contrast=contrast, **_when(**window))
         return io.NodeOutput(transfer_appearance(model, _weighed(appearances), structure, settings))
 
 
 class SemanticRearrangement(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..host.transfer.semantic_rearrangement import DIFT, INJECTED, SELF_ATTENTION
+        from ..host.transfer.semantic_rearrangement import RearrangementSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_SemanticRearrangement",
             display_name="Semantic Rearrangement",
@@ -107,15 +111,15 @@ class SemanticRearrangement(io.ComfyNode):
             inputs=[
                 *_images(),
                 io.Float.Input(
-                    "strength", default=1.0, min=0.0, max=1.0, step=0.01,
+                    "strength", default=Settings.strength, min=0.0, max=1.0, step=0.01,
                     tooltip="How far the features go over to the references'; 0 changes nothing.",
                 ),
                 io.Combo.Input(
-                    "match_source", options=[SELF_ATTENTION, DIFT], default=SELF_ATTENTION,
+                    "match_source", options=[SELF_ATTENTION, DIFT], default=Settings.match_source,
                     tooltip="Match anew in every layer and step, or by DIFT once; a connected match comes first.",
                 ),
                 io.Combo.Input(
-                    "inject", options=[FEATURE, KEYS_AND_VALUES, VALUES], default=FEATURE,
+                    "inject", options=list(INJECTED), default=Settings.inject,
                     tooltip="What takes the matched features: all of self-attention, keys and values, or values alone.",
                 ),
                 *_window(),
@@ -133,8 +137,9 @@ class SemanticRearrangement(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
 
-        make = RearrangementSettings.reference_code if preset == REFERENCE_CODE else RearrangementSettings
-        settings = make(strength=strength, match_source=match_source, inject=inject, **_when(**window))
+        settings = preset_of(RearrangementSettings, preset)(
+            strength=strength, match_source=match_source, inject=inject, **_when(**window)
+        )
         return io.NodeOutput(rearrange_appearance(model, _weighed(appearances), structure, settings))
 
 

@@ -10,6 +10,8 @@ MOST_IMAGES, MOST_NUMBERS = 8, 16
 class ComparisonGrid(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..evaluation.comparison import TILE
+
         image = io.Image.Input("image", tooltip="A column of the grid; a batch gives it as many rows.")
         number = io.Float.Input("number", force_input=True, tooltip="A number of any node, named in the captions.")
         return io.Schema(
@@ -36,7 +38,7 @@ class ComparisonGrid(io.ComfyNode):
                     tooltip="A line per image: its name and, after bars, its numbers, such as output | PSNR | IoU.",
                 ),
                 io.Int.Input(
-                    "tile", default=256, min=64, max=2048, step=8,
+                    "tile", default=TILE, min=64, max=2048, step=8,
                     tooltip="Width and height in pixels that each image is fitted into.",
                 ),
                 io.String.Input(

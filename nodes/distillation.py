@@ -5,7 +5,7 @@ from pathlib import Path
 from comfy_api.latest import io, ui
 
 from .files import NOTHING_SAVED, ReadsFile, prefix_input
-from .sockets import CATEGORY, DistilledEditor
+from .sockets import CATEGORY, DistilledEditor, seed_input
 
 FAMILY = f"{CATEGORY}/editing"
 NO_LPIPS = "(none)"
@@ -14,6 +14,11 @@ NO_LPIPS = "(none)"
 class TrainDistilledEditor(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..distillation.architecture import SIZES
+        from ..distillation.losses import EditorLossWeights as Weights
+        from ..distillation.pairs import COLLECTION
+        from ..distillation.training import EditorTrainingSettings as Settings
+        from ..host.editing.distilling import PREVIEW_EVERY
         from ..host.evaluation.perceptual import lpips_files
 
         return io.Schema(
@@ -23,9 +28,9 @@ class TrainDistilledEditor(io.ComfyNode):
             description="Trains a network that does in one pass the edit that collected pairs show.",
             search_aliases=["pix2pix-zero", "distillation", "comodgan", "gan", "paired training", "fast edit"],
             inputs=[
-                io.String.Input("name", default="pairs", tooltip="Name of the collection of Edit-Pair Collector."),
+                io.String.Input("name", default=COLLECTION, tooltip="Name of the collection of Edit-Pair Collector."),
                 io.Combo.Input(
-                    "size", options=["64", "128", "256", "512"], default="256",
+                    "size", options=[*map(str, SIZES)], default=str(Settings.architecture.size),
                     tooltip="Side of the square images that the editor works on, in pixels.",
                 ),
                 io.Int.Input(
@@ -33,18 +38,14 @@ class TrainDistilledEditor(io.ComfyNode):
                     tooltip="Steps to take now; the paper does not say how many it took.",
                 ),
                 io.Int.Input(
-                    "batch", default=16, min=1, max=256,
+                    "batch", default=Settings.batch, min=1, max=256,
                     tooltip="Pairs per step; the paper takes 64, which wants much memory.",
                 ),
                 io.Float.Input(
-                    "width", default=0.5, min=0.03125, max=1.0, step=0.03125,
+                    "width", default=Settings.architecture.width, min=0.03125, max=1.0, step=0.03125,
                     tooltip="Share of the channels of the full network; 1 is the released one.",
                 ),
-                io.Int.Input(
-                    # False: else the page draws a new seed, and so trains anew, at every queue
-                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
-                    tooltip="Seed of the first weights and of all that is drawn while training.",
-                ),
+                seed_input(0, "Seed of the first weights and of all that is drawn while training."),
                 DistilledEditor.Input(
                     "editor", optional=True,
                     tooltip="An editor to train further, of this size and width; leave it open to begin anew.",
@@ -54,23 +55,23 @@ class TrainDistilledEditor(io.ComfyNode):
                     tooltip="A file of models/lpips that judges how alike images look, as in the paper.",
                 ),
                 io.Float.Input(
-                    "learning_rate", default=0.001, min=0.00001, max=0.1, step=0.0001, advanced=True,
+                    "learning_rate", default=Settings.learning_rate, min=0.00001, max=0.1, step=0.0001, advanced=True,
                     tooltip="Step size of Adam; the paper's value is 0.001.",
                 ),
                 io.Float.Input(
-                    "gan_weight", default=0.5, min=0.0, max=100.0, step=0.1, advanced=True,
+                    "gan_weight", default=Weights.adversarial, min=0.0, max=100.0, step=0.1, advanced=True,
                     tooltip="Weight of looking real to the discriminator; 0 leaves it out.",
                 ),
                 io.Float.Input(
-                    "lpips_weight", default=5.0, min=0.0, max=100.0, step=0.1, advanced=True,
+                    "lpips_weight", default=Weights.perceptual, min=0.0, max=100.0, step=0.1, advanced=True,
                     tooltip="Weight of looking like the edit to LPIPS, where a file is chosen; 0 leaves it out.",
                 ),
                 io.Float.Input(
-                    "l1_weight", default=1.0, min=0.0, max=100.0, step=0.1, advanced=True,
+                    "l1_weight", default=Weights.pixel, min=0.0, max=100.0, step=0.1, advanced=True,
                     tooltip="Weight of having the pixels of the edit; 0 leaves it out.",
                 ),
                 io.Int.Input(
-                    "preview_every", default=50, min=0, max=10_000, advanced=True,
+                    "preview_every", default=PREVIEW_EVERY, min=0, max=10_000, advanced=True,
                     tooltip="Steps from one live preview to the next; 0 shows none.",
                 ),
             ],
@@ -120,10 +121,7 @@ class ApplyDistilledEditor(io.ComfyNode):
             inputs=[
                 DistilledEditor.Input("editor", tooltip="From Train Distilled Editor or Load Distilled Editor."),
                 io.Image.Input("image", tooltip="Images like those it was trained on."),
-                io.Int.Input(
-                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
-                    tooltip="Seed of the noise that decides what the image leaves open.",
-                ),
+                seed_input(0, "Seed of the noise that decides what the image leaves open."),
                 io.Float.Input(
                     "variation", default=1.0, min=0.0, max=1.0, step=0.05, advanced=True,
                     tooltip="How far the style is from the mean one: 0 is the mean, 1 is as trained.",

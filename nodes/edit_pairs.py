@@ -10,6 +10,9 @@ FAMILY = f"{CATEGORY}/editing"
 class EditPairCollector(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..distillation.filters import Thresholds
+        from ..distillation.pairs import COLLECTION
+
         return io.Schema(
             node_id="AppearanceTransfer_EditPairCollector",
             display_name="Edit-Pair Collector",
@@ -21,7 +24,7 @@ class EditPairCollector(io.ComfyNode):
                 io.Image.Input("before", tooltip="The images before the edit."),
                 io.Image.Input("after", tooltip="Their edits: as many, in the same order, of the same size."),
                 io.String.Input(
-                    "name", default="pairs",
+                    "name", default=COLLECTION,
                     tooltip="Name of the collection; pairs are added to what is there.",
                 ),
                 io.Mask.Input(
@@ -42,11 +45,11 @@ class EditPairCollector(io.ComfyNode):
                     tooltip="What the edits should show, for CLIP; without a CLIP it is not read.",
                 ),
                 io.Float.Input(
-                    "overlap", default=0.70, min=0.0, max=1.0, step=0.01, advanced=True,
+                    "overlap", default=Thresholds.overlap, min=0.0, max=1.0, step=0.01, advanced=True,
                     tooltip="Least IoU of the two masks; 0 keeps all.",
                 ),
                 io.Float.Input(
-                    "gain", default=0.10, min=-2.0, max=2.0, step=0.01, advanced=True,
+                    "gain", default=Thresholds.gain, min=-2.0, max=2.0, step=0.01, advanced=True,
                     tooltip="How much nearer to the text the edit must be, as a difference of cosines; -2 keeps all.",
                 ),
             ],

@@ -3,7 +3,7 @@
 from comfy_api.latest import io, ui
 
 from .files import NOTHING_SAVED, ReadsFile, prefix_input
-from .sockets import CATEGORY, PRESETS, REFERENCE_CODE, EditDirection
+from .sockets import CATEGORY, PRESETS, EditDirection, preset_of, seed_input
 
 FAMILY = f"{CATEGORY}/editing"
 FROM_WORDS, AS_PASTED = "from words", "as pasted"
@@ -14,6 +14,8 @@ RECOMPUTE, STORE = "recompute", "store"
 class MakeEditDirection(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..editing.sentences import COUNT, FORMS, LARGEST
+
         return io.Schema(
             node_id="AppearanceTransfer_EditDirection",
             display_name="Edit Direction",
@@ -35,17 +37,14 @@ class MakeEditDirection(io.ComfyNode):
                     tooltip="Build sentences around the two words, or take source and target as they are.",
                 ),
                 io.Combo.Input(
-                    "form", options=["thing", "style"], default="thing",
+                    "form", options=list(FORMS), default=FORMS[0],
                     tooltip="Whether the words name things, or the look of an image like 'oil painting'.",
                 ),
                 io.Int.Input(
-                    "count", default=1000, min=1, max=20000, advanced=True,
+                    "count", default=COUNT, min=1, max=LARGEST, advanced=True,
                     tooltip="Sentences to build per word; the paper has about 1000, fewer mix in other things.",
                 ),
-                io.Int.Input(
-                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False, advanced=True,
-                    tooltip="Which sentences are built; both words get the same ones.",
-                ),
+                seed_input(0, "Which sentences are built; both words get the same ones.", advanced=True),
             ],
             outputs=[
                 EditDirection.Output("direction", tooltip="For Apply Edit Direction and Save Edit Direction."),
@@ -169,6 +168,8 @@ class LoadEditDirection(ReadsFile):
 class CrossAttentionGuider(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..host.editing.cross_attention_guider import CrossAttentionSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_CrossAttentionGuider",
             display_name="Cross-Attention Guider",
@@ -182,11 +183,11 @@ class CrossAttentionGuider(io.ComfyNode):
                     "edited", tooltip="That prompt from Apply Edit Direction, or with another word in place of one.",
                 ),
                 io.Float.Input(
-                    "cfg", default=5.0, min=1.0, max=30.0, step=0.1,
+                    "cfg", default=Settings.cfg, min=1.0, max=30.0, step=0.1,
                     tooltip="Classifier-free guidance of the edit and of its reconstruction; 1 turns it off.",
                 ),
                 io.Float.Input(
-                    "amount", default=0.1, min=0.0, max=10.0, step=0.01,
+                    "amount", default=Settings.amount, min=0.0, max=10.0, step=0.01,
                     tooltip="How strongly the structure is kept; 0 is off, 0.1 for images, 0.15 for pure noise.",
                 ),
                 io.Combo.Input(
@@ -206,7 +207,7 @@ class CrossAttentionGuider(io.ComfyNode):
                     tooltip="Left open it is positive, right for inverted images; an empty text for pure noise.",
                 ),
             ],
-            outputs=[io.Guider.Output(tooltip="For SamplerCustomAdvanced, with a DDIM inversion or with euler.")],
+            outputs=[io.Guider.Output(tooltip="For Sample from Inversion, or for SamplerCustomAdvanced with euler.")],
         )  # fmt: skip
 
     @classmethod
@@ -217,8 +218,8 @@ class CrossAttentionGuider(io.ComfyNode):
         from ..host.editing.cross_attention_guider import CrossAttentionSettings
         from ..host.models.unet import parse_downscales
 
-        settings = CrossAttentionSettings(
-            cfg, amount, reference_maps == STORE, parse_downscales(downscales), bounded=preset != REFERENCE_CODE
+        settings = preset_of(CrossAttentionSettings, preset)(
+            cfg=cfg, amount=amount, stored=reference_maps == STORE, downscales=parse_downscales(downscales)
         )
         return io.NodeOutput(Guider(model, positive, edited, negative, settings))
 

@@ -36,7 +36,7 @@ class TransferGrid(io.ComfyNode):
             ],
             outputs=[
                 Inversion.Output(
-                    "structures", tooltip="The structure of each pair, for Resume from Inversion and structure."
+                    "structures", tooltip="The structure of each pair, for Sample from Inversion and structure."
                 ),
                 Reference.Output(
                     "appearances", tooltip="The appearance of each pair, for Cross-Image Attention and AdaIN."
@@ -60,6 +60,8 @@ class TransferGrid(io.ComfyNode):
 class DrawGrid(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..evaluation.comparison import TILE
+
         return io.Schema(
             node_id="AppearanceTransfer_DrawGrid",
             display_name="Draw Grid",
@@ -76,7 +78,7 @@ class DrawGrid(io.ComfyNode):
                     tooltip="A name for each appearance, one per line; empty numbers them.",
                 ),
                 io.Int.Input(
-                    "tile", default=256, min=32, max=2048, step=8,
+                    "tile", default=TILE, min=32, max=2048, step=8,
                     tooltip="Width and height in pixels that each image is fitted into.",
                 ),
             ],

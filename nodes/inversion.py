@@ -2,14 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..inversion.defaults import INVERSION_CFG, START_AT, STEPS
-from .sockets import CATEGORY, PRESETS, REFERENCE_CODE, Inversion, Reference
+from .sockets import CATEGORY, PRESETS, Inversion, Reference, preset_of, seed_input
 
 FAMILY = f"{CATEGORY}/inversion"
 ALIASES = ["unsampler", "noise inversion", "edit friendly", "ddim inversion", "style transfer", "appearance transfer"]
-
-
-SEED_MAX = 0xFFFFFFFFFFFFFFFF
 
 
 def subject_inputs() -> list[io.Input]:
@@ -39,16 +35,11 @@ def sigmas_input() -> io.Input:
     )  # fmt: skip
 
 
-def _seed_input(tooltip: str, advanced: bool = False) -> io.Input:
-    # control_after_generate=False: else the page draws a new seed, and so inverts anew, at every queue
-    return io.Int.Input(
-        "seed", default=42, min=0, max=SEED_MAX, control_after_generate=False, advanced=advanced, tooltip=tooltip
-    )
-
-
 class InvertImage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..inversion.settings import DDPMSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_InvertImage",
             display_name="Invert Image",
@@ -58,28 +49,28 @@ class InvertImage(io.ComfyNode):
             inputs=[
                 *subject_inputs(),
                 io.Int.Input(
-                    "steps", default=STEPS, min=1, max=1000,
+                    "steps", default=Settings.steps, min=1, max=1000,
                     tooltip="Steps of the whole schedule; 10 is a draft, the paper uses 100.",
                 ),
                 io.Int.Input(
-                    "start_at_step", default=START_AT, min=0, max=999,
+                    "start_at_step", default=Settings.start_at_step, min=0, max=999,
                     tooltip="Steps to leave out at the noisy end; 0 inverts all, more keeps more of the structure.",
                 ),
                 io.Float.Input(
-                    "cfg", default=INVERSION_CFG, min=0.0, max=30.0, step=0.1,
+                    "cfg", default=Settings.guidance, min=0.0, max=30.0, step=0.1,
                     tooltip="Classifier-free guidance while inverting; 1 is off, more doubles the cost.",
                 ),
-                _seed_input("Seed of the noise drawn for each level; any seed reconstructs the image."),
+                seed_input(Settings.seed, "Seed of the noise drawn for each level; any seed reconstructs the image."),
                 io.Float.Input(
-                    "eta", default=1.0, min=0.01, max=1.0, step=0.01, advanced=True,
+                    "eta", default=Settings.eta, min=0.01, max=1.0, step=0.01, advanced=True,
                     tooltip="Amount of noise per step; the paper's value is 1.",
                 ),
                 io.Boolean.Input(
-                    "keep_last_noise", default=False, advanced=True,
+                    "keep_last_noise", default=Settings.keep_last_noise, advanced=True,
                     tooltip="Keep the noise of the very last step, for an exact reconstruction; off, as in the paper.",
                 ),
                 io.Int.Input(
-                    "levels_per_forward", default=1, min=1, max=64, advanced=True,
+                    "levels_per_forward", default=Settings.levels_per_forward, min=1, max=64, advanced=True,
                     tooltip="Noise levels per forward; 1 needs least memory, more is quicker on a GPU, same result.",
                 ),
                 sigmas_input(),
@@ -119,6 +110,8 @@ class InvertImage(io.ComfyNode):
 class ReferenceImage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..inversion.settings import DDPMSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_ReferenceImage",
             display_name="Reference Image",
@@ -128,14 +121,14 @@ class ReferenceImage(io.ComfyNode):
             inputs=[
                 *subject_inputs(),
                 io.Int.Input(
-                    "steps", default=STEPS, min=1, max=1000,
+                    "steps", default=Settings.steps, min=1, max=1000,
                     tooltip="Steps of the whole schedule; as in Invert Image of the structure.",
                 ),
                 io.Int.Input(
-                    "start_at_step", default=START_AT, min=0, max=999,
+                    "start_at_step", default=Settings.start_at_step, min=0, max=999,
                     tooltip="Steps to leave out at the noisy end; as in Invert Image of the structure.",
                 ),
-                _seed_input("Seed of the noise drawn for each level; it matters little."),
+                seed_input(Settings.seed, "Seed of the noise drawn for each level; it matters little.", advanced=True),
                 sigmas_input(),
             ],
             outputs=[Reference.Output("reference", tooltip="For Cross-Image Attention and all that read an image.")],
@@ -163,6 +156,9 @@ class ReferenceImage(io.ComfyNode):
 class InvertImageDDIM(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..inversion.regularize import Regularization
+        from ..inversion.settings import DDIMSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_InvertImageDDIM",
             display_name="Invert Image (DDIM)",
@@ -172,15 +168,15 @@ class InvertImageDDIM(io.ComfyNode):
             inputs=[
                 *subject_inputs(),
                 io.Int.Input(
-                    "steps", default=50, min=1, max=1000,
+                    "steps", default=Settings.steps, min=1, max=1000,
                     tooltip="Steps of the whole schedule; more is more exact.",
                 ),
                 io.Int.Input(
-                    "start_at_step", default=0, min=0, max=999,
+                    "start_at_step", default=Settings.start_at_step, min=0, max=999,
                     tooltip="Steps to leave out at the noisy end; 0 inverts all the way.",
                 ),
                 io.Float.Input(
-                    "cfg", default=1.0, min=0.0, max=30.0, step=0.1,
+                    "cfg", default=Settings.guidance, min=0.0, max=30.0, step=0.1,
                     tooltip="Classifier-free guidance while inverting; 1 turns it off and is the most exact.",
                 ),
                 io.Boolean.Input(
@@ -188,18 +184,21 @@ class InvertImageDDIM(io.ComfyNode):
                     tooltip="Make the noise whiter and so easier to edit (pix2pix-zero); off leaves it as it is found.",
                 ),
                 io.Float.Input(
-                    "pair_weight", default=20.0, min=0.0, max=1000.0, step=1.0, advanced=True,
+                    "pair_weight", default=Regularization.pair, min=0.0, max=1000.0, step=1.0, advanced=True,
                     tooltip="Weight of the autocorrelation loss of the regularization; 0 is none.",
                 ),
                 io.Float.Input(
-                    "kl_weight", default=20.0, min=0.0, max=1000.0, step=1.0, advanced=True,
+                    "kl_weight", default=Regularization.divergence, min=0.0, max=1000.0, step=1.0, advanced=True,
                     tooltip="Weight of the loss on the noise's mean and variance; 0 is none.",
                 ),
                 io.Int.Input(
-                    "rounds", default=5, min=1, max=100, advanced=True,
+                    "rounds", default=Regularization.rounds, min=1, max=100, advanced=True,
                     tooltip="Regularization updates per step.",
                 ),
-                _seed_input("Seed of the shifts of the regularization; not used where it is off.", advanced=True),
+                seed_input(
+                    Regularization.seed, "Seed of the shifts of the regularization; not used where it is off.",
+                    advanced=True,
+                ),
                 io.Combo.Input(
                     "preset", options=list(PRESETS), default=PRESETS[0], advanced=True,
                     tooltip="Reference code inverts between the timesteps that pix2pix-zero's code uses.",
@@ -218,11 +217,13 @@ class InvertImageDDIM(io.ComfyNode):
         from ..host.inversion.subject import subject_of
         from ..host.models.schedules import schedule_of
         from ..inversion.regularize import Regularization
+        from ..inversion.settings import DDIMSettings
 
         schedule = schedule_of(model, steps=steps, start_at=start_at_step, sigmas=sigmas)
         subject = subject_of(
             image=image, vae=vae, latent=latent, clip=clip, text=text, positive=positive, negative=negative
         )
+        moves = preset_of(Regularization, preset)(pair=pair_weight, divergence=kl_weight, rounds=rounds, seed=seed)
         inversion = invert_with_ddim(
             model,
             subject.latent,
@@ -230,8 +231,8 @@ class InvertImageDDIM(io.ComfyNode):
             subject.negative,
             schedule,
             guidance=cfg,
-            timesteps="reference" if preset == REFERENCE_CODE else "consistent",
-            regularization=Regularization(pair_weight, kl_weight, rounds, seed=seed) if regularization else None,
+            timesteps=preset_of(DDIMSettings, preset)().timesteps,
+            regularization=moves if regularization else None,
             prompts=subject.prompts,
         )
         return io.NodeOutput(inversion)

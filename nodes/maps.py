@@ -6,6 +6,7 @@ from ..attention import windows
 from .sockets import CATEGORY, readable
 
 FAMILY = f"{CATEGORY}/attention"
+AUTO = "auto"
 
 
 def _read_at(default: float, what: str) -> io.Input:
@@ -18,6 +19,8 @@ def _read_at(default: float, what: str) -> io.Input:
 class SelfSegmentation(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..attention.segmentation import SegmentationSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_SelfSegmentation",
             display_name="Self-Segmentation",
@@ -39,13 +42,13 @@ class SelfSegmentation(io.ComfyNode):
                     "other_nouns", default="", advanced=True,
                     tooltip="Words of the prompt that name other things, with commas between; empty for none.",
                 ),
-                _read_at(windows.SEGMENTATION_AT, "the attention is read"),
+                _read_at(Settings.at_percent, "the attention is read"),
                 io.Int.Input(
-                    "clusters", default=5, min=2, max=20, advanced=True,
+                    "clusters", default=Settings.clusters, min=2, max=20, advanced=True,
                     tooltip="Segments the image is cut into before they are named.",
                 ),
                 io.Float.Input(
-                    "factor", default=1.4, min=0.0, max=10.0, step=0.05, advanced=True,
+                    "factor", default=Settings.factor, min=0.0, max=10.0, step=0.05, advanced=True,
                     tooltip="How far above the other segments an object must score; lower takes more of the image.",
                 ),
             ],
@@ -71,6 +74,9 @@ class SelfSegmentation(io.ComfyNode):
 class WordAttentionMap(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..attention.word_map import DOWNSCALES
+        from ..attention.word_map import WordMapSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_WordAttentionMap",
             display_name="Word Attention Map",
@@ -86,7 +92,7 @@ class WordAttentionMap(io.ComfyNode):
                     tooltip="A word of the text, or a few words in a row; empty takes its last word.",
                 ),
                 io.Float.Input(
-                    "threshold", default=0.3, min=0.0, max=0.99, step=0.01,
+                    "threshold", default=Settings.threshold, min=0.0, max=0.99, step=0.01,
                     tooltip="Share of the strongest position from which on a position counts; 0 gives a soft mask.",
                 ),
                 io.String.Input(
@@ -94,12 +100,12 @@ class WordAttentionMap(io.ComfyNode):
                     tooltip="The positive text of the inversion, only where it was made from a CONDITIONING.",
                 ),
                 io.Combo.Input(
-                    "downscale", options=["1", "2", "4", "8"], default="4",
-                    tooltip="How many times smaller than the latent the maps are; 4 is 1/32 of the image.",
+                    "downscale", options=[AUTO, *map(str, DOWNSCALES)], default=AUTO, advanced=True,
+                    tooltip="How many times smaller than the latent the maps are; auto has about 16 positions a side.",
                 ),
-                _read_at(windows.WORD_MAP_AT, "the attention is read, from the beginning up to there"),
+                _read_at(Settings.at_percent, "the attention is read, from the beginning up to there"),
                 io.Boolean.Input(
-                    "accumulate", default=True, advanced=True,
+                    "accumulate", default=Settings.accumulate, advanced=True,
                     tooltip="Mean over all steps up to there; off reads the last of them alone and is faster.",
                 ),
             ],
@@ -119,7 +125,8 @@ class WordAttentionMap(io.ComfyNode):
 
         mask = mask_of_word(
             model, inversion, clip, prompt, word,
-            at_percent=at_percent, accumulate=accumulate, threshold=threshold, level=int(downscale),
+            at_percent=at_percent, accumulate=accumulate, threshold=threshold,
+            downscale=None if downscale == AUTO else int(downscale),
         )  # fmt: skip
         return io.NodeOutput(mask, ui=ui.PreviewMask(enlarged(mask), cls=cls))
 

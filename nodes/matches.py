@@ -11,6 +11,8 @@ BBOX, IMAGE = "bbox", "image"
 class DrawMatches(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..correspondence.draw import HEIGHT, LINES
+
         return io.Schema(
             node_id="AppearanceTransfer_DrawMatches",
             display_name="Draw Matches",
@@ -23,7 +25,7 @@ class DrawMatches(io.ComfyNode):
                 io.Image.Input("appearance", tooltip="The appearance image that was matched."),
                 Matches.Input("matches", tooltip="The matches to draw."),
                 io.Int.Input(
-                    "lines", default=12, min=0, max=200,
+                    "lines", default=LINES, min=0, max=200,
                     tooltip="Lines between sure matches far from one another; 0 draws none.",
                 ),
                 io.String.Input(
@@ -31,7 +33,7 @@ class DrawMatches(io.ComfyNode):
                     tooltip="Points of the structure to draw lines from instead, one x, y per line; empty for none.",
                 ),
                 io.Int.Input(
-                    "height", default=512, min=64, max=4096, step=8, advanced=True,
+                    "height", default=HEIGHT, min=64, max=4096, step=8, advanced=True,
                     tooltip="Height of the drawing in pixels.",
                 ),
             ],
@@ -87,6 +89,8 @@ class WarpByMatches(io.ComfyNode):
 class PCK(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..correspondence.pck import ALPHA
+
         return io.Schema(
             node_id="AppearanceTransfer_PCK",
             display_name="Percentage of Correct Keypoints (PCK)",
@@ -105,7 +109,7 @@ class PCK(io.ComfyNode):
                     tooltip="The same keypoints in the appearance, in the same order.",
                 ),
                 io.Float.Input(
-                    "alpha", default=0.1, min=0.0, max=1.0, step=0.01,
+                    "alpha", default=ALPHA, min=0.0, max=1.0, step=0.01,
                     tooltip="How near counts as found, as a share of the reference size.",
                 ),
                 io.Combo.Input(

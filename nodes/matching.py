@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from .sockets import CATEGORY, Features, Matches
+from .sockets import CATEGORY, Features, Matches, seed_input
 
 FAMILY = f"{CATEGORY}/matching"
 
@@ -12,6 +12,9 @@ MOST_REGIONS = 8
 class MatchFeatures(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..correspondence.match import METHODS
+        from ..correspondence.match import MatchSettings as Settings
+
         def regions(which: str) -> io.Autogrow.Input:
             mask = io.Mask.Input("region", tooltip=f"A region of the {which}, for the same input of the other image.")
             return io.Autogrow.Input(
@@ -34,12 +37,12 @@ class MatchFeatures(io.ComfyNode):
                 Features.Input("structure", tooltip="Features of the structure image."),
                 Features.Input("appearance", tooltip="Features of the appearance image, of the same kind."),
                 io.Combo.Input(
-                    "method", options=["nearest", "mutual", "soft"], default="nearest",
+                    "method", options=list(METHODS), default=Settings.method,
                     tooltip="The most similar position, only pairs that choose each other, or a mix of several "
                     "positions.",
                 ),
                 io.Float.Input(
-                    "floor", default=-1.0, min=-1.0, max=1.0, step=0.01, advanced=True,
+                    "floor", default=Settings.floor, min=-1.0, max=1.0, step=0.01, advanced=True,
                     tooltip="Matches less similar than this are dropped; -1 keeps all.",
                 ),
                 io.Mask.Input(
@@ -74,11 +77,11 @@ class MatchFeatures(io.ComfyNode):
                 regions("structure"),
                 regions("appearance"),
                 io.Float.Input(
-                    "temperature", default=0.05, min=0.001, max=10.0, step=0.005, advanced=True,
+                    "temperature", default=Settings.temperature, min=0.001, max=10.0, step=0.005, advanced=True,
                     tooltip="How widely soft matches spread; lower comes nearer to the most similar position alone.",
                 ),
                 io.Int.Input(
-                    "candidates", default=8, min=1, max=64, advanced=True,
+                    "candidates", default=Settings.candidates, min=1, max=64, advanced=True,
                     tooltip="Positions that a soft match mixes; 1 takes the most similar position alone.",
                 ),
             ],
@@ -125,6 +128,8 @@ def by_number(regions: dict | None, prefix: str) -> dict:
 class MirrorToMatch(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..correspondence.dift import PRESETS, DiftSettings
+
         return io.Schema(
             node_id="AppearanceTransfer_MirrorToMatch",
             display_name="Mirror to Match",
@@ -140,14 +145,10 @@ class MirrorToMatch(io.ComfyNode):
                 io.Image.Input("structure", tooltip="The image that stays as it is."),
                 io.Image.Input("appearance", tooltip="The image that is mirrored where that fits better."),
                 io.Combo.Input(
-                    "preset", options=["semantic", "geometric", "pocket"], default="semantic",
+                    "feature_preset", options=list(PRESETS), default=next(iter(PRESETS)),
                     tooltip="As in DIFT Features: semantic for parts of objects, pocket for the pocket checkpoint.",
                 ),
-                io.Int.Input(
-                    # False: else the page draws a new seed, and so looks anew, at every queue
-                    "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False, advanced=True,
-                    tooltip="Seed of the noise of the looks.",
-                ),
+                seed_input(DiftSettings.seed, "Seed of the noise of the looks.", advanced=True),
                 io.Int.Input(
                     "ensemble", default=2, min=1, max=64, advanced=True,
                     tooltip="Noisy looks at each image whose mean is taken; more are surer and take longer.",
@@ -172,13 +173,13 @@ class MirrorToMatch(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, vae, positive, structure, appearance, preset, seed, ensemble,
+        cls, model, vae, positive, structure, appearance, feature_preset, seed, ensemble,
         structure_mask=None, appearance_mask=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..correspondence.dift import PRESETS, DiftSettings
         from ..host.matching.mirroring import mirror_to_match
 
-        settings = DiftSettings(**PRESETS[preset], ensemble=ensemble, seed=seed)
+        settings = DiftSettings(**PRESETS[feature_preset], ensemble=ensemble, seed=seed)
         images, mask = mirror_to_match(
             model, vae, positive, structure, appearance, settings,
             structure_mask=structure_mask, appearance_mask=appearance_mask,

@@ -13,6 +13,9 @@ log = logging.getLogger("appearance_transfer")
 class NullTextInversion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..inversion.null_text import MOST_STEPS, STEPS
+        from ..inversion.null_text import NullTextSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_NullTextInversion",
             display_name="Null-Text Inversion",
@@ -24,11 +27,11 @@ class NullTextInversion(io.ComfyNode):
             inputs=[
                 *subject_inputs(),
                 io.Int.Input(
-                    "steps", default=50, min=1, max=100,
+                    "steps", default=STEPS, min=1, max=MOST_STEPS,
                     tooltip="Steps of the whole schedule; the paper uses 50.",
                 ),
                 io.Float.Input(
-                    "cfg", default=7.5, min=1.1, max=30.0, step=0.1,
+                    "cfg", default=Settings.guidance, min=1.1, max=30.0, step=0.1,
                     tooltip="Classifier-free guidance of the sampling that is to come; the paper uses 7.5.",
                 ),
                 io.Boolean.Input(
@@ -36,7 +39,7 @@ class NullTextInversion(io.ComfyNode):
                     tooltip="If you cancel, save the finished steps to output/inversions; off keeps nothing.",
                 ),
                 io.Int.Input(
-                    "updates", default=10, min=1, max=500, advanced=True,
+                    "updates", default=Settings.updates, min=1, max=500, advanced=True,
                     tooltip="Training updates per step at most; the paper uses 10.",
                 ),
                 Inversion.Input(
@@ -105,6 +108,8 @@ def _keep(unfinished) -> None:
 class NullTextGuider(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..inversion.null_text import NullTextSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_NullTextGuider",
             display_name="Null-Text Guider",
@@ -119,11 +124,11 @@ class NullTextGuider(io.ComfyNode):
                 ),
                 Inversion.Input("inversion", tooltip="The output of Null-Text Inversion."),
                 io.Float.Input(
-                    "cfg", default=7.5, min=0.0, max=30.0, step=0.1,
+                    "cfg", default=Settings.guidance, min=0.0, max=30.0, step=0.1,
                     tooltip="Text guidance, as a rule that of the inversion; 1 is none and leaves the embeddings out.",
                 ),
             ],
-            outputs=[io.Guider.Output(tooltip="For SamplerCustomAdvanced, with Resume from Inversion.")],
+            outputs=[io.Guider.Output(tooltip="For Sample from Inversion, or for SamplerCustomAdvanced.")],
         )  # fmt: skip
 
     @classmethod

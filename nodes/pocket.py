@@ -14,6 +14,7 @@ ANY = "any"
 class LoadPocketCheckpoint(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..host.models.pocket_checkpoint import PRECISION, PRECISIONS
         from ..pocket.checkpoint import DEFAULT_NETWORK, NETWORKS
 
         return io.Schema(
@@ -28,7 +29,7 @@ class LoadPocketCheckpoint(io.ComfyNode):
                     tooltip="Which network, and the image size in pixels that it was trained for.",
                 ),
                 io.Combo.Input(
-                    "precision", options=["fp32", "fp16"], default="fp32",
+                    "precision", options=list(PRECISIONS), default=PRECISION,
                     tooltip="fp32 is exact; fp16 halves the memory.",
                 ),
             ],

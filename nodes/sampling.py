@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from .sockets import CATEGORY, Inversion, Matches, readable
+from .sockets import CATEGORY, Inversion, Matches, readable, seed_input
 
 FAMILY = f"{CATEGORY}/sampling"
 
@@ -96,6 +96,8 @@ class SampleFromInversion(io.ComfyNode):
 class AppearanceGuider(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..host.transfer.appearance_guider import GuidanceSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_AppearanceGuider",
             display_name="Appearance Guider",
@@ -113,15 +115,15 @@ class AppearanceGuider(io.ComfyNode):
                     tooltip="Only for text guidance; leave it open otherwise.",
                 ),
                 io.Float.Input(
-                    "scale", default=3.5, min=0.0, max=20.0, step=0.05,
+                    "scale", default=Settings.scale, min=0.0, max=20.0, step=0.05,
                     tooltip="Appearance guidance at the first step; 1 is none and saves a pass per step.",
                 ),
                 io.Float.Input(
-                    "cfg", default=1.0, min=0.0, max=30.0, step=0.1,
+                    "cfg", default=Settings.text_scale, min=0.0, max=30.0, step=0.1,
                     tooltip="Classifier-free guidance besides; 1 is off, more needs the negative.",
                 ),
                 io.Float.Input(
-                    "end_scale", default=1.75, min=0.0, max=20.0, step=0.05, advanced=True,
+                    "end_scale", default=Settings.end_scale, min=0.0, max=20.0, step=0.05, advanced=True,
                     tooltip="Appearance guidance at the last step; it falls there in a straight line.",
                 ),
                 io.Int.Input(
@@ -131,7 +133,7 @@ class AppearanceGuider(io.ComfyNode):
                 ),
                 *window_inputs("APPEARANCE_GUIDANCE", "guidance"),
             ],
-            outputs=[io.Guider.Output(tooltip="For SamplerCustomAdvanced.")],
+            outputs=[io.Guider.Output(tooltip="For Sample from Inversion, or for SamplerCustomAdvanced.")],
         )  # fmt: skip
 
     @classmethod
@@ -153,7 +155,7 @@ class AdaIN(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AppearanceTransfer_AdaIN",
-            display_name="AdaIN",
+            display_name="AdaIN (Latent Operation)",
             category=FAMILY,
             description="Gives the output the overall colors of the appearance (mean and spread of the latent).",
             search_aliases=["color match", "recolor", "statistics", "normalization"],
@@ -171,7 +173,7 @@ class AdaIN(io.ComfyNode):
             ],
             outputs=[
                 io.LatentOperation.Output(
-                    tooltip="For Resume from Inversion, or for ComfyUI's Apply Latent Operation on a finished latent.",
+                    tooltip="For between_steps of Sample from Inversion, or for Apply Latent Operation afterwards.",
                 ),
             ],
         )  # fmt: skip
@@ -187,6 +189,10 @@ class AdaIN(io.ComfyNode):
 class LatentDeviation(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..correspondence.dift import DiftSettings
+        from ..guidance.deviation import DeviationParams
+        from ..host.transfer.latent_deviation import MATCHINGS, DeviationSettings
+
         return io.Schema(
             node_id="AppearanceTransfer_LatentDeviation",
             display_name="Latent Deviation Sampler",
@@ -202,11 +208,11 @@ class LatentDeviation(io.ComfyNode):
                 ),
                 readable("appearance", tooltip="The appearance image, by the same model."),
                 io.Combo.Input(
-                    "matching", options=["progressive", "initial", "none"], default="progressive",
+                    "matching", options=list(MATCHINGS), default=DeviationSettings.matching,
                     tooltip="Match anew at every step, match the images once, or lay one over the other as it is.",
                 ),
                 io.Float.Input(
-                    "delta", default=0.6, min=0.0, max=1.0, step=0.05,
+                    "delta", default=DeviationParams.delta, min=0.0, max=1.0, step=0.05,
                     tooltip="How far each step moves towards the appearance; 0 is off.",
                 ),
                 io.Mask.Input(
@@ -223,29 +229,26 @@ class LatentDeviation(io.ComfyNode):
                 ),
                 *window_inputs("DEVIATION", "deviation"),
                 io.Float.Input(
-                    "keep_latent", default=0.2, min=0.0, max=1.0, step=0.05, advanced=True,
+                    "keep_latent", default=DeviationParams.keep_latent, min=0.0, max=1.0, step=0.05, advanced=True,
                     tooltip="The paper's lambda, how much of the unmoved latent stays; 1 keeps it whole.",
                 ),
                 io.Float.Input(
-                    "keep_noise", default=0.2, min=0.0, max=1.0, step=0.05, advanced=True,
+                    "keep_noise", default=DeviationParams.keep_noise, min=0.0, max=1.0, step=0.05, advanced=True,
                     tooltip="The paper's gamma, how much of the unmoved noise stays; 1 keeps it whole.",
                 ),
                 io.Int.Input(
-                    "timestep", default=261, min=0, max=999, advanced=True,
+                    "timestep", default=DiftSettings.timestep, min=0, max=999, advanced=True,
                     tooltip="Noise at which the features to match are read; 261 suits parts of objects.",
                 ),
                 io.Int.Input(
-                    "up_block", default=1, min=0, max=3, advanced=True,
+                    "up_block", default=DiftSettings.up_block, min=0, max=3, advanced=True,
                     tooltip="Decoder block the features are read from, 0 the coarsest.",
                 ),
                 io.Int.Input(
-                    "ensemble", default=8, min=1, max=64, advanced=True,
+                    "ensemble", default=DiftSettings.ensemble, min=1, max=64, advanced=True,
                     tooltip="Noisy looks that are averaged; fewer than 4 match worse.",
                 ),
-                io.Int.Input(
-                    "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False, advanced=True,
-                    tooltip="Of the noise in the features; it matters little.",
-                ),
+                seed_input(DiftSettings.seed, "Of the noise in the features; it matters little.", advanced=True),
             ],
             outputs=[
                 io.Sampler.Output(tooltip="For SamplerCustomAdvanced, in place of the one of Resume from Inversion."),

@@ -1,5 +1,8 @@
 """The pack's own socket types, used by every family of nodes."""
 
+from collections.abc import Callable
+from typing import Any
+
 from comfy_api.latest import io
 
 PREFIX = "APPEARANCE_TRANSFER_"
@@ -39,11 +42,25 @@ PerceptualNetwork = io.Custom(PREFIX + "PERCEPTUAL_NETWORK")
 
 CATEGORY = "appearance transfer"
 
+SEED_MAX = 0xFFFFFFFFFFFFFFFF
+
 REFERENCE_CODE = "reference code"
 PRESETS = ("default", REFERENCE_CODE)
 """The second sets what only a reproducer of the papers needs."""
 
 
+def preset_of(settings: type, preset: str) -> Callable[..., Any]:
+    """What makes the settings of a method: the class itself, or with all that the papers' code does otherwise."""
+    return settings.reference_code if preset == REFERENCE_CODE else settings
+
+
 def readable(name: str, *others: type[io.ComfyTypeIO], tooltip: str, optional: bool = False) -> io.MultiType.Input:
     """An input for an image that is only read: a reference or an inversion, or one of `others`."""
     return io.MultiType.Input(name, [Reference, Inversion, *others], optional=optional, tooltip=tooltip)
+
+
+def seed_input(default: int, tooltip: str, advanced: bool = False) -> io.Input:
+    """A seed that stays as it is: by itself the page draws a new one at every queue, and all that follows runs anew."""
+    return io.Int.Input(
+        "seed", default=default, min=0, max=SEED_MAX, control_after_generate=False, advanced=advanced, tooltip=tooltip
+    )

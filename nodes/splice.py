@@ -5,7 +5,7 @@ from pathlib import Path
 from comfy_api.latest import io, ui
 
 from .files import ReadsFile
-from .sockets import CATEGORY, PRESETS, REFERENCE_CODE, DinoVit, Features
+from .sockets import CATEGORY, PRESETS, REFERENCE_CODE, DinoVit, Features, seed_input
 
 FAMILY = f"{CATEGORY}/splice"
 NO_WEIGHTS = "(no weights in models/dino)"
@@ -25,7 +25,7 @@ def _layer_input() -> io.Input:
 class LoadDINOViT(ReadsFile):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.vit.dino import PRECISIONS, dino_files
+        from ..host.vit.dino import PRECISION, PRECISIONS, dino_files
 
         return io.Schema(
             node_id="AppearanceTransfer_LoadDINOViT",
@@ -39,7 +39,7 @@ class LoadDINOViT(ReadsFile):
                     tooltip="Weights in models/dino, as DINO's authors publish them; the paper uses ViT-B/8.",
                 ),
                 io.Combo.Input(
-                    "precision", options=list(PRECISIONS), default="fp32",
+                    "precision", options=list(PRECISIONS), default=PRECISION,
                     tooltip="fp32 is exact; bf16 halves the memory.",
                 ),
             ],
@@ -62,6 +62,9 @@ class LoadDINOViT(ReadsFile):
 class DINOFeatures(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..host.vit.dino_features import FACETS
+        from ..vit.preprocess import SHORT_SIDE
+
         return io.Schema(
             node_id="AppearanceTransfer_DINOFeatures",
             display_name="DINO Features",
@@ -72,11 +75,11 @@ class DINOFeatures(io.ComfyNode):
                 _vit_input(),
                 io.Image.Input("image", tooltip="The image; a batch gives features of each."),
                 io.Combo.Input(
-                    "facet", options=["keys", "queries", "values", "tokens"], default="keys",
+                    "facet", options=list(FACETS), default=FACETS[0],
                     tooltip="What is taken of every patch; keys as a rule, tokens with DINOv2.",
                 ),
                 io.Int.Input(
-                    "resolution", default=224, min=32, max=2048,
+                    "resolution", default=SHORT_SIDE, min=32, max=2048,
                     tooltip="Shorter side in pixels at which the ViT sees the image; more gives a finer grid.",
                 ),
                 _layer_input(),
@@ -99,6 +102,9 @@ class DINOFeatures(io.ComfyNode):
 class InvertViTFeature(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..host.vit.feature_inversion import PREVIEW_EVERY
+        from ..splice.feature_inversion import FEATURES, LEARNING_RATE, STEPS
+
         return io.Schema(
             node_id="AppearanceTransfer_InvertViTFeature",
             display_name="Invert ViT Feature",
@@ -109,25 +115,22 @@ class InvertViTFeature(io.ComfyNode):
                 _vit_input(),
                 io.Image.Input("image", tooltip="The image whose feature is taken."),
                 io.Combo.Input(
-                    "feature", options=["keys", "CLS"], default="keys",
+                    "feature", options=list(FEATURES), default=FEATURES[0],
                     tooltip="Keys hold structure and look of every position; CLS holds the look of the whole.",
                 ),
                 io.Int.Input(
-                    "steps", default=20000, min=1, max=100000,
+                    "steps", default=STEPS, min=1, max=100000,
                     tooltip="Steps of optimization; the paper's code takes 20000, fewer give a rougher image.",
                 ),
-                io.Int.Input(
-                    # False: else the page draws a new seed, and so paints anew, at every queue
-                    "seed", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False,
-                    tooltip="Seed of the untrained network and of its noise.",
-                ),
+                seed_input(0, "Seed of the untrained network and of its noise."),
                 _layer_input(),
                 io.Float.Input(
-                    "learning_rate", default=0.01, min=0.00001, max=1.0, step=0.001, round=0.00001, advanced=True,
+                    "learning_rate", default=LEARNING_RATE, min=0.00001, max=1.0, step=0.001, round=0.00001,
+                    advanced=True,
                     tooltip="How far a step goes; the paper's code takes 0.01.",
                 ),
                 io.Int.Input(
-                    "preview_every", default=100, min=1, max=100000, advanced=True,
+                    "preview_every", default=PREVIEW_EVERY, min=1, max=100000, advanced=True,
                     tooltip="Steps between previews.",
                 ),
             ],
@@ -147,7 +150,7 @@ class InvertViTFeature(io.ComfyNode):
         painted, losses = invert_feature(
             vit,
             image,
-            feature.lower(),
+            feature,
             layer=layer,
             steps=steps,
             seed=seed,

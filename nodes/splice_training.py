@@ -5,7 +5,7 @@ from pathlib import Path
 from comfy_api.latest import io, ui
 
 from .files import NOTHING_SAVED, ReadsFile, prefix_input
-from .sockets import CATEGORY, DinoVit, SpliceGenerator
+from .sockets import CATEGORY, DinoVit, SpliceGenerator, seed_input
 
 FAMILY = f"{CATEGORY}/splice"
 
@@ -13,6 +13,10 @@ FAMILY = f"{CATEGORY}/splice"
 class TrainSplice(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..host.vit.splice_training import PREVIEW_EVERY, View
+        from ..splice.losses import SpliceLossWeights as Weights
+        from ..splice.training import SpliceSettings as Settings
+
         return io.Schema(
             node_id="AppearanceTransfer_TrainSplice",
             display_name="Train Splice",
@@ -30,48 +34,44 @@ class TrainSplice(io.ComfyNode):
                     tooltip="Steps to take now; the paper takes 2000, the reference code 10000.",
                 ),
                 io.Int.Input(
-                    "resolution", default=512, min=0, max=4096,
+                    "resolution", default=View.resolution, min=0, max=4096,
                     tooltip="Shorter side of both images while training, in pixels; 0 leaves them as they are.",
                 ),
-                io.Int.Input(
-                    # False: else the page draws a new seed, and so trains anew, at every queue
-                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
-                    tooltip="Seed of the first weights and of the crops.",
-                ),
+                seed_input(Settings.seed, "Seed of the first weights and of the crops."),
                 SpliceGenerator.Input(
                     "generator", optional=True,
                     tooltip="A generator of this pair to train further; leave it open to begin anew.",
                 ),
                 io.Float.Input(
-                    "appearance_weight", default=10.0, min=0.0, max=1000.0, step=0.1, advanced=True,
+                    "appearance_weight", default=Weights.appearance, min=0.0, max=1000.0, step=0.1, advanced=True,
                     tooltip="Weight of the look of the whole image ([CLS] token); 0 leaves it out.",
                 ),
                 io.Float.Input(
-                    "structure_weight", default=1.0, min=0.0, max=1000.0, step=0.1, advanced=True,
+                    "structure_weight", default=Weights.structure, min=0.0, max=1000.0, step=0.1, advanced=True,
                     tooltip="Weight of the shape (self-similarity of the keys); 0 leaves it out.",
                 ),
                 io.Float.Input(
-                    "identity_weight", default=1.0, min=0.0, max=1000.0, step=0.1, advanced=True,
+                    "identity_weight", default=Weights.identity, min=0.0, max=1000.0, step=0.1, advanced=True,
                     tooltip="Weight of leaving the appearance image as it is; 0 leaves it out.",
                 ),
                 io.Float.Input(
-                    "learning_rate", default=0.002, min=0.00001, max=0.1, step=0.0001, advanced=True,
+                    "learning_rate", default=Settings.learning_rate, min=0.00001, max=0.1, step=0.0001, advanced=True,
                     tooltip="Step size of Adam; the paper's value is 0.002.",
                 ),
                 io.Int.Input(
-                    "layer", default=-1, min=-40, max=39, advanced=True,
+                    "layer", default=View.layer, min=-40, max=39, advanced=True,
                     tooltip="The block of the ViT that is read: -1 is the last, as in the paper, and 0 the first.",
                 ),
                 io.Boolean.Input(
-                    "antialias", default=False, advanced=True,
+                    "antialias", default=View.antialias, advanced=True,
                     tooltip="Smooth what the ViT is shown when it is shrunk; off, as in the reference code.",
                 ),
                 io.Boolean.Input(
-                    "checkpointing", default=False, advanced=True,
+                    "checkpointing", default=View.checkpointing, advanced=True,
                     tooltip="Saves memory in the ViT for about a third more time; same result.",
                 ),
                 io.Int.Input(
-                    "preview_every", default=10, min=0, max=10_000, advanced=True,
+                    "preview_every", default=PREVIEW_EVERY, min=0, max=10_000, advanced=True,
                     tooltip="Steps from one live preview to the next; 0 shows none.",
                 ),
             ],

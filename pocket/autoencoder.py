@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 CHANNELS = 4
-DOWNSCALE = 8
 _WIDTH = 64
 _SD_SCALE = 0.18215
 _COLOR_MEAN, _COLOR_GAIN = 0.65, 4.5

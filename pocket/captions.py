@@ -33,9 +33,3 @@ def parse(text: str) -> dict[str, str]:
         elif word != "on":
             raise ValueError(f"{text!r} has the word {word!r}, which the pocket world does not know.")
     return found
-
-
-def vocabulary() -> tuple[str, ...]:
-    """Every word that a caption can hold, without repetition."""
-    words = [*_LEAD.split(), "on", *COATS, *COLORS, *SPECIES, *GROUNDS]
-    return tuple(dict.fromkeys(words))

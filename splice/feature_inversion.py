@@ -17,7 +17,10 @@ from ..vit.preprocess import normalize_imagenet
 from ..vit.vit import VisionTransformer
 from .generator import GeneratorConfig, SkipGenerator
 
-Feature = Literal["keys", "cls"]
+Feature = Literal["keys", "CLS"]
+FEATURES: tuple[Feature, ...] = ("keys", "CLS")
+STEPS, LEARNING_RATE = 20_000, 0.01
+"""Of the reference code."""
 NETWORK = GeneratorConfig(
     inputs=32, widths=(16, 32, 64, 128, 128, 128), kernels=(7, 7, 5, 5, 3, 3), skip=4, padding="reflect"
 )
@@ -59,10 +62,10 @@ class FeatureInversion:
         feature: Feature,
         *,
         layer: int = -1,
-        learning_rate: float = 0.01,
+        learning_rate: float = LEARNING_RATE,
     ) -> None:
         """image: [1, 3, H, W] in 0..1, at the size of the result; its feature at block `layer` is the target: the
-        token "cls", or the "keys" of all tokens.
+        token "CLS", or the "keys" of all tokens.
         """
         self.network, self.vit, self.feature, self.layer = network, vit, feature, layer
         with torch.no_grad():
@@ -92,4 +95,4 @@ class FeatureInversion:
 
     def _seen(self, image: Tensor) -> Tensor:
         look = self.vit.look(normalize_imagenet(image), self.layer)
-        return (look.cls if self.feature == "cls" else look.keys).to(image.dtype)
+        return (look.cls if self.feature == "CLS" else look.keys).to(image.dtype)

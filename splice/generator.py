@@ -80,7 +80,11 @@ class GeneratorLevel(nn.Module):
 
 
 def _convolution(
-    in_channels: int, width: int, kernel: int = 1, stride: int = 1, padding: Literal["zeros", "reflect"] = "zeros"
+    in_channels: int,
+    width: int,
+    kernel: int = 1,
+    stride: int = 1,
+    padding: Literal["zeros", "reflect"] = GeneratorConfig.padding,
 ) -> nn.Sequential:
     """Convolution, norm, LeakyReLU. Batch normalization over the one image at hand is instance normalization."""
     return nn.Sequential(

@@ -8,10 +8,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+SHORT_SIDE, LONG_SIDE = 224, 480
+"""Pixels: the side that DINO was trained at, and the longest that Splice's loss looks at."""
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def vit_size(height: int, width: int, short: int = 224, long: int | None = 480) -> tuple[int, int]:
+def vit_size(height: int, width: int, short: int = SHORT_SIDE, long: int | None = LONG_SIDE) -> tuple[int, int]:
     """The size (h, w) in pixels at which the ViT sees an image: the shorter side becomes `short`; where the other is
     then longer than `long`, it becomes that, and the shorter side shrinks along. long: None for no limit.
 
@@ -29,8 +31,8 @@ def vit_size(height: int, width: int, short: int = 224, long: int | None = 480) 
 def vit_input(
     images: Tensor,
     *,
-    short: int = 224,
-    long: int | None = 480,
+    short: int = SHORT_SIDE,
+    long: int | None = LONG_SIDE,
     antialias: bool = False,
     patch: int | None = None,
 ) -> Tensor:
@@ -46,7 +48,7 @@ def vit_input(
     return normalize_imagenet(resized)
 
 
-def pillow_resized(images: Tensor, short: int = 224) -> Tensor:
+def pillow_resized(images: Tensor, short: int = SHORT_SIDE) -> Tensor:
     """[B, 3, H, W] in 0..1 -> [B, 3, h, w] in 0..1 with the shorter side `short`, as Pillow resizes image files:
     bilinear with antialiasing, in 8 bits. There is no limit to the longer side, and no gradient.
     """

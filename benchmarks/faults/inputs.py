@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ...developer.client import Client, Graph, GraphError
-from ...developer.ui_graph import AUTOGROW, MATCHING, inputs_of
+from ...developer.object_info import AUTOGROW, MATCHING, inputs_of
 from .part import Result, Setting
 from .served import KEEPS_RESULTS, digest, served, transfer
 from .working_graphs import OURS, working_graph

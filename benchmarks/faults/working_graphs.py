@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...developer.client import Graph
-from ...developer.ui_graph import AUTOGROW, MATCHING, inputs_of
+from ...developer.object_info import AUTOGROW, MATCHING, inputs_of
 
 OURS = "AppearanceTransfer_"
 TYPES = "APPEARANCE_TRANSFER_"
@@ -18,8 +18,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "ReferenceImage": {"steps": 4, "start_at_step": 1} | SUBJECT,
     "InvertImageDDIM": {"steps": 4} | SUBJECT,
     "NullTextInversion": {"steps": 4, "updates": 1} | SUBJECT,
-    "DIFTFeatures": {"preset": "pocket", "ensemble": 1, "latent": ["LATENT", 0]},
-    "MirrorToMatch": {"preset": "pocket", "ensemble": 1},
+    "DIFTFeatures": {"feature_preset": "pocket", "ensemble": 1, "latent": ["LATENT", 0]},
+    "MirrorToMatch": {"feature_preset": "pocket", "ensemble": 1},
     "LatentDeviation": {"ensemble": 1},
     "SelfSegmentation": {"noun": "horse", "prompt": "a photo of a horse"},
     "WordAttentionMap": {"at_percent": 0.1, "word": "horse", "prompt": "a photo of a horse"},

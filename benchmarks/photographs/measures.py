@@ -21,8 +21,6 @@ from ..real_weights import dino, lpips, mobile_sam, u2net
 
 Measure = Callable[[Tensor, Tensor], Tensor]
 """(images [B, 3, H, W] in 0..1, another [1, 3, H, W] or as many) -> a number for each image [B]."""
-LIKENESS = ("PSNR", "SSIM", "IoU of the foreground", "IoU of SAM masks")
-"""Measures that are greatest where two images are the same; the others are then 0."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ holds the value.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..client import Graph
-from ..ui_graph import ALWAYS, VERSION, Workflow, api_graph, connect, inputs_of, loose_nodes
+from ..object_info import inputs_of, with_defaults
+from ..ui_graph import ALWAYS, VERSION, Workflow, connect, loose_nodes
 from ..ui_layout import GAP, SOCKET, TEXT, TITLE, WIDGET, WIDTH, Group, lay_out
 from .workflow_template import name_models
 
@@ -48,8 +49,9 @@ class Blueprint:
 
     def workflow(self, name: str, info: Mapping[str, Any]) -> Workflow:
         """The file's content. info: ComfyUI's /object_info. Raises ValueError where an inlet has several values."""
-        values = [self._value(inlet) for inlet in self.inlets]
-        inside = self._inside(name, info)
+        complete = replace(self, graph=with_defaults(self.graph, info))
+        values = [complete._value(inlet) for inlet in self.inlets]
+        inside = complete._inside(name, info)
         return {
             "revision": 0,
             "last_node_id": inside["state"]["lastNodeId"] + 1,
@@ -129,28 +131,6 @@ class Blueprint:
             slot = {"id": _id(name, f"inlet {inlet.name}"), "name": inlet.name, "label": inlet.label}
             slots.append(slot | {"type": kinds[target], "links": []})
         return slots
-
-
-def flat_graph(workflow: Workflow, info: Mapping[str, Any], connected: Graph) -> Graph:
-    """What the page queues for the one node: the nodes inside, with the values that the node holds.
-
-    connected: nodes to feed its sockets with their first output, by the name of the socket; the others stay open.
-    """
-    (outside,), (inside,) = workflow["nodes"], workflow["definitions"]["subgraphs"]
-    values = iter(outside["widgets_values"])
-    fed: list[Any] = []
-    for socket in outside["inputs"]:
-        open_or_linked = [socket["name"], 0] if socket["name"] in connected else None
-        fed.append(next(values) if "widget" in socket else open_or_linked)
-    links = [list(link.values()) for link in inside["links"]]
-    graph = api_graph({"nodes": inside["nodes"], "links": links}, info)
-    for about in graph.values():
-        for name, value in list(about["inputs"].items()):
-            if isinstance(value, list) and value[0] == str(INLET_ID):
-                about["inputs"][name] = fed[value[1]]
-                if fed[value[1]] is None:
-                    del about["inputs"][name]
-    return connected | graph
 
 
 def _outside(name: str, inside: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, GraphImage, Transfer, simple_graph, transfer_graph
 from ..ui_layout import Group
-from .parts import DDIM, MASK_IMAGES, POCKET_NOTE, inverting, main_groups, node, pocket_image, sampling_groups, without
+from .parts import MASK_IMAGES, POCKET_NOTE, inverting, main_groups, node, pocket_image, sampling_groups, without
 from .workflow_template import SD15, SD15_SOURCE, WorkflowTemplate
 
 BACKGROUND_SEED = 5
@@ -103,8 +103,8 @@ def two_appearances() -> WorkflowTemplate:
         }
     weigh = OURS + "AppearanceOptions"
     graph["outside"] = node("InvertMask", mask=["structure", 1])
-    graph["weigh_appearance"] = node(weigh, reference=["invert_appearance", 0], weight=1.0, mask=["structure", 1])
-    graph["weigh_background"] = node(weigh, reference=["invert_background", 0], weight=1.0, mask=["outside", 0])
+    graph["weigh_appearance"] = node(weigh, reference=["invert_appearance", 0], mask=["structure", 1])
+    graph["weigh_background"] = node(weigh, reference=["invert_background", 0], mask=["outside", 0])
     graph["attention"]["inputs"] |= {
         "appearances.appearance0": ["weigh_appearance", 0],
         "appearances.appearance1": ["weigh_background", 0],
@@ -135,7 +135,7 @@ def save_and_load() -> WorkflowTemplate:
     shared = {
         name: graph["invert_ddpm"]["inputs"][name] for name in ("model", "latent", "positive", "negative", "text")
     }
-    graph["invert_ddim"] = node(OURS + "InvertImageDDIM", **shared, **DDIM)
+    graph["invert_ddim"] = node(OURS + "InvertImageDDIM", **shared)
     classifier = {"model": ["checkpoint", 0], "vae": ["checkpoint", 2]}
     graph["report_ddpm"] = node(OURS + "InversionReport", **classifier, inversion=["keep", 0])
     graph["report_ddim"] = node(OURS + "InversionReport", **classifier, inversion=["invert_ddim", 0])

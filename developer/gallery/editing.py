@@ -1,6 +1,5 @@
 """pix2pix-zero: edit by a direction between words, the structure held by cross-attention guidance."""
 
-from ...pocket.checkpoint import DEFAULT_NETWORK
 from ..client import Graph
 from ..demo import STRUCTURE_SEED
 from ..transfer_graph import OURS, Link
@@ -13,32 +12,26 @@ KEPT = f"{SOURCE}_to_{TARGET}"
 OWN_SENTENCES = tuple(f"a photo of a {word}\na {word} in a meadow\ntwo {word}s by a fence" for word in (SOURCE, TARGET))
 STEPS = 50
 AMOUNT_REAL, AMOUNT_SYNTHETIC = 2.0, 0.15  # the reference code has 0.1 for images, the pocket model wants 1 to 3
-CFG = 5.0
 
 
 def real_image() -> WorkflowTemplate:
     graph: Graph = {
-        "checkpoint": node(OURS + "LoadPocketCheckpoint", network=DEFAULT_NETWORK, precision="fp32"),
-        "structure": node(
-            OURS + "PocketScene", seed=STRUCTURE_SEED, size=128, **dict.fromkeys(("species", "coat", "view"), "any")
-        ),
+        "checkpoint": node(OURS + "LoadPocketCheckpoint"),
+        "structure": node(OURS + "PocketScene", seed=STRUCTURE_SEED),
         "text_structure": node("CLIPTextEncode", text=f"a photo of a {SOURCE}", clip=["checkpoint", 1]),
     }
     graph["invert_structure"] = node(
         OURS + "InvertImageDDIM", model=["checkpoint", 0], image=["structure", 0], vae=["checkpoint", 2],
-        clip=["checkpoint", 1], positive=["text_structure", 0], text="", steps=STEPS, start_at_step=0, cfg=1.0,
-        regularization=True, pair_weight=20.0, kl_weight=20.0, rounds=5, seed=42, preset="default",
+        clip=["checkpoint", 1], positive=["text_structure", 0], text="", steps=STEPS, regularization=True,
     )  # fmt: skip
     _direction(graph)
     graph["keep"] = node(OURS + "SaveEditDirection", direction=["direction", 0], filename_prefix=KEPT)
     _edit(graph, AMOUNT_REAL)
-    graph["sample"] = node(
-        OURS + "SampleFromInversion", model=["guider", 0], inversion=["invert_structure", 0], cfg=1.0
-    )
+    graph["sample"] = node(OURS + "SampleFromInversion", model=["guider", 0], inversion=["invert_structure", 0])
     _show(graph)
     graph["own_direction"] = node(
         OURS + "EditDirection", clip=["checkpoint", 1], source=OWN_SENTENCES[0], target=OWN_SENTENCES[1],
-        sentences="as pasted", form="thing", count=1000, seed=0,
+        sentences="as pasted",
     )  # fmt: skip
     graph["keep_own"] = node(OURS + "SaveEditDirection", direction=["own_direction", 0], filename_prefix=KEPT)
     graph["load_direction"] = node(OURS + "LoadEditDirection", name=f"{KEPT}_00001.safetensors")
@@ -80,8 +73,7 @@ def synthetic_image() -> WorkflowTemplate:
 def collect_pairs() -> WorkflowTemplate:
     graph = _both_samplings(images=4)
     graph["collect"] = node(
-        OURS + "EditPairCollector", before=["decode_plain", 0], after=["decode", 0], name=KEPT, text="", overlap=0.70,
-        gain=0.10,
+        OURS + "EditPairCollector", before=["decode_plain", 0], after=["decode", 0], name=KEPT, text="",
     )  # fmt: skip
     note = (
         "# Collect pairs to learn an edit from\n"
@@ -98,19 +90,14 @@ def collect_pairs() -> WorkflowTemplate:
 def train_distilled_editor() -> WorkflowTemplate:
     graph: Graph = {
         "train": node(
-            OURS + "TrainDistilledEditor", name=KEPT, size="128", steps=10_000, batch=16, width=0.25, seed=0,
-            lpips="(none)", learning_rate=0.001, gan_weight=0.5, lpips_weight=5.0, l1_weight=1.0, preview_every=50,
+            OURS + "TrainDistilledEditor", name=KEPT, size="128", width=0.25,
         ),
         "show_sheet": node("PreviewImage", images=["train", 1]),
         "losses": node("PreviewImage", images=["train", 2]),
         "report": node("PreviewAny", source=["train", 3]),
-        "keep": node(OURS + "SaveDistilledEditor", editor=["train", 0], filename_prefix=KEPT, resumable=True),
-        "structure": node(
-            OURS + "PocketScene", seed=STRUCTURE_SEED, size=128, **dict.fromkeys(("species", "coat", "view"), "any")
-        ),
-        "apply": node(
-            OURS + "ApplyDistilledEditor", editor=["keep", 0], image=["structure", 0], seed=0, variation=1.0
-        ),
+        "keep": node(OURS + "SaveDistilledEditor", editor=["train", 0], filename_prefix=KEPT),
+        "structure": node(OURS + "PocketScene", seed=STRUCTURE_SEED),
+        "apply": node(OURS + "ApplyDistilledEditor", editor=["keep", 0], image=["structure", 0]),
         "save": node("SaveImage", images=["apply", 0], filename_prefix="distilled"),
         "load": node(OURS + "LoadDistilledEditor", name=f"{KEPT}_00001.safetensors"),
     }  # fmt: skip
@@ -133,7 +120,7 @@ def train_distilled_editor() -> WorkflowTemplate:
 def _both_samplings(images: int) -> Graph:
     """The same noise to images under the source's text, and along the direction."""
     graph: Graph = {
-        "checkpoint": node(OURS + "LoadPocketCheckpoint", network=DEFAULT_NETWORK, precision="fp32"),
+        "checkpoint": node(OURS + "LoadPocketCheckpoint"),
         "text_structure": node("CLIPTextEncode", text=f"a photo of a {SOURCE}", clip=["checkpoint", 1]),
         "no_text": node("CLIPTextEncode", text="", clip=["checkpoint", 1]),
         "latent": node("EmptyLatentImage", width=128, height=128, batch_size=images),
@@ -144,7 +131,7 @@ def _both_samplings(images: int) -> Graph:
     _direction(graph)
     _edit(graph, AMOUNT_SYNTHETIC, negative=["no_text", 0])
     graph["plain_guider"] = node(
-        "CFGGuider", model=["checkpoint", 0], positive=["text_structure", 0], negative=["no_text", 0], cfg=CFG
+        "CFGGuider", model=["checkpoint", 0], positive=["text_structure", 0], negative=["no_text", 0], cfg=5.0
     )
     same = {"noise": ["noise", 0], "sampler": ["sampler", 0], "sigmas": ["sigmas", 0], "latent_image": ["latent", 0]}
     graph["plain"] = node("SamplerCustomAdvanced", guider=["plain_guider", 0], **same)
@@ -166,20 +153,15 @@ def _groups_of_both() -> list[Group]:
 
 
 def _direction(graph: Graph) -> None:
-    graph["direction"] = node(
-        OURS + "EditDirection", clip=["checkpoint", 1], source=SOURCE, target=TARGET, sentences="from words",
-        form="thing", count=1000, seed=0,
-    )  # fmt: skip
-    graph["apply"] = node(
-        OURS + "ApplyEditDirection", conditioning=["text_structure", 0], direction=["direction", 0], strength=1.0
-    )
+    graph["direction"] = node(OURS + "EditDirection", clip=["checkpoint", 1], source=SOURCE, target=TARGET)
+    graph["apply"] = node(OURS + "ApplyEditDirection", conditioning=["text_structure", 0], direction=["direction", 0])
 
 
 def _edit(graph: Graph, amount: float, negative: Link | None = None) -> None:
     other = {} if negative is None else {"negative": negative}
     graph["guider"] = node(
         OURS + "CrossAttentionGuider", model=["checkpoint", 0], positive=["text_structure", 0], edited=["apply", 0],
-        cfg=CFG, amount=amount, reference_maps="recompute", downscales="all", preset="default", **other,
+        amount=amount, **other,
     )  # fmt: skip
 
 

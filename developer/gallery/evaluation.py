@@ -73,7 +73,7 @@ def _measure(graph: Graph) -> None:
     shown = (["structure", 0], ["appearance", 0], OUTPUT, ["report", 0])
     found = (["colors", 0], ["overlap", 0], ["reconstruction", 0], ["reconstruction", 1])
     graph["compare"] = node(
-        OURS + "ComparisonGrid", captions=CAPTIONS, tile=256, filename_prefix="comparison",
+        OURS + "ComparisonGrid", captions=CAPTIONS,
         **{f"images.image{index}": link for index, link in enumerate(shown)},
         **{f"numbers.number{index}": link for index, link in enumerate(found)},
     )  # fmt: skip

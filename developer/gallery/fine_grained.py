@@ -1,10 +1,9 @@
 """Fine-grained Appearance Transfer: null-text inversion, a word's mask, and deviation of the predicted image."""
 
-from ...attention.windows import DEVIATION, WORD_MAP_AT
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..transfer_graph import OURS, Transfer, transfer_graph, window
+from ..transfer_graph import OURS, Transfer, transfer_graph
 from ..ui_layout import Group
-from .parts import DDIM, MASK_IMAGES, POCKET_NOTE, inverting, node, pocket_image, without
+from .parts import MASK_IMAGES, POCKET_NOTE, inverting, node, pocket_image, without
 from .workflow_template import WorkflowTemplate
 
 STEPS = 50
@@ -26,21 +25,18 @@ def fine_grained_transfer() -> WorkflowTemplate:
     }  # fmt: skip
     graph["invert_structure"] = node(
         OURS + "NullTextInversion", **prompts["structure"], steps=STEPS, cfg=POCKET_GUIDANCE,
-        keep_unfinished=False, updates=10,
     )  # fmt: skip
-    graph["invert_appearance"] = node(OURS + "InvertImageDDIM", **prompts["appearance"], **DDIM)
+    graph["invert_appearance"] = node(OURS + "InvertImageDDIM", **prompts["appearance"])
     structure: list = ["invert_structure", 0]
     graph["report"] = node(
         OURS + "InversionReport", model=["checkpoint", 0], inversion=structure, vae=["checkpoint", 2]
     )
     graph["word"] = node(
         OURS + "WordAttentionMap", model=["checkpoint", 0], inversion=structure, clip=["checkpoint", 1],
-        word=transfer.structure.noun, threshold=0.7, prompt="", downscale="1", at_percent=WORD_MAP_AT, accumulate=True,
+        word=transfer.structure.noun, threshold=0.7,
     )  # fmt: skip
     graph["deviate"] = node(
         OURS + "LatentDeviation", structure=structure, appearance=["invert_appearance", 0], mask=["word", 0],
-        matching="progressive", delta=0.6, **window(DEVIATION), keep_latent=0.2, keep_noise=0.2,
-        timestep=261, up_block=1, ensemble=8, seed=42,
     )  # fmt: skip
     graph["resume"] = node(OURS + "ResumeFromInversion", inversion=structure)
     graph["guider"] = node(
@@ -62,8 +58,8 @@ def fine_grained_transfer() -> WorkflowTemplate:
         "structure; *Inversion Report* shows how nearly. In the middle of the way, *Latent Deviation* moves what the "
         "model takes the image for towards the appearance's pieces, each laid where DIFT features match, inside the "
         "mask of the word.\n\n"
-        f"The paper uses cfg 7.5 and *Word Attention Map* at downscale 4 with threshold 0.3; the pocket wants "
-        f"{POCKET_GUIDANCE}, in both nodes, and downscale 1 with 0.7. "
+        f"The paper uses cfg 7.5, and 0.3 as the threshold of *Word Attention Map*; the pocket wants "
+        f"{POCKET_GUIDANCE}, in both nodes, and 0.7. "
         "A later *end_percent* is stronger. "
         f"{POCKET_NOTE}"
     )

@@ -31,7 +31,7 @@ def transfer_grid() -> WorkflowTemplate:
     del graph["show_structure"], graph["show_appearance"]
     graph["draw"] = node(
         OURS + "DrawGrid", structures=["structure", 0], appearances=["appearance", 0], outputs=["decode", 0],
-        names="\n".join(coat for _, coat in looks), tile=256,
+        names="\n".join(coat for _, coat in looks),
     )  # fmt: skip
     graph["save"]["inputs"] |= {"filename_prefix": "grid"}
     scenes = [[f"{role}_{number}" for number in range(1, len(SCENES[role][1]) + 1)] for role in SCENES]

@@ -1,6 +1,5 @@
 """Which position matches which: found by DIFT, drawn, measured against the truth, and used to carry pixels."""
 
-from ...pocket.checkpoint import DEFAULT_NETWORK
 from ..client import Graph
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, Link
@@ -18,7 +17,7 @@ def dift_matching() -> WorkflowTemplate:
     graph, ours, theirs = _images(APPEARANCE_SEED)
     add_features(graph)
     graph["match"] = match_features()
-    graph["draw"] = draw_matches(lines=12)
+    graph["draw"] = draw_matches()
     graph["draw_points"] = draw_matches(lines=0, points=as_text(ours))
     graph["confidence"] = node("MaskToImage", mask=["match", 1])
     graph["show_confidence"] = node("PreviewImage", images=["confidence", 0])
@@ -43,7 +42,7 @@ def dift_matching() -> WorkflowTemplate:
         "appearance a color of its own and paints it where it matches.\n\n"
         "*Warp by Matches* lays the appearance's pieces on the structure; *PCK* counts how many of some known points "
         "are found (here the renderer knows them: one per part).\n\n"
-        "On SD1.5 and others set the preset of *DIFT Features* to semantic. " + POCKET_NOTE
+        "On SD1.5 and others set *feature_preset* of *DIFT Features* to semantic. " + POCKET_NOTE
     )
     return WorkflowTemplate(graph, groups, note)
 
@@ -53,7 +52,7 @@ def mirror_to_match() -> WorkflowTemplate:
     graph["text_both"] = node("CLIPTextEncode", text="a photo of an animal", clip=["checkpoint", 1])
     graph["turned"] = node(
         OURS + "MirrorToMatch", model=["checkpoint", 0], vae=["checkpoint", 2], positive=["text_both", 0],
-        structure=["structure", 0], appearance=["appearance", 0], preset="pocket", seed=42, ensemble=2,
+        structure=["structure", 0], appearance=["appearance", 0], feature_preset="pocket",
         structure_mask=["structure", 1], appearance_mask=["appearance", 1],
     )  # fmt: skip
     add_features(graph)
@@ -88,7 +87,7 @@ def mirror_to_match() -> WorkflowTemplate:
         "and VAE into *Mirror to Match*, a text for what both show, and its *appearance* into *VAE Encode* (and into "
         "whatever else takes the appearance image). A mask of the appearance goes through it as well, so that it is "
         "mirrored with the image.\n\n"
-        "On SD1.5 and others set the presets to semantic. " + POCKET_NOTE
+        "On SD1.5 and others set every *feature_preset* to semantic. " + POCKET_NOTE
     )
     return WorkflowTemplate(graph, groups, note)
 
@@ -97,37 +96,37 @@ def add_features(graph: Graph) -> None:
     """DIFT features of both images, by the pocket preset."""
     for role in ("structure", "appearance"):
         graph[f"features_{role}"] = node(
-            OURS + "DIFTFeatures", model=["checkpoint", 0], positive=[f"text_{role}", 0], preset="pocket", seed=42,
-            timestep=261, up_block=1, ensemble=8, posterior="sample", batch=8,
+            OURS + "DIFTFeatures", model=["checkpoint", 0], positive=[f"text_{role}", 0], feature_preset="pocket",
             image=[role, 0], vae=["checkpoint", 2],
         )  # fmt: skip
 
 
-def match_features(structure_points: str = "", appearance_points: str = "", radius: float = 0.05) -> dict:
-    """Nearest matches inside the animals, shown on the node, with the pairs of points that must match."""
+def match_features(**pairs: str | float) -> dict:
+    """Nearest matches inside the animals, shown on the node, with the pairs of points that must match.
+
+    pairs: structure_points, appearance_points and radius of the node.
+    """
     return node(
         OURS + "MatchFeatures", structure=["features_structure", 0], appearance=["features_appearance", 0],
-        method="nearest", floor=-1.0, structure_points=structure_points, appearance_points=appearance_points,
-        radius=radius, temperature=0.05, candidates=8,
+        **pairs,
         structure_mask=["structure", 1], appearance_mask=["appearance", 1],
         structure_image=["structure", 0], appearance_image=["appearance", 0],
     )  # fmt: skip
 
 
-def draw_matches(matches: Link = MATCHES, lines: int = 12, points: str = "") -> dict:
+def draw_matches(matches: Link = MATCHES, **how: str | int) -> dict:
     """Both images with what matches."""
     images = {role: [role, 0] for role in ("structure", "appearance")}
-    return node(OURS + "DrawMatches", **images, matches=matches, lines=lines, points=points, height=512)
+    return node(OURS + "DrawMatches", **images, matches=matches, **how)
 
 
 def _images(appearance_seed: int) -> tuple[Graph, list[Point], list[Point]]:
     """Checkpoint, images and their texts, and points (x, y) that are known to match: in the structure and in the
     appearance.
     """
-    graph: Graph = {"checkpoint": node(OURS + "LoadPocketCheckpoint", network=DEFAULT_NETWORK, precision="fp32")}
+    graph: Graph = {"checkpoint": node(OURS + "LoadPocketCheckpoint")}
     for role, seed in (("structure", STRUCTURE_SEED), ("appearance", appearance_seed)):
-        any_trait = dict.fromkeys(("species", "coat", "view"), "any")
-        graph[role] = node(OURS + "PocketScene", seed=seed, size=SIZE, **any_trait)
+        graph[role] = node(OURS + "PocketScene", seed=seed, size=SIZE)
         graph[f"text_{role}"] = node("CLIPTextEncode", text=pocket_image(seed).prompt, clip=["checkpoint", 1])
     points = true_keypoints(STRUCTURE_SEED, appearance_seed, SIZE)
     return graph, [p.structure for p in points], [p.appearance for p in points]
@@ -137,5 +136,5 @@ def _pck(structure_points: list[Point], appearance_points: list[Point]) -> dict:
     """How many of some known points the matches find."""
     return node(
         OURS + "PCK", matches=MATCHES, structure_points=as_text(structure_points),
-        appearance_points=as_text(appearance_points), alpha=0.1, reference="bbox", appearance_mask=["appearance", 1],
+        appearance_points=as_text(appearance_points), appearance_mask=["appearance", 1],
     )  # fmt: skip

@@ -17,12 +17,6 @@ POCKET_NOTE = (
     "open workflow 2."
 )
 
-DDIM: dict[str, Any] = {
-    "steps": 50, "start_at_step": 0, "cfg": 1.0, "regularization": False, "pair_weight": 20.0, "kl_weight": 20.0,
-    "rounds": 5, "seed": 42, "preset": "default",
-}  # fmt: skip
-"""Invert Image (DDIM) as it is by default."""
-
 
 def pocket_image(seed: int) -> GraphImage:
     """The scene of this seed, with the word for what it shows."""

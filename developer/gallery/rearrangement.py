@@ -1,7 +1,7 @@
 """Eye-for-an-eye: every position takes the feature of its match, found by the model or corrected by a user."""
 
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..transfer_graph import ATTENTION_WINDOW, OURS, Graph, Link, Transfer, transfer_graph
+from ..transfer_graph import OURS, Graph, Link, Transfer, transfer_graph
 from ..ui_layout import Group
 from .keypoints import as_text
 from .matching import add_features, draw_matches, match_features
@@ -94,7 +94,7 @@ def corrected_match() -> WorkflowTemplate:
     add_features(graph)
     graph["match"] = match_features()
     points = as_text([FLANK])
-    graph["corrected"] = match_features(points, as_text([HEAD]), radius=RADIUS)
+    graph["corrected"] = match_features(structure_points=points, appearance_points=as_text([HEAD]), radius=RADIUS)
     for name, matches in (("found", "match"), ("corrected", "corrected")):
         graph[f"draw_{name}"] = draw_matches([matches, 0], lines=0, points=points)
         graph[f"weigh_{name}"] = _weigh("structure", "appearance", mask_output=1, correspondence=[matches, 0])
@@ -139,8 +139,7 @@ def _transfer() -> Graph:
     del graph["matches"]
     graph["weigh"] = _weigh("structure", "appearance", mask_output=1)
     graph["attention"] = node(
-        OURS + "SemanticRearrangement", model=["checkpoint", 0], structure=["invert_structure", 0], strength=1.0,
-        match_source="self-attention", inject="feature", **ATTENTION_WINDOW,
+        OURS + "SemanticRearrangement", model=["checkpoint", 0], structure=["invert_structure", 0],
         **{"appearances.appearance0": ["weigh", 0]},
     )  # fmt: skip
     graph["guider"] = node(
@@ -155,6 +154,6 @@ def _weigh(mask: str, appearance_mask: str, mask_output: int = 0, correspondence
     """The appearance inside its mask paints the output inside its own."""
     matches = {} if correspondence is None else {"matches": correspondence}
     return node(
-        OURS + "AppearanceOptions", reference=["invert_appearance", 0], weight=1.0, mask=[mask, mask_output],
+        OURS + "AppearanceOptions", reference=["invert_appearance", 0], mask=[mask, mask_output],
         appearance_mask=[appearance_mask, mask_output], **matches,
     )  # fmt: skip

@@ -22,7 +22,7 @@ def simple() -> Blueprint:
         del graph[role]
         del graph[f"invert_{role}"]["inputs"]["image"]
         graph[f"invert_{role}"]["inputs"]["text"] = ""
-    graph["options"] = node(OURS + "AppearanceOptions", reference=["invert_appearance", 0], weight=1.0)
+    graph["options"] = node(OURS + "AppearanceOptions", reference=["invert_appearance", 0])
     graph["attention"]["inputs"]["appearances.appearance0"] = ["options", 0]
     del graph["save"]
     inlets = [

@@ -18,20 +18,18 @@ VIT_NOTE = (
 def train() -> WorkflowTemplate:
     graph = _photographs()
     graph["train"] = node(
-        OURS + "TrainSplice", structure=["structure", 0], appearance=["appearance", 0], vit=["vit", 0], steps=2000,
-        resolution=512, seed=0, appearance_weight=10.0, structure_weight=1.0, identity_weight=1.0,
-        learning_rate=0.002, layer=-1, antialias=False, checkpointing=False, preview_every=10,
+        OURS + "TrainSplice", structure=["structure", 0], appearance=["appearance", 0], vit=["vit", 0],
+
     )  # fmt: skip
     graph["fit"] = node(
         "ImageScale", image=["structure", 0], upscale_method="lanczos", width=512, height=512, crop="center"
     )
     graph["losses"] = node("PreviewImage", images=["train", 2])
     graph["report"] = node("PreviewAny", source=["train", 3])
-    graph["keep"] = node(OURS + "SaveSpliceGenerator", generator=["train", 1], filename_prefix=KEPT, resumable=True)
+    graph["keep"] = node(OURS + "SaveSpliceGenerator", generator=["train", 1], filename_prefix=KEPT)
     graph["apply"] = node(OURS + "ApplySpliceGenerator", generator=["keep", 0], image=["fit", 0])
     graph["distance"] = node(
-        OURS + "StructureDistance", vit=["vit", 0], output=["apply", 0], structure=["fit", 0], layer=-1,
-        preset="default",
+        OURS + "StructureDistance", vit=["vit", 0], output=["apply", 0], structure=["fit", 0],
     )  # fmt: skip
     graph["save"] = node("SaveImage", images=["train", 0], filename_prefix="splice")
     groups = [
@@ -73,8 +71,7 @@ def feature_inversion() -> WorkflowTemplate:
     graph = _photographs("structure")
     for feature, steps in (("keys", 300), ("CLS", 300)):
         graph[f"invert_{feature}"] = node(
-            OURS + "InvertViTFeature", vit=["vit", 0], image=["structure", 0], feature=feature, steps=steps, seed=0,
-            layer=-1, learning_rate=0.01, preview_every=100,
+            OURS + "InvertViTFeature", vit=["vit", 0], image=["structure", 0], feature=feature, steps=steps,
         )  # fmt: skip
     graph["save"] = node("SaveImage", images=["invert_keys", 0], filename_prefix="keys")
     graph["show"] = node("PreviewImage", images=["invert_CLS", 0])
@@ -96,15 +93,14 @@ def feature_inversion() -> WorkflowTemplate:
 def key_self_similarity() -> WorkflowTemplate:
     graph = _photographs()
     for role in ("structure", "appearance"):
-        graph[f"similarity_{role}"] = node(OURS + "ShowKeySelfSimilarity", vit=["vit", 0], image=[role, 0], layer=-1)
+        graph[f"similarity_{role}"] = node(OURS + "ShowKeySelfSimilarity", vit=["vit", 0], image=[role, 0])
         graph[f"features_{role}"] = node(
-            OURS + "DINOFeatures", vit=["vit", 0], image=[role, 0], facet="keys", resolution=448, layer=-1,
-            antialias=False,
+            OURS + "DINOFeatures", vit=["vit", 0], image=[role, 0], resolution=448,
         )  # fmt: skip
     graph["match"] = node(
         OURS + "MatchFeatures", structure=["features_structure", 0], appearance=["features_appearance", 0],
-        method="mutual", floor=-1.0, structure_points="", appearance_points="", radius=0.05, temperature=0.05,
-        candidates=8, structure_image=["structure", 0], appearance_image=["appearance", 0],
+        method="mutual",
+        structure_image=["structure", 0], appearance_image=["appearance", 0],
     )  # fmt: skip
     graph["draw"] = draw_matches()
     graph["save"] = node("SaveImage", images=["draw", 0], filename_prefix="dino_matches")
@@ -127,4 +123,4 @@ def _photographs(*roles: str) -> Graph:
     """The photographs of a user's own, and the ViT."""
     files = {"structure": STRUCTURE, "appearance": APPEARANCE}
     graph: Graph = {role: node("LoadImage", image=files[role]) for role in roles or files}
-    return graph | {"vit": node(OURS + "LoadDINOViT", name=DINO, precision="fp32")}
+    return graph | {"vit": node(OURS + "LoadDINOViT", name=DINO)}

@@ -1,6 +1,5 @@
 """A workflow for a user's own checkpoint, run where that checkpoint is not."""
 
-from ...pocket.checkpoint import DEFAULT_NETWORK
 from ..client import Graph
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, GraphImage, Transfer
@@ -18,10 +17,9 @@ def on_the_pocket(graph: Graph, vit: str = "") -> Graph:
     for name, node in graph.items():
         kind, inputs = node["class_type"], dict(node["inputs"])
         if kind == "CheckpointLoaderSimple":
-            kind, inputs = OURS + "LoadPocketCheckpoint", {"network": DEFAULT_NETWORK, "precision": "fp32"}
+            kind, inputs = OURS + "LoadPocketCheckpoint", {}
         elif kind == "LoadImage":
-            any_trait = dict.fromkeys(("species", "coat", "view"), "any")
-            kind, inputs = OURS + "PocketScene", {"seed": next(seeds), "size": size, **any_trait}
+            kind, inputs = OURS + "PocketScene", {"seed": next(seeds), "size": size}
         elif kind == OURS + "LoadDINOViT":
             inputs |= {"name": vit}
         elif kind == "ImageScale":

@@ -63,6 +63,11 @@ class CrossAttentionSettings:
     update_target: str = UPDATE_TARGETS[0]
     bounded: bool = True
 
+    @classmethod
+    def reference_code(cls, **settings: Any) -> "CrossAttentionSettings":
+        """As the authors' code: no bound, and the sampler goes on from the latent of the negative prompt."""
+        return cls(bounded=False, update_target="negative", **settings)
+
 
 class CrossAttentionGuider(comfy.samplers.CFGGuider):
     """Text guidance towards `edited` that keeps the cross-attention of the reconstruction under `positive`.

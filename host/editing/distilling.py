@@ -22,6 +22,8 @@ from ..runtime.training_loop import CheckpointPolicy, in_words, run_training
 
 CHUNK = 8
 """Images that go through an editor at a time."""
+PREVIEW_EVERY = 50
+"""Steps."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def train_editor(
     settings: EditorTrainingSettings,
     lpips: str = "",
     start: DistilledEditor | None = None,
-    preview_every: int = 50,
+    preview_every: int = PREVIEW_EVERY,
 ) -> Distilled:
     """Train on the collected pairs called `name` for `steps` steps, after those that `start` has behind it.
 

@@ -2,7 +2,6 @@
 
 import logging
 from functools import partial
-from typing import Literal
 
 from comfy.model_patcher import ModelPatcher
 from comfy.samplers import CFGGuider
@@ -11,10 +10,10 @@ from torch import Tensor
 from ...inversion.conditioning import Entry
 from ...inversion.ddim import invert_ddim, invert_ddim_reference
 from ...inversion.ddpm import invert_ddpm
-from ...inversion.defaults import INVERSION_CFG
 from ...inversion.regularize import Regularization, regularizer
 from ...inversion.replay import replay
 from ...inversion.schedule import Schedule
+from ...inversion.settings import DDIMSettings, DDPMSettings, Timesteps
 from ...inversion.types import Inversion
 from ..models.conditioning import check_packed, pack, unpack
 from ..models.fingerprint import check_model, fingerprint
@@ -35,11 +34,11 @@ def invert_with_ddpm(
     negative: list,
     schedule: Schedule,
     *,
-    guidance: float = INVERSION_CFG,
-    eta: float = 1.0,
-    seed: int = 42,
-    keep_last_noise: bool = False,
-    levels_per_forward: int = 1,
+    guidance: float = DDPMSettings.guidance,
+    eta: float = DDPMSettings.eta,
+    seed: int = DDPMSettings.seed,
+    keep_last_noise: bool = DDPMSettings.keep_last_noise,
+    levels_per_forward: int = DDPMSettings.levels_per_forward,
     prompts: tuple[str, ...] = (),
 ) -> Inversion:
     """Edit-friendly DDPM inversion of a batch of images. latent: [B, C, h, w], the samples of a LATENT.
@@ -94,8 +93,8 @@ def invert_with_ddim(
     negative: list,
     schedule: Schedule,
     *,
-    guidance: float = 1.0,
-    timesteps: Literal["consistent", "reference"] = "consistent",
+    guidance: float = DDIMSettings.guidance,
+    timesteps: Timesteps = DDIMSettings.timesteps,
     regularization: Regularization | None = None,
     prompts: tuple[str, ...] = (),
 ) -> Inversion:

@@ -40,12 +40,12 @@ class NullTextGuider(comfy.samplers.CFGGuider):
             if sigma > 0 and inversion.schedule.index_of(sigma) is None:
                 raise ValueError(
                     f"The null-text embeddings are for other noise levels: the run passes sigma {sigma:.4g}, which is "
-                    "none of the inversion's. Connect the SIGMAS of Resume from Inversion with the same inversion."
+                    "none of the inversion's. Connect one inversion to Null-Text Guider and to the node that samples."
                 )
         if latent_image.shape[0] % inversion.images:
             raise ValueError(
                 f"The null-text embeddings are of {inversion.images} image(s), but the latent holds "
-                f"{latent_image.shape[0]}. Connect the latent of Resume from Inversion with the same inversion."
+                f"{latent_image.shape[0]}. Connect the same inversion to Null-Text Guider and to the node that samples."
             )
         return super().sample(noise, latent_image, sampler, sigmas, *args, **kwargs)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...inversion.ddpm import noise_image
 from ...inversion.schedule import Schedule
+from ...inversion.settings import DDPMSettings
 from ...inversion.types import Inversion
 from ..models.fingerprint import fingerprint
 from ..models.pocket_advice import tell_if_far
@@ -25,7 +26,7 @@ def noised_reference(
     negative: list,
     schedule: Schedule,
     *,
-    seed: int = 42,
+    seed: int = DDPMSettings.seed,
     prompts: tuple[str, ...] = (),
 ) -> Inversion:
     """A batch of images at every level of a schedule. latent: [B, C, h, w], the samples of a LATENT.

@@ -55,17 +55,17 @@ def capture_maps(model: ModelPatcher, inversion: Inversion, step: int) -> Captur
 
 
 def capture_text_maps(
-    model: ModelPatcher, inversion: Inversion, steps: Iterable[int], level: int
+    model: ModelPatcher, inversion: Inversion, steps: Iterable[int], downscale: int
 ) -> tuple[Tensor, Grid]:
     """Cross-attention [B, n, T] at the latents of these executed steps, under the positive prompt, and its grid (h, w).
 
-    The mean over heads, steps and all layers of encoder, middle and decoder whose grid is `level` times smaller than
-    the latent. Raises ValueError where the model has no such layer.
+    The mean over heads, steps and all layers of encoder, middle and decoder whose grid is `downscale` times smaller
+    than the latent. Raises ValueError where the model has no such layer.
     """
     check_plain(model)
     mean = _Mean()
     clone = model.clone()
-    for side, number in text_blocks(model, [level]):
+    for side, number in text_blocks(model, [downscale]):
         _watch(clone, "attn2", side, number, mean.take)
     _evaluate(clone, inversion, steps)
     return mean.maps, mean.grid

@@ -9,11 +9,11 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ...attention.segmentation import noun_map, object_mask
-from ...attention.windows import SEGMENTATION_AT, WORD_MAP_AT
-from ...attention.word_map import word_mask
+from ...attention.segmentation import SegmentationSettings, noun_map, object_mask
+from ...attention.word_map import WordMapSettings, fitting_downscale, word_mask
 from ...inversion.types import Inversion
 from ..models.prompt_tokens import columns_in, prompt_of
+from ..models.unet import text_layers
 from .capture import capture_maps, capture_text_maps, step_read_at
 
 log = logging.getLogger("appearance_transfer")
@@ -27,9 +27,9 @@ def segment(
     noun: str,
     other_nouns: str = "",
     *,
-    at_percent: float = SEGMENTATION_AT,
-    clusters: int = 5,
-    factor: float = 1.4,
+    at_percent: float = SegmentationSettings.at_percent,
+    clusters: int = SegmentationSettings.clusters,
+    factor: float = SegmentationSettings.factor,
 ) -> Tensor:
     """MASK [B, h, w] of the object that `noun` names, at the size of the finest self-attention.
 
@@ -73,21 +73,24 @@ def mask_of_word(
     prompt: str,
     word: str,
     *,
-    at_percent: float = WORD_MAP_AT,
-    accumulate: bool = True,
-    threshold: float = 0.3,
-    level: int = 4,
+    at_percent: float = WordMapSettings.at_percent,
+    accumulate: bool = WordMapSettings.accumulate,
+    threshold: float = WordMapSettings.threshold,
+    downscale: int | None = WordMapSettings.downscale,
 ) -> Tensor:
     """MASK [B, h, w] of where `word`, or a few words in a row, of the prompt is seen, at latent size.
 
     at_percent: of the noise schedule, 0..1, where the attention is read.
     accumulate: the mean of the maps of all executed steps up to there, instead of the map of that step alone.
-    threshold: see `word_mask`; 0 gives a soft mask. level: see `capture_text_maps`.
-    Raises ValueError for a word that the prompt does not hold, and for a level that the model does not have.
+    threshold: see `word_mask`; 0 gives a soft mask. downscale: see `capture_text_maps`; None takes
+        the one whose maps are as fine as prompt-to-prompt's, see `fitting_downscale`.
+    Raises ValueError for a word that the prompt does not hold, and for a downscale that the model does not have.
     """
     prompt = prompt_of(inversion, prompt)
     columns = columns_in(inversion, clip, prompt, word.strip() or prompt.split()[-1])
     step = step_read_at(model, inversion, at_percent)
     steps = range(step + 1) if accumulate else [step]
-    attention, grid = capture_text_maps(model, inversion, steps, level)
+    if downscale is None:
+        downscale = fitting_downscale(text_layers(model), inversion.size)
+    attention, grid = capture_text_maps(model, inversion, steps, downscale)
     return word_mask(attention, columns, grid, inversion.size, threshold)

@@ -22,6 +22,7 @@ from ...pocket.flow import SHIFT
 from ...pocket.transformer import TransformerConfig
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16}
+PRECISION = "fp32"
 UNET, TEXT, VAE = "model.diffusion_model.", "cond_stage_model.", "first_stage_model."
 
 
@@ -54,7 +55,7 @@ class FirstTokens(sd1_clip.SD1ClipModel):
 
 
 def load_pocket_checkpoint(
-    precision: str = "fp32", network: str = DEFAULT_NETWORK
+    precision: str = PRECISION, network: str = DEFAULT_NETWORK
 ) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
     """(MODEL, CLIP, VAE) of a committed checkpoint.
 

@@ -10,6 +10,7 @@ from typing import Any
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ...attention.contrast import CONTRAST
 from ...attention.cross_image import Reference, cross_image_attention
 from ...inversion.types import Inversion
 from ..models.attention_layer import POSITIVE, AttentionLayer, Grid, Tokens, join_heads, split_heads
@@ -29,13 +30,13 @@ class CrossImageSettings(TransferSettings):
         and the paper does not.
     """
 
-    contrast: float = 1.67
+    contrast: float = CONTRAST
     clip: bool = True
 
     @classmethod
     def reference_code(cls, **settings: Any) -> "CrossImageSettings":
-        """As the authors' code: references are replayed, and structure steps edit every position."""
-        return cls(replayed=True, structure_everywhere=True, **settings)
+        """As the authors' code: references are replayed, structure steps edit every position, the map is clipped."""
+        return cls(replayed=True, structure_everywhere=True, clip=True, **settings)
 
 
 def transfer_appearance(

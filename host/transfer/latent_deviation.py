@@ -26,7 +26,7 @@ from .session_checks import check_number
 
 log = logging.getLogger("appearance_transfer")
 
-PROGRESSIVE, INITIAL, NONE = ("progressive", "initial", "none")
+PROGRESSIVE, INITIAL, NONE = MATCHINGS = ("progressive", "initial", "none")
 
 
 @dataclass(frozen=True)

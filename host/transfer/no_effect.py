@@ -54,10 +54,10 @@ def warn_of_compiled(model_options: dict[str, Any]) -> None:
         )
 
 
-def warn_of_resumed(resumed: Inversion, conds: dict[str, Any], runs: Iterable[ReferenceSession]) -> None:
+def warn_of_resumed(resumed: Inversion, conds: dict[str, Any], runs: Iterable[ReferenceSession], node: str) -> None:
     """Warn where a run with a transfer resumes from the appearance, or goes on under another text than its inversion's.
 
-    conds: of the guider that samples.
+    conds: of the guider that samples. node: by which it resumes, as a user knows it.
     """
     for run in runs:
         messages = run.structure is not None and same_image(
@@ -65,7 +65,7 @@ def warn_of_resumed(resumed: Inversion, conds: dict[str, Any], runs: Iterable[Re
         )  # by its node, where it is so
         if not messages and all(same_image(reference.inversion, resumed) for reference in run.appearances):
             run.warn_once(
-                "Resume from Inversion was given the inversion of the appearance, so the output starts as the "
+                f"{node} was given the inversion of the appearance, so the output starts as the "
                 "appearance image. Connect the inversion of the structure to it."
             )
         if not _goes_on_under_its_text(resumed, conds.get("positive", ())):

@@ -21,6 +21,8 @@ BeforeStep = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 # A LATENT_OPERATION: operation(latent=..., **about_the_step) -> latent
 LatentOperation = Callable[..., Tensor]
 
+RESUME = "Resume from Inversion"
+
 
 class NoiseMapSampler(comfy.samplers.Sampler):
     """Moves the latent by the inversion's own steps: denoised, direction, and the recorded noise map (none for DDIM).
@@ -30,10 +32,12 @@ class NoiseMapSampler(comfy.samplers.Sampler):
     level that the step has led to.
     """
 
-    def __init__(self, inversion: Inversion, between_steps: LatentOperation | None = None):
+    def __init__(self, inversion: Inversion, between_steps: LatentOperation | None = None, node: str = RESUME):
+        """node: that the user has it from, for what is said of it."""
         inversion.check_replayable()
         self.inversion = inversion
         self.between_steps = between_steps
+        self.node = node
 
     def sample(
         self, guider, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False
@@ -45,7 +49,7 @@ class NoiseMapSampler(comfy.samplers.Sampler):
             self.between_steps.check_fits(latent_image.shape)
             self.between_steps.warn_if_never(inversion.schedule.sigmas, percent_to_sigma)
         model_options = extra_args["model_options"]
-        warn_of_resumed(inversion, guider.conds, current_sessions(model_options))
+        warn_of_resumed(inversion, guider.conds, current_sessions(model_options), self.node)
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             return guider(x, sigma, model_options=model_options, seed=extra_args["seed"])

@@ -114,8 +114,8 @@ class ReplayedReference(RecordedReference):
         if sigma_index((standing,), sigma) is None:
             raise ValueError(
                 "The preset reference code needs a sampler that visits every level once and in order (it asked for "
-                f"sigma {sigma:.3f}, the reference stands at {standing:.3f}). Set preset to default, or use the "
-                "SAMPLER of Resume from Inversion."
+                f"sigma {sigma:.3f}, the reference stands at {standing:.3f}). Set preset to default, or use "
+                "Sample from Inversion, or the SAMPLER of Resume from Inversion."
             )
         return self._x
 

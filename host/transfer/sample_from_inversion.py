@@ -12,18 +12,20 @@ from ..models.conditioning import unpack
 from ..models.fingerprint import latent_format_of
 from ..models.schedules import sigmas_tensor
 from ..runtime.model_runner import stock_guider, to_intermediate
-from .noise_map_sampler import LatentOperation, NoiseMapSampler
+from .noise_map_sampler import RESUME, LatentOperation, NoiseMapSampler
+
+SAMPLE = "Sample from Inversion"
 
 
 def resumed(
-    inversion: Inversion, between_steps: LatentOperation | None = None
+    inversion: Inversion, between_steps: LatentOperation | None = None, node: str = RESUME
 ) -> tuple[NoiseMapSampler, Tensor, Tensor]:
     """(sampler, SIGMAS, latent [B, C, h, w] in the VAE's scale) from which any guider samples.
 
     Raises ValueError for an image that was only noised.
     """
     latent = latent_format_of(inversion.fingerprint).process_out(inversion.start)
-    return NoiseMapSampler(inversion, between_steps), sigmas_tensor(inversion.schedule), latent
+    return NoiseMapSampler(inversion, between_steps, node), sigmas_tensor(inversion.schedule), latent
 
 
 def sample_from_inversion(
@@ -38,7 +40,7 @@ def sample_from_inversion(
         classifier-free guidance `cfg`; or a GUIDER, which has texts and guidance of its own.
     Raises ValueError for an image that was only noised.
     """
-    sampler, sigmas, latent = resumed(inversion, between_steps)
+    sampler, sigmas, latent = resumed(inversion, between_steps, SAMPLE)
     guider = _own_text_guider(model, inversion, cfg) if isinstance(model, ModelPatcher) else model
     callback = latent_preview.prepare_callback(guider.model_patcher, len(sigmas) - 1)
     samples = guider.sample(

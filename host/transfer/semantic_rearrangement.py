@@ -58,8 +58,8 @@ class RearrangementSettings(TransferSettings):
 
     @classmethod
     def reference_code(cls, **settings: Any) -> "RearrangementSettings":
-        """As the authors' code: references are replayed, and structure steps edit every position."""
-        return cls(replayed=True, structure_everywhere=True, **settings)
+        """As the authors' code: references are replayed, structure steps edit all positions of the negative rows."""
+        return cls(replayed=True, structure_everywhere=True, structure_rule=OFFICIAL, **settings)
 
 
 def rearrange_appearance(

@@ -46,6 +46,6 @@ def check_goes_along(inversion: Inversion, sigmas: Sequence[float]) -> None:
         raise ValueError(
             f"The preset reference code steps along the noise levels of the inversion, which has {len(recorded) - 1} "
             f"steps from sigma {recorded[0]:.3f}; this run has {len(run)} from sigma {run[0] if run else 0:.3f}. Set "
-            "preset to default, which goes with every sampler and scheduler, or sample with Resume from Inversion "
-            "and SamplerCustomAdvanced, from inversions of the same steps and start_at_step."
+            "preset to default, which goes with every sampler and scheduler, or sample with Sample from "
+            "Inversion, from inversions of the same steps and start_at_step."
         )

@@ -22,6 +22,7 @@ from ..runtime.quoting import quoted
 
 FOLDER = "dino"
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PRECISION = "fp32"
 
 log = logging.getLogger("appearance_transfer")
 
@@ -64,7 +65,7 @@ def dino_path(name: str) -> Path:
     return path_in_models(FOLDER, name)
 
 
-def load_managed_vit(name: str, precision: str = "fp32") -> ManagedVit:
+def load_managed_vit(name: str, precision: str = PRECISION) -> ManagedVit:
     """The ViT of a file; precision: "fp32" or "bf16".
 
     The first time, a .pth of the authors is also written beside as .safetensors, which is read from then on.

@@ -9,16 +9,23 @@ from torch import Tensor
 from ...correspondence.features import Features
 from ...evaluation.metric_result import MetricResult
 from ...evaluation.structure_distance import Resizing, structure_distance
-from ...vit.preprocess import normalize_imagenet, pillow_resized, vit_input
+from ...vit.preprocess import SHORT_SIDE, normalize_imagenet, pillow_resized, vit_input
 from ...vit.principal_components import self_similarity_image
 from ..runtime.images import one_by_one
 from .dino import ManagedVit
 
 Facet = Literal["keys", "queries", "values", "tokens"]
+FACETS: tuple[Facet, ...] = ("keys", "queries", "values", "tokens")
 
 
 def dino_features(
-    vit: ManagedVit, image: Tensor, *, facet: Facet = "keys", layer: int = -1, short: int = 224, antialias: bool = False
+    vit: ManagedVit,
+    image: Tensor,
+    *,
+    facet: Facet = FACETS[0],
+    layer: int = -1,
+    short: int = SHORT_SIDE,
+    antialias: bool = False,
 ) -> Features:
     """FEATURES of every single of an IMAGE: one facet of block `layer`, without CLS and registers.
 
@@ -49,7 +56,7 @@ def key_self_similarity(vit: ManagedVit, image: Tensor, layer: int = -1) -> Tens
 
 
 def structure_distances(
-    vit: ManagedVit, output: Tensor, structure: Tensor, *, layer: int = -1, resizing: Resizing = "pillow"
+    vit: ManagedVit, output: Tensor, structure: Tensor, *, layer: int, resizing: Resizing
 ) -> MetricResult:
     """The structure distance of every image of an IMAGE to its own of another, or to the one that there is."""
     network = vit.on_device()

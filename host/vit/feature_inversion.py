@@ -5,11 +5,21 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from ...splice.feature_inversion import Feature, FeatureInversion, inversion_network, network_inputs
+from ...splice.feature_inversion import (
+    LEARNING_RATE,
+    STEPS,
+    Feature,
+    FeatureInversion,
+    inversion_network,
+    network_inputs,
+)
 from ...vit.preprocess import pillow_resized
 from ..runtime.gradients import autograd_inside
 from ..runtime.previews import preview_of
 from .dino import ManagedVit
+
+PREVIEW_EVERY = 100
+"""Steps."""
 
 
 def invert_feature(
@@ -18,10 +28,10 @@ def invert_feature(
     feature: Feature,
     *,
     layer: int = -1,
-    steps: int = 20_000,
+    steps: int = STEPS,
     seed: int = 0,
-    learning_rate: float = 0.01,
-    preview_every: int = 100,
+    learning_rate: float = LEARNING_RATE,
+    preview_every: int = PREVIEW_EVERY,
 ) -> tuple[Tensor, list[float]]:
     """An image in which the ViT sees what it sees in the given one, for every image of an IMAGE.
 

@@ -22,12 +22,15 @@ from ..runtime.model_runner import to_intermediate
 from ..runtime.training_loop import CheckpointPolicy, in_words, run_training
 from .dino import ManagedVit
 
+PREVIEW_EVERY = 10
+"""Steps."""
+
 
 @dataclass(frozen=True)
 class View:
     """How the images are looked at."""
 
-    resolution: int = 0
+    resolution: int = 512
     """Their shorter side in pixels; 0 leaves them as they are."""
     layer: int = -1
     antialias: bool = False
@@ -57,7 +60,7 @@ def train_splice(
     settings: SpliceSettings,
     view: View,
     start: TrainedGenerator | None = None,
-    preview_every: int = 10,
+    preview_every: int = PREVIEW_EVERY,
 ) -> Trained:
     """Train on one pair of IMAGEs [1, H, W, 3] for `steps` steps, after those that `start` has behind it.
 

@@ -18,8 +18,9 @@ from appearance_transfer.attention.windows import (
     step_at_percent,
 )
 from appearance_transfer.guidance.appearance import guidance_scale
-from appearance_transfer.inversion.schedule import leading_timesteps, scaled_linear_alpha_bar
+from appearance_transfer.inversion.schedule import leading_timesteps
 from appearance_transfer.tests.golden.reference import golden
+from appearance_transfer.tests.inversion.stable_diffusion import scaled_linear_alpha_bar
 from hypothesis import given
 from hypothesis import strategies as st
 

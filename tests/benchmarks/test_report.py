@@ -163,7 +163,7 @@ def test_origins_of_rows_that_stay_are_kept(tmp_path: Path) -> None:
     assert len(origins(path)) == 1
 
 
-def test_curves_become_a_image_with_its_origin(tmp_path: Path) -> None:
+def test_curves_become_an_image_with_its_origin(tmp_path: Path) -> None:
     lines = {"ours": [(256, 1.0), (512, 4.0)], "reference code": [(256, 2.0)]}
     write_curves(tmp_path / "curves.png", "A title", [[Panel("px", "seconds", lines), Panel("px", "MiB", lines, True)]])
     width, height = Image.open(tmp_path / "curves.png").size

@@ -15,7 +15,7 @@ def flat(features) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_image_matches_itself_position_by_position(features, method):
+def test_an_image_matches_itself_position_by_position(features, method):
     same = features(images=2)
     found = match(same, same, method=method)
     assert torch.equal(found.best.flatten(1), torch.arange(30).expand(2, -1))
@@ -112,7 +112,7 @@ def test_neighboring_regions_stay_apart_and_small_ones_exist(features):
     assert found.best[0, 5, 4] == 29
 
 
-def test_a_image_whose_mask_is_empty_has_no_matches(features, caplog):
+def test_an_image_whose_mask_is_empty_has_no_matches(features, caplog):
     mask = torch.ones(2, 6, 5)
     mask[1] = 0
     found = match(features(1, images=2), features(2), structure_mask=mask)

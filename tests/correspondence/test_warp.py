@@ -34,7 +34,7 @@ def test_no_match_stays_none(identity):
 
 
 @pytest.mark.parametrize("size", [(4, 6), (32, 48), (8, 12), (31, 47)])
-def test_the_identity_carries_a_image_as_it_is(identity, size):
+def test_the_identity_carries_an_image_as_it_is(identity, size):
     values = torch.rand(1, 3, *size)
     assert torch.equal(warp(values, identity()), values)
 

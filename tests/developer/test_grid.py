@@ -75,7 +75,7 @@ class TestManifest:
             "manifest.json", "cat__fur.png", "cat__moss.png", "cat__moss_2.png",
         }  # fmt: skip
 
-    def test_a_image_that_has_changed_or_a_result_that_is_gone_is_made_again(self, pairs, tmp_path) -> None:
+    def test_an_image_that_has_changed_or_a_result_that_is_gone_is_made_again(self, pairs, tmp_path) -> None:
         manifest = Manifest(tmp_path / "out", "workflow")
         for pair in pairs:
             manifest.record(pair, MADE)

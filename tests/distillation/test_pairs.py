@@ -200,7 +200,7 @@ def png(width: int, height: int, *chunks: bytes) -> bytes:
         pytest.param(b"GIF89a" + bytes(60), id="another form"),
     ],
 )
-def test_a_image_that_cannot_be_one_is_said(position, data) -> None:
+def test_an_image_that_cannot_be_one_is_said(position, data) -> None:
     folder = collect(position, 1)
     (position / folder.pairs[0].before).write_bytes(data)
     with pytest.raises(ValueError, match="The image '00001_before.png' of the edit pairs 'coats' is") as caught:
@@ -208,7 +208,7 @@ def test_a_image_that_cannot_be_one_is_said(position, data) -> None:
     assert len(str(caught.value)) < 400
 
 
-def test_a_changed_bit_of_a_image_is_noticed(position) -> None:
+def test_a_changed_bit_of_an_image_is_noticed(position) -> None:
     folder = collect(position, 1)
     path = position / folder.pairs[0].before
     data = bytearray(path.read_bytes())

@@ -24,7 +24,7 @@ def test_a_change_of_everything_is_that_change() -> None:
     assert background_change(STRUCTURE + 0.25, STRUCTURE, MASK).tolist() == pytest.approx([0.25, 0.25])
 
 
-def test_a_image_without_background_has_no_change() -> None:
+def test_an_image_without_background_has_no_change() -> None:
     assert background_change(STRUCTURE + 1, STRUCTURE, torch.ones_like(MASK)).tolist() == [0, 0]
 
 

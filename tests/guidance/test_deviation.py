@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 from appearance_transfer.guidance.deviation import DeviationParams, deviate
-from appearance_transfer.inversion.schedule import Schedule, leading_timesteps, scaled_linear_alpha_bar
+from appearance_transfer.inversion.schedule import Schedule, leading_timesteps
 from appearance_transfer.inversion.step import step
+from appearance_transfer.tests.inversion.stable_diffusion import scaled_linear_alpha_bar
 
 SHAPE = (2, 4, 5, 6)
 STEPS, STEP = 50, 14

@@ -94,7 +94,8 @@ def _open_early(options: dict) -> dict:
 
 def percents(sigmas: tuple[float, ...] | None = None) -> list[float]:
     """Where in the schedule the steps of a run along these noise levels begin (by default the small schedule)."""
-    from appearance_transfer.inversion.schedule import leading_timesteps, scaled_linear_alpha_bar
+    from appearance_transfer.inversion.schedule import leading_timesteps
+    from appearance_transfer.tests.inversion.stable_diffusion import scaled_linear_alpha_bar
 
     alpha_bar = scaled_linear_alpha_bar()
     levels = ((1 - alpha_bar) / alpha_bar).sqrt()

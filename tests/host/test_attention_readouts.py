@@ -5,7 +5,7 @@ import torch
 from appearance_transfer.tests.host import small_world as world
 
 
-def test_a_image_is_painted_with_pieces_of_the_appearance(model) -> None:
+def test_an_image_is_painted_with_pieces_of_the_appearance(model) -> None:
     from appearance_transfer.host.matching.attention_matches import paint_with_matches
 
     structure = world.invert(model, world.latents(1))

@@ -102,7 +102,7 @@ def test_where_nothing_matches_the_structure_stays(model, structure, appearance)
 
 
 @pytest.mark.parametrize("matching", ["progressive", "initial"])
-def test_a_image_matches_itself(model, structure, matching) -> None:
+def test_an_image_matches_itself(model, structure, matching) -> None:
     """In a run, the same latents and noise, so every position finds itself, and its x0 lies where it
     was.
     """

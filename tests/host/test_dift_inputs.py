@@ -106,11 +106,17 @@ class TestNode:
         "text": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["checkpoint", 1], "text": ""}},
         "latent": {"class_type": "VAEEncode", "inputs": {"pixels": ["image", 0], "vae": ["checkpoint", 2]}},
     }
-    PARAMETERS = {"seed": 42, "timestep": 500, "up_block": 0, "ensemble": 2, "posterior": "sample", "batch": 8}
+    PARAMETERS = {"seed": 42, "timestep": 500, "up_block": 0, "ensemble": 2, "posterior": "sample"}
     IMAGE = {"image": ["image", 0], "vae": ["checkpoint", 2]}
 
     def features(self, host, preset: str, **connected):
-        inputs = {"model": ["checkpoint", 0], "positive": ["text", 0], "preset": preset, **self.PARAMETERS, **connected}
+        inputs = {
+            "model": ["checkpoint", 0],
+            "positive": ["text", 0],
+            "feature_preset": preset,
+            **self.PARAMETERS,
+            **connected,
+        }
         graph = self.GRAPH | {"dift": {"class_type": "AppearanceTransfer_DIFTFeatures", "inputs": inputs}}
         return host.run(graph, features=("dift", 0)).features
 

@@ -62,7 +62,7 @@ def matching(structure: str = "features", appearance: str = "features", **inputs
     return {"structure": [structure, 0], "appearance": [appearance, 0], **settings, **points, **inputs}
 
 
-def test_a_image_is_matched_drawn_and_measured(host) -> None:
+def test_an_image_is_matched_drawn_and_measured(host) -> None:
     points = "4, 4\n60.5, 20"
     run = host.run(
         graph(

@@ -8,7 +8,7 @@ from appearance_transfer.developer.client import GraphError
 
 PACK = "AppearanceTransfer_"
 ACROSS = "y-axis: horizontally"
-SETTINGS = {"preset": "pocket", "seed": 42, "ensemble": 1}
+SETTINGS = {"feature_preset": "pocket", "seed": 42, "ensemble": 1}
 SCENE = {"seed": 900002, "species": "any", "coat": "any", "view": "any", "size": 128}
 
 

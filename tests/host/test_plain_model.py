@@ -40,7 +40,7 @@ def inputs_of(node: str, inversion) -> dict:
     ddim = {"cfg": 1.0, "regularization": False, "pair_weight": 20.0, "kl_weight": 20.0, "rounds": 5, "seed": 1}
     null_text = {name: value for name, value in steps.items() if name != "start_at_step"}
     vae = SimpleNamespace(encode=lambda pixels: world.latents(1), decode=lambda latent: IMAGE)
-    dift = {"positive": TEXTS["positive"], "preset": "semantic", "seed": 1, "ensemble": 1, "vae": vae}
+    dift = {"positive": TEXTS["positive"], "feature_preset": "semantic", "seed": 1, "ensemble": 1, "vae": vae}
     noun = {"inversion": inversion, "clip": SimpleNamespace(tokenize=str.split), "prompt": "a horse", "at_percent": 0.1}
     return {
         "InvertImage": steps | ddpm,
@@ -50,7 +50,8 @@ def inputs_of(node: str, inversion) -> dict:
         "SelfSegmentation": noun | {"noun": "horse", "other_nouns": "", "clusters": 2, "factor": 1.4},
         "WordAttentionMap": noun | {"word": "horse", "threshold": 0.3, "downscale": "2", "accumulate": True},
         "ShowAttentionMatches": {"structure": inversion, "appearance": inversion, "image": IMAGE, "at_percent": 0.1},
-        "DIFTFeatures": dift | {"timestep": 1, "up_block": 1, "posterior": "mean", "batch": 1, "image": IMAGE},
+        "DIFTFeatures": dift
+        | {"timestep": 1, "up_block": 1, "posterior": "mean", "images_per_forward": 1, "image": IMAGE},
         "MirrorToMatch": dift | {"structure": IMAGE, "appearance": IMAGE},
     }[node]
 

@@ -170,7 +170,7 @@ class TestMatches:
         assert world.relative(outputs["dift"], outputs["self-attention"]) > 1e-3
         assert outputs["dift", "cost"] - outputs["self-attention", "cost"] == 16  # an ensemble of 8 for each image
 
-    def test_dift_of_a_image_with_itself_is_the_identity(self, model, structure) -> None:
+    def test_dift_of_an_image_with_itself_is_the_identity(self, model, structure) -> None:
         same = sample(rearrange(model, [structure], structure, match_source="dift"), structure)
         assert world.relative(same, sample(model, structure)) < 1e-4
 

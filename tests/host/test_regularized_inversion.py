@@ -111,7 +111,7 @@ def test_the_network_is_asked_at_the_released_timesteps(model, steps, timesteps)
 
 
 @pytest.mark.parametrize("timesteps", ["consistent", REFERENCE_CODE])
-def test_the_start_of_a_image_becomes_as_white_as_noise(host, timesteps) -> None:
+def test_the_start_of_an_image_becomes_as_white_as_noise(host, timesteps) -> None:
     """The pocket checkpoint, 20 steps. Seen: 0.24 and 0.14 without, 0.038 and 0.032 with; white noise has 0.040."""
     from appearance_transfer.host.models.pocket_checkpoint import load_pocket_checkpoint
     from appearance_transfer.inversion.regularize import Regularization, draw_shifts, pair_loss

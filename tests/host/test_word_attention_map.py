@@ -97,12 +97,23 @@ def test_steps_are_averaged_and_the_end_counts_once(model, inversion) -> None:
     assert torch.equal(text_maps(model, inversion, [inversion.steps - 1, 500], 2)[0], last)
 
 
+def test_maps_are_as_fine_as_those_of_the_paper(model, inversion) -> None:
+    """16 x 16 for SD1.5 at 512 pixels; as near to it as the layers allow elsewhere."""
+    from appearance_transfer.attention.word_map import fitting_downscale
+
+    sd, sdxl = (1, 2, 4, 8), (2, 4)
+    assert [fitting_downscale(sd, (side, side)) for side in (8, 16, 64, 96, 128)] == [1, 1, 4, 4, 8]
+    assert fitting_downscale(sdxl, (128, 96)) == 4
+    assert fitting_downscale(sdxl, (16, 16)) == 2
+    assert torch.equal(mask_of(model, inversion), mask_of(model, inversion, downscale=1))
+
+
 def test_it_is_the_mask_of_these_maps(model, inversion) -> None:
     from appearance_transfer.attention.word_map import word_mask
 
     attention, grid = text_maps(model, inversion, [STEP], 2)
     expected = word_mask(attention, COLUMNS, grid, (16, 16), 0.9)
-    assert torch.equal(mask_of(model, inversion, at_percent=AT, accumulate=False, threshold=0.9, level=2), expected)
+    assert torch.equal(mask_of(model, inversion, at_percent=AT, accumulate=False, threshold=0.9, downscale=2), expected)
     assert expected.shape == (2, 16, 16)
     assert 0 < expected.mean() < 1
 
@@ -149,7 +160,7 @@ def test_a_word_that_is_not_in_the_prompt_is_refused_before_the_model_runs(model
     with pytest.raises(ValueError, match="is not the text that the image was inverted with"):
         mask_of(clone, inversion, word="zebra", text="photo of a zebra a")
     with pytest.raises(ValueError, match="no cross-attention at downscale 8, only at 1, 2, 4"):
-        mask_of(clone, inversion, level=8)
+        mask_of(clone, inversion, downscale=8)
     assert counter.samples == 0
 
 
@@ -157,4 +168,5 @@ def test_the_node_says_the_same(host, model, inversion) -> None:
     node = host.nodes["AppearanceTransfer_WordAttentionMap"]
     with torch.inference_mode():
         out = node.execute(model, inversion, PretendedClip(), "zebra", 0.9, "a photo of a zebra", "2", AT, False)
-    assert torch.equal(out.args[0], mask_of(model, inversion, at_percent=AT, accumulate=False, threshold=0.9, level=2))
+    same = mask_of(model, inversion, at_percent=AT, accumulate=False, threshold=0.9, downscale=2)
+    assert torch.equal(out.args[0], same)

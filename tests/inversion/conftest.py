@@ -6,7 +6,8 @@ import math
 
 import pytest
 import torch
-from appearance_transfer.inversion.schedule import Schedule, leading_timesteps, scaled_linear_alpha_bar
+from appearance_transfer.inversion.schedule import Schedule, leading_timesteps
+from appearance_transfer.tests.inversion.stable_diffusion import scaled_linear_alpha_bar
 from torch import Tensor
 
 

@@ -93,7 +93,7 @@ def test_one_round_lowers_both_losses_of_correlated_noise() -> None:
     assert (kl_loss(moved)[0] < kl_loss(noise)[0]).all()
 
 
-def test_a_image_is_moved_as_if_it_were_alone() -> None:
+def test_an_image_is_moved_as_if_it_were_alone() -> None:
     noise = smooth(3, 4, 16, 16)
     together = regularizer(Regularization(seed=3))(noise)
     alone = regularizer(Regularization(seed=3))(noise[1:2])

@@ -10,9 +10,9 @@ from appearance_transfer.inversion.schedule import (
     SMALLEST_SD_SIGMA,
     Schedule,
     leading_timesteps,
-    scaled_linear_alpha_bar,
 )
 from appearance_transfer.tests.golden.reference import golden
+from appearance_transfer.tests.inversion.stable_diffusion import scaled_linear_alpha_bar
 
 
 @pytest.mark.parametrize("steps", [10, 50, 100])

@@ -129,7 +129,7 @@ def test_a_text_that_could_not_be_loaded_is_not_saved(path):
     assert not path.exists()
 
 
-def test_a_image_of_a_batch_is_saved_alone(path):
+def test_an_image_of_a_batch_is_saved_alone(path):
     inversion = make().image(1)
     storage.save(inversion, path)
     assert_same(storage.load(path), inversion)

@@ -2,9 +2,11 @@
 
 import pytest
 from appearance_transfer.developer.gallery import blueprints
-from appearance_transfer.developer.gallery.blueprint import INLET_ID, OUTLET_ID, Inlet, flat_graph
+from appearance_transfer.developer.gallery.blueprint import INLET_ID, OUTLET_ID, Inlet
+from appearance_transfer.developer.object_info import widgets_of
 from appearance_transfer.developer.paths import ROOT
-from appearance_transfer.developer.ui_graph import NOTE, widgets_of
+from appearance_transfer.developer.ui_graph import NOTE
+from appearance_transfer.tests.nodes.one_node import flat_graph
 
 FOLDER = ROOT / "subgraphs"
 NAMES = sorted(blueprints())

@@ -10,7 +10,7 @@ import pytest
 from appearance_transfer.benchmarks.help_images import FOLDER as IMAGES
 from appearance_transfer.benchmarks.help_images import IMAGES as SHOWN
 from appearance_transfer.developer.generated import node_definitions
-from appearance_transfer.developer.ui_graph import AUTOGROW, inputs_of
+from appearance_transfer.developer.object_info import AUTOGROW, inputs_of
 from appearance_transfer.tests.nodes.test_schemas import IDS
 
 ROOT = Path(__file__).resolve().parents[2]

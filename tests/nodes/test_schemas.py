@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from appearance_transfer.developer.ui_graph import AUTOGROW, inputs_of
+from appearance_transfer.developer.object_info import AUTOGROW, inputs_of
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = {  # part of the interface: a workflow that was saved once must open for ever

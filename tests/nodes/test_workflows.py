@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from appearance_transfer.developer.gallery import gallery
 from appearance_transfer.developer.generated import generated
-from appearance_transfer.developer.ui_graph import NOTE, api_graph, inputs_of, widgets_of
+from appearance_transfer.developer.object_info import inputs_of, widgets_of
+from appearance_transfer.developer.ui_graph import NOTE, api_graph
 from appearance_transfer.tests.nodes.test_schemas import IDS
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
@@ -168,3 +169,18 @@ def test_the_first_one_needs_nothing_but_the_pack(info) -> None:
     types = {node["class_type"] for node in gallery()[NAMES[0]].graph.values()}
     assert not types & {"CheckpointLoaderSimple", "LoadImage"}
     assert "AppearanceTransfer_LoadPocketCheckpoint" in types
+
+
+def test_a_graph_says_only_what_differs_from_the_defaults(name, info) -> None:
+    """What a node is set to by default stands in its schema alone; steps and sizes belong to the transfer."""
+    said = [
+        f"{node['class_type']}.{key}"
+        for node in gallery()[name].graph.values()
+        if node["class_type"] in IDS
+        for key, default in widgets_of(info[node["class_type"]])
+        if key
+        and key not in ("steps", "start_at_step", "size")
+        and isinstance(default, int | float)
+        and node["inputs"].get(key) == default
+    ]
+    assert not said

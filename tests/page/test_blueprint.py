@@ -2,8 +2,8 @@
 
 import json
 
-from appearance_transfer.developer.gallery.blueprint import flat_graph
 from appearance_transfer.developer.paths import ROOT
+from appearance_transfer.tests.nodes.one_node import flat_graph
 from appearance_transfer.tests.page.user import IS_BLANK
 
 NAME = "Appearance transfer (simple)"

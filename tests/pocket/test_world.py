@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from appearance_transfer.pocket.captions import caption, parse, vocabulary
+from appearance_transfer.pocket.captions import caption, parse
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import COATS, PARTS, SPECIES, VIEWS, random_scene
 from appearance_transfer.pocket.truth import true_correspondence
@@ -27,7 +27,7 @@ def test_a_seed_gives_the_same_image(rendering):
         assert torch.equal(getattr(again, field.name), getattr(rendering, field.name))
 
 
-def test_a_image_does_not_depend_on_its_batch(rendering):
+def test_an_image_does_not_depend_on_its_batch(rendering):
     alone = render([random_scene(7)], 64)
     assert (alone.image[0] - rendering.image[7]).abs().max() < 1e-4
     assert torch.equal(alone.parts[0], rendering.parts[7])
@@ -83,10 +83,9 @@ def test_captions_parse_back(seed):
     scene = random_scene(seed)
     words = {"coat": scene.coat, "color": scene.color, "species": scene.species, "ground": scene.ground}
     assert parse(caption(scene)) == words
-    assert set(caption(scene).split()) <= set(vocabulary())
 
 
-def test_a_image_matches_itself_pixel_for_pixel(rendering):
+def test_an_image_matches_itself_pixel_for_pixel(rendering):
     for index in range(4):
         match = true_correspondence(rendering, rendering, index, index)
         own = torch.arange(64 * 64).view(64, 64)

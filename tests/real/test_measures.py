@@ -4,7 +4,7 @@ import pytest
 import torch
 from appearance_transfer.benchmarks.photographs import IMAGES, square
 from appearance_transfer.benchmarks.photographs.distortions import DISTORTIONS
-from appearance_transfer.benchmarks.photographs.measures import LIKENESS, measures
+from appearance_transfer.benchmarks.photographs.measures import measures
 from appearance_transfer.benchmarks.photographs.orders import Order, orders
 
 PERFECT = {"PSNR": torch.inf, "SSIM": 1.0, "IoU of the foreground": 1.0, "IoU of SAM masks": 1.0}
@@ -41,15 +41,15 @@ def found(networks, photographs) -> list[Order]:
         return list(orders(measures(networks)))
 
 
-def test_a_image_is_like_itself(values) -> None:
+def test_an_image_is_like_itself(values) -> None:
     for measure, found in values["blur"].items():
         assert found[0] == pytest.approx(PERFECT.get(measure, 0.0), abs=1e-5)
 
 
 @pytest.mark.parametrize(("measure", "distortion"), [(m, d) for m, names in GROWS.items() for d in names])
-def test_the_more_a_image_is_degraded_the_worse_the_number(values, measure: str, distortion: str) -> None:
+def test_the_more_an_image_is_degraded_the_worse_the_number(values, measure: str, distortion: str) -> None:
     found = values[distortion][measure]
-    assert found == sorted(found, reverse=measure in LIKENESS)
+    assert found == sorted(found, reverse=measure in PERFECT)
     assert len(set(found)) == len(found)
 
 

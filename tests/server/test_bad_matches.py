@@ -52,7 +52,7 @@ def _behind(graph: Graph, output: str) -> Graph:
             "Nothing can be matched",
         ),
         (
-            broken("05_dift_matching", "save", features_appearance={"preset": "geometric"}),
+            broken("05_dift_matching", "save", features_appearance={"feature_preset": "geometric"}),
             "match",
             "cannot be compared",
         ),
@@ -62,7 +62,7 @@ def _behind(graph: Graph, output: str) -> Graph:
             "There are 1 structure point",
         ),
         (
-            broken("05_dift_matching", "save", features_structure={"preset": "custom", "up_block": 3}),
+            broken("05_dift_matching", "save", features_structure={"feature_preset": "custom", "up_block": 3}),
             "features_structure",
             "Set up_block to at most 2",
         ),

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 from appearance_transfer.developer.client import Graph
-from appearance_transfer.developer.gallery.blueprint import OUTLET_ID, flat_graph
+from appearance_transfer.developer.gallery.blueprint import OUTLET_ID
 from appearance_transfer.developer.gallery.stand_in import on_the_pocket
 from appearance_transfer.developer.paths import ROOT
+from appearance_transfer.tests.nodes.one_node import flat_graph
 from appearance_transfer.tests.server.test_workflows import FEWER, images, is_an_image
 
 SIMPLE = ROOT / "subgraphs" / "Appearance transfer (simple).json"

@@ -28,8 +28,8 @@ def warned_graph() -> Graph:
     for name, seed in (("structure", 27), ("appearance", 38)):
         graph[name] = node(OURS + "PocketScene", seed=seed, size=128, species="any", coat="any", view="any")
         graph[f"features_{name}"] = node(
-            OURS + "DIFTFeatures", model=["checkpoint", 0], positive=["text", 0], preset="pocket", seed=42,
-            timestep=261, up_block=1, ensemble=1, posterior="sample", batch=8,
+            OURS + "DIFTFeatures", model=["checkpoint", 0], positive=["text", 0], feature_preset="pocket", seed=42,
+            timestep=261, up_block=1, ensemble=1, posterior="sample", images_per_forward=8,
             image=["both" if name == "structure" else name, 0], vae=["checkpoint", 2],
         )  # fmt: skip
     graph |= {

@@ -84,7 +84,7 @@ def test_it_draws_from_no_global_generator() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_too_small_a_image_is_refused() -> None:
+def test_too_small_an_image_is_refused() -> None:
     check_side(torch.zeros(1, 3, 64, 64), "structure image")
     with pytest.raises(ValueError, match="structure image has 100 x 63 pixels"):
         check_side(torch.zeros(1, 3, 63, 100), "structure image")

@@ -99,7 +99,7 @@ class TestPrincipalComponents:
         with pytest.raises(ValueError, match="3 principal components"):
             principal_components(torch.eye(3))
 
-    def test_a_image_that_is_alike_everywhere_is_black(self) -> None:
+    def test_an_image_that_is_alike_everywhere_is_black(self) -> None:
         weights = {name: torch.zeros_like(tensor) for name, tensor in random_weights().items()}
         look = load_vit(weights | {"blocks.1.attn.qkv.bias": torch.ones(384)}).look(random_images(32, 40))
         assert self_similarity_image(look, patch=8).unique().tolist() == [0]
@@ -135,13 +135,13 @@ class TestFeatureInversion:
 
         fixed = draw()
         for _ in range(steps):
-            yield fixed + 10 * draw() if feature == "cls" else fixed
+            yield fixed + 10 * draw() if feature == "CLS" else fixed
 
     def test_size_of_the_network(self) -> None:
         count = sum(parameter.numel() for parameter in inversion_network(0).parameters())
         assert count == 2_606_763
 
-    @pytest.mark.parametrize("feature", ["cls", "keys"])
+    @pytest.mark.parametrize("feature", ["CLS", "keys"])
     def test_first_step_in_fp32(self, feature) -> None:
         inversion = FeatureInversion(self.network(torch.float32), golden_vit(), image(self.FILE, "image_u8"), feature)
         target = reference(self.FILE, f"{feature}.target")
@@ -153,7 +153,7 @@ class TestFeatureInversion:
         loss = reference(self.FILE, f"{feature}.loss_f32")[0]
         assert near(float(inversion.step(given)), float(loss), 1e-4)
 
-    @pytest.mark.parametrize(("feature", "steps", "tolerance"), [("cls", 5, 1e-8), ("keys", 5, 1e-8)])
+    @pytest.mark.parametrize(("feature", "steps", "tolerance"), [("CLS", 5, 1e-8), ("keys", 5, 1e-8)])
     def test_updates_in_float64(self, feature, steps, tolerance) -> None:
         """Half of the golden steps; over all ten the difference stays below 1e-8, too (measured once)."""
         vit, expected = golden_vit(torch.float64), image(self.FILE, "image_u8", torch.float64)
@@ -162,7 +162,7 @@ class TestFeatureInversion:
         for given, loss in zip(self.inputs(feature, steps, torch.float64), losses[:steps].tolist(), strict=True):
             assert near(float(inversion.step(given)), loss, tolerance)
 
-    def test_a_image_comes_back_from_its_keys(self) -> None:
+    def test_an_image_comes_back_from_its_keys(self) -> None:
         vit = load_vit(random_weights())
         expected = F.interpolate(random_images(4, 4), (128, 128), mode="bicubic").clamp(0, 1)
         inversion = FeatureInversion(inversion_network(0), vit, expected, "keys")
@@ -175,7 +175,7 @@ class TestFeatureInversion:
     def test_noise_weakens_for_cls_only(self) -> None:
         fixed = list(network_inputs(64, 64, 8, "keys", seed=1))
         assert all(given is fixed[0] for given in fixed)
-        deviations = [float(given.std()) for given in network_inputs(64, 64, 8, "cls", seed=1)]
+        deviations = [float(given.std()) for given in network_inputs(64, 64, 8, "CLS", seed=1)]
         expected = [(1 + strength**2) ** 0.5 for strength in (10, 10, 10, 10, 2, 2, 0.5, 0.5)]
         assert deviations == pytest.approx(expected, rel=0.02)
 

@@ -53,7 +53,7 @@ def test_terms_and_gradients_are_those_of_the_released_code(dtype, file, prefix,
     torch.testing.assert_close(norms[large], theirs[large], rtol=1000 * tolerance, atol=0)
 
 
-def test_a_image_has_no_distance_to_itself() -> None:
+def test_an_image_has_no_distance_to_itself() -> None:
     (sight,) = ViTExtractor(load_vit(random_weights())).look(random_images(64, 64))
     assert structure_loss(sight, sight) == 0
     assert identity_loss(sight, sight) == 0

@@ -1,0 +1,44 @@
+"""What a user may set of the inversions, and what it is where nothing is set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .defaults import INVERSION_CFG, START_AT, STEPS
+
+Timesteps = Literal["consistent", "reference"]
+"""Of DDIM: between the levels that sampling will visit, or between those of pix2pix-zero's reference code."""
+
+
+@dataclass(frozen=True)
+class DDPMSettings:
+    """Of edit-friendly DDPM (Huberman-Spiegelglas et al., arXiv 2304.06140).
+
+    steps: of the whole schedule. start_at_step: so many are left out at the noisy end. guidance: classifier-free, 1 is
+        off. eta: 0..1, the noise of a step. seed: of the noise drawn for each level. keep_last_noise: of the very last
+        step. levels_per_forward: noise levels that go through the network together; changes memory and speed only.
+    """
+
+    steps: int = STEPS
+    start_at_step: int = START_AT
+    guidance: float = INVERSION_CFG
+    eta: float = 1.0
+    seed: int = 42
+    keep_last_noise: bool = False
+    levels_per_forward: int = 1
+
+
+@dataclass(frozen=True)
+class DDIMSettings:
+    """Of DDIM inversion; see `DDPMSettings`."""
+
+    steps: int = 50
+    start_at_step: int = 0
+    guidance: float = 1.0
+    timesteps: Timesteps = "consistent"
+
+    @classmethod
+    def reference_code(cls) -> DDIMSettings:
+        """As pix2pix-zero's code."""
+        return cls(timesteps="reference")
