@@ -132,7 +132,7 @@ def _grown(name: str, template: Mapping[str, Any], given: Mapping[str, Any]) -> 
     """A growing input: what is connected, and one more."""
     ((_, (kind, *_)),) = template["input"]["required"].items()
     connected = sum(key.startswith(f"{name}.") for key in given)
-    for index in range(max(connected, template["min"]) + 1):
-        label = f"{template['prefix']}{index}"
+    names = template.get("names") or [f"{template['prefix']}{index}" for index in range(template["max"])]
+    for index, label in enumerate(names[: max(connected, template["min"]) + 1]):
         shape = OPTIONAL if index >= template["min"] else {}
         yield {"name": f"{name}.{label}", "label": label, "type": kind, "link": given.get(f"{name}.{label}"), **shape}

@@ -11,7 +11,8 @@ from .workflow_template import WorkflowTemplate
 RIGHT_STRUCTURE_SEED, RIGHT_APPEARANCE_SEED = 12, 7
 FLANK, HEAD, RADIUS = (62, 60), (105, 62), 0.14  # a pair that nobody would find: so one sees who decided
 SIZE = 128
-TEXT_GUIDANCE = 2.5  # of the reference code
+TEXT_GUIDANCE, ADAIN_START = 2.5, 0.81  # of the reference code: AdaIN from executed step 49 of 68
+ADAIN_NOTE = f"*start_percent* of *AdaIN* is {ADAIN_START}, as in the paper's code: late, for the last colors alone."
 
 
 def eye_for_an_eye() -> WorkflowTemplate:
@@ -30,7 +31,7 @@ def eye_for_an_eye() -> WorkflowTemplate:
         "Options* says where in the output (mask) and from where in the appearance (appearance_mask); both masks "
         "are the true ones of Pocket Scene here, any segmenter does for your images.\n\n"
         "Text guidance 2.5 in the stock *CFGGuider* strengthens text and transfer together. *match_source* dift "
-        f"matches the two images once, before the first step.\n\n{POCKET_NOTE}"
+        f"matches the two images once, before the first step. {ADAIN_NOTE}\n\n{POCKET_NOTE}"
     )
     return WorkflowTemplate(graph, groups, note)
 
@@ -124,7 +125,7 @@ def corrected_match() -> WorkflowTemplate:
         "patch of the flank takes the color of the head.\n\n"
         "After a run both images stand on *Match Features*: click a point to see its match, drag an end to correct "
         "it, drag the pair that is there elsewhere. The pairs are the two texts above. Queue again: "
-        "only what depends on them is computed anew.\n\n"
+        f"only what depends on them is computed anew. {ADAIN_NOTE}\n\n"
         f"{POCKET_NOTE}"
     )
     return WorkflowTemplate(graph, groups, note)
@@ -146,7 +147,7 @@ def _transfer() -> Graph:
         "CFGGuider", model=["attention", 0], positive=["text_structure", 0], negative=["no_text", 0], cfg=TEXT_GUIDANCE
     )
     masks = {"mask": ["structure", 1], "appearance_mask": ["appearance", 1]}
-    graph["adain"]["inputs"] |= masks
+    graph["adain"]["inputs"] |= {"start_percent": ADAIN_START, **masks}
     return graph
 
 

@@ -5,20 +5,18 @@ from typing import Any
 
 from appearance_transfer.developer.client import Graph
 from appearance_transfer.developer.gallery.blueprint import INLET_ID
+from appearance_transfer.developer.transfer_graph import Link
 from appearance_transfer.developer.ui_graph import Workflow, api_graph
 
 
-def flat_graph(workflow: Workflow, info: Mapping[str, Any], connected: Graph) -> Graph:
-    """What the page queues for the one node: the nodes inside, with the values that the node holds.
+def flat_graph(workflow: Workflow, info: Mapping[str, Any], connected: Mapping[str, Link]) -> Graph:
+    """The nodes inside, with the values that the one node holds.
 
-    connected: nodes to feed its sockets with their first output, by the name of the socket; the others stay open.
+    connected: what feeds its sockets, by the name of the socket; the others stay open.
     """
     (outside,), (inside,) = workflow["nodes"], workflow["definitions"]["subgraphs"]
     values = iter(outside["widgets_values"])
-    fed: list[Any] = []
-    for socket in outside["inputs"]:
-        open_or_linked = [socket["name"], 0] if socket["name"] in connected else None
-        fed.append(next(values) if "widget" in socket else open_or_linked)
+    fed = [next(values) if "widget" in socket else connected.get(socket["name"]) for socket in outside["inputs"]]
     links = [list(link.values()) for link in inside["links"]]
     graph = api_graph({"nodes": inside["nodes"], "links": links}, info)
     for about in graph.values():
@@ -27,4 +25,4 @@ def flat_graph(workflow: Workflow, info: Mapping[str, Any], connected: Graph) ->
                 about["inputs"][name] = fed[value[1]]
                 if fed[value[1]] is None:
                     del about["inputs"][name]
-    return connected | graph
+    return graph

@@ -3,6 +3,7 @@
 import pytest
 from appearance_transfer.developer.gallery import blueprints
 from appearance_transfer.developer.gallery.blueprint import INLET_ID, OUTLET_ID, Inlet
+from appearance_transfer.developer.gallery.simple import ROLES
 from appearance_transfer.developer.object_info import widgets_of
 from appearance_transfer.developer.paths import ROOT
 from appearance_transfer.developer.ui_graph import NOTE
@@ -38,7 +39,7 @@ def test_it_is_one_node(workflow, inside, name) -> None:
 
 def test_what_is_queued_is_the_graph_it_was_made_from(name, workflow, info) -> None:
     blueprint = blueprints()[name]
-    connected = {inlet.name: {"class_type": "Any", "inputs": {}} for inlet in blueprint.inlets}
+    connected = {inlet.name: [inlet.name, 0] for inlet in blueprint.inlets}
     words = {str(number): node for number, node in enumerate(blueprint.graph, start=1)}
     for node in blueprint.graph.values():
         unsaid = {key: value for key, value in widgets_of(info[node["class_type"]]) if key}
@@ -55,7 +56,6 @@ def test_what_is_queued_is_the_graph_it_was_made_from(name, workflow, info) -> N
             },
         }
         for number, node in flat_graph(workflow, info, connected).items()
-        if number not in connected
     }
     assert read == blueprint.graph
 
@@ -105,12 +105,18 @@ def test_what_a_user_reads(workflow, inside) -> None:
 
 def test_an_inlet_of_two_values_is_refused(info) -> None:
     blueprint = blueprints()[NAMES[0]]
-    blueprint.graph["invert_structure"]["inputs"]["start_at_step"] = 50
-    with pytest.raises(ValueError, match=r"structure_strength goes to inputs of several values: \[50, 6\]"):
+    blueprint.graph["invert_structure"]["inputs"]["text"] = "a horse"
+    with pytest.raises(ValueError, match=r"text goes to inputs of several values: \['a horse', ''\]"):
         blueprint.workflow("name", info)
 
 
 def test_simple_has_two_images_and_a_strength_for_each() -> None:
     (inlets,) = [blueprint.inlets for blueprint in blueprints().values()]
     by_name: dict[str, Inlet] = {inlet.name: inlet for inlet in inlets}
-    assert by_name.keys() >= {"structure", "appearance", "checkpoint", "structure_strength", "appearance_strength"}
+    assert by_name.keys() == {
+        "structure", "appearance", "model", "clip", "vae", "mask", "appearance_mask", "text", "structure_strength",
+        "appearance_strength",
+    }  # fmt: skip
+    graph = blueprints()["Appearance transfer (simple)"].graph
+    strengths = [graph[by_name[f"{role}_strength"].targets[0][0]]["inputs"]["value"] for role in ROLES]
+    assert all(0 < strength <= 1 for strength in strengths)

@@ -5,36 +5,40 @@ import json
 import numpy as np
 import pytest
 from appearance_transfer.developer.client import Graph
+from appearance_transfer.developer.demo import APPEARANCE_SEED, STRUCTURE_SEED
 from appearance_transfer.developer.gallery.blueprint import OUTLET_ID
-from appearance_transfer.developer.gallery.stand_in import on_the_pocket
+from appearance_transfer.developer.gallery.parts import node
+from appearance_transfer.developer.gallery.simple import LOADED
+from appearance_transfer.developer.object_info import OURS
 from appearance_transfer.developer.paths import ROOT
 from appearance_transfer.tests.nodes.one_node import flat_graph
 from appearance_transfer.tests.server.test_workflows import FEWER, images, is_an_image
 
 SIMPLE = ROOT / "subgraphs" / "Appearance transfer (simple).json"
-START_AT = FEWER["AppearanceTransfer_InvertImage"]["start_at_step"]
+LEFT_OUT = 0.04  # of 100 steps, which are 14 here
+SCENES = {"structure": STRUCTURE_SEED, "appearance": APPEARANCE_SEED}
 
 
 def simple(info: dict, **parameters: float) -> Graph:
-    """What is queued for the one node with an image at each socket and some parameters turned, on the pocket
-    checkpoint.
+    """What is queued for the one node with scenes and the pocket checkpoint at its sockets, and some parameters
+    changed.
     """
     workflow = json.loads(SIMPLE.read_text(encoding="utf-8"))
-    (node,), (inside,) = workflow["nodes"], workflow["definitions"]["subgraphs"]
-    widgets = [socket["name"] for socket in node["inputs"] if "widget" in socket]
+    (one,), (inside,) = workflow["nodes"], workflow["definitions"]["subgraphs"]
+    widgets = [socket["name"] for socket in one["inputs"] if "widget" in socket]
     for parameter, value in parameters.items():
-        node["widgets_values"][widgets.index(parameter)] = value
-    loaded = {
-        role: {"class_type": "LoadImage", "inputs": {"image": f"{role}.png"}} for role in ("structure", "appearance")
-    }
-    graph = flat_graph(workflow, info, loaded)
+        one["widgets_values"][widgets.index(parameter)] = value
+    links = {role: [role, 0] for role in SCENES} | {role: ["checkpoint", i] for i, role in enumerate(LOADED)}
+    graph = flat_graph(workflow, info, links)
+    graph["checkpoint"] = node(OURS + "LoadPocketCheckpoint")
+    graph |= {role: node(OURS + "PocketScene", seed=seed) for role, seed in SCENES.items()}
     (end,) = [link for link in inside["links"] if link["target_id"] == OUTLET_ID]
     image = [str(end["origin_id"]), end["origin_slot"]]
     graph["save"] = {"class_type": "SaveImage", "inputs": {"images": image, "filename_prefix": "simple"}}
     for about in graph.values():
         fewer = FEWER.get(about["class_type"], {})
         about["inputs"] |= {name: value for name, value in fewer.items() if name != "start_at_step"}
-    return on_the_pocket(graph)
+    return graph
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,7 @@ def info(server) -> dict:
 def outputs(server, info) -> dict[float, np.ndarray]:
     """The image by the strength of the appearance."""
     return {
-        strength: images(server, simple(info, structure_strength=START_AT, appearance_strength=strength))["save"]
+        strength: images(server, simple(info, structure_strength=LEFT_OUT, appearance_strength=strength))["save"]
         for strength in (0.0, 1.0)
     }
 
