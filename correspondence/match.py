@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +18,6 @@ from .nearest import best_positions, mutual_positions
 from .regions import inside, region_labels
 from .sinkhorn import transport_matches
 from .softmax_match import soft_positions
-
-logger = logging.getLogger("appearance_transfer")
 
 MatchTensors = tuple[Tensor, Tensor, Tensor, Tensor]
 FIELD, NEAREST, MUTUAL, SOFT, TRANSPORT = METHODS = ("field", "nearest", "mutual", "soft", "optimal transport")
@@ -70,7 +67,7 @@ def match(
     among all. Positions without a match have NO_MATCH.
 
     Raises ValueError for features of different networks or in different number, for masks that leave nothing to match
-    in any image (in single ones: a warning, and no matches there), and for settings out of range.
+    in any image (in single ones, see `unmatched`, there are no matches), and for settings out of range.
     """
     _check_features(structure, appearance)
     _check_settings(method, temperature, floor, candidates)
@@ -109,6 +106,12 @@ def match(
     )
 
 
+def unmatched(correspondence: Correspondence) -> list[int]:
+    """The images in which nothing matches: the masks or regions leave nothing there, or the floor is too high."""
+    nothing = (correspondence.index == NO_MATCH).flatten(1).all(dim=1)
+    return torch.nonzero(nothing)[:, 0].tolist()
+
+
 def _hard(
     positions: Callable[..., tuple[Tensor, Tensor]], floor: float, *vectors: Tensor, **key_mask: Any
 ) -> MatchTensors:
@@ -142,8 +145,6 @@ def _possible(query_mask: Tensor, key_mask: Tensor, labels: tuple[Tensor, Tensor
             f"{int(key_mask.sum())} of the appearance, and there are no two{where}. Look at the masks: each must show "
             "the object in its own image (LoadImage gives an empty mask for an image without transparency)."
         )
-    for i in torch.nonzero(~possible)[:, 0].tolist():
-        logger.warning("The masks leave nothing to match in image %d, so nothing matches there.", i)
     return possible
 
 

@@ -1,13 +1,12 @@
 """The manifest of a folder of pairs: one line per pair, only ever added to, by one process at a time.
 
-A line is written after both of its images. What a killed process has written of its last line is left out, with a
-warning, and makes room for the next one.
+A line is written after both of its images. What a killed process has written of its last line is left out and makes
+room for the next one.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 from collections.abc import Iterator
@@ -26,8 +25,6 @@ LARGEST = 64 * 2**20
 """Bytes, for about 200,000 pairs."""
 LONGEST_LINE = 4096
 _IMAGE = re.compile(r"[^\W_][\w .\-]{0,99}\.(?:png|jpe?g|webp)", re.IGNORECASE)
-
-log = logging.getLogger("appearance_transfer")
 
 
 @dataclass(frozen=True)
@@ -88,14 +85,17 @@ def open_manifest(path: Path) -> Iterator[OpenManifest]:
         yield OpenManifest(file, pairs, whole, ended=whole == 0 or data[whole - 1 : whole] == b"\n")
 
 
-def read_manifest(path: Path) -> list[EditPair]:
-    """The pairs that a manifest lists; none where there is no manifest. Raises ValueError for a damaged one."""
+def read_manifest(path: Path) -> tuple[list[EditPair], bool]:
+    """The pairs that a manifest lists, none where there is no manifest; and whether its last line is cut off, so that
+    a pair is lost. Raises ValueError for a damaged one.
+    """
     _check_position(path)
     try:
         data = read_regular(path, LARGEST)
     except FileNotFoundError:
-        return []
-    return _parsed(path, data)[0]
+        return [], False
+    pairs, whole = _parsed(path, data)
+    return pairs, whole < len(data)
 
 
 def _check_position(path: Path) -> None:
@@ -115,9 +115,6 @@ def _parsed(path: Path, data: bytes) -> tuple[list[EditPair], int]:
     if not rest:
         return pairs, len(data)
     if not _is_whole(rest):
-        log.warning(
-            "The last line of %s of the edit pairs %r is cut off: its pair is lost.", path.name, path.parent.name
-        )
         return pairs, len(data) - len(rest)
     return [*pairs, _pair(path, len(lines) + 1, rest)], len(data)
 

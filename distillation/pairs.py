@@ -25,12 +25,15 @@ COLLECTION = "pairs"
 class PairFolder:
     """The pairs of a folder. It need not exist before the first pair is added; several processes may add to it.
 
+    torn: whether the last line of the manifest was cut off, so that its pair is lost.
+
     Raises ValueError for a manifest that somebody has damaged.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._take_over(read_manifest(folder / MANIFEST))
+        pairs, self.torn = read_manifest(folder / MANIFEST)
+        self._take_over(pairs)
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -6,12 +6,8 @@ Each channel gets the mean and spread of the style, as Cross-Image Attention doe
 
 from __future__ import annotations
 
-import logging
-
 import torch
 from torch import Tensor
-
-logger = logging.getLogger("appearance_transfer")
 
 EPSILON = 1e-5
 FULL = 1 - 1e-6
@@ -23,8 +19,6 @@ def adain(
     style: Tensor,
     content_mask: Tensor | None = None,
     style_mask: Tensor | None = None,
-    *,
-    warn: bool = True,
 ) -> Tensor:
     """x with the channel statistics of `style`: std_s*(x - mean_x)/std_x + mean_s, blended by the content mask.
 
@@ -32,16 +26,13 @@ def adain(
     content_mask: [B or 1, h, w] in 0..1; style_mask: [B or 1, h', w']. Statistics are taken where a mask is 1, with
         the unbiased variance + 1e-5; where the content mask is 0, x stays as it is.
 
-    A mask with fewer than two full pixels has no statistics: one warning, and the whole map is measured, as without
-    masks (a content mask that is 0 everywhere does not blend either). Where only one of two masks has statistics, x
-    stays as it is: an object with the colors of a whole image is worse than an object with its own. A map of a
-    single pixel has no spread; x then keeps its own and takes the mean alone.
-    warn: False where the same masks have been warned about before.
+    A mask with fewer than two full pixels has no statistics (see `mask_findings`), and the whole map is measured, as
+    without masks (a content mask that is 0 everywhere does not blend either). Where only one of two masks has
+    statistics, x stays as it is: an object with the colors of a whole image is worse than an object with its own. A map
+    of a single pixel has no spread; x then keeps its own and takes the mean alone.
     """
     mean_x, std_x = _statistics(x, content_mask)
     mean_s, std_s = _statistics(style, style_mask)
-    if warn:
-        warn_of_masks(content_mask, style_mask)
     if min(x.shape[-2:].numel(), style.shape[-2:].numel()) < 2:
         std_x = std_s = torch.ones_like(std_x)
     moved = ((x - mean_x) / std_x * std_s + mean_s).to(x.dtype)
@@ -73,17 +64,19 @@ def _statistics(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     return mean, (variance + EPSILON).sqrt()
 
 
-def warn_of_masks(content_mask: Tensor | None, style_mask: Tensor | None) -> None:
-    """Say of the masks without statistics what becomes of their images."""
+def mask_findings(content_mask: Tensor | None, style_mask: Tensor | None) -> list[str]:
+    """What becomes of images whose masks have no statistics, a sentence each; none where all masks have some."""
     masks = {"mask": content_mask, "appearance_mask": style_mask}
     usable = {name: has_statistics(mask) for name, mask in masks.items() if mask is not None}
+    findings = []
     for name, found in usable.items():
         others = [other for key, other in usable.items() if key != name]
         alone = ~found & others[0] if others else torch.zeros_like(found)
         if alone.any():
-            logger.warning(
-                "AdaIN: %s has no full pixels, the other mask has some, so the colors stay as they are. "
-                "Look at the masks.", name,
-            )  # fmt: skip
+            findings.append(
+                f"AdaIN: {name} has no full pixels, the other mask has some, so the colors stay as they are. "
+                "Look at the masks."
+            )
         if (~found & ~alone).any():
-            logger.warning("AdaIN: %s has no full pixels, so the whole image is measured instead.", name)
+            findings.append(f"AdaIN: {name} has no full pixels, so the whole image is measured instead.")
+    return findings

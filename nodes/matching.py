@@ -12,7 +12,7 @@ MOST_REGIONS = 8
 class MatchFeatures(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..correspondence.match import METHODS
+        from ..correspondence.match import MUTUAL, NEAREST, SOFT
         from ..correspondence.match import MatchSettings as Settings
 
         def regions(which: str) -> io.Autogrow.Input:
@@ -37,7 +37,7 @@ class MatchFeatures(io.ComfyNode):
                 Features.Input("structure", tooltip="Features of the structure image."),
                 Features.Input("appearance", tooltip="Features of the appearance image, of the same kind."),
                 io.Combo.Input(
-                    "method", options=list(METHODS), default=Settings.method,
+                    "method", options=[NEAREST, MUTUAL, SOFT], default=Settings.method,
                     tooltip="The most similar position, only pairs that choose each other, or a mix of several "
                     "positions.",
                 ),

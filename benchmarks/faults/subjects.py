@@ -110,8 +110,8 @@ def manifest(folder: Path) -> Subject:
     path = position / MANIFEST
 
     def load() -> tuple[int, bool]:
-        with _warnings() as messages:
-            return len(PairFolder(position)), bool(messages)
+        found = PairFolder(position)
+        return len(found), found.torn
 
     def check(found: tuple[int, bool]) -> str:
         count, messages = found

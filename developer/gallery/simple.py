@@ -18,7 +18,8 @@ def simple() -> Blueprint:
     appearance's is the part of the attention that goes to the appearance, and moves the start of AdaIN from the end of
     the schedule to where it is by default: so 0 gives the structure back.
     """
-    transfer = Transfer(*(GraphImage("animal", file=f"{role}.png") for role in ROLES))
+    structure, appearance = (GraphImage("animal", file=f"{role}.png") for role in ROLES)
+    transfer = Transfer(structure, appearance)
     graph = simple_graph(transfer)
     for name in (*ROLES, "checkpoint", "save"):
         del graph[name]

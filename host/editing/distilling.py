@@ -16,9 +16,10 @@ from ...distillation.training import EditorTraining, EditorTrainingSettings
 from ...evaluation.perceptual import load_lpips
 from ...training.report import Report
 from ..evaluation.perceptual import load_weights
-from ..runtime.files import EDITORS, pair_folder
+from ..runtime.files import EDITORS
 from ..runtime.model_runner import to_intermediate
 from ..runtime.training_loop import CheckpointPolicy, in_words, run_training
+from .pair_collecting import open_pairs
 
 CHUNK = 8
 """Images that go through an editor at a time."""
@@ -59,7 +60,7 @@ def train_editor(
     device = comfy.model_management.get_torch_device()
     with torch.inference_mode(False), torch.enable_grad():
         distance = load_weights(lpips, load_lpips).to(device) if lpips else None
-        pairs = load_dataset(PairFolder(pair_folder(name)), settings.architecture.size)
+        pairs = load_dataset(open_pairs(name), settings.architecture.size)
         comfy.model_management.free_memory(_room(settings), device)
         training = EditorTraining(pairs, settings, start, distance, device)
         metadata = _metadata(name, pairs, settings, lpips)

@@ -1,5 +1,6 @@
 """Collect edit pairs from what a graph makes, a few per run, until there are enough to distil an editor from."""
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,16 @@ from ..evaluation.clip_scores import ClipScorer
 from ..runtime.files import pair_folder
 
 KEPT, KNOWN = "kept", "known"
+
+log = logging.getLogger("appearance_transfer")
+
+
+def open_pairs(name: str) -> PairFolder:
+    """The collection of this name; warns of a pair that a killed run has lost."""
+    folder = PairFolder(pair_folder(name))
+    if folder.torn:
+        log.warning("The last line of the list of the edit pairs %r is cut off: its pair is lost.", folder.folder.name)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ def collect_pairs(
             "of both, of one size."
         )
     found = _overlaps(masks, before) if masks else None
-    folder = PairFolder(pair_folder(name))
+    folder = open_pairs(name)
     fates: Counter[str] = Counter()
     progress = comfy.utils.ProgressBar(len(before))
     for row in range(len(before)):

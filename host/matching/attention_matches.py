@@ -11,10 +11,10 @@ from torch.nn.functional import interpolate
 from ...attention.match_map import attended_positions
 from ...correspondence.correspondence import Correspondence
 from ...correspondence.features import Features
-from ...correspondence.match import match
 from ...correspondence.warp import warp
 from ...inversion.types import Inversion
 from .capture import capture_tokens, step_read_at
+from .matched import matched
 
 
 def paint_with_matches(
@@ -56,10 +56,10 @@ def paint_with_matches(
 
 
 def match_features(structure: Features, appearance: Features, **settings: Any) -> Correspondence:
-    """`match` on the device that models run on; the result is in the processor's memory."""
+    """`matched` on the device that models run on; the result is in the processor's memory."""
     device = comfy.model_management.get_torch_device()
     moved = (replace(features, values=features.values.to(device)) for features in (structure, appearance))
-    return match(*moved, **settings).moved(device="cpu")
+    return matched(*moved, **settings).moved(device="cpu")
 
 
 def confidence_mask(correspondence: Correspondence) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...attention.windows import PercentToSigma, Window
-from ...guidance.adain import adain, warn_of_masks
+from ...guidance.adain import adain, mask_findings
 from ...inversion.types import Inversion
 from ..models.fingerprint import latent_format_of
 from ..runtime.input_fits import check_output_mask
@@ -55,8 +55,9 @@ class AdaINOperation:
             return latent
         style = style.to(latent)
         parts = style, mask_at(self.mask, latent), mask_at(self.appearance_mask, style)
-        alone = sigma is None  # a run is warned of its masks before its first step
-        return adain(latent, *(per_output(part, latent) for part in parts), warn=alone)
+        if sigma is None:  # a run is told of its masks before its first step
+            _say(mask_findings(*parts[1:]))
+        return adain(latent, *(per_output(part, latent) for part in parts))
 
     def check_fits(self, shape: Sequence[int]) -> None:
         """Raises ValueError, before the first step, where it cannot act between the steps of a run.
@@ -65,7 +66,7 @@ class AdaINOperation:
         """
         self.check_numbers(shape[0])
         check_output_mask(self.mask, shape, "mask of AdaIN")
-        warn_of_masks(mask_at(self.mask, torch.empty(shape)), mask_at(self.appearance_mask, self.appearance.x0))
+        _say(mask_findings(mask_at(self.mask, torch.empty(shape)), mask_at(self.appearance_mask, self.appearance.x0)))
 
     def warn_if_never(self, sigmas: Sequence[float], percent_to_sigma: PercentToSigma) -> None:
         """Warn where a run along these noise levels has no step in the window."""
@@ -85,6 +86,11 @@ class AdaINOperation:
                     f"AdaIN's {name} holds {count} images and the batch {outputs}. Connect one for all, or as many "
                     "as there are outputs."
                 )
+
+
+def _say(findings: Sequence[str]) -> None:
+    for finding in findings:
+        log.warning(finding)
 
 
 def mask_at(mask: Tensor | None, latent: Tensor) -> Tensor | None:

@@ -13,11 +13,11 @@ from ...attention.windows import DEVIATION, Window
 from ...correspondence.correspondence import Correspondence
 from ...correspondence.dift import DiftSettings
 from ...correspondence.features import Features
-from ...correspondence.match import match
 from ...correspondence.warp import warp
 from ...guidance.deviation import DeviationParams, deviate
 from ...inversion.types import Inversion
 from ..matching.dift_features import dift_of_x0
+from ..matching.matched import matched
 from .adain_operation import mask_at, per_output
 from .model_patch import check_inversions
 from .noise_map_sampler import BeforeStep, NoiseMapSampler, batched
@@ -184,7 +184,7 @@ class _Run:
         asking = self._features(self.structure, structure)
         offering = batched(self._features(self.appearance, appearance), asking)
         size = (structure.shape[-2], structure.shape[-1])
-        return match(Features(asking, size), Features(offering, size), appearance_mask=self.offered)
+        return matched(Features(asking, size), Features(offering, size), appearance_mask=self.offered)
 
     def _features(self, reference: RecordedReference, x0: Tensor) -> Tensor:
         """DIFT features of x0 at its own resolution, so that every position of the latent has its match."""

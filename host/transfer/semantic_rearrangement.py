@@ -18,10 +18,10 @@ from ...attention.rearrangement import ReferenceFeatures, match_features, rearra
 from ...correspondence.correspondence import Correspondence
 from ...correspondence.dift import DiftSettings
 from ...correspondence.features import Features
-from ...correspondence.match import match
 from ...correspondence.resample import resample_matches
 from ...inversion.types import Inversion
 from ..matching.dift_features import dift_of_x0
+from ..matching.matched import matched
 from ..models.attention_layer import NEGATIVE, POSITIVE, AttentionLayer, Grid, Tokens
 from .method import LayerReference
 from .model_patch import ModelPatch
@@ -227,7 +227,7 @@ def _matched(structure: Features, appearance: Features, mask: Tensor | None) -> 
     mask = torch.ones(1, 1, 1) if mask is None else mask
     pairs = lcm(structure.images, appearance.images, len(mask))
     ours, theirs = (replace(x, values=_repeated(x.values, pairs)) for x in (structure, appearance))
-    return match(ours, theirs, appearance_mask=_repeated(mask.to(structure.values.device), pairs))
+    return matched(ours, theirs, appearance_mask=_repeated(mask.to(structure.values.device), pairs))
 
 
 def _repeated(images: Tensor, times: int) -> Tensor:

@@ -92,6 +92,17 @@ def test_one_logger_with_one_literal_name() -> None:
     assert not found
 
 
+def test_pure_code_returns_what_it_finds() -> None:
+    """And whoever adapts it to ComfyUI says it, on the node."""
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in PURE
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if re.search(r"^import (?:logging|warnings)\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert not found
+
+
 def test_front_door_is_small() -> None:
     assert len((ROOT / "__init__.py").read_text(encoding="utf-8").splitlines()) <= 40
 

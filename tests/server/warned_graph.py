@@ -7,7 +7,7 @@ OURS = "AppearanceTransfer_"
 ADAIN, MATCH = "apply", "match"  # the nodes that warn
 WARNINGS = {
     ADAIN: "AdaIN: mask has no full pixels, so the whole image is measured instead.",
-    MATCH: "The masks leave nothing to match in image 1, so nothing matches there.",
+    MATCH: "Nothing matches in image 1: the masks leave nothing to match there, or floor is higher than every match.",
 }
 REPORTS = {  # by the node that shows it, as regular expressions
     "iou": r"IoU of masks cut at one half\nimage 0: 0\.\d+",
