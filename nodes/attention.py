@@ -12,7 +12,7 @@ FAMILY = f"{CATEGORY}/attention"
 class AppearanceOptions(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..host.transfer.reference_session import Appearance as WeighedAppearance
+        from ..host.transfer.plan import Appearance as WeighedAppearance
 
         return io.Schema(
             node_id="AppearanceTransfer_AppearanceOptions",
