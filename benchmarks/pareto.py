@@ -1,0 +1,113 @@
+"""Effect against cost: the transfers at 4 to 100 steps, their evaluations counted at the network.
+
+`python dev.py bench pareto [--pairs N] [--only NAME ...]` writes results/pareto_pairs.csv (every value of every pair),
+results/pareto.csv (means with 95 % bootstrap intervals, and how far each setting lies from the paper's, pair by pair)
+and pareto.png. With the true masks, so that only the transfer is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from ..developer.cli_output import CliError, echo
+from ..developer.installation import Installation
+from .hosts import in_hosts
+from .reporting import RESULTS
+from .reporting.cases import Cases, read_cases, write_cases
+from .reporting.front import Front, write_front
+from .reporting.table import as_text, write_table
+from .transfers.pairs import ScenePair, held_out_pairs
+
+ERROR, IOU, EVALUATIONS = "part_color_error", "silhouette_iou", "evaluations"
+PAPER = "the paper's settings"
+BATCH = 8
+
+
+def main(installation: Installation, arguments: list[str]) -> int:
+    """Measure every setting, write the results, say the table."""
+    options = _options(arguments)
+    pairs = held_out_pairs(options.pairs)
+    batches = [pairs[first : first + BATCH] for first in range(0, len(pairs), BATCH)]
+    work = partial(_run, only=tuple(options.only))
+    measured = _joined(in_hosts(installation.host, work, batches, options.workers))
+    path = options.out / "pareto_pairs.csv"
+    every = read_cases(path) | measured
+    write_cases(path, ("pair",), ((row,) for row in range(len(pairs))), every)
+    table = every | from_the_paper(every)
+    write_table(options.out / "pareto.csv", table, rows_stay=bool(every.keys() - measured.keys()))
+    write_front(options.out / "pareto.png", "Effect against cost, true masks", fronts(every))
+    echo(as_text(table))
+    return 0
+
+
+def from_the_paper(values: Cases) -> Cases:
+    """How far each setting lies from the paper's settings of its method, pair by pair."""
+    differences: Cases = {}
+    for name, metrics in values.items():
+        method, _, setting = name.partition(", ")
+        paper = values.get(f"{method}, {PAPER}")
+        if paper is None or setting == PAPER:
+            continue
+        differences[f"{name}, less the paper's"] = {
+            metric: [a - b for a, b in zip(metrics[metric], paper[metric], strict=False)] for metric in (ERROR, IOU)
+        }
+    return differences
+
+
+def fronts(values: Mapping[str, Mapping[str, list[float]]]) -> dict[str, Front]:
+    """Method -> what to draw of it: evaluations, error and silhouette of every setting, and the setting's name."""
+    found: dict[str, Front] = {}
+    for name, metrics in values.items():
+        method, _, setting = name.partition(", ")
+        evaluations, error, iou = (sum(metrics[m]) / len(metrics[m]) for m in (EVALUATIONS, ERROR, IOU))
+        found.setdefault(method, []).append((evaluations, error, iou, setting))
+    return found
+
+
+def _run(pairs: list[ScenePair], bar: int, only: tuple[str, ...]) -> Cases:
+    """The measures of all settings, or of those in `only`, on a batch of pairs. Needs ComfyUI."""
+    import torch
+    from tqdm import tqdm
+
+    from .evaluation_counter import EvaluationCount
+    from .transfers.at_settings import SETTINGS
+    from .transfers.inverted import pocket_models
+    from .transfers.measures import measure
+    from .transfers.pairs import SIZE, rendered
+
+    if unknown := set(only) - SETTINGS.keys():
+        raise CliError(f"There is no setting {', '.join(sorted(unknown))}; there are: {', '.join(SETTINGS)}.")
+    models, truth = pocket_models(), rendered(pairs, SIZE)
+    values: Cases = {}
+    chosen = [name for name in SETTINGS if not only or name in only]
+    for name in tqdm(chosen, position=bar, leave=False):
+        count = EvaluationCount(models.model.model.diffusion_model)
+        with torch.inference_mode():
+            images = SETTINGS[name](models, truth).cpu().float()
+        count.close()
+        per_pair = sum(count.by_node.values()) / len(pairs)
+        measures = measure(images, truth)
+        values[name] = {EVALUATIONS: [per_pair] * len(pairs)} | {metric: measures[metric] for metric in (ERROR, IOU)}
+    return values
+
+
+def _joined(parts: list[Cases]) -> Cases:
+    return {
+        name: {metric: [case for part in parts for case in part[name][metric]] for metric in metrics}
+        for name, metrics in parts[0].items()
+    }
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev.py bench pareto", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=32, metavar="N", help="how many pairs (default: 32)")
+    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these settings alone; all if left out")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; chosen by the machine if 0")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
+    options = parser.parse_args(arguments)
+    if options.pairs < 1 or options.workers < 0:
+        parser.error("--pairs must be 1 or more, and --workers not negative")
+    return options
