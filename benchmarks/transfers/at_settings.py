@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
+from comfy_extras.nodes_custom_sampler import BasicScheduler
 from torch import Tensor
 
 from ...host.models.schedules import schedule_of
@@ -20,15 +20,15 @@ from .pairs import RenderedPairs
 from .rearranged import TEXT_GUIDANCE, Rearrangement, rearrange
 from .variants import Variant, transfer
 
-FIRST_TIMESTEP = 601
-"""Where few steps begin, and go down in equal parts."""
+DENOISE = 0.6
+"""Of the schedule, what few steps run through."""
 CROSS_IMAGE, REARRANGEMENT = "Cross-Image Attention", "Semantic Rearrangement"
 FromImages = Callable[[Models, RenderedPairs], Tensor]
 
 
 @dataclass(frozen=True)
 class Inverting:
-    """steps without the first start_at; or `few` steps from FIRST_TIMESTEP on, where that is not 0."""
+    """steps without the first start_at; or `few` steps as ComfyUI's Basic Scheduler has them, where that is not 0."""
 
     steps: int = STEPS
     start_at: int = START_AT
@@ -46,9 +46,7 @@ class Inverting:
 
 
 def _few_sigmas(models: Models, steps: int) -> Tensor:
-    sampling = models.model.get_model_object("model_sampling")
-    timesteps = [FIRST_TIMESTEP * (1 - i / steps) for i in range(steps)]
-    return torch.tensor([*(float(sampling.sigma(torch.tensor(t))) for t in timesteps), 0.0])
+    return BasicScheduler.execute(models.model, "sgm_uniform", steps, DENOISE)[0]
 
 
 def _cross_image(inverting: Inverting, every: int = GuidanceSettings.every, structure: bool = True) -> FromImages:

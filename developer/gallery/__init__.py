@@ -3,7 +3,7 @@
 The graphs are the ones that the demo and the tests queue, so what a user opens cannot drift from what is tested.
 """
 
-from . import cross_image, editing, evaluation, fine_grained, grid, matching, rearrangement, simple, splice
+from . import cross_image, editing, evaluation, few_steps, fine_grained, grid, matching, rearrangement, simple, splice
 from .blueprint import Blueprint
 from .workflow_template import WorkflowTemplate
 

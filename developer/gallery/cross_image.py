@@ -47,7 +47,7 @@ def own_checkpoint() -> WorkflowTemplate:
         "2. Choose the two images: above the one that gives the shape, below the one that gives the look. About 512 x "
         "512 suits SD1.5; each keeps its own size.\n"
         "3. Write what each shows into its *text*.\n\n"
-        "All other settings are the papers'."
+        "At the defaults a transfer takes 40 U-Net evaluations."
     )
     return WorkflowTemplate(simple_graph(transfer), SIMPLE_GROUPS, note, TITLES)
 

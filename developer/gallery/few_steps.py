@@ -1,0 +1,33 @@
+"""The transfer in four steps, as few-step models (LCM, Lightning, Turbo) need it."""
+
+from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
+from ..transfer_graph import Transfer, simple_graph
+from ..ui_layout import Group
+from .cross_image import TITLES
+from .parts import POCKET_NOTE, node, pocket_image
+from .workflow_template import WorkflowTemplate
+
+
+def few_steps() -> WorkflowTemplate:
+    """The simplest transfer along the levels of a Basic Scheduler, which both images take in place of their steps."""
+    graph = simple_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED)))
+    graph["scheduler"] = node("BasicScheduler", model=["checkpoint", 0], scheduler="sgm_uniform", steps=4, denoise=0.6)
+    for role in ("structure", "appearance"):
+        graph[f"invert_{role}"]["inputs"]["sigmas"] = ["scheduler", 0]
+    graph["attention"]["inputs"]["structure_share"] = 0.0
+    groups = [
+        Group("1. Checkpoint and images", [["checkpoint", "scheduler"], ["structure", "appearance"]]),
+        Group("2. Invert and noise", [["invert_structure", "invert_appearance"]]),
+        Group("3. Transfer", [["attention", "sample"], ["decode", "save"]]),
+    ]
+    note = (
+        "# A transfer in four steps\n"
+        "For models that are made for few steps: LCM, Lightning, Turbo, Hyper. *Basic Scheduler* gives the levels, and "
+        "both images take them from *sigmas* in place of *steps* and *start_at_step*. *denoise* 0.6 is where the "
+        "transfer begins: more changes more of the structure. *structure_share* is 0, since four steps have none to "
+        "spare for the structure.\n\n"
+        "On your own checkpoint load its LoRA first, where it has one, keep *cfg* at 1 in *Invert Image* and *Sample "
+        "from Inversion*, and take the steps and the scheduler that its author names (LCM and Lightning: sgm_uniform, "
+        f"4 to 8 steps; SDXL Turbo: normal, 4 steps).\n\n{POCKET_NOTE}"
+    )
+    return WorkflowTemplate(graph, groups, note, TITLES)
