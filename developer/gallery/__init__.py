@@ -35,6 +35,7 @@ def gallery() -> dict[str, WorkflowTemplate]:
         "20_mirror_to_match": matching.mirror_to_match(),
         "21_whole_transfer": cross_image.everything(),
         "22_stock_ksampler": cross_image.stock_sampler(),
+        "25_few_steps": few_steps.few_steps(),
     }
 
 

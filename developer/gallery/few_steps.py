@@ -14,7 +14,7 @@ def few_steps() -> WorkflowTemplate:
     graph["scheduler"] = node("BasicScheduler", model=["checkpoint", 0], scheduler="sgm_uniform", steps=4, denoise=0.6)
     for role in ("structure", "appearance"):
         graph[f"invert_{role}"]["inputs"]["sigmas"] = ["scheduler", 0]
-    graph["attention"]["inputs"]["structure_share"] = 0.0
+    del graph["attention"]["inputs"]["structure"]
     groups = [
         Group("1. Checkpoint and images", [["checkpoint", "scheduler"], ["structure", "appearance"]]),
         Group("2. Invert and noise", [["invert_structure", "invert_appearance"]]),
@@ -24,8 +24,8 @@ def few_steps() -> WorkflowTemplate:
         "# A transfer in four steps\n"
         "For models that are made for few steps: LCM, Lightning, Turbo, Hyper. *Basic Scheduler* gives the levels, and "
         "both images take them from *sigmas* in place of *steps* and *start_at_step*. *denoise* 0.6 is where the "
-        "transfer begins: more changes more of the structure. *structure_share* is 0, since four steps have none to "
-        "spare for the structure.\n\n"
+        "transfer begins: more changes more of the structure. The structure is not connected to *Cross-Image Attention*, "
+        "since four steps have none to spare for it: its noise holds the shape.\n\n"
         "On your own checkpoint load its LoRA first, where it has one, keep *cfg* at 1 in *Invert Image* and *Sample "
         "from Inversion*, and take the steps and the scheduler that its author names (LCM and Lightning: sgm_uniform, "
         f"4 to 8 steps; SDXL Turbo: normal, 4 steps).\n\n{POCKET_NOTE}"
