@@ -151,8 +151,8 @@ def _possible(query_mask: Tensor, key_mask: Tensor, labels: tuple[Tensor, Tensor
 def _check_features(structure: Features, appearance: Features) -> None:
     if dict(structure.source) != dict(appearance.source):
         raise ValueError(
-            f"The structure's features come from {_told(structure)} and the appearance's from {_told(appearance)}, so "
-            "they cannot be compared. Make both with the same node, model and settings."
+            f"The structure's features come from {_described(structure)} and the appearance's from "
+            f"{_described(appearance)}, so they cannot be compared. Make both with the same node, model and settings."
         )
     if structure.values.shape[1] != appearance.values.shape[1]:
         raise ValueError(
@@ -166,7 +166,7 @@ def _check_features(structure: Features, appearance: Features) -> None:
         )
 
 
-def _told(features: Features) -> str:
+def _described(features: Features) -> str:
     return ", ".join(f"{word} {value}" for word, value in features.source.items()) or "an unnamed source"
 
 

@@ -57,7 +57,7 @@ def force_pairs(
         position of the point only.
         Of two points whose circles overlap, the nearer has the position; of two in one place, the first.
 
-    A forced position has this one match; its confidence and its cosine are 1, for they are told, not measured. Raises
+    A forced position has this one match; its confidence and its cosine are 1, for they are given, not measured. Raises
     ValueError for lists of different length and for a point outside of its image.
     """
     if len(structure_points) != len(appearance_points):
@@ -87,14 +87,14 @@ def force_pairs(
     moved = there[point] + away.gather(0, point[None, ..., None].expand(-1, -1, -1, 2))[0] * ratio
     limits = torch.tensor(correspondence.appearance_grid) - 1
     y, x = moved.floor().long().clamp(min=torch.zeros(2, dtype=torch.int64), max=limits).unbind(-1)
-    told = _told(correspondence, forced, y * correspondence.appearance_grid[1] + x)
-    if told.subcell is None:
-        return told
+    known = _with_forced(correspondence, forced, y * correspondence.appearance_grid[1] + x)
+    if known.subcell is None:
+        return known
     # `there` lies where the user put it in its position; `here` lies off the center of its own by what is added
     centered = moved + (0.5 - (here - here.floor()))[point] * ratio
-    lying = (centered / torch.tensor(correspondence.appearance_grid)).clamp(0, 1).to(told.subcell)
-    subcell = torch.where(forced[..., None].to(told.subcell.device), lying, told.subcell)
-    return replace(told, subcell=subcell)
+    lying = (centered / torch.tensor(correspondence.appearance_grid)).clamp(0, 1).to(known.subcell)
+    subcell = torch.where(forced[..., None].to(known.subcell.device), lying, known.subcell)
+    return replace(known, subcell=subcell)
 
 
 def matched_points(correspondence: Correspondence, points: Sequence[Point], image: int = 0) -> Tensor:
@@ -127,7 +127,7 @@ def _carried(correspondence: Correspondence, image: int, here: Tensor) -> Tensor
     return read[:, :2] / read[:, 2:].clamp(min=1e-6)
 
 
-def _told(correspondence: Correspondence, forced: Tensor, position: Tensor) -> Correspondence:
+def _with_forced(correspondence: Correspondence, forced: Tensor, position: Tensor) -> Correspondence:
     """The matches, but with the single sure match `position` [h, w] where `forced` [h, w]."""
     device = correspondence.index.device
     forced, position = forced.to(device), position.to(device)

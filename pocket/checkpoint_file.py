@@ -144,5 +144,5 @@ def _fit_of_transformer(checkpoint: PocketCheckpoint) -> tuple[bool, int]:
     """The same, and whether the axes of its rotation share out the channels of a head."""
     sizes = checkpoint.transformer_config
     assert sizes is not None
-    turned = len(sizes.axes_dim) == 3 and all(width % 2 == 0 for width in sizes.axes_dim)
-    return turned and sum(sizes.axes_dim) * sizes.num_heads == sizes.hidden_size, sizes.context_dim
+    rotates = len(sizes.axes_dim) == 3 and all(width % 2 == 0 for width in sizes.axes_dim)
+    return rotates and sum(sizes.axes_dim) * sizes.num_heads == sizes.hidden_size, sizes.context_dim

@@ -101,12 +101,12 @@ def _judged(
     header, shapes = _header(name, kind, table.metadata), table.on_meta()
     with _refused(name, kind):
         check_tensors(kind.tensors, kind.noun, shapes)
-    with _misfit_told(name, kind):
+    with _wrap_misfit(name, kind):
         assemble(header, shapes)
     with _refused(name, kind):
         tensors = table.read(table.tensors)
         check_finite(kind.tensors, tensors)
-    with _misfit_told(name, kind):
+    with _wrap_misfit(name, kind):
         return assemble(header, tensors)
 
 
@@ -122,7 +122,7 @@ def _refused(name: str, kind: FileFormat) -> Iterator[None]:
 
 
 @contextmanager
-def _misfit_told(name: str, kind: FileFormat) -> Iterator[None]:
+def _wrap_misfit(name: str, kind: FileFormat) -> Iterator[None]:
     """Say of which file it is that the record inside does not hold together, in the words of the record."""
     try:
         yield

@@ -37,7 +37,7 @@ def models() -> Iterator[Subject]:
     folders |= {"input": Path(folder_paths.get_input_directory())}
 
     def network(found: Any) -> str:
-        return _sound(found.patcher.model)
+        return _problem_of(found.patcher.model)
 
     def load_pth() -> Any:
         (folders["dino"] / "fuzzed.safetensors").unlink(missing_ok=True)  # what an earlier case was converted to
@@ -71,11 +71,11 @@ def pocket(folder: Path) -> Subject:
     write_checkpoint(path, weights, Autoencoder().state_dict(), config, TextConfig(), 64, {})
     return Subject(
         "pocket checkpoint", path, path.read_bytes(), lambda: read_checkpoint(path),
-        lambda found: "".join(map(_sound, found.models())), (*BYTES, *TENSORS * 2), 0.5, contained=False,
+        lambda found: "".join(map(_problem_of, found.models())), (*BYTES, *TENSORS * 2), 0.5, contained=False,
     )  # fmt: skip
 
 
-def _sound(network: nn.Module) -> str:
+def _problem_of(network: nn.Module) -> str:
     state = network.state_dict()
     fits = are_finite(state) and all(tensor.is_floating_point() for tensor in state.values())
     return "" if fits else "weights that are no finite numbers were taken"

@@ -32,10 +32,11 @@ EVERYWHERE = {  # a pattern, and what we say instead; spelling is American
     r"\b[Ss]pec(?:ification)? check \d": "what is checked",
 }
 NAMES = {  # whole names of classes, functions, variables
-    "Eye", "Sight", "Look", "Shown", "Offer", "Shelf", "Keeping", "Trouble", "Desk", "Showpiece", "Container", "Facing",
-    "Carried", "Mixing", "Trainee", "OnTheNode", "drawn_from", "mebibytes", "told_and_shown", "tell_on_nodes", "regrid",
-    "regridded", "likeness", "squares_of", "slopes", "facts", "run_inside", "picture", "pictures", "place", "places",
-    "colour", "colours", "dial", "dials", "twin", "allowed_mask", "judge", "verdicts", "showpiece", "shelf",
+    "Eye", "Sight", "Look", "Shown", "Offer", "Shelf", "Keeping", "Trouble", "Desk", "Showpiece", "Container",
+    "Facing", "Carried", "Mixing", "Trainee", "OnTheNode", "drawn_from", "mebibytes", "told_and_shown",
+    "tell_on_nodes", "regrid", "regridded", "likeness", "squares_of", "slopes", "facts", "run_inside", "picture",
+    "pictures", "place", "places", "colour", "colours", "dial", "dials", "Measured", "Run", "Evaluation", "telling",
+    "told", "offer", "turned", "sound", "person", "twin", "allowed_mask", "judge", "verdicts", "showpiece", "shelf",
 }  # fmt: skip
 
 

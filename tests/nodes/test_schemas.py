@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from appearance_transfer.developer.object_info import AUTOGROW, inputs_of
+from appearance_transfer.developer.object_info import AUTOGROW, WIDGETS, inputs_of
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = {  # part of the interface: a workflow that was saved once must open for ever
@@ -114,6 +114,18 @@ def test_people_find_nodes_by_their_own_words(ours, typed) -> None:
         if any(typed in name.lower() for name in (about["display_name"], *about["search_aliases"]))
     }
     assert found >= FOUND_BY[typed]
+
+
+def test_an_input_is_folded_away_everywhere_or_nowhere(ours) -> None:
+    """One rule for one name. A seed is visible where another seed is another result, and folded away elsewhere; a batch
+    of training is no batch of a forward.
+    """
+    folded: dict[str, set[bool]] = {}
+    for about in ours.values():
+        for name, kind, options, _ in inputs_of(about):
+            if kind in WIDGETS:
+                folded.setdefault(name, set()).add(bool(options.get("advanced")))
+    assert [name for name, found in folded.items() if len(found) > 1] == ["seed"]
 
 
 @pytest.mark.parametrize("node", sorted(IDS))

@@ -83,8 +83,8 @@ def test_the_page_forces_pairs_as_the_node_does(user, seed) -> None:
     forced = force_pairs(found, ours, theirs, radius)
     pairs = [{"structure": a, "appearance": b} for a, b in zip(objects(ours), objects(theirs), strict=True)]
     seen = user.page.evaluate(FORCED, [MODULES, match_table(found), pairs, radius, objects(asked)])
-    assert [told["match"] for told in seen["told"]] == forced.best.flatten().tolist()
-    assert [told["confidence"] for told in seen["told"]] == (100 * forced.confidence).int().flatten().tolist()
+    assert [one["match"] for one in seen["told"]] == forced.best.flatten().tolist()
+    assert [one["confidence"] for one in seen["told"]] == (100 * forced.confidence).int().flatten().tolist()
     for point, expected in zip(seen["points"], matched_points(forced, asked).tolist(), strict=True):
         assert (point is None) == math.isnan(expected[0])
         assert point is None or (point["x"], point["y"]) == pytest.approx(expected)
