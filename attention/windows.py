@@ -55,6 +55,9 @@ SEGMENTATION_AT, WORD_MAP_AT, MATCHES_AT = 0.52, 0.25, 0.92
 map of a word (prompt-to-prompt's local blend); late for matches, since they are clear there.
 """
 
+AUTO = "auto"
+"""The blocks of a transformer that its family names."""
+
 STRUCTURE_SHARE, STRUCTURE_END = 0.2, 0.73
 """Which part of the attention's steps reads the structure, and until where in the schedule."""
 

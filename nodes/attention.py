@@ -166,7 +166,7 @@ def _images() -> list[io.Input]:
 
 def _window() -> list[io.Input]:
     """When the attention reads references, and which way."""
-    from ..attention.windows import ATTENTION, STRUCTURE_END, STRUCTURE_SHARE
+    from ..attention.windows import ATTENTION, AUTO, STRUCTURE_END, STRUCTURE_SHARE
 
     return [
         io.Float.Input(
@@ -185,6 +185,10 @@ def _window() -> list[io.Input]:
             "structure_end_percent", default=STRUCTURE_END, min=0.0, max=1.0, step=0.01, advanced=True,
             tooltip="Where in the noise schedule no step reads the structure any more.",
         ),
+        io.String.Input(
+            "blocks", default=AUTO, optional=True, advanced=True,
+            tooltip="Of a transformer, those that read: auto, all, or numbers such as 4-7, 12; each takes memory.",
+        ),
         io.Combo.Input(
             "preset", options=list(PRESETS), default=PRESETS[0], advanced=True,
             tooltip="Reference code replays the references, which drift, and holds the structure everywhere.",
@@ -192,7 +196,7 @@ def _window() -> list[io.Input]:
     ]  # fmt: skip
 
 
-def _when(start_percent, end_percent, structure_share, structure_end_percent) -> dict[str, Any]:
+def _when(start_percent, end_percent, structure_share, structure_end_percent, blocks="auto") -> dict[str, Any]:
     """The settings that `_window` asks for."""
     from ..attention.windows import Window
 
@@ -200,6 +204,7 @@ def _when(start_percent, end_percent, structure_share, structure_end_percent) ->
         "window": Window(start_percent, end_percent),
         "structure_share": structure_share,
         "structure_end_percent": structure_end_percent,
+        "blocks": blocks,
     }
 
 

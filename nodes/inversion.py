@@ -8,6 +8,10 @@ FAMILY = f"{CATEGORY}/inversion"
 ALIASES = ["unsampler", "noise inversion", "edit friendly", "ddim inversion", "style transfer", "appearance transfer"]
 
 
+AUTO = "auto"
+LAST_NOISE = {AUTO: None, "keep": True, "zero": False}
+
+
 def subject_inputs() -> list[io.Input]:
     """What is inverted, and under which text: an image with its text, or a latent with conditionings."""
     return [
@@ -65,9 +69,9 @@ class InvertImage(io.ComfyNode):
                     "eta", default=Settings.eta, min=0.01, max=1.0, step=0.01, advanced=True,
                     tooltip="Amount of noise per step; the paper's value is 1.",
                 ),
-                io.Boolean.Input(
-                    "keep_last_noise", default=Settings.keep_last_noise, advanced=True,
-                    tooltip="Keep the noise of the very last step, for an exact reconstruction; off, as in the paper.",
+                io.Combo.Input(
+                    "last_noise", options=list(LAST_NOISE), default=AUTO, advanced=True,
+                    tooltip="Noise of the very last step: keep is exact, zero as in the paper; auto keeps it on flows.",
                 ),
                 io.Int.Input(
                     "levels_per_forward", default=Settings.levels_per_forward, min=1, max=64, advanced=True,
@@ -80,7 +84,7 @@ class InvertImage(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, text, steps, start_at_step, cfg, seed, eta, keep_last_noise, levels_per_forward,
+        cls, model, text, steps, start_at_step, cfg, seed, eta, last_noise, levels_per_forward,
         image=None, vae=None, clip=None, latent=None, positive=None, negative=None, sigmas=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..host.inversion.ddpm_and_ddim import invert_with_ddpm
@@ -100,7 +104,7 @@ class InvertImage(io.ComfyNode):
             guidance=cfg,
             eta=eta,
             seed=seed,
-            keep_last_noise=keep_last_noise,
+            keep_last_noise=LAST_NOISE[last_noise],
             levels_per_forward=levels_per_forward,
             prompts=subject.prompts,
         )

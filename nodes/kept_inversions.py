@@ -98,11 +98,13 @@ class InversionReport(io.ComfyNode):
     def execute(cls, model, inversion, vae) -> io.NodeOutput:
         from ..host.inversion.ddpm_and_ddim import reconstruct
         from ..host.models.fingerprint import latent_format_of
+        from ..host.runtime.encoding import decoded
+        from ..host.runtime.latents import in_vae_scale
         from ..inversion.loss_curve import draw_losses, losses_in_words
         from ..inversion.quality import psnr
 
-        original = vae.decode(latent_format_of(inversion.fingerprint).process_out(inversion.x0))
-        reconstruction = vae.decode(reconstruct(model, inversion))
+        original = decoded(vae, in_vae_scale(inversion.x0, latent_format_of(inversion.fingerprint)))
+        reconstruction = decoded(vae, reconstruct(model, inversion))
         values = [float(value) for value in psnr(reconstruction, original)]
         lines = [str(inversion), *(f"image {i}: {value:.2f} dB" for i, value in enumerate(values))]
         preview = ui.PreviewImage(reconstruction, cls=cls).as_dict()

@@ -39,7 +39,7 @@ WRONG_FOR: dict[str, tuple[str, ...]] = {
         "a conditioning with NaN", "a conditioning without tokens", "a conditioning of another CLIP",
         "a conditioning without options",
     ),
-    "MODEL": ("Flux", "SD3", "Lumina"),
+    "MODEL": ("Flux", "SD3", "Lumina", "PixArt"),
     "SIGMAS": ("sigmas with NaN", "no sigmas", "one sigma", "rising sigmas", "negative sigmas"),
     "FLOAT": ("NaN", "infinity", "minus a million", "a huge number"),
     "INT": ("NaN", "infinity", "minus a million", "a huge number", "a fraction"),

@@ -20,6 +20,7 @@ from ..models.fingerprint import check_model, fingerprint
 from ..models.plain_model import check_plain
 from ..models.pocket_advice import tell_if_far
 from ..models.schedules import sigmas_one_timestep_below, sigmas_tensor
+from ..runtime.latents import image_latents, in_vae_scale
 from ..runtime.model_runner import Denoise, preview_callback, run_guider, run_with_model, stock_guider, to_intermediate
 from ..runtime.progress_text import format_mib
 from .null_text_guider import NullTextGuider
@@ -37,13 +38,15 @@ def invert_with_ddpm(
     guidance: float = DDPMSettings.guidance,
     eta: float = DDPMSettings.eta,
     seed: int = DDPMSettings.seed,
-    keep_last_noise: bool = DDPMSettings.keep_last_noise,
+    keep_last_noise: bool | None = DDPMSettings.keep_last_noise,
     levels_per_forward: int = DDPMSettings.levels_per_forward,
     prompts: tuple[str, ...] = (),
 ) -> Inversion:
     """Edit-friendly DDPM inversion of a batch of images. latent: [B, C, h, w], the samples of a LATENT.
 
     prompts: the words of the positive text, to be kept; one for all images or one for each, or none.
+    keep_last_noise: of the step into the finished image; None keeps it on flow models alone, whose last level is so
+        noisy that the detail below it would be lost, and zeroes it elsewhere, as the paper does.
 
     Raises ValueError, before the model runs, for latents and texts that an inversion cannot keep and for a model that
     carries a transfer; and for a model that answers with NaN.
@@ -51,6 +54,7 @@ def invert_with_ddpm(
     check_plain(model)
     texts = kept_texts(latent, positive, negative)
     tell_if_far(model, latent)
+    keep_last_noise = schedule.flow if keep_last_noise is None else keep_last_noise
     _say_cost(latent, schedule.steps, guidance, latents_kept=2 * schedule.steps + 1)
     on_step = preview_callback(model, schedule.steps)
 
@@ -142,13 +146,8 @@ def kept_texts(latent: Tensor, positive: list, negative: list) -> dict[str, Entr
 
     Raises ValueError for latents of videos, and for texts that an inversion cannot keep (conditioning.py).
     """
-    if latent.ndim != 4:
-        raise ValueError(
-            f"The latent has the shape {list(latent.shape)}; only those of images [B, C, h, w] can be inverted, not "
-            "of videos. Use a checkpoint of an image model and its VAE."
-        )
     texts = pack(positive, negative)
-    check_packed(texts, len(latent))
+    check_packed(texts, len(image_latents(latent)))
     return texts
 
 
@@ -179,7 +178,7 @@ def _evaluations(images: int, steps: int, guidance: float) -> int:
 
 
 def reconstruct(model: ModelPatcher, inversion: Inversion) -> Tensor:
-    """Replay an inversion under the prompt and guidance it was made with; [B, C, h, w] in the VAE's scale.
+    """Replay an inversion under the prompt and guidance it was made with; the samples of a LATENT.
 
     A null-text inversion is replayed with its embeddings.
     How near this comes to the image is what the inversion is worth. Raises ValueError for a model of another kind, or
@@ -211,9 +210,9 @@ def reconstruct(model: ModelPatcher, inversion: Inversion) -> Tensor:
         guider = stock_guider(model, positive, unpack(inversion.conditioning, "negative"), inversion.guidance)
     x0 = run_guider(
         guider,
-        latent_format.process_out(inversion.x0),
+        in_vae_scale(inversion.x0, latent_format),
         body,
         sigmas=sigmas_tensor(inversion.schedule),
         seed=inversion.seed,
     )
-    return to_intermediate(latent_format.process_out(x0))
+    return to_intermediate(in_vae_scale(x0, latent_format))

@@ -14,12 +14,14 @@ from ...inversion.conditioning import Entry, tensors_of
 from ...inversion.null_text import NullTextSettings, NullTextStep, check_null_text, null_text_steps
 from ...inversion.schedule import Schedule
 from ...inversion.types import Inversion
+from ..models.architecture import is_unet, network_of
 from ..models.conditioning import pack, unpack
 from ..models.fingerprint import check_model
 from ..models.plain_model import check_plain
 from ..models.schedules import sigmas_tensor
 from ..runtime.gradients import autograd_inside, differentiable
 from ..runtime.model_runner import Denoise, preview_callback, run_guider, to_intermediate
+from ..runtime.supported import SUPPORTED
 from .ddpm_and_ddim import invert_with_ddim
 from .null_text_guider import with_embedding
 
@@ -48,6 +50,11 @@ def invert_with_null_text(
     """
     check_null_text(schedule, settings)
     check_plain(model)
+    if not is_unet(network_of(model)):
+        raise ValueError(
+            "Null-Text Inversion learns embeddings through the network, which works with U-Nets alone: "
+            f"{SUPPORTED}. Use Invert Image with this MODEL; it is exact, too."
+        )
     trainable = differentiable(model)
     if continue_from is None:
         ddim = invert_with_ddim(trainable, latent, positive, negative, schedule, prompts=prompts)

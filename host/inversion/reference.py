@@ -13,6 +13,7 @@ from ...inversion.settings import DDPMSettings
 from ...inversion.types import Inversion
 from ..models.fingerprint import fingerprint
 from ..models.pocket_advice import tell_if_far
+from ..runtime.latents import in_model_scale
 from ..runtime.model_runner import to_intermediate
 from .ddpm_and_ddim import kept_texts
 
@@ -38,7 +39,7 @@ def noised_reference(
     conditioning = kept_texts(latent, positive, negative)
     tell_if_far(model, latent)
     latent_format = model.get_model_object("latent_format")
-    x0 = latent_format.process_in(latent.to(comfy.model_management.get_torch_device(), torch.float32))
+    x0 = in_model_scale(latent.to(comfy.model_management.get_torch_device(), torch.float32), latent_format)
     trajectory = noise_image(x0, schedule, seed=seed)
     log.info("%d image(s) noised to %d levels: no U-Net evaluations.", len(x0), schedule.steps)
     return Inversion(

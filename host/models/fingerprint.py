@@ -4,8 +4,11 @@ import hashlib
 import json
 
 import comfy.latent_formats
+import comfy.utils
 import torch
 from comfy.model_patcher import ModelPatcher
+
+from .architecture import identity_of, network_of
 
 MOST_NUMBERS = 16
 """How many numbers of the weights stand in a fingerprint."""
@@ -14,10 +17,10 @@ MOST_NUMBERS = 16
 def fingerprint(model: ModelPatcher) -> dict[str, str]:
     """Identity of a model.
 
-    architecture: hash of the network's configuration, latent format, prediction type and noise levels. An inversion
-    cannot be used on a model where this differs. weights: the output layer's bias, its dtype and first numbers, which
-    no LoRA or quantization touches; where only this differs the checkpoint is another one of the same family, and the
-    inversion is no longer exact.
+    architecture: hash of the network's configuration, latent format and prediction type. noise_levels: the lowest and
+    the highest. An inversion cannot be used on a model where one of these differs. weights: dtype and first numbers of
+    a parameter that no LoRA or quantization touches; where only this differs the checkpoint is another one of the same
+    family, and the inversion is no longer exact.
     """
     sampling = model.get_model_object("model_sampling")
     latent_format = type(model.get_model_object("latent_format")).__name__
@@ -26,19 +29,24 @@ def fingerprint(model: ModelPatcher) -> dict[str, str]:
         "config": {key: str(config[key]) for key in sorted(config) if key not in ("dtype", "device", "image_size")},
         "latent_format": latent_format,
         "prediction": [base.__name__ for base in type(sampling).__mro__[1:-1]],
-        "sigmas": [f"{float(sampling.sigma_min):.4f}", f"{float(sampling.sigma_max):.3f}"],
     }
     architecture = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-    return {"architecture": architecture, "weights": _weights(model), "latent_format": latent_format}
+    return {
+        "architecture": architecture,
+        "noise_levels": f"{float(sampling.sigma_min):.4f} to {float(sampling.sigma_max):.3f}",
+        "weights": _weights(model),
+        "latent_format": latent_format,
+    }
 
 
 def _weights(model: ModelPatcher) -> str:
-    out = getattr(model.get_model_object("diffusion_model"), "out", None)
-    bias = getattr(out[-1], "bias", None) if out is not None else None
-    if bias is None:
+    network = network_of(model)
+    name = identity_of(network)
+    if name is None or name not in dict(network.named_parameters()):
         return "unknown"
-    numbers = bias.detach().float().cpu().flatten()[:MOST_NUMBERS].tolist()
-    return " ".join([str(bias.dtype).removeprefix("torch."), *(f"{number:.9g}" for number in numbers)])
+    known = comfy.utils.get_attr(network, name)
+    numbers = known.detach().float().cpu().flatten()[:MOST_NUMBERS].tolist()
+    return " ".join([str(known.dtype).removeprefix("torch."), *(f"{number:.9g}" for number in numbers)])
 
 
 def same_weights(found: str, needed: str) -> bool:
@@ -80,6 +88,12 @@ def check_model(found: dict[str, str], model: ModelPatcher) -> bool:
             f"This inversion was made with another kind of model (fingerprint {found.get('architecture')}, "
             f"the connected MODEL has {needed['architecture']}). Invert the image again with the MODEL that samples "
             "it."
+        )
+    if found.get("noise_levels", needed["noise_levels"]) != needed["noise_levels"]:
+        raise ValueError(
+            f"This inversion was made at other noise levels, {found['noise_levels']}; the connected MODEL has "
+            f"{needed['noise_levels']}, as after a node such as ModelSamplingFlux. Invert the image again with the "
+            "MODEL that samples it."
         )
     return same_weights(found.get("weights", ""), needed["weights"])
 

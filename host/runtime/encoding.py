@@ -20,7 +20,8 @@ def image_or_latent(
 
     image: [B, H, W, 3 or 4] in 0..1. samples: how many to draw from the VAE's posterior of an image; 0 takes its mean.
 
-    Returns [B, C, h, w] or, of samples, [samples, B, C, h, w], in the VAE's scale; and (H, W), None for a LATENT.
+    Returns [B, C, h, w] (with an axis of one frame where the VAE is of a video model) or, of samples,
+    [samples, B, C, h, w], in the VAE's scale; and (H, W), None for a LATENT.
     Raises ValueError where nothing or too much is connected.
     """
     if (image is None) == (latent is None):
@@ -32,7 +33,20 @@ def image_or_latent(
         raise ValueError("An image is connected without a VAE to encode it. Connect vae, or a latent instead.")
     size = (image.shape[1], image.shape[2])
     images = image[..., :3]
-    return posterior_samples(vae, images, samples, seed) if samples else vae.encode(images), size
+    return posterior_samples(vae, images, samples, seed) if samples else _encoded(vae, images), size
+
+
+def decoded(vae: Any, samples: Tensor) -> Tensor:
+    """The images [B, H, W, 3] of the samples of a LATENT; those of a video model are one frame each."""
+    images = vae.decode(samples)
+    return images.flatten(0, 1) if images.ndim == 5 else images
+
+
+def _encoded(vae: Any, images: Tensor) -> Tensor:
+    """The latents of images [B, H, W, 3]; one by one where the VAE would take a batch for the frames of a video."""
+    if len(images) > 1 and vae.latent_dim == 3 and not vae.not_video:
+        return torch.cat([vae.encode(image[None]) for image in images])
+    return vae.encode(images)
 
 
 def posterior_samples(vae: Any, images: Tensor, count: int, seed: int) -> Tensor:

@@ -14,11 +14,16 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from .latents import framed
+
 Denoise = Callable[[Tensor, Tensor], Tensor]
 
 
 class FunctionSampler(comfy.samplers.Sampler):
-    """Calls `body(denoise, latent)` in place of a sampling loop; the latent: model's scale and device, fp32."""
+    """Calls `body(denoise, latent)` in place of a sampling loop; the latent: model's scale and device, fp32.
+
+    An axis of one frame, which models with a video autoencoder have, is taken out for the body: [B, C, h, w].
+    """
 
     def __init__(self, body: Callable[[Denoise, Tensor], Any]):
         self.body = body
@@ -27,11 +32,15 @@ class FunctionSampler(comfy.samplers.Sampler):
     def sample(
         self, guider, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False
     ):
+        has_frame = latent_image.ndim == 5
+
         def denoise(x: Tensor, sigma: Tensor | float) -> Tensor:
             sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(x.shape[0])
-            return guider(x, sigma, model_options=extra_args["model_options"], seed=extra_args["seed"])
+            x = x.unsqueeze(2) if has_frame else x
+            denoised = guider(x, sigma, model_options=extra_args["model_options"], seed=extra_args["seed"])
+            return denoised[:, :, 0] if has_frame else denoised
 
-        self.result = self.body(denoise, latent_image)
+        self.result = self.body(denoise, latent_image[:, :, 0] if has_frame else latent_image)
         return latent_image
 
 
@@ -48,9 +57,9 @@ def run_with_model(
 ) -> Any:
     """Run `body(denoise, x0)` with the model loaded and return its result.
 
-    latent: [B, C, h, w] as in a LATENT (the VAE's scale). denoise(x, sigma) takes any number of rows that is a
-    multiple of B, with one sigma or one per row, and applies classifier-free guidance at `guidance` (1 = conditional
-    only).
+    latent: [B, C, h, w] or [B, C, 1, h, w] as in a LATENT (the VAE's scale). denoise(x, sigma) takes any number of rows
+    [n, C, h, w] that is a multiple of B, with one sigma or one per row, and applies classifier-free guidance at
+    `guidance` (1 = conditional only).
     """
     return run_guider(stock_guider(model, positive, negative, guidance), latent, body, sigmas=sigmas, seed=seed)
 
@@ -73,6 +82,7 @@ def run_guider(
 ) -> Any:
     """`run_with_model` with a guider of one's own: denoise(x, sigma) is what it predicts."""
     container = FunctionSampler(body)
+    latent = framed(latent, guider.model_patcher.get_model_object("latent_format"))
     guider.sample(torch.zeros_like(latent), latent, container, sigmas, disable_pbar=True, seed=seed)
     return container.result
 

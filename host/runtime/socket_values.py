@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from .supported import SUPPORTED
+from .supported import SUPPORTED, TRANSFORMERS
 
 OURS = {
     "INVERSION": ("...inversion.types", "Inversion", "from an Invert Image node or Load Inversion"),
@@ -78,11 +77,12 @@ def _model(value: Any) -> str | None:
     if not isinstance(value, ModelPatcher):
         return f"is {_described(value)}; connect the MODEL of a checkpoint."
     network = getattr(value.model, "diffusion_model", None)
-    if isinstance(network, UNetModel):
+    architecture = importlib.import_module("..models.architecture", __package__)
+    if architecture.is_unet(network) or architecture.transformer_of(network) is not None:
         return None
     return (
-        f"is a {type(network).__name__}, whose layers this pack does not know yet. A U-Net checkpoint is needed: "
-        f"{SUPPORTED}. Load one of these."
+        f"is a {type(network).__name__}, whose attention this pack does not know. It works with {SUPPORTED}, and with "
+        f"{TRANSFORMERS}. Load one of these."
     )
 
 

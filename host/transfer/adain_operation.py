@@ -12,6 +12,7 @@ from ...guidance.adain import adain, mask_findings
 from ...inversion.types import Inversion
 from ..models.fingerprint import latent_format_of
 from ..runtime.input_fits import check_output_mask
+from ..runtime.latents import in_vae_scale, without_frame
 
 log = logging.getLogger("appearance_transfer")
 
@@ -48,16 +49,17 @@ class AdaINOperation:
     ) -> Tensor:
         if sigma is None or percent_to_sigma is None or latent_of is None:
             self.check_numbers(len(latent))
-            style = self.latent_format.process_out(self.appearance.x0)
+            style = without_frame(in_vae_scale(self.appearance.x0, self.latent_format))
         elif self.window.contains(sigma, percent_to_sigma):
             style = latent_of(self.appearance)
         else:
             return latent
-        style = style.to(latent)
-        parts = style, mask_at(self.mask, latent), mask_at(self.appearance_mask, style)
+        x = without_frame(latent)
+        style = style.to(x)
+        parts = style, mask_at(self.mask, x), mask_at(self.appearance_mask, style)
         if sigma is None:  # a run is told of its masks before its first step
             _say(mask_findings(*parts[1:]))
-        return adain(latent, *(per_output(part, latent) for part in parts))
+        return adain(x, *(per_output(part, x) for part in parts)).view(latent.shape)
 
     def check_fits(self, shape: Sequence[int]) -> None:
         """Raises ValueError, before the first step, where it cannot act between the steps of a run.

@@ -21,12 +21,15 @@ class LayerReference:
 
     grid, tensors: what was captured of its distinct images at this layer. images: which of them each output reads, [B].
     weight: [B, N] in 0..1, how much of each output position it paints.
+    around: how many keys stand before and behind those of the image, which are the output's own: in a joint sequence,
+        its text.
     """
 
     grid: Grid
     tensors: dict[Any, Tensor]
     images: list[int]
     weight: Tensor
+    around: tuple[int, int] = (0, 0)
 
 
 class TransferMethod(Protocol):

@@ -38,7 +38,7 @@ class ModelPatch:
             raise ValueError("No appearance is connected. Connect at least one inversion to this node.")
         self.plan = plan
         self.method = method
-        self.network = network_patch(model, method)
+        self.network = network_patch(model, method, plan.settings)
         self.session: ReferenceSession | None = None
         if plan.settings.replayed:
             for inversion in plan.inversions:
@@ -80,7 +80,8 @@ class ModelPatch:
             return executor(x, timestep, model_options, seed)
         session.fill_cache(ModelCall(executor.class_obj, timestep, model_options, seed), self.network)
         try:
-            denoised = executor(x, timestep, model_options, seed)
+            options = self.network.reading(model_options, lambda: self.session)
+            denoised = executor(x, timestep, options, seed)
             self._warn_of_layers_not_asked(session, model_options)
             return denoised
         finally:

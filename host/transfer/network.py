@@ -21,8 +21,16 @@ class NetworkPatch(Protocol):
     def is_in_place(self, transformer_options: dict[str, Any]) -> bool:
         """Whether what `install` has set is still there, in the options that a step runs with."""
 
-    def capturing(self, method: TransferMethod, captured: CapturedReference) -> dict[str, Any]:
-        """Entries of transformer_options for the forward of a reference, which write what it offers."""
+    def reading(self, model_options: dict[str, Any], current: Callable[[], Any]) -> dict[str, Any]:
+        """The options in which a step runs: as they are, or a copy in which its layers read the session."""
+
+    def capturing(
+        self, method: TransferMethod, captured: CapturedReference, model_options: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Entries of transformer_options for the forward of a reference, which write what it offers.
+
+        model_options: of the step that it is run beside.
+        """
 
     def layer_names(self) -> str:
         """Which layers it changes, for a message."""

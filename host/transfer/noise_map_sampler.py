@@ -11,6 +11,7 @@ from ...inversion.levels import latent_at
 from ...inversion.replay import replay
 from ...inversion.types import Inversion
 from ..models.schedules import sigmas_tensor
+from ..runtime.latents import without_frame
 from .adain_operation import AdaINOperation
 from .model_patch import current_sessions
 from .no_effect import warn_of_resumed
@@ -44,6 +45,9 @@ class NoiseMapSampler(comfy.samplers.Sampler):
     ):
         inversion = self.inversion
         self._check(sigmas, latent_image)
+        has_frame = latent_image.ndim == 5
+        latent_image = without_frame(latent_image)
+        denoise_mask = None if denoise_mask is None else without_frame(denoise_mask)
         percent_to_sigma = guider.model_patcher.get_model_object("model_sampling").percent_to_sigma
         if isinstance(self.between_steps, AdaINOperation):
             self.between_steps.check_fits(latent_image.shape)
@@ -52,7 +56,8 @@ class NoiseMapSampler(comfy.samplers.Sampler):
         warn_of_resumed(inversion, guider.conds, current_sessions(model_options), self.node)
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-            return guider(x, sigma, model_options=model_options, seed=extra_args["seed"])
+            x = x.unsqueeze(2) if has_frame else x
+            return without_frame(guider(x, sigma, model_options=model_options, seed=extra_args["seed"]))
 
         def after_step(x: Tensor, i: int) -> Tensor:
             level = i + 1
@@ -74,7 +79,7 @@ class NoiseMapSampler(comfy.samplers.Sampler):
                 callback(i, denoised, denoised, total)
 
         noise_maps = batched(inversion.noise_maps, latent_image) if inversion.eta else None
-        return replay(
+        x = replay(
             denoise,
             latent_image,
             inversion.schedule,
@@ -84,6 +89,7 @@ class NoiseMapSampler(comfy.samplers.Sampler):
             after_step=after_step,
             on_step=on_step,
         )
+        return x.unsqueeze(2) if has_frame else x
 
     def before_steps(self, guider: Any, latent: Tensor, extra_args: dict[str, Any]) -> BeforeStep | None:
         """For samplers that bend the estimate before each step: a function that serves one run from `latent`."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...attention.windows import ATTENTION, STRUCTURE_END, STRUCTURE_SHARE, Window
+from ...attention.windows import ATTENTION, AUTO, STRUCTURE_END, STRUCTURE_SHARE, Window
 from ...correspondence.correspondence import Correspondence
 from ...inversion.types import Inversion
 
@@ -33,6 +33,7 @@ class TransferSettings:
         which part of its steps reads the structure instead, and until where.
     structure_everywhere: structure steps edit every position, also where no appearance paints, as the reference
         implementations do. Otherwise they edit where the appearances paint.
+    blocks: of a transformer, those that read references: "auto", "all", or numbers such as "4-7, 12".
     replayed: references are moved on by their own predictions, as the reference implementations do, and not read at
         their own latents.
     """
@@ -42,6 +43,7 @@ class TransferSettings:
     structure_share: float = STRUCTURE_SHARE
     structure_end_percent: float = STRUCTURE_END
     structure_everywhere: bool = False
+    blocks: str = AUTO
     replayed: bool = False
 
 

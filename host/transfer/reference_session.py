@@ -99,7 +99,9 @@ class ReferenceSession:
         for reference in self.references():
             if reference in reading:
                 captured.append(CapturedReference(reference.beside(self.batch)))
-                reference.run(call, prompts, network.capturing(self.method, captured[-1]), self.method.cfg)
+                reference.run(
+                    call, prompts, network.capturing(self.method, captured[-1], call.model_options), self.method.cfg
+                )
             elif reference.evaluates_every_step:
                 reference.run(call, (), {}, self.method.cfg)
         self.cache.fill(captured)

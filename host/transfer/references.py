@@ -21,6 +21,7 @@ from ...inversion.types import Inversion
 from ..models.attention_layer import NEGATIVE, POSITIVE, SIDES
 from ..models.conditioning import processed_prompt, unpack
 from ..models.model_options import without_patches
+from ..runtime.latents import framed, without_frame
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,13 @@ class RecordedReference:
     def _denoise(self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any]) -> list[Tensor]:
         """The distinct images as predicted under the positive and the negative prompt; zeros where not asked for."""
         x = self.latent(float(beside.sigma.max())).to(device=beside.sigma.device, dtype=torch.float32)
+        x = framed(x, beside.guider.inner_model.latent_format)
         sigma = beside.sigma.reshape(-1)[:1].expand(x.shape[0])
         conds = [self._hooked_prompt(beside, x, which) if which in prompts else None for which in (POSITIVE, NEGATIVE)]
         options = without_patches(beside.model_options)
         options["transformer_options"] |= patches
-        return comfy.samplers.calc_cond_batch(beside.guider.inner_model, conds, x, sigma, options)
+        predicted = comfy.samplers.calc_cond_batch(beside.guider.inner_model, conds, x, sigma, options)
+        return [without_frame(denoised) for denoised in predicted]
 
 
 class ReplayedReference(RecordedReference):

@@ -11,6 +11,7 @@ from ..inversion.null_text_guider import NullTextGuider
 from ..models.conditioning import unpack
 from ..models.fingerprint import latent_format_of
 from ..models.schedules import sigmas_tensor
+from ..runtime.latents import in_vae_scale
 from ..runtime.model_runner import stock_guider, to_intermediate
 from .noise_map_sampler import RESUME, LatentOperation, NoiseMapSampler
 
@@ -20,11 +21,11 @@ SAMPLE = "Sample from Inversion"
 def resumed(
     inversion: Inversion, between_steps: LatentOperation | None = None, node: str = RESUME
 ) -> tuple[NoiseMapSampler, Tensor, Tensor]:
-    """(sampler, SIGMAS, latent [B, C, h, w] in the VAE's scale) from which any guider samples.
+    """(sampler, SIGMAS, the samples of a LATENT) from which any guider samples.
 
     Raises ValueError for an image that was only noised.
     """
-    latent = latent_format_of(inversion.fingerprint).process_out(inversion.start)
+    latent = in_vae_scale(inversion.start, latent_format_of(inversion.fingerprint))
     return NoiseMapSampler(inversion, between_steps, node), sigmas_tensor(inversion.schedule), latent
 
 
@@ -34,7 +35,7 @@ def sample_from_inversion(
     cfg: float = 1.0,
     between_steps: LatentOperation | None = None,
 ) -> Tensor:
-    """The sampled latent [B, C, h, w] in the VAE's scale.
+    """The sampled latent in the VAE's scale, the samples of a LATENT.
 
     model: a MODEL, sampled under the inversion's own texts (and its null-text embeddings, if it has any) with
         classifier-free guidance `cfg`; or a GUIDER, which has texts and guidance of its own.

@@ -22,7 +22,9 @@ from ...correspondence.resample import resample_matches
 from ...inversion.types import Inversion
 from ..matching.dift_features import dift_of_x0
 from ..matching.matched import matched
+from ..models.architecture import network_of
 from ..models.attention_layer import NEGATIVE, POSITIVE, AttentionLayer, Grid, Tokens
+from ..models.unet import up_block_ends
 from .method import LayerReference
 from .model_patch import ModelPatch
 from .plan import Appearance, TransferPlan, TransferSettings
@@ -71,6 +73,8 @@ def rearrange_appearance(
     matches of images of another shape, and DIFT without a structure.
     """
     _check_plan(appearances, structure, settings)
+    if settings.match_source == DIFT and any(entry.correspondence is None for entry in appearances):
+        up_block_ends(network_of(model))  # raises where the network has no decoder to take DIFT from
     plan = TransferPlan(tuple(appearances), structure, settings)
     return ModelPatch(model, plan, SemanticRearrangement).applied_to(model)
 
@@ -117,9 +121,17 @@ class SemanticRearrangement:
                 of_appearance = _dift(appearances[number], call)
                 self.correspondences[number] = _matched(of_structure, of_appearance, self.appearance_masks[number])
 
-    def capture(self, layer: AttentionLayer, tokens: Tokens) -> dict[int, Tensor]:
-        n, _, _ = tokens
-        return {prompt: n[layer.rows_of(prompt)] for prompt in layer.prompts}
+    def capture(self, layer: AttentionLayer, tokens: Tokens) -> dict[Any, Tensor]:
+        """In a U-Net queries, keys and values are made of one feature; in a transformer they come apart, after their
+        projection, as (prompt, 1) and (prompt, 2) beside the queries.
+        """
+        n, *made = tokens
+        features: dict[Any, Tensor] = {}
+        for prompt in layer.prompts:
+            rows = layer.rows_of(prompt)
+            features[prompt] = n[rows]
+            features |= {(prompt, part): own[rows] for part, own in enumerate(made, 1) if own is not n}
+        return features
 
     def apply(
         self, layer: AttentionLayer, tokens: Tokens, references: Sequence[LayerReference], structural: bool
@@ -131,20 +143,20 @@ class SemanticRearrangement:
             for row in layer.rows_of(prompt)
         }
 
-        def edited(own: Tensor) -> Tensor:
+        def edited(own: Tensor, part: int) -> Tensor:
             own = own.clone()
             for row, offered in offers.items():
-                own[row] = rearranged(own[row], offered)
+                own[row] = rearranged(own[row], [offer.of_part(part) for offer in offered])
             return own
 
         injected = INJECTED[self.settings.inject]
         return tuple(
-            edited(own) if takes and self._is_of_output(own, n) else own
-            for own, takes in zip(tokens, injected, strict=True)
+            edited(own, part) if takes and self._is_of_output(own, part, offers) else own
+            for part, (own, takes) in enumerate(zip(tokens, injected, strict=True))
         )
 
-    def _is_of_output(self, tokens: Tensor, n: Tensor) -> bool:
-        if tokens.shape == n.shape:
+    def _is_of_output(self, tokens: Tensor, part: int, offers: dict[int, list["_Matched"]]) -> bool:
+        if all(offer.fits(part, tokens) for offered in offers.values() for offer in offered):
             return True
         if not self._warned:
             self._warned = True
@@ -161,12 +173,14 @@ class SemanticRearrangement:
         prompt: int,
         references: Sequence[LayerReference],
         structural: bool,
-    ) -> list[ReferenceFeatures]:
+    ) -> list["_Matched"]:
         """What the references give to one row of a forward under `prompt`, whose own features are [N, C]."""
         offers = []
         for number, reference in enumerate(references):
             image = row % len(reference.images)
-            features = reference.tensors[prompt][reference.images[image]].to(own)
+            parts = [reference.tensors.get((prompt, part), reference.tensors[prompt]) for part in range(3)]
+            parts = [part[reference.images[image]].to(own) for part in parts]
+            features = parts[0]
             weight = reference.weight[image].to(own.device)
             if structural:
                 matches = torch.arange(len(features), device=own.device)
@@ -176,7 +190,7 @@ class SemanticRearrangement:
             else:
                 key_mask = self._key_mask(number, image, reference.grid, own.device)
                 matches = match_features(own, features, weight > 0, key_mask)
-            offers.append(ReferenceFeatures(features, matches, weight))
+            offers.append(_Matched(parts, matches, weight))
         return offers
 
     def _resampled(self, number: int, grid: Grid, appearance_grid: Grid) -> Tensor:
@@ -190,6 +204,26 @@ class SemanticRearrangement:
         """[N] bool: where the matches in an appearance, whose tokens are of this grid, may lie."""
         mask = self.appearance_masks[number]
         return None if mask is None else touched(mask, grid).flatten(1)[image % len(mask)].to(device)
+
+
+@dataclass(frozen=True)
+class _Matched:
+    """What a reference gives to one row of a layer.
+
+    parts: the features that its queries, keys and values take, [m, C] each. matches, weight: [N], see
+        `ReferenceFeatures`.
+    """
+
+    parts: Sequence[Tensor]
+    matches: Tensor
+    weight: Tensor
+
+    def of_part(self, part: int) -> ReferenceFeatures:
+        return ReferenceFeatures(self.parts[part], self.matches, self.weight)
+
+    def fits(self, part: int, tokens: Tensor) -> bool:
+        """Whether tokens [rows, N, C] are those that it was matched for."""
+        return tokens.shape[1:] == (len(self.weight), self.parts[part].shape[-1])
 
 
 def _check_plan(

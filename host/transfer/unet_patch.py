@@ -10,11 +10,14 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ...attention.windows import AUTO
 from ..models.attention_layer import POSITIVE, Tokens
 from ..models.unet import decoder_levels
 from ..models.unet_attention import in_decoder, layer_at, plain_attention, replacement_keys
+from ..runtime.quoting import quoted
 from .feature_cache import CapturedReference
 from .method import InputMethod, OutputMethod, TransferMethod
+from .plan import TransferSettings
 from .reference_session import ReferenceSession
 
 CurrentSession = Callable[[], ReferenceSession | None]
@@ -24,7 +27,12 @@ Attention = Callable[[Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
 class UNetPatch:
     """See `NetworkPatch`. Raises ValueError for a network that is no U-Net with such levels."""
 
-    def __init__(self, model: ModelPatcher, method: type[TransferMethod]):
+    def __init__(self, model: ModelPatcher, method: type[TransferMethod], settings: TransferSettings):
+        if settings.blocks.strip().lower() != AUTO:
+            raise ValueError(
+                f"blocks is {quoted(settings.blocks)}, which is for transformers: this MODEL is a U-Net, whose two "
+                "finest decoder levels are used. Set blocks to auto."
+            )
         self.levels = decoder_levels(model)
         self.changes_output = method.changes_output
         self._patches: list[Callable[..., Any]] = []
@@ -48,7 +56,12 @@ class UNetPatch:
             found = transformer_options.get("patches", {}).get("attn1_patch", ())
         return any(patch in self._patches for patch in found)
 
-    def capturing(self, method: TransferMethod, captured: CapturedReference) -> dict[str, Any]:
+    def reading(self, model_options: dict[str, Any], current: CurrentSession) -> dict[str, Any]:
+        return model_options  # `install` has set all of it
+
+    def capturing(
+        self, method: TransferMethod, captured: CapturedReference, model_options: dict[str, Any]
+    ) -> dict[str, Any]:
         blocks = self.levels.both()
 
         def of_attention(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:

@@ -17,10 +17,10 @@ GUIDERS = {
     "Basic Guider": lambda nodes, model, positive, negative: ask(nodes, "BasicGuider", model, positive),
     "CFG Guider": lambda nodes, model, positive, negative: ask(nodes, "CFGGuider", model, positive, negative, 2.0),
     "Appearance Guider": lambda nodes, model, positive, negative: ask(
-        nodes, "AppearanceTransfer_AppearanceGuider", model, positive, 2.0, 1.0, 1.5, 0.0, 1.0
+        nodes, "AppearanceTransfer_AppearanceGuider", model, positive, 2.0, 1.0, 1.5, 1, 0.0, 1.0
     ),
     "Appearance Guider with text guidance": lambda nodes, model, positive, negative: ask(
-        nodes, "AppearanceTransfer_AppearanceGuider", model, positive, 2.0, 2.0, 1.5, 0.0, 1.0, negative
+        nodes, "AppearanceTransfer_AppearanceGuider", model, positive, 2.0, 2.0, 1.5, 1, 0.0, 1.0, negative
     ),
     "Dual CFG Guider": lambda nodes, model, positive, negative: ask(
         nodes, "DualCFGGuider", model, positive, world.prompt(3), negative, 2.0, 3.0, "regular"

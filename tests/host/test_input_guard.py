@@ -5,15 +5,16 @@ import torch
 from appearance_transfer.benchmarks.faults.served import TRYING, transfer
 from appearance_transfer.developer.client import GraphError
 from appearance_transfer.host.runtime.quoting import quoted
+from appearance_transfer.pocket.checkpoint import DEFAULT_NETWORK
 
 OURS = "AppearanceTransfer_"
 SCENE = {"class_type": OURS + "PocketScene", "inputs": {"seed": 2, "species": "horse", "coat": "any", "view": "any"}}
 SCENE["inputs"]["size"] = 128
-POCKET = {"class_type": OURS + "LoadPocketCheckpoint", "inputs": {"precision": "fp32"}}
+POCKET = {"class_type": OURS + "LoadPocketCheckpoint", "inputs": {"network": DEFAULT_NETWORK, "precision": "fp32"}}
 TEXT = {"class_type": "CLIPTextEncode", "inputs": {"text": "a photo of a horse", "clip": ["checkpoint", 1]}}
 LATENT = {"class_type": "VAEEncode", "inputs": {"pixels": ["scene", 0], "vae": ["checkpoint", 2]}}
 INVERT = {"model": ["checkpoint", 0], "latent": ["latent", 0], "positive": ["text", 0], "negative": ["text", 0]}
-INVERT |= {"text": "", "steps": 2, "start_at_step": 0, "cfg": 1.0, "seed": 0, "eta": 1.0, "keep_last_noise": False}
+INVERT |= {"text": "", "steps": 2, "start_at_step": 0, "cfg": 1.0, "seed": 0, "eta": 1.0, "last_noise": "auto"}
 INVERT |= {"levels_per_forward": 1}
 COLORS = {"output": ["scene", 0], "appearance": ["scene", 0]}
 
@@ -52,9 +53,8 @@ def run(trying, node: str, inputs: dict, wrong: dict[str, str]) -> GraphError:
         ("InvertImage", INVERT, "positive", "a conditioning with NaN", "positive holds NaN"),
         ("InvertImage", INVERT, "positive", "an empty list", "positive holds no prompt"),
         ("InvertImage", INVERT, "negative", "a conditioning of another CLIP", "negative has 640 channels"),
-        ("InvertImage", INVERT, "model", "Flux", "model is a Flux, .* U-Net checkpoint is needed"),
-        ("InvertImage", INVERT, "model", "SD3", "model is a .* U-Net checkpoint is needed"),
-        ("InvertImage", INVERT, "model", "Lumina", "model is a .* U-Net checkpoint is needed"),
+        ("InvertImage", INVERT, "model", "Flux", "latent has 4 channels and the MODEL works on 16"),
+        ("InvertImage", INVERT, "model", "PixArt", "model is a PixArtMS, .* does not know. It works with SD1.x.*Flux"),
         ("InvertImage", INVERT, "model", "an object", "model is a value of the type '_Foreign'"),
         ("ColorHistogramDistance", COLORS, "output", "an image with NaN", "output holds NaN"),
         ("ColorHistogramDistance", COLORS, "output", "no images", "output is empty"),

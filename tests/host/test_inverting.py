@@ -151,8 +151,8 @@ class TestRefusals:
         two = [[torch.cat([world.prompt(1)[0][0], world.prompt(3)[0][0]]), {}]]
         with pytest.raises(ValueError, match="2 texts for 3 images"):
             invert_under(counted, two, world.latents(3, 3))
-        with pytest.raises(ValueError, match=r"\[1, 4, 1, 16, 16\].* videos"):
-            invert_under(counted, world.prompt(1), world.latents(3)[:, :, None])
+        with pytest.raises(ValueError, match=r"\[1, 4, 2, 16, 16\].* videos"):
+            invert_under(counted, world.prompt(1), world.latents(3)[:, :, None].repeat(1, 1, 2, 1, 1))
         assert counter.samples == 0
 
     @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def patched(request, model, inversion):
 def inputs_of(node: str, inversion) -> dict:
     """What the node is given beside the MODEL."""
     steps = {"latent": LATENT, "text": "", "steps": 4, "start_at_step": 0, **TEXTS}
-    ddpm = {"cfg": 1.0, "seed": 1, "eta": 1.0, "keep_last_noise": False, "levels_per_forward": 1}
+    ddpm = {"cfg": 1.0, "seed": 1, "eta": 1.0, "last_noise": "auto", "levels_per_forward": 1}
     ddim = {"cfg": 1.0, "regularization": False, "pair_weight": 20.0, "kl_weight": 20.0, "rounds": 5, "seed": 1}
     null_text = {name: value for name, value in steps.items() if name != "start_at_step"}
     vae = SimpleNamespace(encode=lambda pixels: world.latents(1), decode=lambda latent: IMAGE)

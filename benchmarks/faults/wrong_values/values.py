@@ -60,6 +60,13 @@ def _lumina() -> Any:
     })  # fmt: skip
 
 
+def _pixart() -> Any:
+    return _transformer("PixArtSigma", {
+        "image_model": "pixart_sigma", "num_heads": 2, "patch_size": 2, "hidden_size": 64, "in_channels": 4, "depth": 1,
+        "micro_condition": False, "caption_channels": 48, "model_max_length": 12, "input_size": 16,
+    })  # fmt: skip
+
+
 class _Foreign:
     """Something of another pack."""
 
@@ -108,6 +115,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "rising sigmas": lambda: torch.tensor([0.5, 1.0, 2.0]),
     "negative sigmas": lambda: torch.tensor([2.0, 1.0, -1.0]),
     "Flux": _flux,
+    "PixArt": _pixart,
     "SD3": _sd3,
     "Lumina": _lumina,
 }

@@ -1,0 +1,1 @@
+"""The diffusion transformers that a transfer knows: one file per architecture."""

@@ -1,0 +1,58 @@
+"""What a transfer has to know about a diffusion transformer. Each architecture says it in a file of its own."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from torch.nn import Module
+
+BlockKey = tuple[str, int]
+"""(kind of block, number among its kind), as ComfyUI names a block in the options of its attention."""
+
+
+@dataclass(frozen=True)
+class TextAxis:
+    """A first axis of RoPE on which the image stands behind the text, so that its keys turn with the text's length.
+
+    channels: that it turns, the first of a head. theta: of its rates.
+    """
+
+    channels: int
+    theta: float
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """One diffusion transformer whose image tokens are the last of a joint sequence of text and image.
+
+    family: its name in messages. blocks: in the order in which they run. width: of a token's keys, all heads together.
+    patch: latent pixels along the side of a token. padded_to: the number of image tokens is filled up to a multiple of
+        this. unrotated: ComfyUI hands out queries, keys and values before positions enter, by "attn1_patch".
+        names_blocks: it says which block computes; where not, that has to be written into the options.
+    first_share: from which part of the blocks on Cross-Image Attention reads references.
+    identity: the parameter that tells weights apart; no LoRA or quantization touches it.
+    text_axis: None where the length of the text does not move the image.
+    """
+
+    family: str
+    blocks: tuple[BlockKey, ...]
+    width: int
+    patch: int
+    identity: str
+    padded_to: int = 1
+    unrotated: bool = True
+    names_blocks: bool = True
+    first_share: float = 0.25
+    text_axis: TextAxis | None = None
+
+    def grid_of(self, size: Sequence[int]) -> tuple[int, int]:
+        """(h, w) in tokens of a latent of size (h, w); a token at the border may be cut."""
+        return -(-size[0] // self.patch), -(-size[1] // self.patch)
+
+    def padded(self, tokens: int) -> int:
+        """How many tokens there are for an image of so many, with those that fill it up."""
+        return -(-tokens // self.padded_to) * self.padded_to
+
+
+def blocks_of(kind: str, blocks: Iterable[Module]) -> tuple[BlockKey, ...]:
+    """The keys of all blocks of one kind."""
+    return tuple((kind, number) for number, _ in enumerate(blocks))

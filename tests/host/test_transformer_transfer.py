@@ -1,0 +1,221 @@
+"""Cross-Image Attention and Semantic Rearrangement on tiny random transformers of every family."""
+
+import pytest
+import torch
+from appearance_transfer.tests.golden.reference import noted
+from appearance_transfer.tests.host.small_world import count_evaluations
+from appearance_transfer.tests.host.tiny_transformers import TINY
+
+STEPS = 4
+REARRANGED = ("Flux.1", "Flux.2", "Chroma", "HunyuanImage", "Qwen-Image", "Krea 2")
+
+
+class Family:
+    """A tiny network, and its inverted and noised images."""
+
+    def __init__(self, name: str):
+        from appearance_transfer.host.models.schedules import schedule_of
+
+        self.tiny = TINY[name]
+        self.model = self.tiny.model()
+        self.schedule = schedule_of(self.model, steps=STEPS)
+        self.structure = self.noised(1)
+        self.appearance = self.noised(2)
+
+    def noised(self, seed: int, images: int = 1, size=None, tokens: int = 12):
+        """An image at every level of the schedule; it shares its text with the run unless `tokens` says otherwise."""
+        from appearance_transfer.host.inversion.reference import noised_reference
+
+        texts = self.tiny.prompt(1, tokens), self.tiny.prompt(2)
+        latent = self.tiny.image(seed, images, size)
+        return noised_reference(self.model, latent, *texts, self.schedule, seed=9)
+
+    def transferred(self, appearances, *, method: str = "attention", structure=None, model=None, **settings):
+        """A MODEL with a transfer whose window is the whole run."""
+        from appearance_transfer.attention.windows import Window
+        from appearance_transfer.host.transfer import cross_image_attention as attention
+        from appearance_transfer.host.transfer import semantic_rearrangement as rearrangement
+        from appearance_transfer.host.transfer.plan import Appearance
+
+        images = [entry if isinstance(entry, Appearance) else Appearance(entry) for entry in appearances]
+        settings = {"window": Window(0.0, 1.0)} | settings
+        if method == "attention":
+            made = attention.CrossImageSettings(**{"contrast": 1.0} | settings)
+            return attention.transfer_appearance(model or self.model, images, structure, made)
+        made = rearrangement.RearrangementSettings(**settings)
+        return rearrangement.rearrange_appearance(model or self.model, images, structure, made)
+
+    def predictions(self, model, x, *, cfg: float = 1.0, positive=None, negative=None, levels=(1, 2)):
+        """(positive, negative) as the network predicts them at two levels; x [B, C, h, w] or a trajectory."""
+        import comfy.samplers
+
+        kept = []
+
+        class Guider(comfy.samplers.CFGGuider):
+            def predict_noise(self, x, timestep, model_options={}, seed=None):  # noqa: B006
+                sides = [self.conds["positive"], self.conds["negative"] if cfg != 1 else None]
+                out = comfy.samplers.calc_cond_batch(self.inner_model, sides, x, timestep, model_options)
+                kept.append([side[:, :, 0] if side.ndim == 5 else side for side in out])
+                return out[0]
+
+        from appearance_transfer.host.runtime.model_runner import run_guider
+
+        guider = Guider(model)
+        guider.set_conds(positive or self.tiny.prompt(1), negative or self.tiny.prompt(2, tokens=9))
+        sigmas = torch.tensor(self.schedule.sigmas)
+
+        def body(denoise, x0):
+            for level in levels:
+                denoise((x if x.ndim == 4 else x[level]).to(x0), float(sigmas[level]))
+
+        latent = x if x.ndim == 4 else x[-1]
+        with torch.inference_mode():
+            run_guider(guider, latent, body, sigmas=sigmas)
+        return kept
+
+
+@pytest.fixture(scope="module", params=TINY)
+def family(host, request):
+    return Family(request.param)
+
+
+@pytest.fixture(scope="module")
+def rearranging(host, family, request):
+    if not any(family.tiny is TINY[name] for name in REARRANGED):
+        pytest.skip("ComfyUI hands out nothing before positions enter.")
+    return family
+
+
+def relative(a, b) -> float:
+    return noted(float((a - b).abs().max() / b.abs().max()))
+
+
+def flat(predictions) -> torch.Tensor:
+    return torch.cat([side for step in predictions for side in step[:1]])
+
+
+@pytest.fixture(scope="module")
+def plain(family):
+    return family.predictions(family.model, family.structure.trajectory, cfg=2.0)
+
+
+def test_the_own_state_as_reference_changes_nothing(family, plain) -> None:
+    """Also with a text of another length beside it, and strength 0 has no patch at all."""
+    own = family.transferred([family.structure])
+    found = family.predictions(own, family.structure.trajectory, cfg=2.0)
+    assert relative(flat(found), flat(plain)) <= 1e-6
+    nothing = family.transferred([family.appearance], strength=0.0)
+    for found, expected in zip(family.predictions(nothing, family.structure.trajectory, cfg=2.0), plain, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_another_image_changes_the_positive_rows_alone_and_leaves_nothing(family, plain) -> None:
+    transferred = family.transferred([family.appearance], contrast=1.67)
+    first, again = (family.predictions(transferred, family.structure.trajectory, cfg=2.0) for _ in range(2))
+    for one, other, expected in zip(first, again, plain, strict=True):
+        assert torch.equal(one[1], expected[1])
+        assert relative(one[0], expected[0]) > 1e-4
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    after = family.predictions(family.model, family.structure.trajectory, cfg=2.0)
+    assert torch.equal(flat(after), flat(plain))
+    assert "optimized_attention_override" not in transferred.model_options["transformer_options"]
+
+
+def test_evaluations_are_as_planned(family) -> None:
+    counted = family.model.clone()
+    counter = count_evaluations(counted)
+    transferred = family.transferred([family.appearance, family.structure], model=counted)
+    family.predictions(transferred, family.structure.trajectory, cfg=2.0)
+    assert counter.samples == 2 * (2 + 2)  # two levels: two references, two prompts
+
+
+def test_a_batch_and_two_references_are_as_alone(family) -> None:
+    """Two references in halves of the image, for a batch of two, each output as in a run of its own."""
+    from appearance_transfer.host.transfer.plan import Appearance
+
+    left = torch.zeros(1, 64, 64)
+    left[..., :32] = 1
+    two = [Appearance(family.appearance, mask=left), Appearance(family.noised(3), weight=0.5, mask=1 - left)]
+    batch = torch.cat([family.tiny.image(1), family.tiny.image(4)])
+    together = flat(family.predictions(family.transferred(two), batch, levels=(2,)))
+    apart = [flat(family.predictions(family.transferred(two), batch[i : i + 1], levels=(2,))) for i in range(2)]
+    assert relative(together, torch.cat(apart)) <= 1e-5
+
+
+def test_a_reference_of_another_size_and_text(family) -> None:
+    height, width = family.tiny.latent[1:]
+    other = family.noised(2, size=(height + 4, width - 2), tokens=40)
+    found = flat(family.predictions(family.transferred([other]), family.structure.trajectory))
+    assert torch.isfinite(found).all()
+
+
+def test_the_window_of_blocks(family, plain) -> None:
+    last = 1
+    every, one = (
+        flat(family.predictions(family.transferred([family.appearance], blocks=blocks), family.structure.trajectory))
+        for blocks in ("all", str(last))
+    )
+    assert relative(every, one) > 1e-5
+    with pytest.raises(ValueError, match="has the blocks 0 to"):
+        family.transferred([family.appearance], blocks="0-99")
+    with pytest.raises(ValueError, match="write auto, all, or numbers"):
+        family.transferred([family.appearance], blocks="late")
+
+
+def test_an_override_of_another_node_goes_on(family) -> None:
+    calls = []
+
+    def override(function, *args, **kwargs):
+        calls.append(1)
+        return function(*args, **kwargs)
+
+    model = family.model.clone()
+    model.model_options["transformer_options"]["optimized_attention_override"] = override
+    transferred = family.transferred([family.appearance])
+    expected = flat(family.predictions(transferred, family.structure.trajectory))
+    found = flat(family.predictions(family.transferred([family.appearance], model=model), family.structure.trajectory))
+    assert torch.equal(found, expected)
+    assert calls
+
+
+class TestRearrangement:
+    def test_the_own_state_matched_with_itself_changes_nothing(self, rearranging, plain) -> None:
+        own = rearranging.transferred([rearranging.structure], method="rearrangement")
+        found = rearranging.predictions(own, rearranging.structure.trajectory, cfg=2.0)
+        assert relative(flat(found), flat(plain)) <= 1e-6
+        assert all(torch.equal(one[1], other[1]) for one, other in zip(found, plain, strict=True))
+
+    @pytest.mark.parametrize("inject", ["feature", "kv", "v"])
+    def test_another_image_changes_the_positive_rows_alone(self, rearranging, plain, inject) -> None:
+        other = rearranging.transferred([rearranging.appearance], method="rearrangement", inject=inject)
+        found = rearranging.predictions(other, rearranging.structure.trajectory, cfg=2.0)
+        for one, expected in zip(found, plain, strict=True):
+            assert torch.equal(one[1], expected[1])
+            assert relative(one[0], expected[0]) > 1e-4
+
+    @pytest.mark.parametrize("name", ["Z-Image", "SD3"])
+    def test_families_without_features_before_positions_say_so(self, host, name) -> None:
+        family = Family(name)
+        with pytest.raises(ValueError, match="Use Cross-Image Attention with this MODEL"):
+            family.transferred([family.appearance], method="rearrangement")
+
+
+def test_the_texts_length_moves_the_image_along(host) -> None:
+    """In Lumina the image stands behind its text; a reference under a longer text is moved to the output's place."""
+    from appearance_transfer.attention.rotation import moved_along_axis
+
+    keys = torch.randn(1, 2, 5, 32, generator=torch.Generator().manual_seed(0))
+    there = moved_along_axis(keys, 7, 8, 10000.0)
+    assert relative(moved_along_axis(there, -7, 8, 10000.0), keys) <= 1e-6
+    assert torch.equal(there[..., 8:], keys[..., 8:])
+
+
+def test_an_unknown_network_is_named(host) -> None:
+    from appearance_transfer.host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
+    from appearance_transfer.host.transfer.plan import Appearance
+
+    family = Family("Flux.1")
+    unknown = family.model.clone()
+    unknown.add_object_patch("diffusion_model", torch.nn.Identity())
+    with pytest.raises(ValueError, match=r"is a Identity.*Qwen-Image"):
+        transfer_appearance(unknown, [Appearance(family.appearance)], None, CrossImageSettings())
