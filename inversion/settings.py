@@ -17,7 +17,8 @@ class DDPMSettings:
 
     steps: of the whole schedule. start_at_step: so many are left out at the noisy end. guidance: classifier-free, 1 is
         off. eta: 0..1, the noise of a step. seed: of the noise drawn for each level. keep_last_noise: of the very last
-        step, None on flow models alone. levels_per_forward: noise levels that go through the network together; changes memory and speed only.
+        step, None on flow models alone. levels_per_forward: noise levels that go through the network together; changes
+        memory and speed only.
     """
 
     steps: int = STEPS
