@@ -54,7 +54,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     which.add_argument("--comfyui-git", metavar="TAG", help="clone this version of the official repository")
     make.add_argument("--torch-index", metavar="URL", help="another package index for torch, e.g. for another CUDA")
 
-    demo = commands.add_parser("demo", help="transfer an appearance; leaves transfer.png, grid.png and demo.json")
+    demo = commands.add_parser("demo", help="transfer an appearance; leaves images and demo.json in out/")
     demo.add_argument("--structure", metavar="IMG", help="the image that gives the shape")
     demo.add_argument("--appearance", metavar="IMG", help="the image that gives the look")
     demo.add_argument("--checkpoint", metavar="FILE", help="an SD1.5 checkpoint instead of the pocket one")

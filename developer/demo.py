@@ -1,4 +1,4 @@
-"""`dev.py demo`: transfer an appearance in the real ComfyUI, show the steps, and leave the image and its measures."""
+"""`dev.py demo`: transfer an appearance in the real ComfyUI, show the steps, leave images and measures."""
 
 import argparse
 import io
@@ -7,6 +7,7 @@ import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +18,29 @@ from ..storage.atomic_write import atomic_write
 from . import comfyui
 from .cli_output import CliError, echo, step, writing
 from .client import Client, Graph, GraphError, PromptResult
-from .demo_results import PANELS, effect, evaluations, grid, seconds
+from .demo_grid import grid_graph, grid_measures
+from .demo_results import PANELS, effect, evaluations, panels, seconds
 from .image_files import read_image
 from .installation import Installation
+from .part_by_part import demo_graph
 from .paths import ROOT
 from .pocket_advice import advise
 from .server import PACK, lend_checkpoint, running, temporary_home
 from .step_bars import StepBars
-from .transfer_graph import GraphImage, Transfer, transfer_graph
+from .transfer_graph import GraphImage, Transfer
 
 COUNTER = {"evaluation_counter": ROOT / "benchmarks" / "evaluation_counter"}
 STRUCTURE_SEED, APPEARANCE_SEED = 27, 38  # a horse and a spotted cow
+SHOWN_PAIR = (900_027, 900_030)  # a horse and a saddled cow: scenes that no training has seen
+MORE_STRUCTURE_SEEDS, MORE_APPEARANCE_SEEDS = (900_048, 900_068), (900_049, 900_070)  # of the grid
 OWN_NOUN = "horse"  # where a user does not say what the images show; the pocket checkpoint knows it, too
-POCKET_SIZE, CHECKPOINT_SIZE = 128, 512  # pixels; what each kind of checkpoint was trained on
+POCKET_SIZE, CHECKPOINT_SIZE = 256, 512  # pixels; what each kind of checkpoint was trained on
+TRANSFER, MATCHES, GRID, MEASURES = "transfer.png", "matches.png", "grid.png", "demo.json"
 
 
 def run(options: argparse.Namespace, installation: Installation) -> int:
-    """Queue the transfer and write transfer.png, grid.png and demo.json. Raises `CliError` when something is
-    missing.
+    """Queue the transfer and write transfer.png, matches.png (what paints what) and demo.json, and of pocket scenes
+    grid.png (three structures with three appearances). Raises `CliError` when something is missing.
     """
     out = Path(options.out)
     with writing(out):
@@ -44,16 +50,17 @@ def run(options: argparse.Namespace, installation: Installation) -> int:
         if options.structure and not options.checkpoint:
             advise([Path(options.structure), Path(options.appearance)])
         with _host(installation, home, options.checkpoint) as address:
-            client, graph = Client(address), transfer_graph(transfer)
+            client, graph = Client(address), demo_graph(transfer)
             outcome = follow(client, graph)
             images = collect(client, outcome)
-            versions = _versions(client)
-    measures = {
-        "versions": versions,
-        "seconds": seconds(outcome),
-        **evaluations(outcome),
-        **effect(transfer, images["output"]),
-    }
+            measures = {
+                "versions": _versions(client),
+                "seconds": seconds(outcome),
+                **evaluations(outcome),
+                **effect(transfer, images["output"]),
+            }
+            if not options.structure and not options.checkpoint:
+                images["grid"], measures["grid"] = grid(client, transfer)
     keep(out, images, measures)
     report(measures, out)
     return 0
@@ -66,8 +73,8 @@ def plan(options: argparse.Namespace, home: Path) -> Transfer:
     if options.checkpoint and not Path(options.checkpoint).is_file():
         raise CliError(f"There is no checkpoint {options.checkpoint}.")
     return Transfer(
-        structure=_image(options, "structure", STRUCTURE_SEED, home),
-        appearance=_image(options, "appearance", APPEARANCE_SEED, home),
+        structure=_image(options, "structure", SHOWN_PAIR[0], home),
+        appearance=_image(options, "appearance", SHOWN_PAIR[1], home),
         size=CHECKPOINT_SIZE if options.checkpoint else POCKET_SIZE,
         checkpoint=Path(options.checkpoint).name if options.checkpoint else None,
         counted=True,
@@ -92,13 +99,24 @@ def collect(client: Client, outcome: PromptResult) -> dict[str, Image.Image]:
     return {panel: Image.open(io.BytesIO(client.image(outcome, node))).convert("RGB") for panel, node in nodes.items()}
 
 
+def grid(client: Client, transfer: Transfer) -> tuple[Image.Image, dict[str, Any]]:
+    """Three structures with three appearances, the demo's own pair the first of them, and their measures."""
+    structures = [transfer.structure, *map(_scene, MORE_STRUCTURE_SEEDS)]
+    appearances = [transfer.appearance, *map(_scene, MORE_APPEARANCE_SEEDS)]
+    graph = grid_graph(structures, appearances, transfer.size)
+    outcome = follow(client, graph)
+    drawn = Image.open(io.BytesIO(client.image(outcome, "draw"))).convert("RGB")
+    return drawn, grid_measures(client, outcome, structures, appearances)
+
+
 def keep(out: Path, images: Mapping[str, Image.Image], measures: Mapping[str, Any]) -> None:
-    """Write transfer.png, grid.png and demo.json, each whole or not at all."""
-    files = {
-        "transfer.png": _png(images["output"]),
-        "grid.png": _png(grid(images)),
-        "demo.json": (json.dumps(measures, indent=2) + "\n").encode(),
-    }
+    """Write the files, each whole or not at all; a grid of an earlier run goes where there is none now."""
+    files = {TRANSFER: _png(images["output"]), MATCHES: _png(panels(images))}
+    if "grid" in images:
+        files[GRID] = _png(images["grid"])
+    else:
+        (out / GRID).unlink(missing_ok=True)
+    files[MEASURES] = (json.dumps(measures, indent=2) + "\n").encode()
     for name, data in files.items():
         with writing(out / name):
             atomic_write(out / name, data)
@@ -110,14 +128,21 @@ def report(measures: Mapping[str, Any], out: Path) -> None:
     if measures["part_color_error"] is not None:
         echo(f"Part-color error: {measures['part_color_error']:.2f} of doing nothing (0 is perfect).")
         echo(f"Silhouette kept: IoU {measures['silhouette_iou']:.2f}.")
-    echo(f"Wrote transfer.png, grid.png and demo.json to {out}.")
+        echo(f"Background changed by {measures['background_change']:.3f} of full scale.")
+    if "grid" in measures:
+        errors = measures["grid"]["part_color_errors"]
+        mean, took = sum(errors) / len(errors), measures["grid"]["seconds"]
+        echo(f"Grid of {len(errors)} transfers: part-color error {mean:.2f} on the mean; {took:.0f} s.")
+    names = [TRANSFER, MATCHES, *([GRID] if "grid" in measures else []), MEASURES]
+    echo(f"Wrote {', '.join(names[:-1])} and {names[-1]} to {out}.")
 
 
 def _image(options: argparse.Namespace, role: str, seed: int, home: Path) -> GraphImage:
     """The user's own image for this role, or else the pocket scene, which knows itself what it shows."""
     file = getattr(options, role)
     if file is None:
-        return GraphImage(options.noun or random_scene(seed).species, seed=seed)
+        scene = _scene(seed)
+        return replace(scene, noun=options.noun or scene.noun)
     path = Path(file)
     read_image(path)
     name = f"{role}{path.suffix.lower()}"
@@ -125,6 +150,11 @@ def _image(options: argparse.Namespace, role: str, seed: int, home: Path) -> Gra
         (home / "input").mkdir(exist_ok=True)
         shutil.copyfile(path, home / "input" / name)
     return GraphImage(options.noun or OWN_NOUN, file=name)
+
+
+def _scene(seed: int) -> GraphImage:
+    """The pocket scene of this seed, under the word for what it shows."""
+    return GraphImage(random_scene(seed).species, seed=seed)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -14,8 +14,8 @@ PANELS = ("structure", "appearance", "output", "matches", "structure_mask", "app
 PANEL_PIXELS = 256
 
 
-def grid(images: Mapping[str, Image.Image]) -> Image.Image:
-    """The panels side by side, each with its name above."""
+def panels(images: Mapping[str, Image.Image]) -> Image.Image:
+    """What goes in, what comes out, what paints what: side by side, each with its name above."""
     from ..evaluation.comparison import comparison_sheet
 
     columns = {panel.replace("_", " "): [images[panel]] for panel in PANELS}
@@ -37,9 +37,15 @@ def evaluations(outcome: PromptResult) -> dict[str, Any]:
 def effect(transfer: Transfer, output: Image.Image) -> dict[str, float | None]:
     """How near the parts' colors came, and how well the shape was kept. Only pocket scenes come with the truth."""
     if transfer.structure.file or transfer.appearance.file:
-        return {"part_color_error": None, "silhouette_iou": None}
+        return {"part_color_error": None, "silhouette_iou": None, "background_change": None}
+    return {**measured(transfer.structure.seed, transfer.appearance.seed, output)}
+
+
+def measured(structure_seed: int, appearance_seed: int, output: Image.Image) -> dict[str, float]:
+    """The effect of a transfer between two pocket scenes, and how much of the background has changed."""
     import torch
 
+    from ..evaluation.background import background_change
     from ..evaluation.overlap import intersection_over_union
     from ..evaluation.part_colors import relative_part_color_error
     from ..evaluation.silhouettes import silhouette
@@ -47,9 +53,14 @@ def effect(transfer: Transfer, output: Image.Image) -> dict[str, float | None]:
     from ..pocket.scene import random_scene
     from ..pocket.segmenter import WEIGHTS, segment_parts
 
-    truth = render([random_scene(image.seed) for image in (transfer.structure, transfer.appearance)], transfer.size)
+    truth = render([random_scene(seed) for seed in (structure_seed, appearance_seed)], output.width)
     pixels = torch.from_numpy(np.asarray(output, dtype=np.float32) / 255.0)
     error = relative_part_color_error(pixels, truth.image[0], truth.parts[0], truth.image[1], truth.parts[1])
     shape = segment_parts(pixels[None])[0] > 0 if WEIGHTS.exists() else silhouette(pixels)
-    overlap = intersection_over_union(shape, truth.mask[0] > 0.5)
-    return {"part_color_error": round(float(error), 4), "silhouette_iou": round(float(overlap), 4)}
+    animal = truth.mask[:1] > 0.5
+    values = {
+        "part_color_error": error,
+        "silhouette_iou": intersection_over_union(shape, animal[0]),
+        "background_change": background_change(pixels[None], truth.image[:1], animal)[0],
+    }
+    return {name: round(float(value), 4) for name, value in values.items()}

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
+from ..demo import APPEARANCE_SEED, POCKET_SIZE, SHOWN_PAIR, STRUCTURE_SEED
 from ..transfer_graph import OURS, GraphImage, Transfer, simple_graph, transfer_graph
 from ..ui_layout import Group
 from .parts import MASK_IMAGES, POCKET_NOTE, inverting, main_groups, node, pocket_image, sampling_groups, without
@@ -27,7 +27,8 @@ SIMPLE_GROUPS = (
 
 
 def on_what_comes_along() -> WorkflowTemplate:
-    graph = simple_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED)))
+    structure, appearance = map(pocket_image, SHOWN_PAIR)
+    graph = simple_graph(Transfer(structure, appearance, size=POCKET_SIZE))
     note = (
         "# Cross-Image Attention: the look of one image on the shape of another\n"
         "Queue it as it is. The output keeps the shape of the **structure** (above) and takes the colors and the coat "

@@ -1,7 +1,8 @@
 """Eye-for-an-eye: every position takes the feature of its match, found by the model or corrected by a user."""
 
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..transfer_graph import OURS, Graph, Link, Transfer, transfer_graph
+from ..part_by_part import ADAIN_START, appearance_inside, part_by_part
+from ..transfer_graph import Graph, Transfer, transfer_graph
 from ..ui_layout import Group
 from .keypoints import as_text
 from .matching import add_features, draw_matches, match_features
@@ -11,7 +12,6 @@ from .workflow_template import WorkflowTemplate
 RIGHT_STRUCTURE_SEED, RIGHT_APPEARANCE_SEED = 12, 7
 FLANK, HEAD, RADIUS = (62, 60), (105, 62), 0.14  # a pair that nobody would find: so one sees who decided
 SIZE = 128
-TEXT_GUIDANCE, ADAIN_START = 2.5, 0.81  # of the reference code: AdaIN from executed step 49 of 68
 ADAIN_NOTE = f"*start_percent* of *AdaIN* is {ADAIN_START}, as in the paper's code: late, for the last colors alone."
 
 
@@ -58,7 +58,7 @@ def two_objects() -> WorkflowTemplate:
         graph[f"show_{role}"] = node("PreviewImage", images=[role, 0])
         graph[f"text_{role}"]["inputs"]["text"] = "a photo of two animals"
     for side, other in (("left", "right"), ("right", "left")):
-        graph[f"weigh_{side}"] = _weigh(f"structure_{side}_mask", f"appearance_{other}_mask")
+        graph[f"weigh_{side}"] = appearance_inside([f"structure_{side}_mask", 0], [f"appearance_{other}_mask", 0])
     graph["attention"]["inputs"] |= {
         "appearances.appearance0": ["weigh_left", 0],
         "appearances.appearance1": ["weigh_right", 0],
@@ -98,7 +98,7 @@ def corrected_match() -> WorkflowTemplate:
     graph["corrected"] = match_features(structure_points=points, appearance_points=as_text([HEAD]), radius=RADIUS)
     for name, matches in (("found", "match"), ("corrected", "corrected")):
         graph[f"draw_{name}"] = draw_matches([matches, 0], lines=0, points=points)
-        graph[f"weigh_{name}"] = _weigh("structure", "appearance", mask_output=1, correspondence=[matches, 0])
+        graph[f"weigh_{name}"] = appearance_inside(["structure", 1], ["appearance", 1], [matches, 0])
     second = ("attention", "guider", "sample", "decode")
     for name in second:
         graph[f"{name}_found"] = relinked(graph[name], {other: f"{other}_found" for other in second})
@@ -138,23 +138,4 @@ def _transfer() -> Graph:
         "mask_{}", *MASK_IMAGES,
     )  # fmt: skip
     del graph["matches"]
-    graph["weigh"] = _weigh("structure", "appearance", mask_output=1)
-    graph["attention"] = node(
-        OURS + "SemanticRearrangement", model=["checkpoint", 0], structure=["invert_structure", 0],
-        **{"appearances.appearance0": ["weigh", 0]},
-    )  # fmt: skip
-    graph["guider"] = node(
-        "CFGGuider", model=["attention", 0], positive=["text_structure", 0], negative=["no_text", 0], cfg=TEXT_GUIDANCE
-    )
-    masks = {"mask": ["structure", 1], "appearance_mask": ["appearance", 1]}
-    graph["adain"]["inputs"] |= {"start_percent": ADAIN_START, **masks}
-    return graph
-
-
-def _weigh(mask: str, appearance_mask: str, mask_output: int = 0, correspondence: Link | None = None) -> dict:
-    """The appearance inside its mask paints the output inside its own."""
-    matches = {} if correspondence is None else {"matches": correspondence}
-    return node(
-        OURS + "AppearanceOptions", reference=["invert_appearance", 0], mask=[mask, mask_output],
-        appearance_mask=[appearance_mask, mask_output], **matches,
-    )  # fmt: skip
+    return part_by_part(graph, {"structure": ["structure", 1], "appearance": ["appearance", 1]})

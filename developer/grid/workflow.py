@@ -9,8 +9,8 @@ from typing import Any
 
 from ..cli_output import CliError
 from ..client import Graph
-from ..demo import CHECKPOINT_SIZE, OWN_NOUN, POCKET_SIZE
-from ..transfer_graph import GraphImage, Transfer, transfer_graph
+from ..demo import CHECKPOINT_SIZE, OWN_NOUN
+from ..transfer_graph import SMALL_SIZE, GraphImage, Transfer, transfer_graph
 from ..ui_graph import api_graph
 from .pairs import GridPair
 from .worker import Job
@@ -34,7 +34,7 @@ def asked_for(options: argparse.Namespace) -> dict[str, Any]:
 def own_graph(noun: str, checkpoint: str | None) -> Graph:
     """The main job on images of the same kind of thing, without what only shows how it was done."""
     structure, appearance = (GraphImage(noun, file=f"{role}.png") for role in ROLES)
-    size = CHECKPOINT_SIZE if checkpoint else POCKET_SIZE
+    size = CHECKPOINT_SIZE if checkpoint else SMALL_SIZE
     graph = transfer_graph(Transfer(structure, appearance, size=size, checkpoint=checkpoint))
     needed = [SAVE]
     for name in needed:

@@ -10,7 +10,8 @@ import pytest
 from appearance_transfer.developer.cli_output import CliError
 from appearance_transfer.developer.client import PromptResult, rejection
 from appearance_transfer.developer.demo import keep, plan
-from appearance_transfer.developer.demo_results import PANELS, effect, evaluations, grid, seconds
+from appearance_transfer.developer.demo_grid import grid_graph
+from appearance_transfer.developer.demo_results import PANELS, effect, evaluations, panels, seconds
 from appearance_transfer.developer.image_files import read_image
 from appearance_transfer.developer.server import lend_checkpoint
 from appearance_transfer.developer.transfer_graph import GraphImage, Transfer, transfer_graph
@@ -82,16 +83,16 @@ def test_an_image_that_ends_early_or_is_too_large_is_named(tmp_path: Path, monke
 
 
 def test_results_are_whole_or_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    panels = {panel: Image.new("RGB", (16, 16)) for panel in PANELS}
-    keep(tmp_path, panels, {"seconds": 1})
-    assert {path.name for path in tmp_path.iterdir()} == {"transfer.png", "grid.png", "demo.json"}
+    images = {panel: Image.new("RGB", (16, 16)) for panel in (*PANELS, "grid")}
+    keep(tmp_path, images, {"seconds": 1})
+    assert {path.name for path in tmp_path.iterdir()} == {"transfer.png", "matches.png", "grid.png", "demo.json"}
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(CliError, match="transfer.png cannot be written: No space left on device"):
-        keep(tmp_path, panels, {"seconds": 2})
+        keep(tmp_path, images, {"seconds": 2})
     assert json.loads((tmp_path / "demo.json").read_text()) == {"seconds": 1}
 
 
@@ -128,9 +129,30 @@ def test_counts_and_times_are_summed() -> None:
     assert seconds(outcome) == {"all": 3.23, "invert_structure": 1.23, "sample": 2.0}
 
 
-def test_grid_shows_every_panel_in_order() -> None:
+def test_a_grid_of_an_earlier_run_does_not_stay_beside_own_images(tmp_path: Path) -> None:
+    images = {panel: Image.new("RGB", (16, 16)) for panel in PANELS}
+    keep(tmp_path, images | {"grid": images["output"]}, {})
+    keep(tmp_path, images, {})
+    assert {path.name for path in tmp_path.iterdir()} == {"transfer.png", "matches.png", "demo.json"}
+
+
+def test_the_grid_is_the_single_transfer_for_every_pair() -> None:
+    images = [GraphImage("horse", seed=27), GraphImage("cow", seed=38)]
+    graph = grid_graph(images, images[::-1], 256)
+    links = [value for node in graph.values() for value in node["inputs"].values() if isinstance(value, list)]
+    assert {node for node, _ in links} <= graph.keys()
+    single = transfer_graph(Transfer(*images, size=256))
+    for name in ("checkpoint", "decode"):
+        assert graph[name] == single[name]
+    seeds = {
+        name: graph[name]["inputs"]["seed"] for name in ("structure_1", "structure_2", "appearance_1", "appearance_2")
+    }
+    assert seeds == {"structure_1": 27, "structure_2": 38, "appearance_1": 38, "appearance_2": 27}
+
+
+def test_every_panel_is_shown_in_order() -> None:
     shades = {panel: (40 * index, 0, 0) for index, panel in enumerate(PANELS)}
-    sheet = grid({panel: Image.new("RGB", (16, 16), shade) for panel, shade in shades.items()})
+    sheet = panels({panel: Image.new("RGB", (16, 16), shade) for panel, shade in shades.items()})
     width = sheet.width // len(PANELS)
     assert [sheet.getpixel((index * width + width // 2, 50)) for index in range(len(PANELS))] == list(shades.values())
 

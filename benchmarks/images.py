@@ -1,0 +1,36 @@
+"""Every image of the README, the templates, the help pages and the docs, made anew by one command.
+
+`python dev.py bench images [KIND ...]` runs, each in a process of its own: demo (docs/images/demo.png), thumbnails
+(workflows/NAME.jpg), help_images (web/docs/images/NODE.jpg) and screenshots (docs/images/page_NAME.jpg). The images of
+docs/evaluation.md lie in benchmarks/results and come with their numbers from `python dev.py bench`.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from ..developer.cli_output import CliError, echo
+from ..developer.demo import MATCHES
+from ..developer.installation import Installation
+from ..developer.paths import OUT, ROOT, contained_environment
+
+DEMO = "demo"
+KINDS = (DEMO, "thumbnails", "help_images", "screenshots")
+DEMO_IMAGE = ROOT / "docs" / "images" / "demo.png"
+
+
+def main(installation: Installation, arguments: Sequence[str]) -> int:
+    """Make the kinds that are named, or all. Raises `CliError` where one of them does not finish."""
+    if unknown := set(arguments) - set(KINDS):
+        raise CliError(f"There are no images {', '.join(sorted(unknown))}; there are: {', '.join(KINDS)}.")
+    for kind in arguments or KINDS:
+        words = ["demo", "--out", str(OUT / "images")] if kind == DEMO else ["bench", kind]
+        echo(f"Making {kind}.")
+        command = [sys.executable, str(ROOT / "dev.py"), *words]
+        if subprocess.run(command, cwd=ROOT, env=contained_environment()).returncode:
+            raise CliError(f"{kind} did not finish; what it said stands above.")
+        if kind == DEMO:
+            shutil.copyfile(OUT / "images" / MATCHES, DEMO_IMAGE)
+            echo(f"Wrote {DEMO_IMAGE.relative_to(ROOT).as_posix()}.")
+    return 0

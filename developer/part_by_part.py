@@ -1,0 +1,49 @@
+"""The main job part by part: Semantic Rearrangement in the place of cross-image attention."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .client import Graph
+from .object_info import OURS
+from .transfer_graph import Link, Transfer, transfer_graph
+
+TEXT_GUIDANCE, ADAIN_START = 2.5, 0.81  # of Eye-for-an-eye's reference code: AdaIN from executed step 49 of 68
+POCKET_SEGMENTS = {"clusters": 3, "factor": 1.0, "at_percent": 0.77}
+"""Self-Segmentation for pocket scenes, which have few colors; chosen on pairs from seed 800000 on."""
+
+
+def part_by_part(graph: Graph, masks: Mapping[str, Link]) -> Graph:
+    """The graph of `transfer_graph` in which every position inside the structure's mask takes the features of its best
+    match inside the appearance's. masks: by "structure" and "appearance". All else keeps its own look.
+    """
+    inside = {"mask": masks["structure"], "appearance_mask": masks["appearance"]}
+    attention = {"model": graph["attention"]["inputs"]["model"], "structure": ["invert_structure", 0]}
+    guider = {"positive": graph["guider"]["inputs"]["positive"], "negative": ["no_text", 0], "cfg": TEXT_GUIDANCE}
+    changed = dict(graph)
+    changed["weigh"] = appearance_inside(masks["structure"], masks["appearance"])
+    changed["attention"] = {
+        "class_type": OURS + "SemanticRearrangement",
+        "inputs": {**attention, "appearances.appearance0": ["weigh", 0]},
+    }
+    changed["guider"] = {"class_type": "CFGGuider", "inputs": {"model": ["attention", 0], **guider}}
+    late = {"start_percent": ADAIN_START, **inside}
+    changed["adain"] = {**graph["adain"], "inputs": graph["adain"]["inputs"] | late}
+    return changed
+
+
+def demo_graph(transfer: Transfer) -> Graph:
+    """The demo's transfer: part by part, inside the objects that Self-Segmentation finds."""
+    graph = transfer_graph(transfer)
+    masks: dict[str, Link] = {role: [f"mask_{role}", 0] for role in ("structure", "appearance")}
+    if transfer.checkpoint is None:
+        for name, _ in masks.values():
+            graph[str(name)]["inputs"] |= POCKET_SEGMENTS
+    return part_by_part(graph, masks)
+
+
+def appearance_inside(mask: Link, appearance_mask: Link, matches: Link | None = None) -> dict[str, Any]:
+    """The appearance inside its mask paints the output inside its own."""
+    inputs = {"reference": ["invert_appearance", 0], "mask": mask, "appearance_mask": appearance_mask}
+    if matches is not None:
+        inputs["matches"] = matches
+    return {"class_type": OURS + "AppearanceOptions", "inputs": inputs}
