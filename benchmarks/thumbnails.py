@@ -50,6 +50,7 @@ PANELS = {  # the nodes whose first output is shown; what comes out is the last
     "21_whole_transfer": ("structure", "appearance", "decode"),
     "22_stock_ksampler": ("structure", "appearance", "decode"),
     "25_few_steps": ("structure", "appearance", "decode"),
+    "26_transformer": ("structure", "appearance", "decode"),
 }
 LEARNING = "17_train_distilled_editor"
 SHORTENED = {"train": {"steps": 300, "batch": 4}}  # ten thousand steps are for a GPU

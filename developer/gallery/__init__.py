@@ -3,7 +3,19 @@
 The graphs are the ones that the demo and the tests queue, so what a user opens cannot drift from what is tested.
 """
 
-from . import cross_image, editing, evaluation, few_steps, fine_grained, grid, matching, rearrangement, simple, splice
+from . import (
+    cross_image,
+    editing,
+    evaluation,
+    few_steps,
+    fine_grained,
+    grid,
+    matching,
+    rearrangement,
+    simple,
+    splice,
+    transformers,
+)
 from .blueprint import Blueprint
 from .workflow_template import WorkflowTemplate
 
@@ -36,6 +48,7 @@ def gallery() -> dict[str, WorkflowTemplate]:
         "21_whole_transfer": cross_image.everything(),
         "22_stock_ksampler": cross_image.stock_sampler(),
         "25_few_steps": few_steps.few_steps(),
+        "26_transformer": transformers.on_the_pocket_transformer(),
     }
 
 
