@@ -127,7 +127,7 @@ class AppearanceGuider(io.ComfyNode):
                     tooltip="Appearance guidance at the last step; it falls there in a straight line.",
                 ),
                 io.Int.Input(
-                    "every", default=2, min=1, max=100, advanced=True,
+                    "every", default=Settings.every, min=1, max=100, advanced=True,
                     tooltip="Run the pass without the transfer on every n-th step only; 1 is every step, as in the "
                     "paper.",
                 ),
