@@ -146,7 +146,7 @@ class SemanticRearrangement:
         def edited(own: Tensor, part: int) -> Tensor:
             own = own.clone()
             for row, offered in offers.items():
-                own[row] = rearranged(own[row], [offer.of_part(part) for offer in offered])
+                own[row] = rearranged(own[row], [given.of_part(part) for given in offered])
             return own
 
         injected = INJECTED[self.settings.inject]
@@ -156,7 +156,7 @@ class SemanticRearrangement:
         )
 
     def _is_of_output(self, tokens: Tensor, part: int, offers: dict[int, list["_Matched"]]) -> bool:
-        if all(offer.fits(part, tokens) for offered in offers.values() for offer in offered):
+        if all(given.fits(part, tokens) for rows in offers.values() for given in offered):
             return True
         if not self._warned:
             self._warned = True
