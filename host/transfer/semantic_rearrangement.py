@@ -156,7 +156,7 @@ class SemanticRearrangement:
         )
 
     def _is_of_output(self, tokens: Tensor, part: int, offers: dict[int, list["_Matched"]]) -> bool:
-        if all(given.fits(part, tokens) for rows in offers.values() for given in offered):
+        if all(given.fits(part, tokens) for offered in offers.values() for given in offered):
             return True
         if not self._warned:
             self._warned = True
