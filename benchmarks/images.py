@@ -1,8 +1,9 @@
 """Every image of the README, the templates, the help pages and the docs, made anew by one command.
 
-`python dev.py bench images [KIND ...]` runs, each in a process of its own: demo (docs/images/demo.png), thumbnails
-(workflows/NAME.jpg), help_images (web/docs/images/NODE.jpg) and screenshots (docs/images/page_NAME.jpg). The images of
-docs/evaluation.md lie in benchmarks/results and come with their numbers from `python dev.py bench`.
+`python dev.py bench images [KIND ...]` runs, each in a process of its own: demo (docs/images/demo.png and
+demo_grid.jpg), thumbnails (workflows/NAME.jpg), help_images (web/docs/images/NODE.jpg) and screenshots
+(docs/images/page_NAME.jpg). The images of docs/evaluation.md lie in benchmarks/results and come with their numbers
+from `python dev.py bench`.
 """
 
 import shutil
@@ -10,14 +11,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from PIL import Image
+
 from ..developer.cli_output import CliError, echo
-from ..developer.demo import MATCHES
+from ..developer.demo import GRID, MATCHES
 from ..developer.installation import Installation
 from ..developer.paths import OUT, ROOT, contained_environment
 
 DEMO = "demo"
 KINDS = (DEMO, "thumbnails", "help_images", "screenshots")
-DEMO_IMAGE = ROOT / "docs" / "images" / "demo.png"
+DEMO_IMAGE, DEMO_GRID = (ROOT / "docs" / "images" / name for name in ("demo.png", "demo_grid.jpg"))
 
 
 def main(installation: Installation, arguments: Sequence[str]) -> int:
@@ -32,5 +35,6 @@ def main(installation: Installation, arguments: Sequence[str]) -> int:
             raise CliError(f"{kind} did not finish; what it said stands above.")
         if kind == DEMO:
             shutil.copyfile(OUT / "images" / MATCHES, DEMO_IMAGE)
-            echo(f"Wrote {DEMO_IMAGE.relative_to(ROOT).as_posix()}.")
+            Image.open(OUT / "images" / GRID).convert("RGB").save(DEMO_GRID, quality=85, optimize=True)
+            echo(f"Wrote {DEMO_IMAGE.name} and {DEMO_GRID.name} in docs/images.")
     return 0

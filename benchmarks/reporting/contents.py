@@ -15,7 +15,8 @@ QUICK_METHODS = (
 )  # fmt: skip
 LARGE_METHODS = (
     "identity", "identity, autoencoder", "perfect answer, autoencoder", "color transfer", "AdaIN only", "ours",
-    "ours, true masks", "eye-for-an-eye", "eye-for-an-eye, true masks", "fine-grained",
+    "ours, true masks", "eye-for-an-eye", "eye-for-an-eye, masks of three segments", "eye-for-an-eye, true masks",
+    "fine-grained",
 )  # fmt: skip
 QUICK_SETTINGS = (
     "Cross-Image Attention, 20 steps", "Cross-Image Attention, 10 steps",

@@ -18,7 +18,7 @@ from ...host.transfer.adain_operation import AdaINOperation
 from ...host.transfer.plan import Appearance
 from ...host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
 from ...pocket.truth import true_correspondence
-from .inverted import FOUND, TRUE, InvertedPairs, Models
+from .inverted import FOUND, THREE_SEGMENTS, TRUE, InvertedPairs, Models
 from .pairs import RenderedPairs
 from .sampled import resume
 
@@ -43,6 +43,7 @@ class Rearrangement:
 DIFT = RearrangementSettings(match_source="dift")
 REARRANGEMENTS = (
     Rearrangement("eye-for-an-eye", masks=FOUND, inside=False),
+    Rearrangement("eye-for-an-eye, masks of three segments", masks=THREE_SEGMENTS),  # as in the demo
     Rearrangement("eye-for-an-eye, true masks"),
     Rearrangement("eye-for-an-eye, DIFT matches", DIFT, masks=FOUND, inside=False),
     Rearrangement("eye-for-an-eye, DIFT matches, true masks", DIFT),

@@ -14,7 +14,7 @@ RESULTS = "benchmarks/results/"  # made by their benchmarks, with their numbers
 def made() -> set[str]:
     """What the kinds of images.KINDS write."""
     return {
-        images.DEMO_IMAGE.relative_to(ROOT).as_posix(),
+        *(path.relative_to(ROOT).as_posix() for path in (images.DEMO_IMAGE, images.DEMO_GRID)),
         *(f"workflows/{name}.jpg" for name in thumbnails.PANELS),
         *(f"web/docs/images/{name}.jpg" for name in help_images.IMAGES),
         *(f"docs/images/page_{name}.jpg" for name in screenshots.SHOTS),
