@@ -1,7 +1,8 @@
 """What a transfer costs before it is run, from the settings alone; docs/costs.md is this command's output explained.
 
-`python dev.py bench costs` prints the U-Net evaluations (samples through the network) and the memory of what is kept.
-That they are what really happens is counted at the network in tests/host/test_cross_image_attention.py, and by
+`python dev.py bench costs` prints the U-Net evaluations (samples through the network), the forwards they take on a GPU
+with room, and the memory of what is kept.
+That they are what really happens is counted at the network in tests/host/test_evaluations.py, and by
 `python dev.py demo`, which leaves its count in demo.json.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from ..attention.windows import APPEARANCE_GUIDANCE, StepWindows
 from ..developer.cli_output import echo
 from ..guidance.appearance import GUIDANCE_EVERY
+from ..host.runtime.forward_size import MOST_ROWS
 from ..inversion.defaults import INVERSION_CFG, PAPER_CFG, PAPER_START_AT, PAPER_STEPS, START_AT, STEPS
 from ..inversion.schedule import leading_timesteps
 
@@ -91,6 +93,15 @@ class CostPlan:
         """The inversion and the transfer."""
         return self.inversion + self.transfer
 
+    @property
+    def forwards(self) -> int:
+        """Of a GPU with room: levels of an image share forwards, to invert it and to read it, both texts together."""
+        levels = [self.executed, self.structural, *[len(self.reading) - self.structural] * self.appearances]
+        shared = sum(math.ceil(count / MOST_ROWS) for count in levels)
+        if self.replayed:
+            shared = math.ceil(self.executed / MOST_ROWS) + self.references
+        return self.executed + self.unpatched + shared
+
 
 PAPER = CostPlan(PAPER_STEPS, PAPER_START_AT, PAPER_CFG, every=1)
 DRAFT = CostPlan(steps=10, start_at=3)
@@ -114,7 +125,8 @@ def grid(structures: int, appearances: int, pair: CostPlan) -> int:
 def main(installation: object, arguments: Sequence[str]) -> int:
     """Print the tables."""
     theirs = REFERENCE_INVERSION + REFERENCE_TRANSFER
-    echo(f"{'one pair':40}{'inverting':>10}{'output':>8}{'unpatched':>11}{'references':>12}{'all':>6}{'share':>7}")
+    heads = ("inverting", 10), ("output", 8), ("unpatched", 11), ("references", 12), ("all", 6), ("share", 7)
+    echo(f"{'one pair':40}" + "".join(f"{word:>{width}}" for word, width in (*heads, ("forwards", 10))))
     for name, plan in (
         ("defaults, 20 steps", CostPlan()),
         ("two appearances", CostPlan(appearances=2)),
@@ -125,7 +137,7 @@ def main(installation: object, arguments: Sequence[str]) -> int:
         ("the same, references replayed", replace(PAPER, replayed=True)),
     ):
         numbers = f"{plan.inversion:10}{plan.executed:8}{plan.unpatched:11}{plan.references:12}{plan.total:6}"
-        echo(f"{name:40}{numbers}{plan.total / theirs:7.2f}")
+        echo(f"{name:40}{numbers}{plan.total / theirs:7.2f}{plan.forwards:10}")
     echo(f"{'reference code':40}{REFERENCE_INVERSION:10}{REFERENCE_TRANSFER:31}{theirs:6}{1:7.2f}")
     echo("")
     executed = CostPlan().executed

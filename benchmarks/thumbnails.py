@@ -49,6 +49,8 @@ PANELS = {  # the nodes whose first output is shown; what comes out is the last
     "20_mirror_to_match": ("draw", "draw_turned"),
     "21_whole_transfer": ("structure", "appearance", "decode"),
     "22_stock_ksampler": ("structure", "appearance", "decode"),
+    "23_wide_appearance": ("structure", "appearance", "decode"),
+    "24_many_structures": ("structure", "appearance", "decode"),
     "25_few_steps": ("structure", "appearance", "decode"),
     "26_transformer": ("structure", "appearance", "decode"),
 }

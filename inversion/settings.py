@@ -17,8 +17,8 @@ class DDPMSettings:
 
     steps: of the whole schedule. start_at_step: so many are left out at the noisy end. guidance: classifier-free, 1 is
         off. eta: 0..1, the noise of a step. seed: of the noise drawn for each level. keep_last_noise: of the very last
-        step, None on flow models alone. levels_per_forward: noise levels that go through the network together; changes
-        memory and speed only.
+        step, None on flow models alone. levels_per_forward: noise levels that go through the network together,
+        0 as many as fit into a GPU; changes memory and speed only.
     """
 
     steps: int = STEPS
@@ -27,7 +27,7 @@ class DDPMSettings:
     eta: float = 1.0
     seed: int = 42
     keep_last_noise: bool | None = None
-    levels_per_forward: int = 1
+    levels_per_forward: int = 0
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,8 @@ class InvertImage(io.ComfyNode):
                     tooltip="Noise of the very last step: keep is exact, zero as in the paper; auto keeps it on flows.",
                 ),
                 io.Int.Input(
-                    "levels_per_forward", default=Settings.levels_per_forward, min=1, max=64, advanced=True,
-                    tooltip="Noise levels per forward; 1 needs least memory, more is quicker on a GPU, same result.",
+                    "levels_per_forward", default=Settings.levels_per_forward, min=0, max=64, advanced=True,
+                    tooltip="Noise levels per forward; 0 is as many as fit into the GPU's memory, same result.",
                 ),
                 sigmas_input(),
             ],

@@ -13,6 +13,7 @@ from . import (
     matching,
     rearrangement,
     simple,
+    sizes_and_batches,
     splice,
     transformers,
 )
@@ -47,6 +48,8 @@ def gallery() -> dict[str, WorkflowTemplate]:
         "20_mirror_to_match": matching.mirror_to_match(),
         "21_whole_transfer": cross_image.everything(),
         "22_stock_ksampler": cross_image.stock_sampler(),
+        "23_wide_appearance": sizes_and_batches.wide_appearance(),
+        "24_many_structures": sizes_and_batches.many_structures(),
         "25_few_steps": few_steps.few_steps(),
         "26_transformer": transformers.on_the_pocket_transformer(),
     }

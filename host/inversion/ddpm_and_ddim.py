@@ -20,6 +20,7 @@ from ..models.fingerprint import check_model, fingerprint
 from ..models.plain_model import check_plain
 from ..models.pocket_advice import tell_if_far
 from ..models.schedules import sigmas_one_timestep_below, sigmas_tensor
+from ..runtime.forward_size import batches_per_forward
 from ..runtime.latents import image_latents, in_vae_scale
 from ..runtime.model_runner import Denoise, preview_callback, run_guider, run_with_model, stock_guider, to_intermediate
 from ..runtime.progress_text import format_mib
@@ -44,6 +45,7 @@ def invert_with_ddpm(
 ) -> Inversion:
     """Edit-friendly DDPM inversion of a batch of images. latent: [B, C, h, w], the samples of a LATENT.
 
+    levels_per_forward: noise levels that share a forward; 0 is as many as fit into memory, and one on a CPU.
     prompts: the words of the positive text, to be kept; one for all images or one for each, or none.
     keep_last_noise: of the step into the finished image; None keeps it on flow models alone, whose last level is so
         noisy that the detail below it would be lost, and zeroes it elsewhere, as the paper does.
@@ -59,9 +61,10 @@ def invert_with_ddpm(
     on_step = preview_callback(model, schedule.steps)
 
     def body(denoise: Denoise, x0: Tensor) -> tuple[Tensor, Tensor]:
+        levels = levels_per_forward or batches_per_forward(model.model, x0.device, x0.shape, schedule.steps)
         return invert_ddpm(
             denoise, x0, schedule, eta=eta, seed=seed, keep_last_noise=keep_last_noise,
-            levels_per_call=levels_per_forward, on_step=on_step,
+            levels_per_call=levels, on_step=on_step,
         )  # fmt: skip
 
     trajectory, noise_maps = run_with_model(

@@ -33,6 +33,13 @@ def tell(run: ReferenceSession, network: NetworkPatch) -> None:
     )
 
 
+def tell_forwards(run: ReferenceSession) -> None:
+    """After a run: log how many forwards its references took, where forwards held several steps."""
+    ahead = run.ahead
+    if ahead.is_used:
+        log.info("%s: %d evaluations of references in %d forwards.", run.method.name, ahead.evaluations, ahead.forwards)
+
+
 def _evaluations(run: ReferenceSession, reading: list[int]) -> int:
     """Samples through the network for references, where the sampler evaluates once in a step."""
     if run.settings.replayed:

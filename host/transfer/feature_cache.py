@@ -31,6 +31,17 @@ class CapturedReference:
         """Keep what was captured at a layer; further tensors of the same layer come beside the first."""
         self.layers.setdefault(layer.key, LayerFeatures(layer.grid)).tensors.update(tensors)
 
+    def split(self, levels: int) -> list["CapturedReference"]:
+        """What it offers at each of the noise levels that one forward held, one after the other."""
+        if levels == 1:
+            return [self]
+        parts = [CapturedReference(self.images) for _ in range(levels)]
+        for key, features in self.layers.items():
+            for name, tensor in features.tensors.items():
+                for part, of_level in zip(parts, tensor.chunk(levels), strict=True):
+                    part.layers.setdefault(key, LayerFeatures(features.grid)).tensors[name] = of_level
+        return parts
+
 
 class FeatureCache:
     """What all references of the current step offer. It is filled before the step and emptied after it."""

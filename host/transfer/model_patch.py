@@ -16,7 +16,7 @@ from torch import Tensor
 from ...inversion.types import Inversion
 from ..models.fingerprint import check_model
 from ..models.plain_model import KEY
-from .cost_report import tell
+from .cost_report import tell, tell_forwards
 from .method import TransferMethod
 from .network_patch import network_patch
 from .no_effect import warn_of_compiled, warn_of_same_image
@@ -68,7 +68,9 @@ class ModelPatch:
         warn_of_compiled(executor.class_obj.model_options)
         self.session = session
         try:
-            return executor(noise, latent, sampler, sigmas, *args, **kwargs)
+            sampled = executor(noise, latent, sampler, sigmas, *args, **kwargs)
+            tell_forwards(session)
+            return sampled
         finally:
             self.session = None
 

@@ -14,10 +14,12 @@ from ...attention.windows import PercentToSigma, StepWindows
 from ...inversion.schedule import step_at
 from ...inversion.types import Inversion
 from ..models.attention_layer import AttentionLayer
-from .feature_cache import CapturedReference, FeatureCache
+from .feature_cache import FeatureCache
 from .method import LayerReference, TransferMethod
 from .network import NetworkPatch
 from .plan import TransferPlan
+from .reading_ahead import ReadingAhead
+from .reference_forwards import ReferenceForwards
 from .references import ModelCall, RecordedReference, ReplayedReference
 from .row_checks import RowChecks
 from .session_checks import check_run
@@ -53,6 +55,7 @@ class ReferenceSession:
         self.structure = kind(plan.structure) if plan.structure is not None else None
         check_run(plan, sigmas, shape)
         self.windows = self._windows(percent_to_sigma)
+        self.ahead = ReadingAhead(sigmas, self.reading)
         self._maps = WeightMaps(plan, self.batch, method.masks_at)
         self._rows = RowChecks(self.batch, tuple(shape[-2:]), self.warn_once)
         self._warned: set[str] = set()
@@ -89,22 +92,18 @@ class ReferenceSession:
 
     def fill_cache(self, call: ModelCall, network: NetworkPatch) -> None:
         """Run the references this step reads (all of them where they are replayed)."""
-        self.step = self.step_at(float(call.sigma.max()))
+        sigma = float(call.sigma.max())
+        self.step = self.step_at(sigma)
         self._rows.begin_step(self.step, call.guider.conds)
+        self.ahead.visit(self.step, sigma)
         reading = self.reading(self.step)
         if reading and not self.reads_structure:
             self.method.prepare(call, self.structure, self.appearances)
-        prompts = self.method.prompts(self.reads_structure)
-        captured = []
-        for reference in self.references():
-            if reference in reading:
-                captured.append(CapturedReference(reference.beside(self.batch)))
-                reference.run(
-                    call, prompts, network.capturing(self.method, captured[-1], call.model_options), self.method.cfg
-                )
-            elif reference.evaluates_every_step:
-                reference.run(call, (), {}, self.method.cfg)
-        self.cache.fill(captured)
+        forwards = ReferenceForwards(self.method, network, call, self.method.prompts(self.reads_structure), self.batch)
+        if self.settings.replayed:
+            self.cache.fill(forwards.replay(self.references(), reading))
+        elif reading:
+            self.cache.fill(self.ahead.at(self.step, sigma, forwards))
 
     def references_hidden(self) -> AbstractContextManager[None]:
         """For an unpatched pass beside the transferred one: within it no layer reads a reference."""
@@ -112,8 +111,8 @@ class ReferenceSession:
 
     def latent_of(self, inversion: Inversion, sigma: float) -> Tensor | None:
         """Where a replayed reference stands at `sigma`; None for one that is not replayed in this run."""
-        for reference in self.references():
-            if reference.inversion is inversion and reference.evaluates_every_step:
+        for reference in self.references() if self.settings.replayed else ():
+            if reference.inversion is inversion:
                 return reference.for_every_image(reference.latent(sigma))
         return None
 

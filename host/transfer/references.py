@@ -38,8 +38,6 @@ class RecordedReference:
     """A reference at the latents its inversion recorded, and noised anew between them: the true image at every sigma,
     and free on steps that do not read it."""
 
-    evaluates_every_step = False
-
     def __init__(self, inversion: Inversion):
         """distinct: the same without the images that are there more than once (in a grid); only those are run."""
         self.inversion = inversion
@@ -58,17 +56,18 @@ class RecordedReference:
         """What the distinct images show, [b, ...], for each image of the inversion, [B, ...]."""
         return shown if self.distinct is self.inversion else shown[self._which]
 
-    def run(self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any], guidance: float) -> None:
-        """One forward at this level under each of the prompts (POSITIVE, NEGATIVE), with these patches listening.
+    def read(
+        self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any], sigmas: Sequence[float]
+    ) -> None:
+        """One forward under each of the prompts (POSITIVE, NEGATIVE), which holds it at each of these noise levels.
 
-        patches: entries of ComfyUI's transformer_options. guidance: of the text, in the prediction that moves a
-            reference on.
+        patches: entries of ComfyUI's transformer_options, which capture what it offers.
         """
-        self._denoise(beside, prompts, patches)
+        self._denoise(beside, prompts, patches, sigmas)
 
     def estimate(self, beside: ModelCall) -> Tensor:
         """The image [B, C, h, w] that the model predicts from it at this level, under its own prompt alone."""
-        return self.for_every_image(self._denoise(beside, (POSITIVE,), {})[0])
+        return self.for_every_image(self._denoise(beside, (POSITIVE,), {}, [float(beside.sigma.max())])[0])
 
     def prompt(self, guider: Any, x: Tensor, seed: Any) -> list[dict[str, Any]]:
         """The prompt it was inverted under, as `calc_cond_batch` takes it for latents of the shape of x."""
@@ -87,11 +86,15 @@ class RecordedReference:
         hooks = weight_hooks(beside.guider.conds.get(SIDES[which], ()))
         return prompt if hooks is None else [{**cond, "hooks": hooks} for cond in prompt]
 
-    def _denoise(self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any]) -> list[Tensor]:
-        """The distinct images as predicted under the positive and the negative prompt; zeros where not asked for."""
-        x = self.latent(float(beside.sigma.max())).to(device=beside.sigma.device, dtype=torch.float32)
+    def _denoise(
+        self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any], sigmas: Sequence[float]
+    ) -> list[Tensor]:
+        """[levels*b, C, h, w] for each prompt: the distinct images as predicted from each of these levels; zeros where
+        not asked for.
+        """
+        x = torch.cat([self.latent(sigma) for sigma in sigmas]).to(device=beside.sigma.device, dtype=torch.float32)
         x = framed(x, beside.guider.inner_model.latent_format)
-        sigma = beside.sigma.reshape(-1)[:1].expand(x.shape[0])
+        sigma = beside.sigma.new_tensor(sigmas).repeat_interleave(self.distinct.images)
         conds = [self._hooked_prompt(beside, x, which) if which in prompts else None for which in (POSITIVE, NEGATIVE)]
         options = without_patches(beside.model_options)
         options["transformer_options"] |= patches
@@ -104,8 +107,6 @@ class ReplayedReference(RecordedReference):
 
     It has to see every step of the run exactly once.
     """
-
-    evaluates_every_step = True
 
     def __init__(self, inversion: Inversion):
         super().__init__(inversion)
@@ -122,9 +123,13 @@ class ReplayedReference(RecordedReference):
             )
         return self._x
 
-    def run(self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any], guidance: float) -> None:
+    def replay(self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any], guidance: float) -> None:
+        """One forward at this level under each of the prompts and those that move it on; then it stands at the next.
+
+        patches: entries of ComfyUI's transformer_options. guidance: of the text, in the prediction that moves it.
+        """
         moving = (POSITIVE,) if guidance == 1.0 else (POSITIVE, NEGATIVE)
-        positive, negative = self._denoise(beside, {*prompts, *moving}, patches)
+        positive, negative = self._denoise(beside, {*prompts, *moving}, patches, [float(beside.sigma.max())])
         denoised = positive if guidance == 1.0 else negative + guidance * (positive - negative)
         record = self.distinct
         x = self._x.to(denoised.device)

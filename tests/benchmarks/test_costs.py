@@ -17,6 +17,7 @@ def test_a_pair_is_what_is_counted_at_the_network() -> None:
 def test_the_parts_of_a_transfer() -> None:
     default, paper = costs.CostPlan(), costs.PAPER
     assert (default.inversion, default.executed, default.unpatched, default.references) == (14, 14, 6, 12)
+    assert (default.forwards, costs.CostPlan(every=1).forwards, paper.forwards) == (23, 29, 129)
     assert (paper.inversion, paper.executed, paper.unpatched, paper.references) == (136, 68, 57, 57)
 
 

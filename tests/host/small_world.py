@@ -154,16 +154,18 @@ def runs_of(model):
 
 
 def count_evaluations(model) -> SimpleNamespace:
-    """Count the rows that go through the network while this MODEL samples, from now on and in its clones: `.samples`.
+    """Count what goes through the network while this MODEL samples, from now on and in its clones: the rows of latents,
+    `.samples`, and how often it is called, `.forwards`.
 
     At the network itself, since references pass no wrapper.
     """
     import comfy.patcher_extension
 
-    counter = SimpleNamespace(samples=0)
+    counter = SimpleNamespace(samples=0, forwards=0)
 
     def see(network, inputs):
         counter.samples += len(inputs[0])
+        counter.forwards += 1
 
     def count(executor, *args, **kwargs):
         hook = model.model.diffusion_model.register_forward_pre_hook(see)

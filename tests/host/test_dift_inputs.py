@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from appearance_transfer.correspondence.dift import DiftSettings
+from appearance_transfer.pocket.checkpoint import DEFAULT_NETWORK
 from appearance_transfer.tests.host.dift_readings import features
 from appearance_transfer.tests.host.small_world import (
     latents,
@@ -101,7 +102,10 @@ class TestNode:
     """In ComfyUI's executor, on the pocket checkpoint."""
 
     GRAPH = {
-        "checkpoint": {"class_type": "AppearanceTransfer_LoadPocketCheckpoint", "inputs": {"precision": "fp32"}},
+        "checkpoint": {
+            "class_type": "AppearanceTransfer_LoadPocketCheckpoint",
+            "inputs": {"network": DEFAULT_NETWORK, "precision": "fp32"},
+        },
         "image": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 48, "batch_size": 2, "color": 255}},
         "text": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["checkpoint", 1], "text": ""}},
         "latent": {"class_type": "VAEEncode", "inputs": {"pixels": ["image", 0], "vae": ["checkpoint", 2]}},

@@ -5,6 +5,7 @@ import logging
 import pytest
 import torch
 from appearance_transfer.developer.client import GraphError
+from appearance_transfer.pocket.checkpoint import DEFAULT_NETWORK
 
 PACK = "AppearanceTransfer_"
 ACROSS = "y-axis: horizontally"
@@ -15,7 +16,10 @@ SCENE = {"seed": 900002, "species": "any", "coat": "any", "view": "any", "size":
 def graph(**inputs: object) -> dict:
     """A pocket scene as structure; as appearances the scene and its mirror image, in one batch."""
     return {
-        "checkpoint": {"class_type": f"{PACK}LoadPocketCheckpoint", "inputs": {"precision": "fp32"}},
+        "checkpoint": {
+            "class_type": f"{PACK}LoadPocketCheckpoint",
+            "inputs": {"network": DEFAULT_NETWORK, "precision": "fp32"},
+        },
         "scene": {"class_type": f"{PACK}PocketScene", "inputs": SCENE},
         "text": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["checkpoint", 1], "text": ""}},
         "mirrored": {"class_type": "ImageFlip", "inputs": {"image": ["scene", 0], "flip_method": ACROSS}},
@@ -51,3 +55,14 @@ def test_one_appearance_is_turned_for_each_structure_and_its_mask_with_it(host) 
 def test_other_numbers_of_images_are_refused_before_anything_is_looked_at(host) -> None:
     with pytest.raises(GraphError, match="There are 2 appearance images for 1 structure images"):
         host.run(graph(structure=["scene", 0]), flipped=("turn", 0))
+
+
+def test_a_wide_appearance_is_turned_as_a_whole(host) -> None:
+    """Two mirror images side by side, beside a square structure."""
+    wide = {"image1": ["mirrored", 0], "image2": ["mirrored", 0], "direction": "right"}
+    stitch = {"class_type": "ImageStitch", "inputs": wide | {"match_image_size": True}}
+    stitch["inputs"] |= {"spacing_width": 0, "spacing_color": "white"}
+    nodes = graph(structure=["scene", 0], appearance=["wide", 0]) | {"wide": stitch}
+    run = host.run(nodes, scene=("scene", 0), flipped=("turn", 0), mask=("turn", 1))
+    assert (run.flipped - torch.cat([run.scene, run.scene], dim=2)).abs().max() < 1 / 128  # stitched in 8 bits
+    assert run.mask.shape == run.flipped.shape[:3]

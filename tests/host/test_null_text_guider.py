@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 from appearance_transfer.developer.client import GraphError
+from appearance_transfer.pocket.checkpoint import DEFAULT_NETWORK
 from appearance_transfer.tests.host import small_world as world
 from appearance_transfer.tests.host.null_texts import apart, interrupted, invert, plain, reconstruct
 
@@ -86,7 +87,7 @@ class TestNodes:
         ours = "AppearanceTransfer_"
         texts = {"positive": ["text", 0], "negative": ["empty", 0]}
         return {
-            "checkpoint": node(f"{ours}LoadPocketCheckpoint", precision="fp32"),
+            "checkpoint": node(f"{ours}LoadPocketCheckpoint", network=DEFAULT_NETWORK, precision="fp32"),
             "scene": node(f"{ours}PocketScene", seed=2, species="any", coat="any", view="any", size=128),
             "encode": node("VAEEncode", pixels=["scene", 0], vae=["checkpoint", 2]),
             "text": node("CLIPTextEncode", text="a photo of a horse", clip=["checkpoint", 1]),

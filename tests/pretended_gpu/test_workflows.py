@@ -43,12 +43,12 @@ ROUNDED = 1e-3  # the backward pass rounds by how its tensors lie in memory: 2e-
 LITTLE = 0.1  # of an edit: at a whole one the network makes a rounding as large as 1e-2, between two CPUs too
 
 
-def workflow(name: str, muted: bool = False) -> Graph:
-    """A workflow that can be run here. muted: with its muted groups."""
+def workflow(name: str, muted: bool = False, few: bool = True) -> Graph:
+    """A workflow that can be run here. muted: with its muted groups. few: with few steps, else with its own."""
     piece = gallery()[name]
     asleep = {node for group in piece.groups if group.muted for column in group.columns for node in column}
     graph = on_the_pocket(copy.deepcopy(piece.graph), vit=TINY_VIT)
-    for node in graph.values():
+    for node in graph.values() if few else ():
         node["inputs"] |= FEW.get(node["class_type"], {})
     return graph if muted else {node: about for node, about in graph.items() if node not in asleep}
 
