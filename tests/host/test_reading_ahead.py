@@ -120,3 +120,25 @@ class TestRoom:
         from appearance_transfer.host.runtime.forward_size import batches_per_forward
 
         assert batches_per_forward(self.Model(), torch.device("cpu"), [1, 4, 8, 8], 99) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), [("Flux.1", "attention"), ("Flux.1", "rearr"), ("Qwen-Image", "attention")]
+)
+def test_on_transformers(host, room, name, method) -> None:
+    """Of four steps the first runs alone; the other three share a forward."""
+    from appearance_transfer.tests.host.test_transformer_transfer import Family
+
+    family = Family(name)
+    single, one_by_one = counted(family.model)
+    x, levels = family.structure.trajectory, range(4)
+    alone = family.transferred([family.appearance], method=method, model=single)
+    expected = family.predictions(alone, x, levels=levels)
+    room(99)
+    batched, together = counted(family.model)
+    read_ahead = family.transferred([family.appearance], method=method, model=batched)
+    found = family.predictions(read_ahead, x, levels=levels)
+    for (one, _), (other, _) in zip(found, expected, strict=True):
+        assert world.relative(one, other) < SAME
+    assert together.samples == one_by_one.samples
+    assert together.forwards == one_by_one.forwards - 2
