@@ -26,6 +26,7 @@ from .real_weights.dino import weights
 from .splice import SIDE, photographs, trained
 
 PIXELS = 256  # of a panel
+ON_TRANSFORMERS = ("27_flux1_krea", "28_flux2_klein", "29_z_image", "30_qwen_image")  # of a user; run on the pocket one
 PANELS = {  # the nodes whose first output is shown; what comes out is the last
     "01_cross_image_attention_pocket": ("structure", "appearance", "decode"),
     "02_cross_image_attention": ("structure", "appearance", "decode"),
@@ -53,6 +54,7 @@ PANELS = {  # the nodes whose first output is shown; what comes out is the last
     "24_many_structures": ("structure", "appearance", "decode"),
     "25_few_steps": ("structure", "appearance", "decode"),
     "26_transformer": ("structure", "appearance", "decode"),
+    **{name: ("structure", "appearance", "decode") for name in ON_TRANSFORMERS},
 }
 LEARNING = "17_train_distilled_editor"
 SHORTENED = {"train": {"steps": 300, "batch": 4}}  # ten thousand steps are for a GPU

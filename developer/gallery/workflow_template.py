@@ -1,7 +1,7 @@
 """One workflow: the graph that is queued, how it is laid out, and the note a user reads first."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..client import Graph
@@ -23,13 +23,27 @@ MODELS = {  # the page offers to find a missing file with this
 
 
 @dataclass(frozen=True)
+class ModelFile:
+    """A file that a user needs: its name, where it can be had, and its folder in ComfyUI/models."""
+
+    name: str
+    url: str
+    directory: str
+
+
+@dataclass(frozen=True)
 class WorkflowTemplate:
-    """One workflow: what it queues, and how it looks. titles: of nodes that stand more than once, by name."""
+    """One workflow: what it queues, and how it looks.
+
+    titles: of nodes that stand more than once, by name. models: the files that a node loads, by its name, where they
+        are not those of `MODELS`.
+    """
 
     graph: Graph
     groups: Sequence[Group]
     note: str
     titles: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, Sequence[ModelFile]] = field(default_factory=dict)
 
     def workflow(self, name: str, info: Mapping[str, Any]) -> Workflow:
         """The UI form, laid out. info: ComfyUI's /object_info."""
@@ -39,6 +53,9 @@ class WorkflowTemplate:
             if about in self.titles:
                 node["title"] = self.titles[about]
         name_models(workflow["nodes"])
+        for node, about in zip(workflow["nodes"], self.graph, strict=False):
+            if about in self.models:
+                node["properties"]["models"] = [asdict(file) for file in self.models[about]]
         return workflow
 
 

@@ -85,11 +85,11 @@ def heads_first(tokens: Tensor, heads: int, are_first: bool) -> Tensor:
     return (tokens if tokens.ndim == 4 else tokens.unflatten(-1, (heads, -1))).transpose(1, 2)
 
 
-def visible_keys(mask: Tensor | None, rows: list[int], image: slice) -> list[Tensor] | None:
-    """For each of these rows which keys [N] bool its image queries see; None where they see all.
+def visible_keys(mask: Tensor | None, rows: list[int], image: slice) -> Tensor | None:
+    """Which keys [N] bool the image queries of these rows see; None where they see all.
 
     mask: of the attention, bool or additive, [rows or 1, (1,) (1 or N,) N]. Raises ValueError for one that weighs keys
-    or tells the image's queries apart.
+    or tells the image's queries or the rows apart.
     """
     if mask is None:
         return None
@@ -101,8 +101,13 @@ def visible_keys(mask: Tensor | None, rows: list[int], image: slice) -> list[Ten
             "The CONDITIONING weighs parts of itself by an attention mask, as Apply Style Model does, and a transfer "
             "cannot be combined with that. Connect the text from before that node."
         )
-    seen = seen[:, 0]
-    return None if bool(seen.all()) else [seen[row if len(seen) > 1 else 0] for row in rows]
+    seen = seen[rows, 0] if len(seen) > 1 else seen[:, 0]
+    if not bool((seen == seen[:1]).all()):
+        raise ValueError(
+            "The texts of the batch have different attention masks, which a transfer cannot read in one run. Sample "
+            "them one by one."
+        )
+    return None if bool(seen.all()) else seen[0]
 
 
 class AttentionOverride:

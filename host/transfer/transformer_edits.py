@@ -41,23 +41,13 @@ def edited_output(
     method: OutputMethod = session.method
     queries = join_heads(tokens[0][rows][:, :, joint.image])
     own = out[rows][:, joint.image]
-    references = session.references_at(joint.layer)
     seen = visible_keys(mask, rows, joint.image)
-    parts = [range(len(rows))] if seen is None else [range(i, i + 1) for i in range(len(rows))]
-    edited = [
-        method.apply(
-            joint.layer,
-            queries[part.start : part.stop],
-            own[part.start : part.stop],
-            [
-                _joined(reference, tokens, joint, rows, part, None if seen is None else seen[part.start], text_axis)
-                for reference in references
-            ],
-        )
-        for part in parts
+    references = [
+        _joined(reference, tokens, joint, rows, seen, text_axis) for reference in session.references_at(joint.layer)
     ]
+    edited = method.apply(joint.layer, queries, own, references)
     out = out.clone()
-    out[rows, joint.image] = torch.cat(edited).to(out.dtype)
+    out[rows, joint.image] = edited.to(out.dtype)
     return out
 
 
@@ -79,31 +69,27 @@ def _joined(
     tokens: Tokens,
     joint: JointLayer,
     rows: list[int],
-    part: Sequence[int],
     seen: Tensor | None,
     text_axis: TextAxis | None,
 ) -> LayerReference:
-    """A reference as some of the edited rows read it: its image in the place of their own, one image per row.
+    """A reference as the edited rows read it: its image in the place of their own, one image per row.
 
-    part: which of `rows`. seen: of the keys of the whole sequence [N] bool, those that are not masked out.
+    seen: of the keys of the whole sequence [N] bool, those that are not masked out.
     """
     repeats = len(rows) // len(reference.images)
-    images = [(reference.images * repeats)[i] for i in part]
-    own = [rows[i] for i in part]
-    image, total = joint.image, tokens[1].shape[2]
-    before, after = (
-        torch.tensor([n for n in span if seen is None or bool(seen[n])], device=tokens[1].device, dtype=torch.long)
-        for span in (range(image.start), range(image.stop, total))
-    )
+    images = reference.images * repeats
+    image = joint.image
+    every = torch.arange(tokens[1].shape[2], device=tokens[1].device)
+    before, after = (part if seen is None else part[seen[part]] for part in (every[: image.start], every[image.stop :]))
     joined = {}
     for name, whole in zip("kv", tokens[1:], strict=True):
         offered = reference.tensors[name][images].to(whole)
         distance = image.start - int(reference.tensors[START][0])
         if name == "k" and text_axis is not None and distance:
             offered = moved_along_axis(offered, distance, text_axis.channels, text_axis.theta)
-        joined[name] = torch.cat([whole[own][:, :, before], offered, whole[own][:, :, after]], 2)
-    weight = reference.weight.repeat(repeats, 1)[list(part)]
-    return LayerReference(reference.grid, joined, list(range(len(own))), weight, (len(before), len(after)))
+        joined[name] = torch.cat([whole[rows][:, :, before], offered, whole[rows][:, :, after]], 2)
+    weight = reference.weight.repeat(repeats, 1)
+    return LayerReference(reference.grid, joined, list(range(len(rows))), weight, (len(before), len(after)))
 
 
 def mask_of(args: Sequence[Any], about: dict[str, Any]) -> Tensor | None:

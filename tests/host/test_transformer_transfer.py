@@ -22,11 +22,11 @@ class Family:
         self.structure = self.noised(1)
         self.appearance = self.noised(2)
 
-    def noised(self, seed: int, images: int = 1, size=None, tokens: int = 12):
+    def noised(self, seed: int, images: int = 1, size=None, tokens: int = 12, text=None):
         """An image at every level of the schedule; it shares its text with the run unless `tokens` says otherwise."""
         from appearance_transfer.host.inversion.reference import noised_reference
 
-        texts = self.tiny.prompt(1, tokens), self.tiny.prompt(2)
+        texts = text or self.tiny.prompt(1, tokens), self.tiny.prompt(2)
         latent = self.tiny.image(seed, images, size)
         return noised_reference(self.model, latent, *texts, self.schedule, seed=9)
 
@@ -176,6 +176,21 @@ def test_an_override_of_another_node_goes_on(family) -> None:
     found = flat(family.predictions(family.transferred([family.appearance], model=model), family.structure.trajectory))
     assert torch.equal(found, expected)
     assert calls
+
+
+def test_masked_tokens_of_a_text_stay_masked(host) -> None:
+    """The own state changes nothing, as without a mask; a mask that weighs tokens is refused."""
+    family = Family("Qwen-Image")
+    mask = torch.ones(1, 12, dtype=torch.int64)
+    mask[:, -3:] = 0
+    masked = family.tiny.prompt(1, attention_mask=mask)
+    own, x = family.transferred([family.noised(1, text=masked)]), family.structure.trajectory
+    plain = flat(family.predictions(family.model, x, positive=masked))
+    assert relative(flat(family.predictions(own, x, positive=masked)), plain) <= 1e-6
+    assert relative(plain, flat(family.predictions(family.model, x))) > 1e-5
+    weighed = family.tiny.prompt(1, attention_mask=torch.linspace(-1, 0, 12)[None])
+    with pytest.raises(ValueError, match="weighs parts of itself"):
+        family.predictions(own, x, positive=weighed)
 
 
 class TestRearrangement:

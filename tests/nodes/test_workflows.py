@@ -12,7 +12,16 @@ from appearance_transfer.tests.nodes.test_schemas import IDS
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
 NAMES = sorted(gallery())
-FILES = ("ckpt_name", "clip_name", "image", "name")  # widgets whose choices hang on a user's machine
+FILES = (
+    "ckpt_name",
+    "clip_name",
+    "clip_name1",
+    "clip_name2",
+    "image",
+    "name",
+    "unet_name",
+    "vae_name",
+)  # widgets whose choices hang on a user's machine
 MODEL_FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sft", ".onnx", ".gguf")  # as the page knows them
 LOADS_OUR_FILES = {
     f"AppearanceTransfer_Load{kind}" for kind in ("DistilledEditor", "EditDirection", "Inversion", "SpliceGenerator")

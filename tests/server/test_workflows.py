@@ -26,7 +26,10 @@ WITH_A_VIT = {SPLICE, "12_vit_feature_inversion", "13_key_self_similarity"}
 COLLECTED, DISTILLED = "16_collect_pairs", "17_train_distilled_editor"
 MEASURED = "18_measure_a_transfer"
 CLIP = {"CLIPVisionLoader", "CLIPLoader", OURS + "CLIPImageSimilarity", OURS + "CLIPTextSimilarity", OURS + "CLIPAcc"}
-ELSEWHERE = {OWN, KEPT, APPLIED, DISTILLED, MEASURED} | WITH_A_VIT  # tested below, each as its note says
+ON_TRANSFORMERS = {"27_flux1_krea", "28_flux2_klein", "29_z_image", "30_qwen_image"}
+ELSEWHERE = (
+    {OWN, KEPT, APPLIED, DISTILLED, MEASURED} | WITH_A_VIT | ON_TRANSFORMERS
+)  # tested below, each as its note says
 FEWER = {
     OURS + "InvertImage": {"steps": 14, "start_at_step": 4},
     OURS + "ReferenceImage": {"steps": 14, "start_at_step": 4},
@@ -79,6 +82,13 @@ def test_it_finishes_with_an_image(server, info, name) -> None:
 def test_the_one_for_your_own_checkpoint_finishes_on_the_pocket(server, info) -> None:
     (image,) = images(server, on_the_pocket(committed(OWN, info))).values()
     assert image.shape == (128, 128, 3)
+    assert is_an_image(image)
+
+
+@pytest.mark.parametrize("name", sorted(ON_TRANSFORMERS))
+def test_those_for_a_users_transformer_finish_on_the_pocket_one(server, info, name) -> None:
+    (image,) = images(server, on_the_pocket(committed(name, info))).values()
+    assert image.shape == (256, 256, 3)
     assert is_an_image(image)
 
 
