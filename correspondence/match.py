@@ -15,6 +15,7 @@ from .features import Features
 from .field import field_matches
 from .grid_match import PointPairs, match_on_grids
 from .nearest import best_positions, mutual_positions
+from .points import check_pairs
 from .regions import inside, region_labels
 from .sinkhorn import transport_matches
 from .softmax_match import soft_positions
@@ -71,6 +72,7 @@ def match(
     """
     _check_features(structure, appearance)
     _check_settings(method, temperature, floor, candidates)
+    check_pairs(*forced, structure.image, appearance.image)
     query_mask = inside(structure_mask, structure, "structure mask")
     key_mask = inside(appearance_mask, appearance, "appearance mask").expand(structure.images, -1)
     labels = region_labels(regions, structure, appearance)

@@ -8,7 +8,7 @@ from Right (Zhang et al., CVPR 2024, arXiv 2311.17034), with the mirror image as
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -51,6 +51,34 @@ def facing(
     plain = matcher(structure, appearance, structure_mask=structure_mask, appearance_mask=appearance_mask)
     flipped = matcher(structure, mirrored, structure_mask=structure_mask, appearance_mask=flipped_mask)
     return FlipDecision(mean_cosine(plain), mean_cosine(flipped))
+
+
+def mirrored_back(correspondence: Correspondence) -> Correspondence:
+    """Matches with the mirror image of an appearance as matches with the appearance itself."""
+    width = correspondence.appearance_grid[1]
+    row, column = correspondence.index // width, correspondence.index % width
+    index = torch.where(correspondence.index < 0, correspondence.index, row * width + width - 1 - column)
+    subcell = correspondence.subcell
+    if subcell is not None:
+        subcell = torch.stack([subcell[..., 0], 1 - subcell[..., 1]], dim=-1)
+    return replace(correspondence, index=index, subcell=subcell)
+
+
+def either(which: Tensor, one: Correspondence, other: Correspondence) -> Correspondence:
+    """The matches of `one` for the images [B] for which `which` holds, else those of `other`, of the same grids."""
+
+    def chosen(ours: Tensor, theirs: Tensor) -> Tensor:
+        return torch.where(which.view(-1, *(1,) * (ours.ndim - 1)), ours, theirs)
+
+    fine = one.subcell is not None or other.subcell is not None
+    return replace(
+        one,
+        index=chosen(one.index, other.index),
+        weight=chosen(one.weight, other.weight),
+        cosine=chosen(one.cosine, other.cosine),
+        confidence=chosen(one.confidence, other.confidence),
+        subcell=chosen(one.points(), other.points()) if fine else None,
+    )
 
 
 def mean_cosine(correspondence: Correspondence) -> Tensor:

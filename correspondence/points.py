@@ -60,11 +60,7 @@ def force_pairs(
     A forced position has this one match; its confidence and its cosine are 1, for they are given, not measured. Raises
     ValueError for lists of different length and for a point outside of its image.
     """
-    if len(structure_points) != len(appearance_points):
-        raise ValueError(
-            f"There are {len(structure_points)} structure point(s) and {len(appearance_points)} appearance point(s). "
-            "Give both lists in the same order and length: the first matches the first, and so on."
-        )
+    check_pairs(structure_points, appearance_points, correspondence.structure_image, correspondence.appearance_image)
     if radius < 0:
         raise ValueError(f"The radius is {radius:g}; it must not be below 0.")
     if not structure_points:
@@ -95,6 +91,22 @@ def force_pairs(
     lying = (centered / torch.tensor(correspondence.appearance_grid)).clamp(0, 1).to(known.subcell)
     subcell = torch.where(forced[..., None].to(known.subcell.device), lying, known.subcell)
     return replace(known, subcell=subcell)
+
+
+def check_pairs(
+    structure_points: Sequence[Point],
+    appearance_points: Sequence[Point],
+    structure_image: tuple[int, int],
+    appearance_image: tuple[int, int],
+) -> None:
+    """Raise ValueError for lists of different length, and for a point outside of its image (H, W)."""
+    if len(structure_points) != len(appearance_points):
+        raise ValueError(
+            f"There are {len(structure_points)} structure point(s) and {len(appearance_points)} appearance point(s). "
+            "Give both lists in the same order and length: the first matches the first, and so on."
+        )
+    _in_positions(structure_points, structure_image, (1, 1), "structure")
+    _in_positions(appearance_points, appearance_image, (1, 1), "appearance")
 
 
 def matched_points(correspondence: Correspondence, points: Sequence[Point], image: int = 0) -> Tensor:
@@ -153,7 +165,7 @@ def _in_positions(points: Sequence[Point], image: tuple[int, int], grid: tuple[i
                 f"The {which} point ({x:g}, {y:g}) lies outside of its image, which is {width} pixels wide and "
                 f"{height} high. Give x in 0..{width - 1} and y in 0..{height - 1}."
             )
-    return torch.tensor([(y, x) for x, y in points], dtype=torch.float64) / _spacing(image, grid)
+    return torch.tensor([(y, x) for x, y in points], dtype=torch.float64).view(-1, 2) / _spacing(image, grid)
 
 
 def _spacing(image: tuple[int, int], grid: tuple[int, int]) -> Tensor:

@@ -85,8 +85,11 @@ def joined(inversions: Sequence[Inversion]) -> Inversion:
 
     null_texts = [i.null_text for i in inversions if i.null_text is not None]
     losses = [i.null_text_losses for i in inversions if i.null_text_losses is not None]
+    thumbnails = [i.thumbnail for i in inversions if i.thumbnail is not None]
+    alike = len(thumbnails) == len(inversions) and len({tuple(t.shape[1:]) for t in thumbnails}) == 1
     return replace(
         first,
+        thumbnail=torch.cat(thumbnails) if alike else None,
         trajectory=together([i.trajectory for i in inversions], 1),
         noise_maps=together([i.noise_maps for i in inversions], 1) if first.method == "ddpm" else first.noise_maps,
         conditioning={

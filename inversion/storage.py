@@ -52,6 +52,7 @@ KIND = FileFormat(
         CONDITIONING + "negative.": TensorRule(dtypes=ANY_NUMBERS),
         "null_text": TensorRule(rank=4),
         "null_text_losses": TensorRule(rank=3, gaps=True),
+        "thumbnail": TensorRule(rank=4),
     },
 )
 
@@ -71,6 +72,8 @@ def encode(inversion: Inversion) -> bytes:
     tensors |= {CONDITIONING + name: tensor for name, tensor in texts.items()}
     if inversion.null_text is not None and inversion.null_text_losses is not None:
         tensors |= {"null_text": inversion.null_text, "null_text_losses": inversion.null_text_losses}
+    if inversion.thumbnail is not None:
+        tensors["thumbnail"] = inversion.thumbnail
     return tensor_file.encode(KIND, _header(inversion, others), tensors)
 
 
@@ -121,4 +124,5 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Inversion:
         prompts=tuple(header["prompts"]),
         null_text=tensors.get("null_text"),
         null_text_losses=tensors.get("null_text_losses"),
+        thumbnail=tensors.get("thumbnail"),
     )

@@ -28,6 +28,8 @@ class Inversion:
     fingerprint: the model's identity, keys "architecture" and "weights".
     conditioning: the texts that it was made under, every entry by its name and kind (conditioning.py).
     prompts: the words of the positive text, one for all images or one for each; empty where they are not known.
+    thumbnail: [B, H, W, 3] in 0..1, the images themselves, made small, to find their objects by; None where only
+        latents were given.
     null_text: [N, B or 1, T, C], the optimized unconditional embedding of every step, step 0 first (null_text.py); N is
         S, or less where the optimization was interrupted. Then `guidance` is what the embeddings were found for.
     null_text_losses: [N, B or 1, updates], the loss before every update; NaN after the early stop.
@@ -47,6 +49,7 @@ class Inversion:
     prompts: tuple[str, ...] = ()
     null_text: Tensor | None = None
     null_text_losses: Tensor | None = None
+    thumbnail: Tensor | None = None
 
     def __post_init__(self) -> None:
         check_path(self.method, self.schedule.steps, self.trajectory, self.noise_maps)
@@ -114,6 +117,7 @@ class Inversion:
             prompts=tuple(self.prompts[row] for row in picked) if len(self.prompts) > 1 else self.prompts,
             null_text=null_text,
             null_text_losses=losses,
+            thumbnail=None if self.thumbnail is None else self.thumbnail[picked],
         )
 
     def check_replayable(self) -> None:

@@ -32,11 +32,11 @@ class AppearanceOptions(io.ComfyNode):
                 ),
                 io.Mask.Input(
                     "appearance_mask", optional=True,
-                    tooltip="Region of the appearance image to match within, for Semantic Rearrangement.",
+                    tooltip="Region of the appearance image that may be read; the object that is found without one.",
                 ),
                 Matches.Input(
                     "matches", optional=True,
-                    tooltip="The structure's matches in it, which Semantic Rearrangement uses instead of its own.",
+                    tooltip="The structure's matches in it, used in place of those that a method finds itself.",
                 ),
             ],
             outputs=[
@@ -77,6 +77,14 @@ class CrossImageAttention(io.ComfyNode):
                     tooltip="Sharpens what each position looks at; 1 changes nothing.",
                 ),
                 *_window(),
+                io.Boolean.Input(
+                    "find", default=True,
+                    tooltip="Find object and matches where none are connected; needs structure, three evaluations.",
+                ),
+                io.Float.Input(
+                    "match_width", default=Settings.match_width, min=0.0, max=1.0, step=0.001, advanced=True,
+                    tooltip="How far around its match a position looks, as a part of the image; 0 ignores matches.",
+                ),
             ],
             outputs=[
                 io.Model.Output(
@@ -86,10 +94,15 @@ class CrossImageAttention(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, model, appearances, strength, contrast, preset, structure=None, **window) -> io.NodeOutput:
+    def execute(
+        cls, model, appearances, strength, contrast, find, match_width, preset, structure=None, **window
+    ) -> io.NodeOutput:
         from ..host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
 
-        settings = preset_of(CrossImageSettings, preset)(strength=strength, contrast=contrast, **_when(**window))
+        guided = {"find": find, "match_width": match_width}
+        settings = preset_of(CrossImageSettings, preset)(
+            strength=strength, contrast=contrast, **guided, **_when(**window)
+        )
         return io.NodeOutput(transfer_appearance(model, _weighed(appearances), structure, settings))
 
 

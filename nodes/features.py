@@ -74,4 +74,38 @@ class DIFTFeatures(io.ComfyNode):
         return io.NodeOutput(dift_features(model, latents, positive, settings, size))
 
 
-NODES = [DIFTFeatures]
+class FuseFeatures(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AppearanceTransfer_FuseFeatures",
+            display_name="Fuse Features",
+            category=FAMILY,
+            description="Joins several features of the same images, so that matches agree with all of them.",
+            search_aliases=["combine features", "concatenate features", "sd + dino", "semantic matching"],
+            inputs=[
+                io.Autogrow.Input(
+                    "features",
+                    template=io.Autogrow.TemplatePrefix(
+                        Features.Input("features", tooltip="Features of the images, of another layer or network."),
+                        prefix="features", min=2, max=8,
+                    ),
+                    tooltip="Two or more features of the same images; a new input grows below the last one in use.",
+                ),
+                io.String.Input(
+                    "weights", default="",
+                    tooltip="Weights in the order of the features, such as 1, 0.5; empty weighs all alike.",
+                ),
+            ],
+            outputs=[Features.Output("fused", display_name="features", tooltip="For Match Features or Find Object.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, features, weights) -> io.NodeOutput:
+        from ..correspondence.fusion import fuse, parse_weights
+
+        connected = [entry for entry in features.values() if entry is not None]
+        return io.NodeOutput(fuse(connected, parse_weights(weights, len(connected))))
+
+
+NODES = [DIFTFeatures, FuseFeatures]

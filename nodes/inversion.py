@@ -107,6 +107,7 @@ class InvertImage(io.ComfyNode):
             keep_last_noise=LAST_NOISE[last_noise],
             levels_per_forward=levels_per_forward,
             prompts=subject.prompts,
+            thumbnail=subject.thumbnail,
         )
         return io.NodeOutput(inversion)
 
@@ -152,7 +153,14 @@ class ReferenceImage(io.ComfyNode):
             image=image, vae=vae, latent=latent, clip=clip, text=text, positive=positive, negative=negative
         )
         reference = noised_reference(
-            model, subject.latent, subject.positive, subject.negative, schedule, seed=seed, prompts=subject.prompts
+            model,
+            subject.latent,
+            subject.positive,
+            subject.negative,
+            schedule,
+            seed=seed,
+            prompts=subject.prompts,
+            thumbnail=subject.thumbnail,
         )
         return io.NodeOutput(reference)
 
@@ -238,6 +246,7 @@ class InvertImageDDIM(io.ComfyNode):
             timesteps=preset_of(DDIMSettings, preset)().timesteps,
             regularization=moves if regularization else None,
             prompts=subject.prompts,
+            thumbnail=subject.thumbnail,
         )
         return io.NodeOutput(inversion)
 

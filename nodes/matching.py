@@ -12,7 +12,7 @@ MOST_REGIONS = 8
 class MatchFeatures(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..correspondence.match import MUTUAL, NEAREST, SOFT
+        from ..correspondence.match import FIELD, MUTUAL, NEAREST, SOFT, TRANSPORT
         from ..correspondence.match import MatchSettings as Settings
 
         def regions(which: str) -> io.Autogrow.Input:
@@ -37,9 +37,8 @@ class MatchFeatures(io.ComfyNode):
                 Features.Input("structure", tooltip="Features of the structure image."),
                 Features.Input("appearance", tooltip="Features of the appearance image, of the same kind."),
                 io.Combo.Input(
-                    "method", options=[NEAREST, MUTUAL, SOFT], default=Settings.method,
-                    tooltip="The most similar position, only pairs that choose each other, or a mix of several "
-                    "positions.",
+                    "method", options=[FIELD, NEAREST, MUTUAL, SOFT, TRANSPORT], default=FIELD,
+                    tooltip="By all matches together; the most similar position, pairs only, a mix; or each once.",
                 ),
                 io.Float.Input(
                     "floor", default=Settings.floor, min=-1.0, max=1.0, step=0.01, advanced=True,
@@ -112,7 +111,7 @@ class MatchFeatures(io.ComfyNode):
         )
         found = match_features(
             structure, appearance, method=method, structure_mask=structure_mask, appearance_mask=appearance_mask,
-            regions=regions, temperature=temperature, floor=floor, candidates=candidates,
+            regions=regions, temperature=temperature, floor=floor, candidates=candidates, forced=(ours, theirs),
         )  # fmt: skip
         matches = force_pairs(found, ours, theirs, radius)
         shown = structure_image is not None and appearance_image is not None

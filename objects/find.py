@@ -40,11 +40,12 @@ def find_object(
     *,
     clicks: Clicks | None = None,
     hint: Tensor | None = None,
-    walker: WalkerSettings | None = None,
+    contrast: float = WalkerSettings.contrast,
 ) -> FoundObject:
     """The object of one image.
 
-    maps: features [C, h, w] of one or several layers, on any grids. image: [H, W, 3] in 0..1.
+    maps: features [C, h, w] of one or several layers, on any grids. image: [H, W, 3] in 0..1. contrast: of its colors,
+        see `WalkerSettings`.
     clicks: known pixels; one of the object takes the place of the guess from the border, so another click finds the
         next object. hint: [h, w], where the object rather is, for example a word's attention: of what was found and
         the rest, the side with the higher mean of it is the object. It helps where the object covers the border.
@@ -62,7 +63,9 @@ def find_object(
     exchanged = hint is not None and _is_background(probability, hint)
     if exchanged:
         probability = 1 - probability
-    walked = walk(image, probability, walker, objects=known.objects, background=known.background)
+    walked = walk(
+        image, probability, WalkerSettings(contrast=contrast), objects=known.objects, background=known.background
+    )
     mask = ((walked - FADES_FROM) / (FADES_TO - FADES_FROM)).clamp(0, 1)
     inside = walked[walked > 0.5]
     certainty = float(2 * inside.mean() - 1) if len(inside) else 0.0

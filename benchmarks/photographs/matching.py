@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...correspondence.features import Features
-from ...correspondence.match import match
+from ...correspondence.fusion import fuse
+from ...correspondence.match import NEAREST, SOFT, match
 from ...correspondence.pck import find_keypoints, reference_sizes
 from ...evaluation.backbone import Backbone
 from ...vit.preprocess import vit_input, vit_size
@@ -44,27 +45,37 @@ def sources(vit: VisionTransformer, vgg: Backbone) -> Iterator[tuple[str, Source
     yield "chance", partial(_of_pixels, chance)
 
 
-def measured(classes: Mapping[str, Sequence[Annotated]], source: Source) -> dict[str, list[float]]:
+def fused_sources(vit: VisionTransformer) -> Iterator[tuple[str, Source]]:
+    """What the field is measured with: the best of `sources`, alone and with a second."""
+    keys, tokens = (partial(_of_vit, vit, facet=facet, layer=layer) for facet, layer in (("keys", 10), ("tokens", 9)))
+    yield "DINOv2, keys of block 10", keys
+    yield "DINOv2, keys of block 10 and tokens of block 9", lambda image: fuse([keys(image), tokens(image)], [1.0, 1.0])
+
+
+def measured(
+    classes: Mapping[str, Sequence[Annotated]], source: Source, method: str = NEAREST
+) -> dict[str, list[float]]:
     """PCK of one source at every alpha, over all pairs and over those of each class."""
     shares: dict[str, list[float]] = {f"PCK@{alpha:g}": [] for alpha in ALPHAS}
     of_classes: dict[str, list[float]] = {}
     for name, photographs in classes.items():
         features = [source(one.image) for one in photographs]
         for i, j in pairs(len(photographs)):
-            for alpha, share in _found(features[i], features[j], photographs[i], photographs[j]):
+            for alpha, share in _found(features[i], features[j], photographs[i], photographs[j], method):
                 shares[f"PCK@{alpha:g}"].append(share)
                 of_classes.setdefault(f"PCK@{alpha:g}, {name}", []).append(share)
     return shares | of_classes
 
 
 def _found(
-    structure: Features, appearance: Features, asked: Annotated, true: Annotated
+    structure: Features, appearance: Features, asked: Annotated, true: Annotated, method: str
 ) -> Iterator[tuple[float, float]]:
     """Each alpha and the share of keypoints found within it."""
     keypoints = torch.zeros(1, *structure.image)
     for x, y in asked.points:
         keypoints[0, int(y), int(x)] = 1
-    matches = match(structure, appearance, structure_mask=keypoints)  # nobody asks for the other positions
+    alone = method in (NEAREST, SOFT)  # then nobody asks for the other positions
+    matches = match(structure, appearance, method=method, structure_mask=keypoints if alone else None)
     sizes = reference_sizes(matches, [true.points])
     for alpha in ALPHAS:
         (found,) = find_keypoints(matches, [asked.points], [true.points], sizes, alpha)

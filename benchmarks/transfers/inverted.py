@@ -17,7 +17,9 @@ from ...correspondence.dift import PRESETS, DiftSettings
 from ...correspondence.mirroring import turn
 from ...host.inversion.ddpm_and_ddim import invert_with_ddpm
 from ...host.inversion.reference import noised_reference
+from ...host.inversion.subject import thumbnail_of
 from ...host.matching.mirroring import mirror_to_match
+from ...host.matching.object_finding import find_objects, object_maps
 from ...host.matching.segmentation import segment
 from ...host.models.pocket_checkpoint import load_pocket_checkpoint
 from ...host.models.schedules import schedule_of
@@ -63,7 +65,8 @@ class Masks:
     appearance: Tensor
 
 
-FOUND, THREE_SEGMENTS, TRUE = "found", "three segments", "true"
+FOUND, THREE_SEGMENTS, TRUE, OBJECT = "found", "three segments", "true", "object"
+"""OBJECT: by Find Object; FOUND and THREE_SEGMENTS: by Self-Segmentation."""
 SEGMENTATIONS: dict[str, dict[str, Any]] = {
     FOUND: {},  # the node's defaults, which are the reference code's
     THREE_SEGMENTS: {"clusters": 3, "factor": 1.0, "at_percent": 0.77},  # chosen on other pairs, from seed 800000 on
@@ -106,7 +109,16 @@ def _segmented(models: Models, truth: RenderedPairs, structure: Inversion, appea
             _segment(models, structure, truth.structure_nouns, settings),
             _segment(models, appearance, truth.appearance_nouns, settings),
         )
+    masks[OBJECT] = Masks(
+        _objects(models, truth.structure.image, truth.structure_nouns),
+        _objects(models, truth.appearance.image, truth.appearance_nouns),
+    )
     return InvertedPairs(truth, structure, appearance, masks)
+
+
+def _objects(models: Models, images: Tensor, nouns: list[str]) -> Tensor:
+    positive = models.conditioning([prompt(noun) for noun in nouns])
+    return find_objects(images, object_maps(models.model, models.encode(images), positive, seed=42))
 
 
 @lru_cache(maxsize=1)  # all methods of a batch share it
@@ -131,13 +143,18 @@ def invert(
     """The DDPM inversion of images [B, H, W, 3] with the node's defaults, each under the prompt of its noun."""
     positive = models.conditioning([prompt(noun) for noun in nouns])
     nothing = models.conditioning([""])
-    return invert_with_ddpm(models.model, models.encode(images), positive, nothing, schedule, guidance=cfg)
+    return invert_with_ddpm(
+        models.model, models.encode(images), positive, nothing, schedule, guidance=cfg, thumbnail=thumbnail_of(images)
+    )
 
 
 def noised(models: Models, images: Tensor, nouns: list[str], schedule: Schedule) -> Inversion:
     """Images [B, H, W, 3] as references with the node's defaults, each under the prompt of its noun."""
     positive = models.conditioning([prompt(noun) for noun in nouns])
-    return noised_reference(models.model, models.encode(images), positive, models.conditioning([""]), schedule)
+    nothing = models.conditioning([""])
+    return noised_reference(
+        models.model, models.encode(images), positive, nothing, schedule, thumbnail=thumbnail_of(images)
+    )
 
 
 def _segment(models: Models, inversion: Inversion, nouns: list[str], settings: dict[str, Any]) -> Tensor:

@@ -5,7 +5,7 @@ Imports ComfyUI's modules, so import it after ComfyUI has started.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -14,7 +14,8 @@ from ...host.models.conditioning import unpack
 from ...host.transfer.adain_operation import AdaINOperation
 from ...host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 from ...host.transfer.cross_image_attention import Appearance, CrossImageSettings, transfer_appearance
-from .inverted import FOUND, THREE_SEGMENTS, TRUE, InvertedPairs, Models
+from .inverted import FOUND, OBJECT, THREE_SEGMENTS, TRUE, InvertedPairs, Models
+from .rearranged import true_matches
 from .sampled import resume
 
 NO_GUIDANCE = GuidanceSettings(scale=1.0, end_scale=1.0)
@@ -23,7 +24,8 @@ NO_GUIDANCE = GuidanceSettings(scale=1.0, end_scale=1.0)
 @dataclass(frozen=True)
 class Variant:
     """A transfer. masks: those that bind AdaIN to the animal, by name (see `SEGMENTATIONS`); None is no AdaIN at all.
-    inside: the appearance paints only where the structure's mask is.
+    inside: the appearance paints only where the structure's mask is. keys: and is read only where its own is.
+    true_matches: the matches are the renderer's.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Variant:
     guidance: GuidanceSettings = GuidanceSettings()
     masks: str | None = FOUND
     inside: bool = False
+    keys: bool = False
+    true_matches: bool = False
 
 
 PAPER = GuidanceSettings.reference_code()
@@ -39,8 +43,20 @@ AT_PAPER_SETTINGS = (
     Variant("ours, paper's settings, true masks", guidance=PAPER, masks=TRUE),
     Variant("ours, paper's settings, references replayed", settings=CrossImageSettings(replayed=True), guidance=PAPER),
 )
+FINDING = CrossImageSettings(find=True)
+WHOLE = {"masks": TRUE, "inside": True, "keys": True}
+FOUND_BY_ITSELF = (
+    Variant("ours, found", settings=FINDING, masks=OBJECT),
+    Variant("ours, found, without matches", settings=replace(FINDING, match_width=0.0), masks=OBJECT),
+    Variant("ours, found, matches do not fade", settings=replace(FINDING, fade=False), masks=OBJECT),
+    Variant("ours, found matches, true masks, keys masked", settings=FINDING, **WHOLE),
+    Variant("ours, true matches, true masks, keys masked", true_matches=True, **WHOLE),
+    Variant("ours, true masks, keys masked", **WHOLE),
+    Variant("ours, masks by Find Object", masks=OBJECT),
+)
 VARIANTS = (
     Variant("ours"),
+    *FOUND_BY_ITSELF,
     Variant("ours, no contrast", settings=CrossImageSettings(contrast=1.0)),
     Variant("ours, no guidance", guidance=NO_GUIDANCE),
     Variant("ours, no AdaIN", masks=None),
@@ -58,7 +74,12 @@ VARIANTS = (
 def transfer(models: Models, pairs: InvertedPairs, variant: Variant) -> Tensor:
     """The output images [B, H, W, 3] of one variant."""
     masks = pairs.masks[variant.masks] if variant.masks else None
-    appearance = Appearance(pairs.appearance, mask=masks.structure if masks and variant.inside else None)
+    appearance = Appearance(
+        pairs.appearance,
+        mask=masks.structure if masks and variant.inside else None,
+        appearance_mask=masks.appearance if masks and variant.keys else None,
+        correspondence=true_matches(pairs.truth) if variant.true_matches else None,
+    )
     patched = transfer_appearance(models.model, [appearance], pairs.structure, variant.settings)
     guider = AppearanceGuider(patched, unpack(pairs.structure.conditioning, "positive"), None, variant.guidance)
     adain = AdaINOperation(pairs.appearance, masks.structure, masks.appearance, ADAIN) if masks else None

@@ -108,7 +108,7 @@ def match_features(**pairs: str | float) -> dict:
     """
     return node(
         OURS + "MatchFeatures", structure=["features_structure", 0], appearance=["features_appearance", 0],
-        **pairs,
+        method="nearest", **pairs,
         structure_mask=["structure", 1], appearance_mask=["appearance", 1],
         structure_image=["structure", 0], appearance_image=["appearance", 0],
     )  # fmt: skip
@@ -120,14 +120,20 @@ def draw_matches(matches: Link = MATCHES, **how: str | int) -> dict:
     return node(OURS + "DrawMatches", **images, matches=matches, **how)
 
 
+def images_and_texts(seeds: dict[str, int]) -> Graph:
+    """The checkpoint, a pocket scene for each role by its seed, and its text."""
+    graph: Graph = {"checkpoint": node(OURS + "LoadPocketCheckpoint")}
+    for role, seed in seeds.items():
+        graph[role] = node(OURS + "PocketScene", seed=seed, size=SIZE)
+        graph[f"text_{role}"] = node("CLIPTextEncode", text=pocket_image(seed).prompt, clip=["checkpoint", 1])
+    return graph
+
+
 def _images(appearance_seed: int) -> tuple[Graph, list[Point], list[Point]]:
     """Checkpoint, images and their texts, and points (x, y) that are known to match: in the structure and in the
     appearance.
     """
-    graph: Graph = {"checkpoint": node(OURS + "LoadPocketCheckpoint")}
-    for role, seed in (("structure", STRUCTURE_SEED), ("appearance", appearance_seed)):
-        graph[role] = node(OURS + "PocketScene", seed=seed, size=SIZE)
-        graph[f"text_{role}"] = node("CLIPTextEncode", text=pocket_image(seed).prompt, clip=["checkpoint", 1])
+    graph = images_and_texts({"structure": STRUCTURE_SEED, "appearance": appearance_seed})
     points = true_keypoints(STRUCTURE_SEED, appearance_seed, SIZE)
     return graph, [p.structure for p in points], [p.appearance for p in points]
 

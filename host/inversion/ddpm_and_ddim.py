@@ -42,6 +42,7 @@ def invert_with_ddpm(
     keep_last_noise: bool | None = DDPMSettings.keep_last_noise,
     levels_per_forward: int = DDPMSettings.levels_per_forward,
     prompts: tuple[str, ...] = (),
+    thumbnail: Tensor | None = None,
 ) -> Inversion:
     """Edit-friendly DDPM inversion of a batch of images. latent: [B, C, h, w], the samples of a LATENT.
 
@@ -89,6 +90,7 @@ def invert_with_ddpm(
             fingerprint=fingerprint(model),
             conditioning=texts,
             prompts=prompts,
+            thumbnail=thumbnail,
         )
     )
 
@@ -104,6 +106,7 @@ def invert_with_ddim(
     timesteps: Timesteps = DDIMSettings.timesteps,
     regularization: Regularization | None = None,
     prompts: tuple[str, ...] = (),
+    thumbnail: Tensor | None = None,
 ) -> Inversion:
     """DDIM inversion of a batch of images: the latents alone, without noise maps.
 
@@ -140,6 +143,7 @@ def invert_with_ddim(
             fingerprint=fingerprint(model),
             conditioning=texts,
             prompts=prompts,
+            thumbnail=thumbnail,
         )
     )
 

@@ -29,6 +29,7 @@ def noised_reference(
     *,
     seed: int = DDPMSettings.seed,
     prompts: tuple[str, ...] = (),
+    thumbnail: Tensor | None = None,
 ) -> Inversion:
     """A batch of images at every level of a schedule. latent: [B, C, h, w], the samples of a LATENT.
 
@@ -53,4 +54,5 @@ def noised_reference(
         fingerprint=fingerprint(model),
         conditioning=conditioning,
         prompts=prompts,
+        thumbnail=thumbnail,
     )

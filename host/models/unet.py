@@ -110,6 +110,11 @@ def up_block_ends(network: Module) -> list[Module]:
     return [layer for layer in last_layers[:-1] if isinstance(layer, Upsample)] + last_layers[-1:]
 
 
+def has_up_blocks(network: Module) -> bool:
+    """Whether a network is a U-Net whose up blocks can be read."""
+    return isinstance(network, UNetModel)
+
+
 def _unet(network: Module) -> UNetModel:
     if not isinstance(network, UNetModel):
         raise ValueError(

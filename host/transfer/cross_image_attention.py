@@ -12,8 +12,10 @@ from torch import Tensor
 
 from ...attention.contrast import CONTRAST
 from ...attention.cross_image import Reference, cross_image_attention
+from ...attention.match_prior import MATCH_WIDTH
 from ...inversion.types import Inversion
 from ..models.attention_layer import POSITIVE, AttentionLayer, Grid, Tokens, join_heads, split_heads
+from .match_guidance import MatchGuidance
 from .method import LayerReference
 from .model_patch import ModelPatch
 from .plan import Appearance, TransferPlan, TransferSettings
@@ -28,15 +30,20 @@ class CrossImageSettings(TransferSettings):
 
     contrast: of the attention map, 1 changes nothing. clip: clip the sharpened map to 0..1, as the reference code does
         and the paper does not.
+    match_width: the prior around a match, a Gaussian's deviation as a share of the appearance's longer side; 0 is none.
+        fade: with the confidence of the match. find: object and matches, where no mask or matches are given.
     """
 
     contrast: float = CONTRAST
     clip: bool = True
+    match_width: float = MATCH_WIDTH
+    fade: bool = True
+    find: bool = False
 
     @classmethod
     def reference_code(cls, **settings: Any) -> "CrossImageSettings":
-        """As the authors' code: references are replayed, structure steps edit every position, the map is clipped."""
-        return cls(replayed=True, structure_everywhere=True, clip=True, **settings)
+        plain = {"clip": True, "match_width": 0.0, "find": False}
+        return cls(replayed=True, structure_everywhere=True, **(settings | plain))
 
 
 def transfer_appearance(
@@ -46,11 +53,6 @@ def transfer_appearance(
 
     Raises ValueError for an unsupported architecture, no appearance, or inversions of another model or other sizes.
     """
-    if any(entry.appearance_mask is not None or entry.correspondence is not None for entry in appearances):
-        log.warning(
-            "Cross-Image Attention matches softly, by attention: it does not use the appearance_mask and the matches "
-            "of Appearance Options. Semantic Rearrangement does."
-        )
     plan = TransferPlan(tuple(appearances), structure, settings)
     return ModelPatch(model, plan, CrossImageAttention).applied_to(model)
 
@@ -64,21 +66,26 @@ class CrossImageAttention:
     def __init__(self, plan: TransferPlan, cfg: float):
         self.settings: CrossImageSettings = plan.settings
         self.cfg = 1.0  # whatever the run's is: a replayed reference is moved on under its positive text
+        self.guidance = MatchGuidance(plan, self.settings)
 
     def check(self, shape: Sequence[int]) -> None:
-        """It works on latents of every shape."""
+        self.guidance.check(shape)
 
     def prompts(self, structural: bool) -> Sequence[int]:
         return (POSITIVE,)
 
     def masks_at(self, masks: Sequence[Tensor | None], grid: Grid) -> Sequence[Tensor | None]:
-        """As they are: attention is soft, and so may a mask be."""
-        return masks
+        """As they are: attention is soft, and so may a mask be. Those that are missing may have been found."""
+        return self.guidance.output_masks(masks)
 
     def prepare(
-        self, call: ModelCall, structure: RecordedReference | None, appearances: list[RecordedReference]
+        self,
+        call: ModelCall,
+        structure: RecordedReference | None,
+        appearances: list[RecordedReference],
+        structural: bool,
     ) -> None:
-        """Attention matches while it reads, so there is nothing to do before."""
+        self.guidance.prepare(call, structure, appearances, structural)
 
     def capture(self, layer: AttentionLayer, tokens: Tokens) -> dict[str, Tensor]:
         _, k, v = tokens
@@ -90,10 +97,11 @@ class CrossImageAttention:
         rows = q.shape[0]
         queries = split_heads(q.float() if layer.fp32 else q, layer.heads)
         offered = []
-        for reference in references:
+        for number, reference in enumerate(references):
             k, v = (_per_output(reference.tensors[name].to(queries), reference.images, rows) for name in ("k", "v"))
             weight = reference.weight.to(q.device).repeat(rows // len(reference.images), 1)
-            offered.append(Reference(k, v, weight))
+            bias = self.guidance.bias(number, layer.grid, reference.grid, rows, len(reference.images), q.device)
+            offered.append(Reference(k, v, weight, bias))
         out = cross_image_attention(
             queries,
             None if own is None else split_heads(own, layer.heads).to(queries.dtype),

@@ -55,9 +55,16 @@ class TransferMethod(Protocol):
         """The masks of the appearances as it uses them on a token grid."""
 
     def prepare(
-        self, call: ModelCall, structure: RecordedReference | None, appearances: list[RecordedReference]
+        self,
+        call: ModelCall,
+        structure: RecordedReference | None,
+        appearances: list[RecordedReference],
+        structural: bool,
     ) -> None:
-        """Do what has to be done before the appearances are read, at each step that reads them."""
+        """Do what has to be done before references are read, at each step that reads them.
+
+        structural: the step reads the structure in place of the appearances.
+        """
 
     def capture(self, layer: AttentionLayer, tokens: Tokens) -> dict[Any, Tensor]:
         """What a reference offers at a layer, by name; tokens: of the reference's own forward."""

@@ -97,8 +97,8 @@ class ReferenceSession:
         self._rows.begin_step(self.step, call.guider.conds)
         self.ahead.visit(self.step, sigma)
         reading = self.reading(self.step)
-        if reading and not self.reads_structure:
-            self.method.prepare(call, self.structure, self.appearances)
+        if reading:
+            self.method.prepare(call, self.structure, self.appearances, self.reads_structure)
         forwards = ReferenceForwards(self.method, network, call, self.method.prompts(self.reads_structure), self.batch)
         if self.settings.replayed:
             self.cache.fill(forwards.replay(self.references(), reading))

@@ -73,6 +73,10 @@ class RecordedReference:
         """The prompt it was inverted under, as `calc_cond_batch` takes it for latents of the shape of x."""
         return self._prompt(self.inversion, guider, x, seed, POSITIVE)
 
+    def prompt_of_distinct(self, guider: Any, x: Tensor, seed: Any) -> list[dict[str, Any]]:
+        """The same of the distinct images alone."""
+        return self._prompt(self.distinct, guider, x, seed, POSITIVE)
+
     def _prompt(self, of: Inversion, guider: Any, x: Tensor, seed: Any, which: int) -> list[dict[str, Any]]:
         known = (of is self.distinct, which)
         if known not in self._prompts:

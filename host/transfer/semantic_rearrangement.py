@@ -110,10 +110,14 @@ class SemanticRearrangement:
         return [None if mask is None else touched(mask, grid).float() for mask in masks]
 
     def prepare(
-        self, call: ModelCall, structure: RecordedReference | None, appearances: list[RecordedReference]
+        self,
+        call: ModelCall,
+        structure: RecordedReference | None,
+        appearances: list[RecordedReference],
+        structural: bool,
     ) -> None:
         """Match by DIFT what is not matched yet, once in a run."""
-        if self.settings.match_source != DIFT or None not in self.correspondences:
+        if structural or self.settings.match_source != DIFT or None not in self.correspondences:
             return
         of_structure = _dift(structure, call)
         for number, known in enumerate(self.correspondences):

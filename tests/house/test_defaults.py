@@ -9,8 +9,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (
-    "attention", "inversion", "guidance", "correspondence", "editing", "splice", "distillation", "evaluation",
-    "storage", "training", "vit", "host", "nodes",
+    "attention", "inversion", "guidance", "correspondence", "objects", "editing", "splice", "distillation",
+    "evaluation", "storage", "training", "vit", "host", "nodes",
 )  # fmt: skip
 PLAIN = (0, 1, -1, True, False, None, "", ())
 """Off, whole, none, the last one: what says nothing of its own."""

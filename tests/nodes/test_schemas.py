@@ -28,6 +28,8 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_DrawMatches",
     "AppearanceTransfer_EditDirection",
     "AppearanceTransfer_EditPairCollector",
+    "AppearanceTransfer_FindObject",
+    "AppearanceTransfer_FuseFeatures",
     "AppearanceTransfer_GramDistance",
     "AppearanceTransfer_InversionReport",
     "AppearanceTransfer_InvertImage",

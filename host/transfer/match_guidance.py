@@ -1,0 +1,133 @@
+"""Masks of the objects and matches in cross-image attention: given by a user, or found, and turned into a bias."""
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ...attention.match_prior import AttentionBias, log_prior
+from ...correspondence.correspondence import NO_MATCH
+from ...correspondence.resample import resample_matches
+from ..models.attention_layer import Grid
+from ..models.unet import has_up_blocks
+from .found_guidance import Found, find_guidance
+from .plan import TransferPlan
+from .references import ModelCall, RecordedReference
+
+log = logging.getLogger("appearance_transfer")
+
+
+class GuidanceSettings(Protocol):
+    """What of the settings of cross-image attention is read here."""
+
+    match_width: float
+    fade: bool
+    find: bool
+
+
+class MatchGuidance:
+    """What the appearances of one run have in masks and matches."""
+
+    def __init__(self, plan: TransferPlan, settings: GuidanceSettings):
+        self.settings = settings
+        self.appearances = plan.appearances
+        self._found: list[Found] | None = None
+        self._structural = False
+        self._looked = False
+        self._known: dict[tuple[int, Grid, Grid], AttentionBias | None] = {}
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Raise ValueError where matches are of another number of images than a batch of this shape [B, C, h, w]."""
+        for entry in self.appearances:
+            if entry.correspondence is not None and shape[0] % entry.correspondence.images:
+                raise ValueError(
+                    f"The matches of an appearance are of {entry.correspondence.images} images and the batch to sample "
+                    f"{shape[0]}: match one image for all outputs, or as many as there are outputs."
+                )
+            if entry.appearance_mask is not None and not bool(entry.appearance_mask.any()):
+                raise ValueError(
+                    "An appearance_mask is empty, so nothing of that appearance may be read. Paint the region in the "
+                    "appearance image, or disconnect it (LoadImage gives an empty mask for an image without "
+                    "transparency)."
+                )
+
+    def prepare(
+        self,
+        call: ModelCall,
+        structure: RecordedReference | None,
+        appearances: list[RecordedReference],
+        structural: bool,
+    ) -> None:
+        """Find what is missing, once in a run; remember which kind of step this is."""
+        self._structural = structural
+        if self._looked or not self.settings.find or not self._missing():
+            return
+        self._looked = True
+        if structure is None:
+            log.info("No structure is connected, so no object and no matches were found.")
+        elif not has_up_blocks(call.guider.inner_model.diffusion_model):
+            log.info("Objects and matches are found on U-Nets only. Connect masks and matches to Appearance Options.")
+        else:
+            self._found = find_guidance(call, structure, appearances)
+
+    def _missing(self) -> bool:
+        return any(
+            given is None
+            for entry in self.appearances
+            for given in (entry.mask, entry.appearance_mask, entry.correspondence)
+        )
+
+    def output_masks(self, masks: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """The masks of what the appearances paint, with found ones where there are none."""
+        found = self._found or [None] * len(masks)
+        return [
+            mask if mask is not None or one is None else one.structure_mask
+            for mask, one in zip(masks, found, strict=True)
+        ]
+
+    def bias(
+        self, number: int, grid: Grid, keys: Grid, rows: int, outputs: int, device: torch.device
+    ) -> AttentionBias | None:
+        """The bias of an appearance's keys for the queries of a layer; None on steps that read the structure.
+
+        rows: of the layer's forward, of which each `outputs` are the batch.
+        """
+        if self._structural:
+            return None
+        known = (number, grid, keys)
+        if known not in self._known:
+            bias = self._bias(number, grid, keys)
+            self._known[known] = None if bias is None else bias.to(device)
+        bias = self._known[known]
+        return None if bias is None else _of_rows(bias, torch.arange(rows, device=device) % outputs)
+
+    def _bias(self, number: int, grid: Grid, keys: Grid) -> AttentionBias | None:
+        entry, found = self.appearances[number], self._found[number] if self._found else None
+        mask = entry.appearance_mask if entry.appearance_mask is not None or found is None else found.appearance_mask
+        matches = entry.correspondence if entry.correspondence is not None or found is None else found.matches
+        key_mask = None if mask is None else _tokens(mask, keys)
+        if matches is None or self.settings.match_width <= 0:
+            return None if key_mask is None else AttentionBias(key_mask=key_mask)
+        fine = resample_matches(matches, grid, keys)
+        trust = (fine.best != NO_MATCH).float() * (fine.confidence if self.settings.fade else 1.0)
+        image = (fine.appearance_image[0], fine.appearance_image[1])
+        prior = log_prior(fine.points().flatten(1, 2), trust.flatten(1), keys, image, self.settings.match_width)
+        return AttentionBias(prior.targets, prior.precision, prior.keys, key_mask)
+
+
+def _tokens(mask: Tensor, grid: Grid) -> Tensor:
+    """[B, M] in 0..1; everything, where nothing of a mask is left on the grid."""
+    cover = interpolate(mask.float()[:, None], size=grid, mode="area").flatten(1)
+    return torch.where(cover.amax(dim=1, keepdim=True) > 0, cover, 1.0)
+
+
+def _of_rows(bias: AttentionBias, outputs: Tensor) -> AttentionBias:
+    """The bias of each row of a forward, whose outputs are counted so."""
+
+    def picked(tensor: Tensor | None) -> Tensor | None:
+        return tensor if tensor is None or len(tensor) == 1 else tensor[outputs % len(tensor)]
+
+    return AttentionBias(picked(bias.targets), picked(bias.precision), bias.keys, picked(bias.key_mask))
