@@ -49,7 +49,7 @@ class SmoothField:
 def fit_field(points: Tensor, targets: Tensor, weight: Tensor, settings: FieldSettings | None = None) -> SmoothField:
     """The field that sends points [n, 2] near their targets [n, 2], each as far as its weight [n] above 0 goes."""
     expected = settings or FieldSettings()
-    points, targets, weight = points.double(), targets.double(), weight.double()
+    points, targets, weight = (one.cpu().double() for one in (points, targets, weight))  # accelerators may lack fp64
     affine = robust_affine(points, targets, weight, expected)
     nugget = torch.diag(expected.nugget * weight.max() / weight)
     kernel = gaussian(points, points, expected.length)
@@ -62,9 +62,9 @@ def bend(field: Tensor, points: Tensor, forced: Tensor, targets: Tensor, length:
     """The values [n, 2] of a field at points [n, 2], bent so that it sends the points `forced` [k, 2], which are the
     first k of `points`, to `targets` [k, 2], and their neighborhood along with them.
     """
-    kernel = gaussian(forced, forced, length).double() + 1e-6 * torch.eye(len(forced)).to(forced).double()
-    pull = torch.linalg.solve(kernel, (targets - field[: len(forced)]).double())
-    return field + (gaussian(points, forced, length).double() @ pull).to(field)
+    here, there, sent = (one.cpu().double() for one in (forced, targets, field[: len(forced)]))
+    pull = torch.linalg.solve(gaussian(here, here, length) + 1e-6 * torch.eye(len(here)).to(here), there - sent)
+    return field + (gaussian(points.cpu().double(), here, length) @ pull).to(field)
 
 
 def robust_affine(points: Tensor, targets: Tensor, weight: Tensor, settings: FieldSettings) -> Tensor:

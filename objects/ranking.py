@@ -44,7 +44,7 @@ def rank_object(
     """
     expected = settings or RankingSettings()
     height, width = features.shape[-2:]
-    unit = normalize(features.flatten(1).double(), dim=0)
+    unit = normalize(features.flatten(1).cpu().double(), dim=0)  # not every accelerator has fp64
     similarity = torch.exp((unit.T @ unit - 1) / expected.bandwidth)
     system = torch.diag(similarity.sum(1)) - expected.damping * similarity
     factors = torch.linalg.lu_factor(system)
