@@ -87,9 +87,11 @@ def _chosen(features: Sides, method: str, truth: RenderedPairs, *, masks: bool) 
     structure, appearance, mirrored = features
     inside = truth.structure.mask if masks else None
     other = truth.appearance.mask if masks else None
-    turned = None if other is None else other.flip(-1)
+    flipped_mask = None if other is None else other.flip(-1)
     plain = match(structure, appearance, method=method, structure_mask=inside, appearance_mask=other)
-    flipped = mirrored_back(match(structure, mirrored, method=method, structure_mask=inside, appearance_mask=turned))
+    flipped = mirrored_back(
+        match(structure, mirrored, method=method, structure_mask=inside, appearance_mask=flipped_mask)
+    )
     mirroring = mean_cosine(flipped) > mean_cosine(plain)
     right = [float(done != pair.same_side) for done, pair in zip(mirroring.tolist(), truth.pairs, strict=True)]
     return either(mirroring, flipped, plain), right

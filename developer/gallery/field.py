@@ -26,7 +26,7 @@ def find_and_match() -> WorkflowTemplate:
         **{f"{role}_mask": [f"object_{role}", 0] for role in ROLES},
         **{f"{role}_image": [role, 0] for role in ROLES},
     )  # fmt: skip
-    graph["draw"] = draw_matches(lines=12)
+    graph["draw"] = draw_matches()
     graph["warp"] = node(
         OURS + "WarpByMatches", values=["appearance", 0], matches=["match", 0], fallback=["structure", 0]
     )

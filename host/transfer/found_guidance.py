@@ -71,12 +71,12 @@ def _looked_at(
 ) -> list[dict[int, Tensor]]:
     """Features of the images as they are, and mirrored, by up block: [B, C, h, w] each, from one forward."""
     x0 = reference.distinct.x0.to(device=call.sigma.device, dtype=torch.float32)
-    turned = torch.stack([x0, x0.flip(-1)]) if mirrored else x0[None]
+    ways = torch.stack([x0, x0.flip(-1)]) if mirrored else x0[None]
     prompt = reference.prompt_of_distinct(call.guider, x0, call.seed)
     settings = DiftSettings(timestep=recipe.timestep, ensemble=1, batch=len(x0))
     looks = [
         up_blocks_of_x0(call.guider.inner_model, x, prompt, settings, recipe.up_blocks, call.model_options)
-        for x in turned
+        for x in ways
     ]
     return [
         {block: reference.for_every_image(values) for block, values in zip(recipe.up_blocks, found, strict=True)}
@@ -114,7 +114,7 @@ def _matched(
     whether that is its mirror image. Of all pairs of a batch, where one may be one for all.
     """
     pairs = lcm(structure.inversion.images, appearance.inversion.images)
-    query, plain, turned = (
+    query, plain, other_way = (
         Features(_repeated(fuse_maps(looks, recipe.match_blocks), pairs), size)
         for looks, size in (
             (ours, structure.inversion.size), (sides[0], appearance.inversion.size),
@@ -122,7 +122,7 @@ def _matched(
         )
     )  # fmt: skip
     as_it_is = match(query, plain, method=FIELD)
-    mirrored = mirrored_back(match(query, turned, method=FIELD))
+    mirrored = mirrored_back(match(query, other_way, method=FIELD))
     flipped = mean_cosine(mirrored) > mean_cosine(as_it_is)
     return either(flipped, mirrored, as_it_is).moved(device="cpu"), flipped
 

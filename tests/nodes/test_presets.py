@@ -11,6 +11,7 @@ NODES = {
 SETS = {  # settings, and what only a reproducer needs: by default, and as in the papers' code
     "CrossImageSettings": {
         "replayed": (False, True), "structure_everywhere": (False, True), "clip": (True, True),
+        "match_width": (0.094, 0.0), "find": (False, False),
     },
     "RearrangementSettings": {
         "replayed": (False, True), "structure_everywhere": (False, True), "structure_rule": ("official", "official"),
