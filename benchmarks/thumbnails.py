@@ -55,7 +55,7 @@ PANELS = {  # the nodes whose first output is shown; what comes out is the last
     "25_few_steps": ("structure", "appearance", "decode"),
     "26_transformer": ("structure", "appearance", "decode"),
     **{name: ("structure", "appearance", "decode") for name in ON_TRANSFORMERS},
-    "27_find_object_and_match": ("draw", "warp"),
+    "31_find_object_and_match": ("draw", "warp"),
 }
 LEARNING = "17_train_distilled_editor"
 SHORTENED = {"train": {"steps": 300, "batch": 4}}  # ten thousand steps are for a GPU

@@ -58,7 +58,7 @@ def gallery() -> dict[str, WorkflowTemplate]:
         "28_flux2_klein": published.by_likeness(published.FLUX2),
         "29_z_image": published.by_likeness(published.Z_IMAGE),
         "30_qwen_image": published.by_likeness(published.QWEN_IMAGE),
-        "27_find_object_and_match": field.find_and_match(),
+        "31_find_object_and_match": field.find_and_match(),
     }
 
 
