@@ -45,7 +45,7 @@ Subject = tuple[str, str]
 def main(installation: Installation, arguments: list[str]) -> int:
     """Sample with every network, write the tables and the sheets, say the table."""
     options = _options(arguments)
-    subjects = list(product(SPECIES, tuple(COLORS) * options.rounds))
+    subjects = list(product(SPECIES, COLORS)) * options.rounds  # more rounds begin with the same samples
     classifier = load_classifier()
     path = options.out / "captions_samples.csv"
     values = read_cases(path)
@@ -54,8 +54,10 @@ def main(installation: Installation, arguments: list[str]) -> int:
         images = sampled(network, captions(subjects), size)
         values[network] = judged(subjects, images, classifier)
         write_sheet(options.out / f"captions_{network.replace(' ', '_')}.png", _first(subjects, images))
-    write_cases(path, ("species", "color"), subjects, values)
-    table = by_species(subjects, values)
+    most = max(len(cases) for metrics in values.values() for cases in metrics.values())
+    every = (subjects * most)[:most]
+    write_cases(path, ("species", "color"), every, values)
+    table = by_species(every, values)
     table["the classifier on renderings"] = {"species": classifier_metadata()["rendered"]["species"]}
     write_table(options.out / "captions.csv", table, rows_stay=bool(options.only))
     echo(as_text(table))
@@ -117,7 +119,9 @@ def by_species(subjects: list[Subject], values: Cases) -> Cases:
             rows = [row for row, (species, _) in enumerate(subjects) if kind in (species, ALL)]
             if rows:
                 name = f"{network}: {kind}"
-                table[name] = {metric: [cases[row] for row in rows] for metric, cases in metrics.items()}
+                table[name] = {
+                    metric: [cases[row] for row in rows if row < len(cases)] for metric, cases in metrics.items()
+                }
     return table
 
 

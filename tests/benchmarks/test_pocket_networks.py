@@ -43,6 +43,13 @@ def test_the_table_has_a_line_per_species_and_one_of_all() -> None:
     }
 
 
+def test_a_network_may_have_been_run_on_fewer_samples_than_another() -> None:
+    values = {"one": {"color": [1.0, 0.0, 1.0]}, "other": {"color": [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]}}
+    table = by_species(SUBJECTS * 2, values)
+    assert table["one: cow"] == {"color": [0.0, 1.0]}
+    assert table["other: cow"] == {"color": [0.0, 1.0, 0.0, 0.0]}
+
+
 def test_an_image_without_a_body_shows_no_color() -> None:
     assert judged([("horse", "red")], torch.full((1, 128, 128, 3), 0.8), Reader())["color"] == [0.0]
 
