@@ -6,10 +6,11 @@ chooses by likeness among what lies near the match. A mask of the keys is added 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 MATCH_WIDTH = 0.094
 """12 pixels of 128: the width of the prior that helped most on the pocket world."""
@@ -23,18 +24,20 @@ class AttentionBias:
         Gaussian around it, 0 for queries without a match. keys: [M, (y, x)], where the keys are, in the same unit.
         Without them (None) there is no prior.
     key_mask: [B or 1, M] in 0..1, how much a key may be looked at; None for all alike.
+    around: how many keys stand before and behind those M, which nothing is said of (the text of a joint sequence).
     """
 
     targets: Tensor | None = None
     precision: Tensor | None = None
     keys: Tensor | None = None
     key_mask: Tensor | None = None
+    around: tuple[int, int] = (0, 0)
 
     def at(self, positions: Tensor | slice) -> AttentionBias:
         """The bias of some of the queries."""
         if self.targets is None or self.precision is None:
             return self
-        return AttentionBias(self.targets[:, positions], self.precision[:, positions], self.keys, self.key_mask)
+        return replace(self, targets=self.targets[:, positions], precision=self.precision[:, positions])
 
     def to(self, device: torch.device) -> AttentionBias:
         """The bias on another device."""
@@ -49,11 +52,13 @@ class AttentionBias:
             bias = bias - (apart * self.precision[:, queries, None].to(like))[:, None]
         if self.key_mask is not None:
             bias = bias + self.key_mask.to(like).log()[:, None, None]
-        return bias
+        return pad(bias, self.around) if bias.shape[-1] > 1 else bias
 
     def keys_seen(self, like: Tensor) -> Tensor | None:
         """[B or 1, 1, 1, 1]: how many keys may be looked at; None for all of them."""
-        return None if self.key_mask is None else self.key_mask.to(like).sum(1).clamp(min=1)[:, None, None, None]
+        if self.key_mask is None:
+            return None
+        return sum(self.around) + self.key_mask.to(like).sum(1).clamp(min=1)[:, None, None, None]
 
 
 def grid_centers(grid: tuple[int, int], aspect: tuple[float, float] = (1.0, 1.0)) -> Tensor:

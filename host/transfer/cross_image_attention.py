@@ -4,7 +4,7 @@ them.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from comfy.model_patcher import ModelPatcher
@@ -101,6 +101,7 @@ class CrossImageAttention:
             k, v = (_per_output(reference.tensors[name].to(queries), reference.images, rows) for name in ("k", "v"))
             weight = reference.weight.to(q.device).repeat(rows // len(reference.images), 1)
             bias = self.guidance.bias(number, layer.grid, reference.grid, rows, len(reference.images), q.device)
+            bias = None if bias is None else replace(bias, around=reference.around)
             offered.append(Reference(k, v, weight, bias))
         out = cross_image_attention(
             queries,

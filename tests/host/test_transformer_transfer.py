@@ -193,6 +193,28 @@ def test_masked_tokens_of_a_text_stay_masked(host) -> None:
         family.predictions(own, x, positive=weighed)
 
 
+def test_masks_and_matches_of_an_appearance_are_read(family) -> None:
+    """Beside the text, of which they say nothing; each changes what is read."""
+    from appearance_transfer.correspondence.correspondence import Correspondence
+    from appearance_transfer.host.transfer.plan import Appearance
+
+    height, width = family.tiny.latent[1:]
+    left = torch.zeros(1, height, width)
+    left[..., : width // 2] = 1
+    index = torch.arange(height * width).view(1, 1, height, width)
+    alike = torch.ones(1, height, width)
+    grid = (height, width)
+    matches = Correspondence(index, alike[None], alike, alike, grid, grid, grid)
+    x = family.structure.trajectory
+    entries = [{}, {"appearance_mask": left}, {"correspondence": matches}]
+    free, masked, matched = (
+        flat(family.predictions(family.transferred([Appearance(family.appearance, **entry)]), x)) for entry in entries
+    )
+    assert relative(masked, free) > 1e-5
+    assert relative(matched, free) > 1e-5
+    assert relative(masked, matched) > 1e-5
+
+
 class TestRearrangement:
     def test_the_own_state_matched_with_itself_changes_nothing(self, rearranging, plain) -> None:
         own = rearranging.transferred([rearranging.structure], method="rearrangement")
