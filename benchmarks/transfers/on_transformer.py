@@ -99,6 +99,14 @@ def by_likeness(models: Models, pairs: TransformerPairs, settings: CrossImageSet
     return _sampled(models, pairs, transfer_appearance(models.model, [appearance], None, settings))
 
 
+def by_likeness_inside(models: Models, pairs: TransformerPairs, settings: CrossImageSettings) -> Tensor:
+    """The same, reading the appearance's animal alone."""
+    appearance = Appearance(
+        pairs.appearance, mask=pairs.truth.structure.mask, appearance_mask=pairs.appearance_mask
+    )  # fmt: skip
+    return _sampled(models, pairs, transfer_appearance(models.model, [appearance], None, settings))
+
+
 def by_match(models: Models, pairs: TransformerPairs, settings: RearrangementSettings) -> Tensor:
     """Semantic Rearrangement where the structure's animal is, by the U-Net's matches."""
     return _rearranged(models, turned_and_matched(models, pairs), settings)
@@ -132,6 +140,7 @@ METHODS: dict[str, Method] = {
     "SDEdit": sdedit,
     "rearranged by found matches": partial(by_match, settings=KV),
     "by likeness": partial(by_likeness, settings=CrossImageSettings(window=WHOLE)),
+    "by likeness, inside the animal": partial(by_likeness_inside, settings=CrossImageSettings(window=WHOLE)),
     "rearranged by true matches": partial(by_true_match, settings=KV),
     "rearranged by found matches, queries too": partial(by_match, settings=replace(KV, inject="feature")),
     "by likeness, no contrast": partial(by_likeness, settings=CrossImageSettings(window=WHOLE, contrast=1.0)),
