@@ -41,8 +41,11 @@ class AttentionBias:
 
     def to(self, device: torch.device) -> AttentionBias:
         """The bias on another device."""
-        tensors = (self.targets, self.precision, self.keys, self.key_mask)
-        return AttentionBias(*(None if tensor is None else tensor.to(device) for tensor in tensors))
+        targets, precision, keys, key_mask = (
+            None if tensor is None else tensor.to(device)
+            for tensor in (self.targets, self.precision, self.keys, self.key_mask)
+        )
+        return AttentionBias(targets, precision, keys, key_mask, self.around)
 
     def rows(self, queries: slice, like: Tensor) -> Tensor:
         """[B or 1, 1, n, M] (or n = 1, where it is the same for all queries), on the device of `like`."""
