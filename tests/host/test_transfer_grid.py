@@ -43,7 +43,7 @@ def transferred(model, appearance, structure, positive, masks=None, *, rearrange
     transfer = rearrange_appearance if rearranged else transfer_appearance
     parameters = world.rearrangement_settings if rearranged else world.transfer_settings
     patched = transfer(model, [Appearance(appearance)], structure, parameters(**settings))
-    guider = AppearanceGuider(patched, positive, None, GuidanceSettings(window=Window()))
+    guider = AppearanceGuider(patched, positive, None, GuidanceSettings(window=Window(), every=1))
     adain = AdaINOperation(appearance, *(masks or (None, None)), world.window(2, 99))
     return world.sample(patched, structure, guider=guider, between_steps=adain)
 
