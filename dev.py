@@ -129,8 +129,8 @@ if __name__ == "__main__":
             signal.signal(ending, leave)
     try:
         sys.exit(main(sys.argv[1:]))
-    except CliError as trouble:
-        sys.exit(f"dev.py: {trouble}")
+    except CliError as error:
+        sys.exit(f"dev.py: {error}")
     except OSError as error:
         if (reason := full_disk(error)) is None:
             raise

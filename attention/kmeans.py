@@ -22,25 +22,25 @@ def kmeans(rows: Tensor, clusters: int, *, restarts: int = 10, seed: int = 0) ->
     rows = rows.float()
     if not 1 <= clusters <= len(rows):
         raise ValueError(f"{len(rows)} rows cannot be sorted into {clusters} clusters; choose 1 to {len(rows)}.")
-    squares = rows.square().sum(dim=1)
+    squared_norms = rows.square().sum(dim=1)
     generator = torch.Generator("cpu").manual_seed(seed)
-    centers = torch.stack([_spread_centers(rows, squares, clusters, generator) for _ in range(restarts)])
-    nearest, labels = _squared_distances(rows, squares, centers).min(dim=-1)
+    centers = torch.stack([_spread_centers(rows, squared_norms, clusters, generator) for _ in range(restarts)])
+    nearest, labels = _squared_distances(rows, squared_norms, centers).min(dim=-1)
     for _ in range(ITERATIONS):
         centers = _means(rows, labels, centers)
         before = labels
-        nearest, labels = _squared_distances(rows, squares, centers).min(dim=-1)
+        nearest, labels = _squared_distances(rows, squared_norms, centers).min(dim=-1)
         if torch.equal(labels, before):
             break
     return labels[nearest.sum(dim=-1).argmin()]
 
 
-def _spread_centers(rows: Tensor, squares: Tensor, clusters: int, generator: torch.Generator) -> Tensor:
+def _spread_centers(rows: Tensor, squared_norms: Tensor, clusters: int, generator: torch.Generator) -> Tensor:
     """k-means++: each next center is a row, drawn in proportion to its squared distance to the nearest center."""
     chosen = torch.randint(len(rows), (1,), generator=generator).to(rows.device)
-    nearest = torch.full_like(squares, torch.inf)
+    nearest = torch.full_like(squared_norms, torch.inf)
     for _ in range(clusters - 1):
-        distance = _squared_distances(rows, squares, rows[chosen[-1:]][None])[0, :, 0]
+        distance = _squared_distances(rows, squared_norms, rows[chosen[-1:]][None])[0, :, 0]
         nearest = torch.minimum(nearest, distance).clamp_min(torch.finfo(rows.dtype).tiny)
         total = nearest.double().cumsum(dim=0)
         draw = torch.rand((), dtype=torch.float64, generator=generator).to(rows.device) * total[-1]
@@ -48,10 +48,10 @@ def _spread_centers(rows: Tensor, squares: Tensor, clusters: int, generator: tor
     return rows[chosen]
 
 
-def _squared_distances(rows: Tensor, squares: Tensor, centers: Tensor) -> Tensor:
+def _squared_distances(rows: Tensor, squared_norms: Tensor, centers: Tensor) -> Tensor:
     """[R, N, k] for rows [N, D] and centers [R, k, D], as |row|^2 - 2 row.center + |center|^2."""
     products = (rows @ centers.flatten(0, 1).T).view(len(rows), *centers.shape[:2])
-    distances = squares[:, None, None] - 2 * products + centers.square().sum(dim=-1)
+    distances = squared_norms[:, None, None] - 2 * products + centers.square().sum(dim=-1)
     return distances.clamp_min(0).movedim(0, 1)
 
 

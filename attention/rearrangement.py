@@ -45,14 +45,14 @@ def match_features(
     return index
 
 
-def rearranged(own: Tensor, offers: Iterable[ReferenceFeatures]) -> Tensor:
-    """own [n, C] with the offered features in it: sum of share * features[matches] + (1 - sum of shares) * own.
+def rearranged(own: Tensor, references: Iterable[ReferenceFeatures]) -> Tensor:
+    """own [n, C] with reference features in it: sum of weight * features[matches] + (1 - sum of weights) * own.
 
-    The shares of all offers must not exceed 1 in sum. Where nothing is matched or shared out, `own` stays bit for bit.
+    The weights of all references must not exceed 1 in sum. Where nothing matches or weighs, `own` stays bit for bit.
     """
     painted = torch.zeros_like(own)
     rest = torch.ones(len(own), 1, dtype=own.dtype, device=own.device)
-    for features, matches, weight in offers:
+    for features, matches, weight in references:
         weight = torch.where(matches == NO_MATCH, 0.0, weight).to(own.dtype)[:, None]
         painted += weight * features[matches.clamp(min=0)]
         rest -= weight

@@ -97,9 +97,9 @@ class StepWindows:
         return StepWindows(reading, structural)
 
 
-def _is_due(k: int, share: float) -> bool:
-    """Whether the k-th step is one of those that are spread so that `share` of all are, beginning with the first."""
-    if share <= 0:
+def _is_due(k: int, fraction: float) -> bool:
+    """Whether the k-th step is one of those that are spread so that `fraction` of all are, beginning with the first."""
+    if fraction <= 0:
         return False
     rounded = 1e-9  # 5 * 0.2 is not quite 1
-    return k == 0 or math.floor(k * share + rounded) != math.floor((k - 1) * share + rounded)
+    return k == 0 or math.floor(k * fraction + rounded) != math.floor((k - 1) * fraction + rounded)

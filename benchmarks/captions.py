@@ -36,7 +36,7 @@ from .reporting.table import as_text, write_table
 
 STEPS, CFG = 20, 3.0
 CHUNK = 10
-SHOWN = 4
+DISPLAYED = 4
 ALL = "all species"
 Subject = tuple[str, str]
 """Species and color."""
@@ -66,9 +66,9 @@ def main(installation: Installation, arguments: list[str]) -> int:
 
 def _first(subjects: list[Subject], images: Tensor) -> dict[str, Tensor]:
     """The first samples of every species, a column each."""
-    colors = ", ".join(tuple(COLORS)[:SHOWN])
+    colors = ", ".join(tuple(COLORS)[:DISPLAYED])
     rows = {species: [row for row, (named, _) in enumerate(subjects) if named == species] for species in SPECIES}
-    return {f"{species}: {colors}": images[found[:SHOWN]] for species, found in rows.items()}
+    return {f"{species}: {colors}": images[found[:DISPLAYED]] for species, found in rows.items()}
 
 
 def captions(subjects: list[Subject]) -> list[str]:

@@ -117,9 +117,9 @@ def grid(structures: int, appearances: int, pair: CostPlan) -> int:
 
     What an image shows to the others is computed once for all the pairs that it is part of.
     """
-    shown = structures * pair.structural + appearances * (len(pair.reading) - pair.structural)
+    references = structures * pair.structural + appearances * (len(pair.reading) - pair.structural)
     outputs = structures * appearances * (pair.executed + pair.unpatched)
-    return structures * pair.inversion + outputs + shown
+    return structures * pair.inversion + outputs + references
 
 
 def main(installation: object, arguments: Sequence[str]) -> int:

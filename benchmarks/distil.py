@@ -43,7 +43,7 @@ KEPT = CACHE / "distil"
 SAVED_EVERY = 100
 FIRST_SEED = 940_000
 """Of the rendered scenes; the pocket checkpoint has learned from others."""
-SHOWN = 6
+DISPLAYED = 6
 SECONDS = "training seconds"
 EDITOR = "distilled editor"
 
@@ -67,7 +67,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     values, outputs = measured(editor, judged, options.device)
     write_table(options.out / "distil.csv", values)
     columns = {"before": _to_unit(judged.before), EDITOR: outputs, "after": _to_unit(judged.after)}
-    write_sheet(options.out / "distil.png", {n: p[:SHOWN].movedim(1, -1) for n, p in columns.items()}, scale=2)
+    write_sheet(options.out / "distil.png", {n: p[:DISPLAYED].movedim(1, -1) for n, p in columns.items()}, scale=2)
     echo(f"{editor}\n{as_text(values)}")
     return 0
 
@@ -132,16 +132,16 @@ def measured(editor: DistilledEditor, pairs: Dataset, device: str) -> tuple[Valu
     for image in before.split(1):
         begun = time.perf_counter()
         with seeded_rng(0, device=torch.device(device)):
-            made = network(image.to(device) * 2 - 1, torch.randn(1, style, device=device))
-        made = made.cpu()  # before the clock is read, so that the time is the whole time
+            edited = network(image.to(device) * 2 - 1, torch.randn(1, style, device=device))
+        edited = edited.cpu()  # before the clock is read, so that the time is the whole time
         seconds.append(time.perf_counter() - begun)
-        outputs.append(((made + 1) / 2).clamp(0, 1))
+        outputs.append(((edited + 1) / 2).clamp(0, 1))
     output = torch.cat(outputs)
     classifier, shape = load_classifier(), _silhouettes(before)
     values = {
         name: {
             "l1_to_edit": (images - after).abs().mean((1, 2, 3)).tolist(),
-            "striped": [float(coat == "striped") for coat in classifier.predictions(_shown(images))["coat"]],
+            "striped": [float(coat == "striped") for coat in classifier.predictions(_resized(images))["coat"]],
             "silhouette_iou": intersection_over_union(_silhouettes(images), shape).tolist(),
         }
         for name, images in (("identity", before), (EDITOR, output), ("the edits to learn", after))
@@ -151,10 +151,10 @@ def measured(editor: DistilledEditor, pairs: Dataset, device: str) -> tuple[Valu
 
 
 def _silhouettes(images: Tensor) -> Tensor:
-    return segment_parts(_shown(images)) > 0
+    return segment_parts(_resized(images)) > 0
 
 
-def _shown(images: Tensor) -> Tensor:
+def _resized(images: Tensor) -> Tensor:
     """[B, 3, S, S] -> [B, H, W, 3] of the size that the judges know."""
     return resized(images, (SIZE, SIZE)).movedim(1, -1)
 

@@ -26,7 +26,7 @@ from .official_cost import (
     by_measure,
     cost_of,
     options_of,
-    shares,
+    ratios,
 )
 from .reporting.table import as_text, write_table
 from .transfers.pairs import prompt
@@ -53,7 +53,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
             for side, runs in taken.items():
                 runs.append(in_fresh_process(measured, installation.host, side, CASES[name]))
         values |= {f"{side}, {name}": by_measure(runs) for side, runs in taken.items()}
-        values[f"{OURS} / {REFERENCE_CODE}, {name}"] = shares(taken[OURS], taken[REFERENCE_CODE])
+        values[f"{OURS} / {REFERENCE_CODE}, {name}"] = ratios(taken[OURS], taken[REFERENCE_CODE])
     write_table(options.out / "edit_cost.csv", values)
     echo(as_text(values))
     return 0

@@ -29,7 +29,7 @@ from .reporting.cases import Cases, read_cases, write_cases
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 
-SHOWN = 3
+DISPLAYED = 3
 """Scenes of every edit on the sheet."""
 
 
@@ -84,10 +84,10 @@ def columns(outputs: Outputs) -> dict[str, Tensor]:
     names = dict.fromkeys(name for of_edit in outputs.values() for name in of_edit)
     below: dict[str, list[Tensor]] = {name: [] for name in ("image", *names)}
     for edit, of_edit in outputs.items():
-        images = render(edit.scenes(min(SHOWN, *map(len, of_edit.values()))), SIZE).image
+        images = render(edit.scenes(min(DISPLAYED, *map(len, of_edit.values()))), SIZE).image
         below["image"].append(images)
         for name in names:
-            below[name].append(of_edit[name][:SHOWN] if name in of_edit else torch.ones_like(images))
+            below[name].append(of_edit[name][:DISPLAYED] if name in of_edit else torch.ones_like(images))
     return {name: torch.cat(pieces) for name, pieces in below.items()}
 
 

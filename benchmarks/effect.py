@@ -24,7 +24,7 @@ from .transfers.batches import run_methods_in_processes
 from .transfers.measures import measure
 from .transfers.pairs import NETWORK_OF_SIZE, SIZE, ScenePair, held_out_pairs, rendered
 
-SHOWN = 8
+DISPLAYED = 8
 MIRRORED, GAINED, OVER_OURS = ", mirrored to match", "gained by mirroring", "gained over ours by"
 COMPARED = ("color transfer", "AdaIN only", "eye-for-an-eye", "fine-grained")
 """The methods that are set against ours."""
@@ -104,10 +104,10 @@ def write_results(
     write_cases(path, columns, (_metadata(row, pair) for row, pair in enumerate(pairs)), every)
     table = every | by_side(pairs, every) | gained(every) | compared(every)
     write_table(folder / f"{name}.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
-    truth = rendered(pairs[:SHOWN], size)
-    shown = {"structure": truth.structure.image, "appearance": truth.appearance.image}
-    shown |= {name: images[:SHOWN] for name, images in outputs.items() if name != "identity"}
-    write_sheet(folder / f"{sheet or name}.png", shown)
+    truth = rendered(pairs[:DISPLAYED], size)
+    panels = {"structure": truth.structure.image, "appearance": truth.appearance.image}
+    panels |= {name: images[:DISPLAYED] for name, images in outputs.items() if name != "identity"}
+    write_sheet(folder / f"{sheet or name}.png", panels)
     return table
 
 

@@ -71,16 +71,16 @@ def measured_sizes(largest: int, steps: int) -> list[tuple[object, ...]]:
 
     models = pocket_models()
     scenes = held_out_pairs(largest)
-    shapes, looks = [pair.structure for pair in scenes], [pair.appearance for pair in scenes]
+    shapes, appearance_scenes = [pair.structure for pair in scenes], [pair.appearance for pair in scenes]
 
-    def run(some_shapes: list[Scene], some_looks: list[Scene]) -> GridMeasurement:
-        return counted(models, lambda: transferred(models, some_shapes, some_looks, steps))
+    def run(some_shapes: list[Scene], some_appearances: list[Scene]) -> GridMeasurement:
+        return counted(models, lambda: transferred(models, some_shapes, some_appearances, steps))
 
     pairs = [(s, a) for s in range(largest) for a in range(largest)]
-    alone = {(s, a): run([shapes[s]], [looks[a]]) for s, a in tqdm(pairs, desc="pairs", leave=False)}
+    alone = {(s, a): run([shapes[s]], [appearance_scenes[a]]) for s, a in tqdm(pairs, desc="pairs", leave=False)}
     lines: list[tuple[object, ...]] = []
     for n in tqdm(range(1, largest + 1), desc="grids", leave=False):
-        grid = run(shapes[:n], looks[:n])
+        grid = run(shapes[:n], appearance_scenes[:n])
         singles = [alone[s, a] for s, a in pairs if max(s, a) < n]
         in_turn = GridMeasurement(
             torch.cat([single.images for single in singles]),
@@ -110,7 +110,7 @@ def panels(lines: list[tuple[object, ...]]) -> list[Panel]:
     ]
 
 
-def transferred(models: Models, shapes: list[Scene], looks: list[Scene], steps: int) -> Tensor:
+def transferred(models: Models, shapes: list[Scene], appearance_scenes: list[Scene], steps: int) -> Tensor:
     """Every look on every shape by cross-image attention with the nodes' defaults and the true masks, in one batch.
 
     Each image is inverted or noised by itself, so that its noise does not depend on the others.
@@ -120,14 +120,14 @@ def transferred(models: Models, shapes: list[Scene], looks: list[Scene], steps: 
     from .transfers.inverted import TRUE, InvertedPairs, Masks, invert, noised
     from .transfers.variants import VARIANTS, transfer
 
-    truth = rendered([ScenePair(shape, look) for shape in shapes for look in looks], SIZE)
+    truth = rendered([ScenePair(shape, appearance) for shape in shapes for appearance in appearance_scenes], SIZE)
     schedule = schedule_of(models.model, steps=steps, start_at=_skipped(steps))
-    down, across = slice(None, None, len(looks)), slice(len(looks))
+    down, across = slice(None, None, len(appearance_scenes)), slice(len(appearance_scenes))
     structures, appearances = (
         [make(models, image[None], [scene.species], schedule) for image, scene in zip(images, scenes, strict=True)]
         for make, images, scenes in (
             (invert, truth.structure.image[down], shapes),
-            (noised, truth.appearance.image[across], looks),
+            (noised, truth.appearance.image[across], appearance_scenes),
         )
     )
     pairs = every_pair(structures, appearances, truth.structure.mask[down], truth.appearance.mask[across])

@@ -72,7 +72,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
                 echo(f"{side}, {name}: {in_words(runs[-1])}")
         values |= {f"{side}, {name}": by_measure(runs) for side, runs in taken.items()}
         values |= {
-            f"{side} / {REFERENCE_CODE}, {name}": shares(taken[side], taken[REFERENCE_CODE])
+            f"{side} / {REFERENCE_CODE}, {name}": ratios(taken[side], taken[REFERENCE_CODE])
             for side in (OURS, REPLAYED)
         }
         write_table(options.out / "official_cost.csv", values)
@@ -132,9 +132,9 @@ def way(side: str) -> Callable[[Any, Task], Tensor]:
 def noise_task(models: Models, case: Case, appearances: int) -> Task:
     """Images of noise, seed 0, in the VAE's scale."""
     generator, side = torch.Generator().manual_seed(0), case.size // LATENT_PIXEL
-    structure, *looks = torch.randn(1 + appearances, 1, LATENT_CHANNELS, side, side, generator=generator)
+    structure, *appearance_latents = torch.randn(1 + appearances, 1, LATENT_CHANNELS, side, side, generator=generator)
     texts = models.conditioning([prompt("horse")]), models.conditioning([""])
-    return Task(structure, tuple(looks), *texts, case.steps, case.start_at, case.first)
+    return Task(structure, tuple(appearance_latents), *texts, case.steps, case.start_at, case.first)
 
 
 def rehearsal(task: Task) -> Task:
@@ -148,7 +148,7 @@ def by_measure(runs: list[Measures]) -> dict[str, list[float]]:
     return {measure: [run[measure] for run in runs] for measure in runs[0]}
 
 
-def shares(ours: list[Measures], released: list[Measures]) -> dict[str, list[float]]:
+def ratios(ours: list[Measures], released: list[Measures]) -> dict[str, list[float]]:
     """By measure, of runs next to each other; without what the reference loop does not need any of."""
     measures = [measure for measure in ours[0] if all(run[measure] for run in released)]
     pairs = list(zip(ours, released, strict=True))

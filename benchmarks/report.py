@@ -98,27 +98,27 @@ def paragraphs(folder: Path, section: Section, failures: Failures, numbered: Run
         for words in runs
         if words in failures
     ]
-    for shown in section.shows:
-        for path in files(folder, shown):
-            parts += exhibit(path, shown, numbered)
-    if not any(files(folder, shown) for shown in section.shows):
+    for item in section.shows:
+        for path in files(folder, item):
+            parts += exhibit(path, item, numbered)
+    if not any(files(folder, item) for item in section.shows):
         commands = ", ".join(f"`python dev.py bench {' '.join(words)}`" for words in section.full)
         parts.append(f"Not in this {'quick ' if quick else ''}report. {commands} would fill this section.")
     return parts
 
 
-def exhibit(path: Path, shown: Table | ReportImage, numbered: Runs) -> list[str]:
+def exhibit(path: Path, item: Table | ReportImage, numbered: Runs) -> list[str]:
     """A table or an image, the sentence above it, and which runs it comes from; nothing for a table without rows."""
-    body = table(path, shown) if isinstance(shown, Table) else f"![{shown.about}]({path.name})"
+    body = table(path, item) if isinstance(item, Table) else f"![{item.about}]({path.name})"
     if not body:
         return []
-    about = [shown.about] if shown.about else []
+    about = [item.about] if item.about else []
     return [*about, body, f"<sub>[{path.name}]({path.name}), {numbered.behind(path)}</sub>"]
 
 
-def files(folder: Path, shown: Table | ReportImage) -> list[Path]:
+def files(folder: Path, item: Table | ReportImage) -> list[Path]:
     """The results that there are of what is to be shown."""
-    return sorted(folder.glob(shown.file))
+    return sorted(folder.glob(item.file))
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

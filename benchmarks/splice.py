@@ -141,7 +141,7 @@ def measured(
         if image.shape == case.structure.shape:
             distance = structure_distance(extractor.vit, image, case.structure, layer=extractor.layer).item()
             rows.append((name, "structure distance", f"{distance:.4f}"))
-        (seen,), (expected,) = extractor.look(image), extractor.look(case.appearance)
+        (seen,), (expected,) = extractor.extract(image), extractor.extract(case.appearance)
         rows.append((name, "appearance distance", f"{appearance_loss(seen, expected).item():.4f}"))
     metadata = generator.metadata
     rows += [("before training", "loss", metadata[FIRST]), ("after training", "loss", metadata[LAST])]
@@ -167,11 +167,11 @@ class Released(SpliceTraining):
 
     def _pass(self, image: Tensor) -> ViTOutput:
         vit: VisionTransformer = self.extractor.vit
-        look = vit.look(vit_input(image), self.extractor.layer)
-        tokens = look.tokens
+        vit_output = vit.forward_features(vit_input(image), self.extractor.layer)
+        tokens = vit_output.tokens
         for block in vit.blocks[self.extractor.layer % len(vit.blocks) + 1 :]:
             tokens, _ = block(tokens)
-        return look
+        return vit_output
 
 
 def compare_speed(extractor: ViTExtractor, side: int, steps: int, folder: Path) -> None:

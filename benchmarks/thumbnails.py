@@ -120,8 +120,8 @@ def runnable(name: str) -> Graph:
 
 def taken(host: Host, graph: Graph, sockets: Sequence[tuple[str, int]]) -> list[Tensor]:
     """The first image [H, W, 3], or mask [H, W], that flows out of each socket (node, output); no more is run."""
-    made = host.run(upstream(graph, sockets), **{f"panel{i}": socket for i, socket in enumerate(sockets)})
-    return [getattr(made, f"panel{i}")[0] for i in range(len(sockets))]
+    result = host.run(upstream(graph, sockets), **{f"panel{i}": socket for i, socket in enumerate(sockets)})
+    return [getattr(result, f"panel{i}")[0] for i in range(len(sockets))]
 
 
 def upstream(graph: Graph, sockets: Sequence[tuple[str, int]]) -> Graph:
@@ -142,13 +142,13 @@ def thumbnail(images: Sequence[Tensor]) -> Image.Image:
     """
     panels = list(map(as_image, images))
     if len(panels) == 3:
-        return beside([below(panels[:2]), panels[2]], 2 * PIXELS)
+        return side_by_side([below(panels[:2]), panels[2]], 2 * PIXELS)
     if len(panels) == 4:
-        return below([beside(panels[:2], PIXELS), beside(panels[2:], PIXELS)])
-    return beside(panels, PIXELS)
+        return below([side_by_side(panels[:2], PIXELS), side_by_side(panels[2:], PIXELS)])
+    return side_by_side(panels, PIXELS)
 
 
-def beside(panels: Sequence[Image.Image], height: int) -> Image.Image:
+def side_by_side(panels: Sequence[Image.Image], height: int) -> Image.Image:
     """Images side by side at one height, small ones pixel by pixel."""
     resized = []
     for panel in panels:

@@ -1,7 +1,7 @@
 """DIFT: what a diffusion model knows of every position of an image (Tang et al., NeurIPS 2023, arXiv 2306.03881).
 
 The image is noised to one timestep, the network runs once, and what its decoder knows halfway is the feature. Noise
-makes a single look unreliable, so the mean over an ensemble of looks is taken, over the raw features; whoever matches
+makes a single draw unreliable, so the mean over an ensemble of draws is taken, over the raw features; whoever matches
 them normalizes (the paper's section 4.2 and reference code).
 """
 
@@ -30,7 +30,7 @@ class DiftSettings:
     """How to look.
 
     timestep: 0 (nearly clean) to 999 (pure noise). up_block: the decoder block whose output is taken, its upsampler
-        included, 0 the coarsest. ensemble: looks per image, each with noise of its own. seed: of that noise, which
+        included, 0 the coarsest. ensemble: draws per image, each with noise of its own. seed: of that noise, which
         all images of a size share. batch: images per forward; changes memory and speed only.
 
     Raises ValueError for numbers out of range.
@@ -65,7 +65,7 @@ for the pocket checkpoint, on pairs apart from those it reports (--first-seed 80
 
 
 def shared_noise(shape: tuple[int, ...], ensemble: int, seed: int) -> Tensor:
-    """The noise of every look, [ensemble, *shape], standard normal, fp32; the same for every image of this shape.
+    """The noise of every draw, [ensemble, *shape], standard normal, fp32; the same for every image of this shape.
 
     Drawn on the CPU, so that a seed means the same on every machine. The reference code draws anew for every image;
     sharing it takes the noise out of the comparison of two images.
@@ -73,25 +73,25 @@ def shared_noise(shape: tuple[int, ...], ensemble: int, seed: int) -> Tensor:
     return torch.randn(ensemble, *shape, generator=torch.Generator("cpu").manual_seed(seed))
 
 
-def ensemble_mean(look: ForwardPass, clean: Tensor, noise: Tensor, batch: int) -> Tensor:
-    """The mean of the raw features over the looks: [B, C', h', w'] in fp32; see `ensemble_means`."""
-    return ensemble_means(lambda images, added: [look(images, added)], clean, noise, batch)[0]
+def ensemble_mean(forward: ForwardPass, clean: Tensor, noise: Tensor, batch: int) -> Tensor:
+    """The mean of the raw features over the draws: [B, C', h', w'] in fp32; see `ensemble_means`."""
+    return ensemble_means(lambda images, added: [forward(images, added)], clean, noise, batch)[0]
 
 
-def ensemble_means(looks: ForwardPasses, clean: Tensor, noise: Tensor, batch: int) -> list[Tensor]:
-    """The means over the looks of several features that one forward gives: [B, C', h', w'] in fp32 each.
+def ensemble_means(forward: ForwardPasses, clean: Tensor, noise: Tensor, batch: int) -> list[Tensor]:
+    """The means over the draws of several features that one forward gives: [B, C', h', w'] in fp32 each.
 
-    clean: [B, C, h, w], or [E, B, C, h, w] with a posterior sample for every look. noise: [E, C, h, w]. batch: rows
-        that `looks` gets at once; always all B images of at least one look, look by look.
+    clean: [B, C, h, w], or [E, B, C, h, w] with a posterior sample for every draw. noise: [E, C, h, w]. batch: rows
+        that `forward` gets at once; always all B images of at least one draw, draw by draw.
 
-    Raises ValueError where the posterior samples are not as many as the looks.
+    Raises ValueError where the posterior samples are not as many as the draws.
     """
     samples = sample_per_draw(clean, len(noise))
     noises = noise[:, None].expand_as(samples)
     images = samples.shape[1]
     at_once = draws_per_batch(images, batch)
     sums = [
-        [found.float().unflatten(0, (-1, images)).sum(0) for found in looks(some.flatten(0, 1), added.flatten(0, 1))]
+        [found.float().unflatten(0, (-1, images)).sum(0) for found in forward(some.flatten(0, 1), added.flatten(0, 1))]
         for some, added in zip(samples.split(at_once), noises.split(at_once), strict=True)
     ]
     return [torch.stack(parts).sum(0) / len(noise) for parts in zip(*sums, strict=True)]
@@ -101,12 +101,12 @@ def sample_per_draw(clean: Tensor, ensemble: int) -> Tensor:
     """[E, B, C, h, w] from one latent per image [B, C, h, w], or from that many posterior samples, as they are."""
     if clean.ndim == 5 and len(clean) != ensemble:
         raise ValueError(
-            f"There are {len(clean)} posterior samples of every image and {ensemble} looks at it: "
+            f"There are {len(clean)} posterior samples of every image and {ensemble} draws of noise: "
             "draw as many as the ensemble has."
         )
     return clean.expand(ensemble, *clean.shape[-4:])
 
 
 def draws_per_batch(images: int, batch: int) -> int:
-    """How many looks at all images share a forward of about `batch` rows; at least one."""
+    """How many draws of all images share a forward of about `batch` rows; at least one."""
     return max(1, batch // images)

@@ -112,11 +112,11 @@ def scores_in_boxes(query: FieldQuery, here: Box, there: Box) -> tuple[Tensor, T
     """[n, m] each, of all positions in both boxes: similarities in consensus and as they are, -inf where two positions
     may not match.
     """
-    asked, offered = here.part(query.query_mask), there.part(query.key_mask)
+    asked, key_mask = here.part(query.query_mask), there.part(query.key_mask)
     similarity = _directions(here.part(query.structure)) @ _directions(there.part(query.appearance)).T
-    agreed = consensus(similarity, asked, offered)
+    agreed = consensus(similarity, asked, key_mask)
     for scores in (agreed, similarity):
-        scores[:, ~offered.flatten()] = -torch.inf
+        scores[:, ~key_mask.flatten()] = -torch.inf
         if query.labels is not None:
             ours, theirs = here.part(query.labels[0]).flatten(), there.part(query.labels[1]).flatten()
             scores.masked_fill_(ours[:, None] != theirs, -torch.inf)

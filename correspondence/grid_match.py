@@ -59,7 +59,7 @@ def match_on_grids(
             labels=None if labels is None else (
                 _labels(labels[0][i], structure.grid, grid), _labels(labels[1][j], appearance.grid, there)
             ),
-            forced=_shares(forced, structure.image, appearance.image) if forced[0] else None,
+            forced=_relative_points(forced, structure.image, appearance.image) if forced[0] else None,
         )  # fmt: skip
         found = matcher(query)
         kept = found.matched & (found.cosine >= floor)
@@ -113,8 +113,8 @@ def _labels(labels: Tensor, old: Grid, grid: Grid) -> Tensor:
     return labels.view(old)[rows][:, columns]
 
 
-def _shares(forced: PointPairs, structure: Grid, appearance: Grid) -> tuple[Tensor, Tensor]:
-    """Both lists as [k, (y, x)] shares of their images."""
+def _relative_points(forced: PointPairs, structure: Grid, appearance: Grid) -> tuple[Tensor, Tensor]:
+    """Both lists as [k, (y, x)] in 0..1 of their images."""
     ours, theirs = (
         torch.tensor(points).flip(-1) / torch.tensor(image)
         for points, image in zip(forced, (structure, appearance), strict=True)

@@ -37,8 +37,8 @@ class KeypointResult:
             f"  {i}: {'found' if hit else 'missed'}, {f'{error:.1f} px away' if error == error else 'no match'}"
             for i, (hit, error) in enumerate(zip(self.correct.tolist(), errors, strict=True))
         ]
-        share = f"{int(self.correct.sum())} of {len(self.correct)} within {self.threshold:.1f} px"
-        return "\n".join([share, *messages])
+        total = f"{int(self.correct.sum())} of {len(self.correct)} within {self.threshold:.1f} px"
+        return "\n".join([total, *messages])
 
 
 def pck(predicted: Tensor, truth: Tensor, size: float, alpha: float = ALPHA) -> Tensor:
@@ -116,16 +116,16 @@ def find_keypoints(
 
 def summary(images: Sequence[KeypointResult]) -> tuple[float, float, str]:
     """(per image, per point, report): the mean over images of the share found, the share of all, and all in words."""
-    shares = [float(found.correct.double().mean()) for found in images]
+    fractions = [float(found.correct.double().mean()) for found in images]
     every = torch.cat([found.correct for found in images]).double()
     lines = [f"image {i}: {found}" for i, found in enumerate(images)]
-    return sum(shares) / len(shares), float(every.mean()), "\n".join(lines)
+    return sum(fractions) / len(fractions), float(every.mean()), "\n".join(lines)
 
 
-def _of_images(given: Sequence[T], images: int, name: str) -> Sequence[T]:
-    if len(given) not in (1, images):
+def _of_images(items: Sequence[T], images: int, name: str) -> Sequence[T]:
+    if len(items) not in (1, images):
         raise ValueError(
-            f"There are {len(given)} {name} for {images} image(s). Give one for all, or one for each image "
+            f"There are {len(items)} {name} for {images} image(s). Give one for all, or one for each image "
             "(keypoints of the next image come after an empty line)."
         )
-    return list(given) * (images // len(given))
+    return list(items) * (images // len(items))

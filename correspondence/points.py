@@ -122,7 +122,7 @@ def matched_points(correspondence: Correspondence, points: Sequence[Point], imag
     y, x = here.long().unbind(-1)
     match = correspondence.best[image].cpu()[y, x]
     if correspondence.subcell is not None:
-        pixels = _carried(correspondence, image, here) * torch.tensor(correspondence.appearance_image)
+        pixels = _warped(correspondence, image, here) * torch.tensor(correspondence.appearance_image)
         return torch.where(match[:, None] == NO_MATCH, torch.nan, pixels).flip(-1)
     width = correspondence.appearance_grid[1]
     there = torch.stack([match // width, match % width], dim=-1) + here.frac()
@@ -130,7 +130,7 @@ def matched_points(correspondence: Correspondence, points: Sequence[Point], imag
     return torch.where(match[:, None] == NO_MATCH, torch.nan, pixels).flip(-1)
 
 
-def _carried(correspondence: Correspondence, image: int, here: Tensor) -> Tensor:
+def _warped(correspondence: Correspondence, image: int, here: Tensor) -> Tensor:
     """[N, (y, x)] float64 shares of the appearance: the matches read bilinearly at points [N, 2] in positions."""
     known = (correspondence.best[image] != NO_MATCH)[..., None].cpu().double()
     field = torch.cat([correspondence.points()[image].cpu().double() * known, known], dim=-1).movedim(-1, 0)[None]

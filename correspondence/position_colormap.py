@@ -43,8 +43,8 @@ def position_colors(size: tuple[int, int], box: tuple[float, float, float, float
     return _srgb(torch.stack([lightness, CHROMA * hue.cos(), CHROMA * hue.sin()], dim=-1))
 
 
-def _spread(share: Tensor, first: float, last: float) -> Tensor:
-    return ((share - first) / max(last - first, 1e-6)).clamp(0, 1)
+def _spread(fraction: Tensor, first: float, last: float) -> Tensor:
+    return ((fraction - first) / max(last - first, 1e-6)).clamp(0, 1)
 
 
 def _srgb(oklab: Tensor) -> Tensor:

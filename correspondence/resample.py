@@ -63,8 +63,8 @@ def _between(
     values = torch.cat([old.points() * known, known], dim=-1).movedim(-1, 1)
     if grid != old.grid:
         values = interpolate(values, size=grid, mode="bilinear", align_corners=False)
-    points, share = values.movedim(1, -1).split([2, 1], dim=-1)
-    points = (points / share.clamp(min=1e-6)).clamp(0, 1)
+    points, weight = values.movedim(1, -1).split([2, 1], dim=-1)
+    points = (points / weight.clamp(min=1e-6)).clamp(0, 1)
     limits = torch.tensor(appearance_grid, device=points.device)
     y, x = (points * limits).long().minimum(limits - 1).unbind(-1)
     rows, columns = sources

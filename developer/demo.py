@@ -31,7 +31,7 @@ from .transfer_graph import GraphImage, Transfer
 
 COUNTER = {"evaluation_counter": ROOT / "benchmarks" / "evaluation_counter"}
 STRUCTURE_SEED, APPEARANCE_SEED = 27, 38  # a horse and a spotted cow
-SHOWN_PAIR = (900_027, 900_030)  # a horse and a saddled cow: scenes that no training has seen
+DEMO_PAIR = (900_027, 900_030)  # a horse and a saddled cow: scenes that no training has seen
 MORE_STRUCTURE_SEEDS, MORE_APPEARANCE_SEEDS = (900_048, 900_068), (900_049, 900_070)  # of the grid
 OWN_NOUN = "horse"  # where a user does not say what the images show; the pocket checkpoint knows it, too
 POCKET_SIZE, CHECKPOINT_SIZE = 256, 512  # pixels; what each kind of checkpoint was trained on
@@ -73,8 +73,8 @@ def plan(options: argparse.Namespace, home: Path) -> Transfer:
     if options.checkpoint and not Path(options.checkpoint).is_file():
         raise CliError(f"There is no checkpoint {options.checkpoint}.")
     return Transfer(
-        structure=_image(options, "structure", SHOWN_PAIR[0], home),
-        appearance=_image(options, "appearance", SHOWN_PAIR[1], home),
+        structure=_image(options, "structure", DEMO_PAIR[0], home),
+        appearance=_image(options, "appearance", DEMO_PAIR[1], home),
         size=CHECKPOINT_SIZE if options.checkpoint else POCKET_SIZE,
         checkpoint=Path(options.checkpoint).name if options.checkpoint else None,
         counted=True,

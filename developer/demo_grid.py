@@ -45,8 +45,8 @@ def grid_graph(structures: Sequence[GraphImage], appearances: Sequence[GraphImag
     graph["guider"]["inputs"]["positive"] = ["grid", 2]
     graph["adain"]["inputs"] |= {"appearance": ["grid", 1]} | inside
     graph["resume"]["inputs"]["inversion"] = ["grid", 0]
-    shown = {f"{role}s": [f"{role}s", 0] for role in ROLES}
-    drawn = shown | {"outputs": ["decode", 0], "names": "", "tile": TILE}
+    originals = {f"{role}s": [f"{role}s", 0] for role in ROLES}
+    drawn = originals | {"outputs": ["decode", 0], "names": "", "tile": TILE}
     graph["draw"] = {"class_type": OURS + "DrawGrid", "inputs": drawn}
     return graph
 

@@ -50,14 +50,14 @@ class Host:
         classic = self._execution.CacheType.CLASSIC
         self._executor = self._execution.PromptExecutor(_no_server(), cache_type=classic, cache_args=limits)
 
-    def run(self, graph: Graph, **wanted: tuple[str, int]) -> SimpleNamespace:
+    def run(self, graph: Graph, **sockets: tuple[str, int]) -> SimpleNamespace:
         """Run a graph; gives what flows out of the wanted sockets: `run(graph, image=("decode", 0)).image`.
 
         The result also has `.outcome`, what the page would be told. Raises `GraphError` as the real server's client
         does, and completes the graph as it does.
         """
         graph = with_defaults(graph, self._about(graph))
-        for name, (node, index) in wanted.items():
+        for name, (node, index) in sockets.items():
             graph[f"keep {name}"] = {"class_type": KEEP, "inputs": {"value": [node, index], "name": name}}
         valid, error, outputs, node_errors = asyncio.run(self._execution.validate_prompt("test", graph, None))
         if not valid:

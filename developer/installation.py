@@ -51,11 +51,11 @@ def setup(
     _environment()  # forgets what it held where it has to be made anew
     host = _host(comfyui_path or os.environ.get("COMFYUI_PATH"), comfyui_tag, last)
     torch_index = torch_index or (last.torch_index if last else None)
-    wanted = Installation(str(host), torch_index, _digest(host))
-    if current() != wanted:
+    requested = Installation(str(host), torch_index, _digest(host))
+    if current() != requested:
         _packages(host, torch_index)
-        STAMP.write_text(json.dumps(asdict(wanted), indent=1), encoding="utf-8")
-    return wanted
+        STAMP.write_text(json.dumps(asdict(requested), indent=1), encoding="utf-8")
+    return requested
 
 
 def _environment() -> None:

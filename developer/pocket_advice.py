@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..pocket.familiarity import Networks
 
 LOADER = "AppearanceTransfer_LoadPocketCheckpoint"
-LOOKED_AT = 20  # files at most; each takes a tenth of a second
+MOST_FILES = 20  # files at most; each takes a tenth of a second
 
 
 def uses_pocket_checkpoint(workflow: Mapping[str, Any]) -> bool:
@@ -27,7 +27,7 @@ def advise(files: Sequence[Path]) -> None:
     from ..pocket.checkpoint_file import read_checkpoint
 
     networks = read_checkpoint().models()
-    far = next((file for file in files[:LOOKED_AT] if _is_far(networks, file)), None)
+    far = next((file for file in files[:MOST_FILES] if _is_far(networks, file)), None)
     if far is not None:
         echo(
             f"The pocket checkpoint knows toy animals only, and {far} is far from them: the result will not look like "

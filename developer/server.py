@@ -164,9 +164,9 @@ def link(path: Path, folder: Path) -> None:
     if path.exists() and path.resolve() == folder.resolve():
         return
     if os.name == "nt":
-        made = subprocess.run(["cmd", "/c", "mklink", "/J", str(path), str(folder)], capture_output=True)
-        if made.returncode:
-            reason = made.stderr.decode(errors="replace").strip()
+        result = subprocess.run(["cmd", "/c", "mklink", "/J", str(path), str(folder)], capture_output=True)
+        if result.returncode:
+            reason = result.stderr.decode(errors="replace").strip()
             raise CliError(f"Windows could not link {path} to {folder}: {reason}.")
         return
     path.unlink(missing_ok=True)

@@ -83,11 +83,11 @@ def api_graph(workflow: Mapping[str, Any], info: Mapping[str, Any], with_muted: 
 
 
 def _node(number: int, node: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
-    given = node["inputs"]
+    inputs = node["inputs"]
     known = {name for name, *_ in inputs_of(about)}
-    if unknown := {name.split(".")[0] for name in given} - known:
+    if unknown := {name.split(".")[0] for name in inputs} - known:
         raise ValueError(f"{node['class_type']} has no input {', '.join(sorted(unknown))}.")
-    constants = {name: value for name, value in given.items() if not isinstance(value, list)}
+    constants = {name: value for name, value in inputs.items() if not isinstance(value, list)}
     outputs = zip(about["output_name"], about["output"], strict=True)
     return {
         "id": number,
@@ -97,7 +97,7 @@ def _node(number: int, node: Mapping[str, Any], about: Mapping[str, Any]) -> dic
         "flags": {},
         "order": number - 1,
         "mode": ALWAYS,
-        "inputs": list(_sockets(about, given)),
+        "inputs": list(_sockets(about, inputs)),
         "outputs": [{"name": name, "type": kind, "links": []} for name, kind in outputs],
         "properties": {"Node name for S&R": node["class_type"]},
         "widgets_values": [constants.get(name, default) if name else default for name, default in widgets_of(about)],
@@ -114,13 +114,13 @@ def _settle(node: dict[str, Any], origins: Mapping[str, tuple[int, list[dict[str
                 output["type"] = origins[name][1][index]["type"]
 
 
-def _sockets(about: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _sockets(about: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The inputs with a dot to connect: all but the widgets, and the widgets that are connected."""
     for name, kind, options, optional in inputs_of(about):
-        link = given[name] if isinstance(given.get(name), list) else None
+        link = inputs[name] if isinstance(inputs.get(name), list) else None
         shape = OPTIONAL if optional else {}
         if kind == AUTOGROW:
-            yield from _grown(name, options["template"], given)
+            yield from _grown(name, options["template"], inputs)
         elif not is_widget(kind, options):
             types = options["template"]["allowed_types"] if kind == MATCHING else kind
             yield {"name": name, "type": types, "link": link, **shape}
@@ -128,11 +128,11 @@ def _sockets(about: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[dic
             yield {"name": name, "type": kind, "widget": {"name": name}, "link": link, **shape}
 
 
-def _grown(name: str, template: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _grown(name: str, template: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A growing input: what is connected, and one more."""
     ((_, (kind, *_)),) = template["input"]["required"].items()
-    connected = sum(key.startswith(f"{name}.") for key in given)
+    connected = sum(key.startswith(f"{name}.") for key in inputs)
     names = template.get("names") or [f"{template['prefix']}{index}" for index in range(template["max"])]
     for index, label in enumerate(names[: max(connected, template["min"]) + 1]):
         shape = OPTIONAL if index >= template["min"] else {}
-        yield {"name": f"{name}.{label}", "label": label, "type": kind, "link": given.get(f"{name}.{label}"), **shape}
+        yield {"name": f"{name}.{label}", "label": label, "type": kind, "link": inputs.get(f"{name}.{label}"), **shape}

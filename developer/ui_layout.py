@@ -137,13 +137,13 @@ def _widgets_on_canvas(about: Mapping[str, Any]) -> int:
 def _widgets_in_vue(about: Mapping[str, Any]) -> int:
     """Nodes 2.0 folds advanced widgets away, and shows which pack a node is of."""
     fields = [(kind, options) for _, kind, options, _ in inputs_of(about) if is_widget(kind, options)]
-    shown = [
+    visible = [
         AREA if options.get("multiline") else STRING if kind == "STRING" else FIELD
         for kind, options in fields
         if not options.get("advanced")
     ]
-    rows = (len(shown) < len(fields)) + about["python_module"].startswith("custom_nodes")
-    return sum(shown) + ROW * rows
+    rows = (len(visible) < len(fields)) + about["python_module"].startswith("custom_nodes")
+    return sum(visible) + ROW * rows
 
 
 def _note(number: int, text: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from .discriminator import Discriminator
 from .generator import Generator
 
 GENERATOR, DISCRIMINATOR = "generator.", "discriminator."
-SQUARES = "squares."
+SECOND_MOMENTS = "squares."
 """Before one of the two: the running mean of squared gradients, which is all that Adam remembers here."""
 
 
@@ -44,7 +44,7 @@ class DistilledEditor:
         check_state_dict("weights", "distilled editor", self.weights, generator)
         if self.memory:
             parts = {GENERATOR: generator, DISCRIMINATOR: discriminator}
-            parts |= {SQUARES + prefix: tensors for prefix, tensors in parts.items()}
+            parts |= {SECOND_MOMENTS + prefix: tensors for prefix, tensors in parts.items()}
             needed = {prefix + name: tensor for prefix, tensors in parts.items() for name, tensor in tensors.items()}
             check_state_dict("optimizer's numbers", "distilled editor", self.memory, needed)
         if self.steps < 0 or self.images < 0:

@@ -15,7 +15,7 @@ GROUP = 4
 
 
 class DownBlock(nn.Module):
-    """[B, given, H, W] -> [B, made, H/2, W/2], with a straight way past the convolutions."""
+    """[B, in_channels, H, W] -> [B, out_channels, H/2, W/2], with a straight way past the convolutions."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -24,8 +24,8 @@ class DownBlock(nn.Module):
         self.skip = Convolution(in_channels, out_channels, 1, halve=True, bias=False)
 
     def forward(self, values: Tensor) -> Tensor:
-        looked = activated(self.halve(activated(self.convolve(values))))
-        return (looked + self.skip(values)) / math.sqrt(2)
+        features = activated(self.halve(activated(self.convolve(values))))
+        return (features + self.skip(values)) / math.sqrt(2)
 
 
 class Discriminator(nn.Module):

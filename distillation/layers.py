@@ -21,7 +21,7 @@ def activated(values: Tensor) -> Tensor:
 
 
 class Linear(nn.Module):
-    """[B, given] -> [B, made]. rate: how fast it learns, against the others."""
+    """[B, in_features] -> [B, out_features]. rate: how fast it learns, against the others."""
 
     def __init__(self, in_channels: int, out_channels: int, rate: float = 1.0) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Linear(nn.Module):
 
 
 class Convolution(nn.Module):
-    """[B, given, H, W] -> [B, made, H, W], or half the size with `halve` (sides must be even), without aliasing."""
+    """[B, C_in, H, W] -> [B, C_out, H, W], or half the size with `halve` (sides must be even), without aliasing."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: int, *, halve: bool = False, bias: bool = True
@@ -54,7 +54,7 @@ class Convolution(nn.Module):
 
 
 class ModulatedConvolution(nn.Module):
-    """A convolution whose input channels are scaled by a style: [B, given, H, W], [B, style] -> [B, made, H, W].
+    """A convolution whose input channels are scaled by a style: [B, C_in, H, W], [B, style] -> [B, C_out, H, W].
 
     demodulate: divide every output channel by the norm of its scaled kernel. double: twice the size, without a grid.
     Scaling what goes in and what comes out is the same as scaling the kernel, and needs no kernel per image.
@@ -86,12 +86,12 @@ class ModulatedConvolution(nn.Module):
             values = F.conv2d(values, weight, padding=weight.shape[-1] // 2)
         if not self.demodulates:
             return values
-        squares = F.linear(factors.square(), weight.square().sum((2, 3)))
-        return values * torch.rsqrt(squares + 1e-8)[..., None, None]
+        squared_norms = F.linear(factors.square(), weight.square().sum((2, 3)))
+        return values * torch.rsqrt(squared_norms + 1e-8)[..., None, None]
 
 
 class StyledLayer(nn.Module):
-    """Modulated 3 x 3 convolution, noise, bias, activation: [B, given, H, W] -> [B, made, H, W], or double the size.
+    """Modulated 3 x 3 convolution, noise, bias, activation: [B, C_in, H, W] -> [B, C_out, H, W], or double the size.
 
     The noise is drawn from PyTorch's default generator: for every image while training; when applied, one for all, so
     that what becomes of an image does not hang on the others of its batch.

@@ -36,13 +36,13 @@ class EditorLossWeights:
         return torch.stack([getattr(self, name) * term for name, term in terms.items()]).sum()
 
 
-def generator_terms(scores: Tensor, generated: Tensor, wanted: Tensor, distance: Distance | None) -> dict[str, Tensor]:
-    """scores: of the discriminator, [B]. generated, wanted: [B, 3, S, S] around -1..1. "perceptual" only with a
+def generator_terms(scores: Tensor, generated: Tensor, target: Tensor, distance: Distance | None) -> dict[str, Tensor]:
+    """scores: of the discriminator, [B]. generated, target: [B, 3, S, S] around -1..1. "perceptual" only with a
     distance.
     """
-    terms = {"adversarial": F.softplus(-scores).mean(), "pixel": F.l1_loss(generated, wanted)}
+    terms = {"adversarial": F.softplus(-scores).mean(), "pixel": F.l1_loss(generated, target)}
     if distance is not None:
-        terms["perceptual"] = distance(generated, wanted).mean()
+        terms["perceptual"] = distance(generated, target).mean()
     return terms
 
 

@@ -17,7 +17,7 @@ from ..training.adam_state import restore_second_moments, second_moments
 from ..training.report import Diverged, Report
 from .architecture import EditorConfig
 from .augmentation import augmented
-from .checkpoint import DISCRIMINATOR, GENERATOR, SQUARES, DistilledEditor, empty_generator
+from .checkpoint import DISCRIMINATOR, GENERATOR, SECOND_MOMENTS, DistilledEditor, empty_generator
 from .discriminator import Discriminator
 from .generator import Generator
 from .losses import PENALIZED_EVERY, Distance, EditorLossWeights, discriminator_loss, generator_terms, gradient_penalty
@@ -30,7 +30,7 @@ LAZY_GENERATOR, LAZY_DISCRIMINATOR = 4 / 5, PENALIZED_EVERY / (PENALIZED_EVERY +
 does it to the generator, too, which has none."""
 HALF_LIFE, RAMP = 10_000, 0.05
 """Images after which a weight counts half in the average; at most this share of all that have been seen."""
-SHOWN = 4
+DISPLAYED = 4
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class EditorTraining:
 
     def output(self) -> Tensor:
         """Rows of before, output and after of the first pairs, [1, 3, H, W] in 0..1."""
-        before, after = (_to_unit(images[:SHOWN]) for images in (self.pairs.before, self.pairs.after))
+        before, after = (_to_unit(images[:DISPLAYED]) for images in (self.pairs.before, self.pairs.after))
         rows = torch.stack([before, self.edited(before), after], dim=1)
         return rows.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)[None]
 
@@ -130,7 +130,7 @@ class EditorTraining:
             if not moments:
                 continue
             memory |= {prefix + name: tensor for name, tensor in _copied(network).items()}
-            memory |= {SQUARES + prefix + name: tensor for name, tensor in moments.items()}
+            memory |= {SECOND_MOMENTS + prefix + name: tensor for name, tensor in moments.items()}
         return DistilledEditor(self.settings.architecture, _copied(self.average), self.steps, self.images, memory)
 
     def _batch(self) -> tuple[Tensor, Tensor]:
@@ -180,7 +180,7 @@ class EditorTraining:
             (self.generator_adam, self.generator, GENERATOR, start.steps),
             (self.discriminator_adam, self.discriminator, DISCRIMINATOR, start.steps + penalties),
         ):
-            restore_second_moments(adam, network, start.remembered(SQUARES + prefix), updates)
+            restore_second_moments(adam, network, start.remembered(SECOND_MOMENTS + prefix), updates)
 
 
 def _gradients(loss: Tensor, network: nn.Module) -> tuple[Tensor, ...]:

@@ -78,12 +78,12 @@ class Backbone(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.blocks = nn.ModuleList()
-        given = 3
+        in_channels = 3
         for convolutions in architecture.blocks:
             block = nn.ModuleList()
             for c in convolutions:
-                block.append(nn.Conv2d(given, c.width, c.kernel, c.stride, c.padding))
-                given = c.width
+                block.append(nn.Conv2d(in_channels, c.width, c.kernel, c.stride, c.padding))
+                in_channels = c.width
             self.blocks.append(block)
         self.register_buffer("shift", torch.tensor(SHIFT).view(3, 1, 1), persistent=False)
         self.register_buffer("scale", torch.tensor(SCALE).view(3, 1, 1), persistent=False)
@@ -142,11 +142,11 @@ def fill(network: nn.Module, found: Mapping[str, Tensor]) -> None:
 
     Both may live on "meta", to be compared before there are numbers.
     """
-    for name, wanted in network.state_dict().items():
+    for name, expected in network.state_dict().items():
         if name not in found:
             raise unfit(f"{name} is missing")
-        if found[name].shape != wanted.shape:
-            raise unfit(f"{name} has the shape {list(found[name].shape)} in the place of {list(wanted.shape)}")
+        if found[name].shape != expected.shape:
+            raise unfit(f"{name} has the shape {list(found[name].shape)} in the place of {list(expected.shape)}")
     network.load_state_dict({name: tensor.float() for name, tensor in found.items()})
 
 

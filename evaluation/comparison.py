@@ -51,8 +51,8 @@ def read_captions(text: str, columns: int, numbers: Sequence[float]) -> list[Cap
     for names in ([name for name, *_ in lines], *(measures for _, *measures in lines)):
         if len(set(names)) < len(names):
             raise ValueError(f"A name stands twice among {', '.join(names)}; give each another.")
-    given = iter(numbers)
-    return [Caption(name, {measure: next(given) for measure in measures}) for name, *measures in lines]
+    remaining = iter(numbers)
+    return [Caption(name, {measure: next(remaining) for measure in measures}) for name, *measures in lines]
 
 
 def comparison_sheet(

@@ -22,11 +22,11 @@ def part_color_distance(image: Tensor, parts: Tensor, appearance: Tensor, appear
 
     Raises ValueError when they have no part in common.
     """
-    ours, wanted = part_colors(image, parts), part_colors(appearance, appearance_parts)
-    common = sorted(ours.keys() & wanted.keys())
+    ours, theirs = part_colors(image, parts), part_colors(appearance, appearance_parts)
+    common = sorted(ours.keys() & theirs.keys())
     if not common:
         raise ValueError("The two images show no part in common, so there are no colors to compare.")
-    return torch.stack([torch.linalg.vector_norm(ours[label] - wanted[label]) for label in common]).mean()
+    return torch.stack([torch.linalg.vector_norm(ours[label] - theirs[label]) for label in common]).mean()
 
 
 def relative_part_color_error(

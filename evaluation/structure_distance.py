@@ -38,8 +38,8 @@ def structure_distance(
             f"The output has {b} x {a} pixels and the structure image {d} x {c}: their shapes differ, and with them "
             "the patches to compare. Resize or crop one to the other."
         )
-    mine, wanted = (self_similarity(vit.look(images, layer).keys) for images in inputs)
-    return (mine - wanted).square().mean(dim=(1, 2))
+    mine, expected = (self_similarity(vit.forward_features(images, layer).keys) for images in inputs)
+    return (mine - expected).square().mean(dim=(1, 2))
 
 
 def _resized(images: Tensor, resizing: Resizing) -> Tensor:

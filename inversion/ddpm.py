@@ -78,9 +78,9 @@ def noise_image(x0: Tensor, schedule: Schedule, *, seed: int = 0) -> Tensor:
 
 def noisy_levels(x0: Tensor, schedule: Schedule, noise: Tensor) -> Tensor:
     """The trajectory [S+1, B, C, h, w]: x0 at every level, each with its own row of `noise` [L, B, C, h, w]."""
-    wanted = (_noisy_count(schedule), *x0.shape)
-    if tuple(noise.shape) != wanted:
-        raise ValueError(f"The noise must have the shape {list(wanted)} (levels, images), not {list(noise.shape)}.")
+    expected = (_noisy_count(schedule), *x0.shape)
+    if tuple(noise.shape) != expected:
+        raise ValueError(f"The noise must have the shape {list(expected)} (levels, images), not {list(noise.shape)}.")
     levels = [x0] * (schedule.steps + 1)
     for i in range(len(noise)):
         a, b = schedule.pair(i)

@@ -26,10 +26,10 @@ def check_path(method: str, steps: int, trajectory: Tensor, noise_maps: Tensor) 
             f"The trajectory of a {steps}-step inversion has the shape [{steps + 1}, images, channels, height, "
             f"width], but this one has {shape}; invert the image again."
         )
-    wanted = [steps, *shape[1:]] if method == "ddpm" else [0]
-    if list(noise_maps.shape) != wanted:
+    expected = [steps, *shape[1:]] if method == "ddpm" else [0]
+    if list(noise_maps.shape) != expected:
         raise ValueError(
-            f"The noise maps of this {method.upper()} inversion should have the shape {wanted}, but have "
+            f"The noise maps of this {method.upper()} inversion should have the shape {expected}, but have "
             f"{list(noise_maps.shape)}; invert the image again."
         )
 

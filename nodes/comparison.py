@@ -55,15 +55,15 @@ class ComparisonGrid(io.ComfyNode):
     @classmethod
     def execute(cls, images, captions, tile, filename_prefix, numbers=None) -> io.NodeOutput:
         from ..evaluation.comparison import as_table, read_captions
-        from ..host.evaluation.comparison import as_sheet, check_prefix, write_beside
+        from ..host.evaluation.comparison import as_sheet, check_prefix, write_csv
 
         check_prefix(filename_prefix)
         connected = [image for image in images.values() if image is not None]
-        given = [number for number in (numbers or {}).values() if number is not None]
-        about = read_captions(captions, len(connected), given)
+        connected_numbers = [number for number in (numbers or {}).values() if number is not None]
+        about = read_captions(captions, len(connected), connected_numbers)
         sheet, table = as_sheet(connected, about, tile), as_table(about)
         saved = ui.ImageSaveHelper.get_save_images_ui(sheet, filename_prefix, cls=cls)
-        write_beside(saved.results[0], table)
+        write_csv(saved.results[0], table)
         return io.NodeOutput(sheet, table, ui=saved)
 
 

@@ -112,7 +112,7 @@ class ReconstructionQuality(io.ComfyNode):
 
         psnr, ssim, positions = reconstruction_quality(output, original)
         report = f"{psnr}\n{ssim}"
-        return io.NodeOutput(psnr.mean, ssim.mean, report, positions, ui=shown(cls, positions, report))
+        return io.NodeOutput(psnr.mean, ssim.mean, report, positions, ui=report_ui(cls, positions, report))
 
 
 def text_output(measured) -> io.NodeOutput:
@@ -122,10 +122,10 @@ def text_output(measured) -> io.NodeOutput:
 
 def metric_output(cls, measured, image) -> io.NodeOutput:
     """The mean, the report and an image that explains them, which are also shown on the node."""
-    return io.NodeOutput(measured.mean, str(measured), image, ui=shown(cls, image, str(measured)))
+    return io.NodeOutput(measured.mean, str(measured), image, ui=report_ui(cls, image, str(measured)))
 
 
-def shown(cls, image, report: str) -> dict:
+def report_ui(cls, image, report: str) -> dict:
     from ..host.runtime.previews import enlarged
 
     return ui.PreviewImage(enlarged(image), cls=cls).as_dict() | ui.PreviewText(report).as_dict()

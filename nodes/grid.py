@@ -89,8 +89,8 @@ class DrawGrid(io.ComfyNode):
     def execute(cls, structures, appearances, outputs, names, tile) -> io.NodeOutput:
         from ..host.evaluation.comparison import as_grid
 
-        given = [name.strip() for name in names.splitlines() if name.strip()]
-        drawn = as_grid(structures, appearances, outputs, given, tile)
+        captions = [name.strip() for name in names.splitlines() if name.strip()]
+        drawn = as_grid(structures, appearances, outputs, captions, tile)
         return io.NodeOutput(drawn, ui=ui.PreviewImage(drawn, cls=cls))
 
 

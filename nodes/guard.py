@@ -27,18 +27,18 @@ def guarded(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
 
         declared = cls.define_schema().inputs  # anew: lists of files change while ComfyUI runs
         check_names(declared, inputs)
-        given = _flat(signature, signature.bind(cls, *args, **inputs).arguments)
-        check_inputs(declared, given, choices_too=not checks_names_itself)
-        return execute(cls, **masks_as_batches(declared, given))
+        values = _flat(signature, signature.bind(cls, *args, **inputs).arguments)
+        check_inputs(declared, values, choices_too=not checks_names_itself)
+        return execute(cls, **masks_as_batches(declared, values))
 
     members = {"execute": classmethod(checked), "__module__": node.__module__, "__doc__": node.__doc__}
     return type(node.__name__, (node,), members)
 
 
-def _flat(signature: inspect.Signature, given: dict[str, Any]) -> dict[str, Any]:
+def _flat(signature: inspect.Signature, values: dict[str, Any]) -> dict[str, Any]:
     """The bound arguments by name, also those that `execute` takes as **keywords; without the class."""
     flat: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in values.items():
         if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
             flat |= value
         else:

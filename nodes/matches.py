@@ -45,8 +45,8 @@ class DrawMatches(io.ComfyNode):
         from ..correspondence.draw import draw_matches
         from ..correspondence.points import parse_points
 
-        given = parse_points(points) or None
-        drawn = draw_matches(structure, appearance, matches, points=given, lines=lines, height=height)
+        parsed = parse_points(points) or None
+        drawn = draw_matches(structure, appearance, matches, points=parsed, lines=lines, height=height)
         return io.NodeOutput(drawn, ui=ui.PreviewImage(drawn, cls=cls))
 
 

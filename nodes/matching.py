@@ -114,8 +114,8 @@ class MatchFeatures(io.ComfyNode):
             regions=regions, temperature=temperature, floor=floor, candidates=candidates, forced=(ours, theirs),
         )  # fmt: skip
         matches = force_pairs(found, ours, theirs, radius)
-        shown = structure_image is not None and appearance_image is not None
-        view = point_pairs_view(found, structure_image, appearance_image) if shown else None
+        displayed = structure_image is not None and appearance_image is not None
+        view = point_pairs_view(found, structure_image, appearance_image) if displayed else None
         return io.NodeOutput(matches, confidence_mask(matches), ui=view)
 
 

@@ -182,8 +182,8 @@ class ShowKeySelfSimilarity(io.ComfyNode):
     def execute(cls, vit, image, layer) -> io.NodeOutput:
         from ..host.vit.dino_features import key_self_similarity
 
-        shown = key_self_similarity(vit, image, layer)
-        return io.NodeOutput(shown, ui=ui.PreviewImage(shown, cls=cls))
+        colored = key_self_similarity(vit, image, layer)
+        return io.NodeOutput(colored, ui=ui.PreviewImage(colored, cls=cls))
 
 
 class StructureDistance(io.ComfyNode):

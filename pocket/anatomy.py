@@ -142,8 +142,8 @@ def _view(scene: Scene) -> Vector:
     """
     yaw, tilt = np.radians(_YAW[scene.view] + scene.yaw_jitter), np.radians(_ELEVATION)
     turn = np.array([[np.cos(yaw), 0.0, np.sin(yaw)], [0.0, 1.0, 0.0], [-np.sin(yaw), 0.0, np.cos(yaw)]])
-    look = np.array([[1.0, 0.0, 0.0], [0.0, np.cos(tilt), -np.sin(tilt)], [0.0, np.sin(tilt), np.cos(tilt)]])
-    return np.diag([1.0, -1.0, 1.0]) @ look @ turn
+    pitch = np.array([[1.0, 0.0, 0.0], [0.0, np.cos(tilt), -np.sin(tilt)], [0.0, np.sin(tilt), np.cos(tilt)]])
+    return np.diag([1.0, -1.0, 1.0]) @ pitch @ turn
 
 
 def _fit(scene: Scene, start: Vector, end: Vector, radii: Vector) -> tuple[float, Vector]:

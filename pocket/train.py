@@ -55,8 +55,8 @@ class TrainingPlan:
     @property
     def phases(self) -> list[str]:
         """Those that run where none is named."""
-        given = {"autoencoder", "segmenter"} if self.denoiser.start else set()
-        return [phase for phase in _PHASES if phase not in _WHEN_NAMED | given]
+        existing = {"autoencoder", "segmenter"} if self.denoiser.start else set()
+        return [phase for phase in _PHASES if phase not in _WHEN_NAMED | existing]
 
 
 _CPU = TrainingPlan(AutoencoderPlan(), AutoencoderPlan(peak_rate=6e-4, seed=2), DenoiserPlan(), SegmenterPlan())

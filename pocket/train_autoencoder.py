@@ -91,15 +91,15 @@ def _steps(
     logged: tuple[str, TrainingLog],
 ) -> Iterator[bool]:
     """Take the plan's remaining steps; after each, say whether it was the last."""
-    share, began, smooth = plan.batch // worker.count, time.monotonic() - run.seconds, None
+    local_batch, began, smooth = plan.batch // worker.count, time.monotonic() - run.seconds, None
     phase, log = logged
     while run.samples < plan.samples:
         run.set_rate(unit_learning_rate(run.step, plan.samples // plan.batch, 80))
-        target = _crops(images, share, plan.crop, worker.generator(plan.seed, run.step)).to(worker.device)
+        target = _crops(images, local_batch, plan.crop, worker.generator(plan.seed, run.step)).to(worker.device)
         loss = loss_of(model, target, worker)
         loss.backward()
         worker.average_gradients(run.model.parameters())
-        run.advance(share * worker.count)
+        run.advance(local_batch * worker.count)
         run.seconds = time.monotonic() - began
         value = float(loss.detach())
         smooth = value if smooth is None else smooth + 0.02 * (value - smooth)

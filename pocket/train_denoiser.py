@@ -173,10 +173,10 @@ def draw_samples(
 
 def _step(run: TrainingState, worker: Worker, plan: DenoiserPlan, data: _Encoded) -> float:
     draw = worker.generator(plan.seed, run.step)
-    share = data.batch // worker.count
-    chosen = torch.randint(len(data.latents), (share,), generator=draw)
-    spread = torch.rand((), generator=draw) + torch.randperm(share, generator=draw)
-    timesteps = (spread * (STEPS / share)).long().clamp(0, STEPS - 1).to(worker.device)
+    local_batch = data.batch // worker.count
+    chosen = torch.randint(len(data.latents), (local_batch,), generator=draw)
+    spread = torch.rand((), generator=draw) + torch.randperm(local_batch, generator=draw)
+    timesteps = (spread * (STEPS / local_batch)).long().clamp(0, STEPS - 1).to(worker.device)
     x0 = data.latents[chosen].float()
     eps = torch.randn(x0.shape, generator=draw)
     x0, eps = x0.to(worker.device), eps.to(worker.device)
@@ -188,21 +188,21 @@ def _step(run: TrainingState, worker: Worker, plan: DenoiserPlan, data: _Encoded
     loss = (errors * loss_weights(timesteps)).mean()
     loss.backward()
     worker.average_gradients(run.model.parameters())
-    run.advance(share * worker.count)
+    run.advance(local_batch * worker.count)
     return float(loss.detach())
 
 
 def draw_captions(
-    captions: list[tuple[str, ...]], chosen: Tensor, empty_share: float, short_share: float, draw: torch.Generator
+    captions: list[tuple[str, ...]], chosen: Tensor, empty_fraction: float, short_fraction: float, draw: torch.Generator
 ) -> list[str]:
     """The full caption, or one of the short ones, or none."""
     texts = []
     for scene, luck in zip(chosen.tolist(), torch.rand(len(chosen), generator=draw).tolist(), strict=True):
         full, *short = captions[scene]
-        if luck < empty_share:
+        if luck < empty_fraction:
             texts.append("")
-        elif luck < empty_share + short_share:
-            texts.append(short[int((luck - empty_share) / short_share * len(short)) % len(short)])
+        elif luck < empty_fraction + short_fraction:
+            texts.append(short[int((luck - empty_fraction) / short_fraction * len(short)) % len(short)])
         else:
             texts.append(full)
     return texts

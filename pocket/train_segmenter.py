@@ -130,8 +130,8 @@ def _measure(worker: Worker, model: torch.nn.Module, plan: SegmenterPlan, runs: 
     measures = {}
     for name, chosen in (("rendered", slice(0, plan.held_out)), ("decoded", slice(plan.held_out, None))):
         same = (found[chosen] == truth[chosen]).float().mean()
-        animal, shown = found[chosen] > 0, truth[chosen] > 0
-        iou = (animal & shown).sum((1, 2)) / (animal | shown).sum((1, 2))
+        animal, expected = found[chosen] > 0, truth[chosen] > 0
+        iou = (animal & expected).sum((1, 2)) / (animal | expected).sum((1, 2))
         measures[f"pixel_accuracy_{name}"] = round(float(same), 4)
         measures[f"silhouette_iou_{name}"] = round(float(iou.mean()), 4)
     return measures

@@ -125,12 +125,12 @@ def _trained_text() -> dict[str, Tensor]:
 def _step(
     run: TrainingState, worker: Worker, plan: TransformerPlan, latents: Tensor, captions: list[tuple[str, ...]]
 ) -> float:
-    model, share = run.model, plan.batch // worker.count
+    model, local_batch = run.model, plan.batch // worker.count
     assert isinstance(model, TextAndTransformer)
     draw = worker.generator(plan.seed, run.step)
-    chosen = torch.randint(len(latents), (share,), generator=draw)
+    chosen = torch.randint(len(latents), (local_batch,), generator=draw)
     x0 = latents[chosen].float()
-    noise, sigma = torch.randn(x0.shape, generator=draw), draw_sigmas(share, draw)
+    noise, sigma = torch.randn(x0.shape, generator=draw), draw_sigmas(local_batch, draw)
     texts = draw_captions(captions, chosen, plan.empty_captions, plan.short_captions, draw)
     x0, noise, sigma = (value.to(worker.device) for value in (x0, noise, sigma))
     with autocast(worker.device):
@@ -138,7 +138,7 @@ def _step(
     loss = (velocity.float() - (noise - x0)).square().mean()
     loss.backward()
     worker.average_gradients(model.parameters())
-    run.advance(share * worker.count)
+    run.advance(local_batch * worker.count)
     return float(loss.detach())
 
 

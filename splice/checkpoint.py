@@ -16,8 +16,8 @@ class TrainedGenerator:
     """A generator at one moment of its training.
 
     weights: of a SkipGenerator, by name. steps: how often they were updated.
-    squares: Adam's running mean of squared gradients, by name. Adam without momentum (beta1 = 0, as Splice has it)
-        remembers nothing else. Empty where the generator is only to be applied.
+    second_moments: Adam's running mean of squared gradients, by name. Adam without momentum (beta1 = 0, as in
+        Splice) remembers nothing else. Empty where the generator is only to be applied.
     metadata: what it was trained on and how, for people.
 
     Raises ValueError when the parts do not fit together.
@@ -25,15 +25,15 @@ class TrainedGenerator:
 
     weights: dict[str, Tensor]
     steps: int
-    squares: dict[str, Tensor] = field(default_factory=dict)
+    second_moments: dict[str, Tensor] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         with torch.device("meta"):
             needed = SkipGenerator().state_dict()
         check_state_dict("weights", "Splice generator", self.weights, needed)
-        if self.squares:
-            check_state_dict("squared gradients", "Splice generator", self.squares, needed)
+        if self.second_moments:
+            check_state_dict("squared gradients", "Splice generator", self.second_moments, needed)
         if self.steps < 0:
             raise ValueError(f"A generator cannot have been trained for {self.steps} steps; train it again.")
 
@@ -45,7 +45,7 @@ class TrainedGenerator:
 
     def is_finite(self) -> bool:
         """False when any number of it is NaN or infinite."""
-        return are_finite(self.weights, self.squares)
+        return are_finite(self.weights, self.second_moments)
 
     def __repr__(self) -> str:
         metadata = "".join(f", {name} {value}" for name, value in self.metadata.items())

@@ -47,7 +47,7 @@ def network_inputs(height: int, width: int, steps: int, feature: Feature, seed: 
         if feature == "keys":
             yield fixed
         else:
-            strength = [strength for share, strength in NOISE if step >= share * steps][-1]
+            strength = [strength for fraction, strength in NOISE if step >= fraction * steps][-1]
             yield fixed + strength * torch.randn(shape, generator=random)
 
 
@@ -72,13 +72,13 @@ class FeatureInversion:
             self.target = self._seen(image)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=learning_rate)
 
-    def step(self, given: Tensor) -> Tensor:
+    def step(self, network_input: Tensor) -> Tensor:
         """One update for the input [1, 32, H, W]; the loss before it.
 
         Raises ValueError where the loss is no number.
         """
         self.optimizer.zero_grad()
-        loss = F.mse_loss(self._seen(self.network(given)), self.target)
+        loss = F.mse_loss(self._seen(self.network(network_input)), self.target)
         if not torch.isfinite(loss):
             raise ValueError(
                 "The loss of the feature inversion is no longer a number. Use a smaller learning rate, or load the ViT "
@@ -89,10 +89,10 @@ class FeatureInversion:
         return loss.detach()
 
     @torch.no_grad()
-    def image(self, given: Tensor) -> Tensor:
+    def image(self, network_input: Tensor) -> Tensor:
         """What the network makes of the input by now: [1, 3, H, W] in 0..1."""
-        return self.network(given)
+        return self.network(network_input)
 
     def _seen(self, image: Tensor) -> Tensor:
-        look = self.vit.look(normalize_imagenet(image), self.layer)
-        return (look.cls if self.feature == "CLS" else look.keys).to(image.dtype)
+        vit_output = self.vit.forward_features(normalize_imagenet(image), self.layer)
+        return (vit_output.cls if self.feature == "CLS" else vit_output.keys).to(image.dtype)

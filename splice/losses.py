@@ -67,19 +67,19 @@ def terms_at(
     the crop's. Every step takes four passes through the ViT, two of them with gradients, and one more for the whole.
     """
     with torch.no_grad():
-        structure, appearance = extractor.look(pair.structure_crop, pair.appearance_crop)
+        structure, appearance = extractor.extract(pair.structure_crop, pair.appearance_crop)
     if step == 0:
-        (output,) = extractor.look(generator(pair.structure_crop))
+        (output,) = extractor.extract(generator(pair.structure_crop))
         terms = {"appearance": appearance_loss(output, appearance)}
     else:
-        output, identity = extractor.look(generator(pair.structure_crop), generator(pair.appearance_crop))
+        output, identity = extractor.extract(generator(pair.structure_crop), generator(pair.appearance_crop))
         terms = {
             "appearance": appearance_loss(output, appearance),
             "structure": structure_loss(output, structure),
             "identity": identity_loss(identity, appearance),
         }
     if step % WHOLE_EVERY == 0:
-        (output,) = extractor.look(generator(pair.structure))
+        (output,) = extractor.extract(generator(pair.structure))
         terms[f"{WHOLE}appearance"] = appearance_loss(output, appearance)
         terms[f"{WHOLE}structure"] = structure_loss(output, whole)
     return terms

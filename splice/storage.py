@@ -17,14 +17,14 @@ from ..storage.tensor_file import FileFormat
 from .checkpoint import TrainedGenerator
 from .generator import GeneratorConfig
 
-WEIGHTS, SQUARES = "weights.", "squares."
+WEIGHTS, SECOND_MOMENTS = "weights.", "squares."
 KIND = FileFormat(
     "Splice generator",
     "Save Splice Generator",
     "appearance_transfer.splice_generator",
     version=1,
     header={"architecture": fields.texts, "steps": fields.whole(), "metadata": fields.texts},
-    tensors={WEIGHTS: TensorRule(), SQUARES: TensorRule()},
+    tensors={WEIGHTS: TensorRule(), SECOND_MOMENTS: TensorRule()},
 )
 ARCHITECTURE = {name: str(value) for name, value in asdict(GeneratorConfig()).items()}
 
@@ -38,7 +38,7 @@ def encode(generator: TrainedGenerator, *, resumable: bool = True) -> bytes:
         raise ValueError("This Splice generator holds NaN or infinite numbers and was not saved; train it again.")
     tensors = {WEIGHTS + name: tensor for name, tensor in generator.weights.items()}
     if resumable:
-        tensors |= {SQUARES + name: tensor for name, tensor in generator.squares.items()}
+        tensors |= {SECOND_MOMENTS + name: tensor for name, tensor in generator.second_moments.items()}
     header = {"architecture": ARCHITECTURE, "steps": generator.steps, "metadata": generator.metadata}
     return tensor_file.encode(KIND, header, tensors)
 
@@ -64,5 +64,5 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedGene
             f"and applies {', '.join(map(' '.join, ARCHITECTURE.items()))}. Train the generator again."
         )
     return TrainedGenerator(
-        strip_prefix(tensors, WEIGHTS), header["steps"], strip_prefix(tensors, SQUARES), header["metadata"]
+        strip_prefix(tensors, WEIGHTS), header["steps"], strip_prefix(tensors, SECOND_MOMENTS), header["metadata"]
     )

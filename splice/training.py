@@ -62,7 +62,7 @@ class SpliceTraining:
             self._restore(start)
         self.last_finite = self.snapshot()
         with torch.no_grad():
-            (self.whole,) = extractor.look(structure)
+            (self.whole,) = extractor.extract(structure)
 
     def advance(self) -> Report:
         """One step. Raises Diverged where it cannot be taken; what is kept then is the last sound generator."""
@@ -98,13 +98,13 @@ class SpliceTraining:
         return TrainedGenerator(
             weights={name: parameter.detach().clone() for name, parameter in self.generator.named_parameters()},
             steps=self.steps,
-            squares=second_moments(self.optimizer, self.generator),
+            second_moments=second_moments(self.optimizer, self.generator),
         )
 
     def _restore(self, start: TrainedGenerator) -> None:
         self.generator.load_state_dict(start.weights)
         self.steps = start.steps
-        restore_second_moments(self.optimizer, self.generator, start.squares, start.steps)
+        restore_second_moments(self.optimizer, self.generator, start.second_moments, start.steps)
 
     def _is_finite(self, loss: Tensor) -> bool:
         # Sums, because they make one number per tensor, and NaN or infinity anywhere makes the sum so.

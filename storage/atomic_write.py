@@ -24,7 +24,7 @@ def atomic_write(path: Path, data: bytes) -> None:
     """Write a file: under another name beside it, then renamed. What stood there before is replaced. Raises
     NotWritten.
     """
-    with reasons_told(path.name, len(data)), _written_beside(path.parent, data) as unfinished:
+    with reasons_told(path.name, len(data)), _temporary_file(path.parent, data) as unfinished:
         os.replace(unfinished, path)
         _wait_for_folder(path.parent)
 
@@ -36,7 +36,7 @@ def write_numbered(folder: Path, stem: str, suffix: str, data: bytes, first: int
     """
     with reasons_told(f"{stem}{suffix}", len(data)):
         folder.mkdir(parents=True, exist_ok=True)
-        with _written_beside(folder, data) as unfinished:
+        with _temporary_file(folder, data) as unfinished:
             for number in itertools.count(first):
                 path = folder / f"{stem}_{number:05}{suffix}"
                 if not path.exists() and _named_exclusively(unfinished, path):
@@ -46,7 +46,7 @@ def write_numbered(folder: Path, stem: str, suffix: str, data: bytes, first: int
 
 
 @contextmanager
-def _written_beside(folder: Path, data: bytes) -> Iterator[Path]:
+def _temporary_file(folder: Path, data: bytes) -> Iterator[Path]:
     """A file with this content that is on the disk, to be given its name; what is left of it is removed."""
     remove_abandoned(folder)
     unfinished = unfinished_path(folder)

@@ -17,7 +17,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Check:
     def check(value: Any) -> float:
         real = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= 1e300
         if not real or not low <= value <= high:
-            raise ValueError(f"is {_shown(value)} where {_range('a number', low, high)} is needed")
+            raise ValueError(f"is {_quoted(value)} where {_range('a number', low, high)} is needed")
         return float(value)
 
     return check
@@ -28,7 +28,7 @@ def whole(low: int = -(2**63), high: int = 2**64 - 1) -> Check:
 
     def check(value: Any) -> int:
         if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"is {_shown(value)} where {_range('a whole number', low, high)} is needed")
+            raise ValueError(f"is {_quoted(value)} where {_range('a whole number', low, high)} is needed")
         return value
 
     return check
@@ -37,14 +37,14 @@ def whole(low: int = -(2**63), high: int = 2**64 - 1) -> Check:
 def flag(value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise ValueError(f"is {_shown(value)} where true or false is needed")
+        raise ValueError(f"is {_quoted(value)} where true or false is needed")
     return value
 
 
 def text(value: Any) -> str:
     """A text."""
     if not isinstance(value, str) or len(value) > LONGEST:
-        raise ValueError(f"is {_shown(value)} where a text of at most {LONGEST} characters is needed")
+        raise ValueError(f"is {_quoted(value)} where a text of at most {LONGEST} characters is needed")
     return value
 
 
@@ -53,7 +53,7 @@ def one_of(*choices: str) -> Check:
 
     def check(value: Any) -> str:
         if value not in choices or not isinstance(value, str):
-            raise ValueError(f"is {_shown(value)} where one of {', '.join(map(repr, choices))} is needed")
+            raise ValueError(f"is {_quoted(value)} where one of {', '.join(map(repr, choices))} is needed")
         return value
 
     return check
@@ -73,7 +73,7 @@ def list_of(entry: Check, most: int) -> Check:
 
     def check(value: Any) -> list[Any]:
         if not isinstance(value, list) or len(value) > most:
-            raise ValueError(f"is {_shown(value)} where a list of at most {most} values is needed")
+            raise ValueError(f"is {_quoted(value)} where a list of at most {most} values is needed")
         return [_named(f"entry {position}", entry, found) for position, found in enumerate(value)]
 
     return check
@@ -84,7 +84,7 @@ def objects_of(entry: Check) -> Check:
 
     def check(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise ValueError(f"is {_shown(value)} where an object is needed")
+            raise ValueError(f"is {_quoted(value)} where an object is needed")
         return {name: _named(repr(name[:40]), entry, found) for name, found in value.items()}
 
     return check
@@ -121,7 +121,7 @@ def record(**fields: Check) -> Check:
 
     def check(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise ValueError(f"is {_shown(value)} where an object is needed")
+            raise ValueError(f"is {_quoted(value)} where an object is needed")
         try:
             return read(value, fields)
         except KeyError as error:
@@ -148,12 +148,12 @@ def _range(what: str, low: float, high: float) -> str:
     return what
 
 
-def _shown(value: Any) -> str:
+def _quoted(value: Any) -> str:
     """A value as a message quotes it: not all of it, where it is long."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "infinite"
-    shown = f"a list of {len(value)}" if isinstance(value, list) else "an object" if isinstance(value, dict) else None
-    if shown is None:
+    text = f"a list of {len(value)}" if isinstance(value, list) else "an object" if isinstance(value, dict) else None
+    if text is None:
         # a whole number of thousands of digits cannot even be written
-        shown = "a huge number" if isinstance(value, int) and abs(value) > 2**80 else repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+        text = "a huge number" if isinstance(value, int) and abs(value) > 2**80 else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

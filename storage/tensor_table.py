@@ -35,12 +35,12 @@ class TensorTable:
     tensors: Mapping[str, Stored]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
-    def on_meta(self, wanted: Callable[[str], bool] = bool) -> dict[str, Tensor]:
+    def on_meta(self, selected: Callable[[str], bool] = bool) -> dict[str, Tensor]:
         """The tensors whose names are wanted, without numbers: types and shapes, to be judged before they are read."""
         return {
             name: torch.empty(stored.shape, dtype=stored.dtype, device="meta")
             for name, stored in self.tensors.items()
-            if wanted(name)
+            if selected(name)
         }
 
     def read(self, names: Iterable[str]) -> dict[str, Tensor]:

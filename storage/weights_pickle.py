@@ -139,7 +139,7 @@ class _Machine:
         arguments, function = self.pop(), self.pop()
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
             raise ValueError("its table of contents is damaged")
-        self.stack.append(_made(function.name, arguments))
+        self.stack.append(_constructed(function.name, arguments))
 
     def load_storage(self) -> None:
         self.stack.append(_storage(self.pop()))
@@ -192,7 +192,7 @@ def _storage(about: Any) -> StorageOf:
     return StorageOf(key, _STORAGES[kind.name], count)
 
 
-def _made(name: str, arguments: tuple[Any, ...]) -> Any:
+def _constructed(name: str, arguments: tuple[Any, ...]) -> Any:
     """What would come out of a call to the few things that a state dict calls."""
     if name == _DICT and not arguments:
         return {}

@@ -35,12 +35,12 @@ class ViTExtractor:
     checkpointing: bool = False
     """Keep only the input of every block and compute the rest again in the backward pass."""
 
-    def look(self, *images: Tensor) -> list[ViTFeatures]:
+    def extract(self, *images: Tensor) -> list[ViTFeatures]:
         """images: [1, 3, H, W] in 0..1, one, or several squares, which share a pass. Differentiable.
 
         The ViT computes in its own precision, what is seen comes back in that of the images.
         """
         inputs = torch.cat([vit_input(image, antialias=self.antialias) for image in images])
-        seen = self.vit.look(inputs, self.layer, checkpointed=self.checkpointing and inputs.requires_grad)
+        seen = self.vit.forward_features(inputs, self.layer, checkpointed=self.checkpointing and inputs.requires_grad)
         cls, keys = seen.cls.to(inputs.dtype), seen.keys.to(inputs.dtype)
         return [ViTFeatures(cls[row : row + 1], keys[row : row + 1]) for row in range(len(images))]

@@ -44,19 +44,19 @@ def principal_components(rows: Tensor, count: int = 3) -> PrincipalComponents:
     return PrincipalComponents(*map(torch.from_numpy, (axes, centered @ axes.T, variance)))
 
 
-def self_similarity_image(look: ViTOutput, patch: int) -> Tensor:
+def self_similarity_image(vit_output: ViTOutput, patch: int) -> Tensor:
     """The keys of every image as colors: uint8 [B, h*patch, w*patch, 3].
 
     The components are fitted to all tokens, those before the patches included, and the three together fill 0..255.
     """
-    return torch.stack([_image(rows, look, patch) for rows in self_similarity(look.keys)])
+    return torch.stack([_image(rows, vit_output, patch) for rows in self_similarity(vit_output.keys)])
 
 
-def _image(rows: Tensor, look: ViTOutput, patch: int) -> Tensor:
-    height, width = look.grid
-    projected = principal_components(rows).projected[1 + look.registers :]
+def _image(rows: Tensor, vit_output: ViTOutput, patch: int) -> Tensor:
+    height, width = vit_output.grid
+    projected = principal_components(rows).projected[1 + vit_output.registers :]
     low, high = projected.min(), projected.max()
-    shares = (projected - low) / (high - low).clamp(min=torch.finfo(projected.dtype).tiny)
-    pixels = (shares.view(height, width, 3) * 255).to(torch.uint8).numpy()
+    scaled = (projected - low) / (high - low).clamp(min=torch.finfo(projected.dtype).tiny)
+    pixels = (scaled.view(height, width, 3) * 255).to(torch.uint8).numpy()
     enlarged = Image.fromarray(pixels).resize((width * patch, height * patch), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(enlarged))

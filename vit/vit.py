@@ -68,7 +68,7 @@ class ViTConfig:
 
 
 class VisionTransformer(nn.Module):
-    """A frozen DINO ViT. `look` reads any block; calling it gives the model's own output, the normalized CLS."""
+    """A frozen DINO ViT. `forward_features` reads any block; a call gives its own output, the normalized CLS."""
 
     def __init__(self, architecture: ViTConfig) -> None:
         super().__init__()
@@ -86,9 +86,9 @@ class VisionTransformer(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] normalized -> [B, D]."""
-        return self.norm(self.look(images).cls)
+        return self.norm(self.forward_features(images).cls)
 
-    def look(self, images: Tensor, layer: int = -1, *, checkpointed: bool = False) -> ViTOutput:
+    def forward_features(self, images: Tensor, layer: int = -1, *, checkpointed: bool = False) -> ViTOutput:
         """What block `layer` (0 is the first, -1 the last) sees; no later block is computed.
 
         images: [B, 3, H, W], normalized (see `preprocess.vit_input`), of any size; rows and columns that do not fill

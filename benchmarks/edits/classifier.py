@@ -111,8 +111,8 @@ def accuracy(classifier: SceneClassifier) -> dict[str, dict[str, list[float]]]:
     scenes = _scenes(LEARNED, HELD_OUT)
     images = _rendered(scenes)
     right: dict[str, dict[str, list[float]]] = {}
-    for kind, shown in (("rendered", images), ("decoded", decoded(images))):
-        predictions = classifier.predictions(shown.movedim(1, -1))
+    for kind, version in (("rendered", images), ("decoded", decoded(images))):
+        predictions = classifier.predictions(version.movedim(1, -1))
         right[kind] = {
             trait: [float(word == getattr(scene, trait)) for word, scene in zip(words, scenes, strict=True)]
             for trait, words in predictions.items()

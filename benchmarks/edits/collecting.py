@@ -38,9 +38,9 @@ def collect_pairs_of(host: Host, edit: Edit, expected: int, folder: Path) -> Pat
     run = len(PairFolder(pair_folder(name)))  # a run adds BATCH pairs at most, so that no earlier call came this far
     with tqdm(total=expected, initial=run, desc=edit.name) as bar:
         while bar.n < expected:
-            made = host.run(_graph(edit, run), before=("decode_plain", 0), after=("decode", 0))
-            masks = {f"{side}_mask": (segment_parts(getattr(made, side)) > 0).float() for side in ("before", "after")}
-            kept = collector.execute(made.before, made.after, name, text="", overlap=OVERLAP, gain=0.0, **masks)
+            result = host.run(_graph(edit, run), before=("decode_plain", 0), after=("decode", 0))
+            masks = {f"{side}_mask": (segment_parts(getattr(result, side)) > 0).float() for side in ("before", "after")}
+            kept = collector.execute(result.before, result.after, name, text="", overlap=OVERLAP, gain=0.0, **masks)
             bar.update(kept.args[1] - bar.n)
             run += 1
     return pair_folder(name)

@@ -21,7 +21,7 @@ OUTSIDE = "link out of the folder"
 ODD_POSITIONS = (
     "pipe", "link to a pipe", "link to a device", "folder", "dangling link", "circle", OUTSIDE, "missing",
 )  # fmt: skip
-SHARE_OF_POSITIONS = 0.05
+POSITION_FRACTION = 0.05
 
 
 def files(setting: Setting) -> Iterator[Result]:
@@ -30,13 +30,13 @@ def files(setting: Setting) -> Iterator[Result]:
     position = setting.home / "fuzzed"
     position.mkdir()
     subjects = [*records(), manifest(position), image(position), pocket(position), *models()]
-    total = sum(subject.share for subject in subjects)
+    total = sum(subject.fraction for subject in subjects)
     for subject in subjects:
-        made = not subject.path.parent.exists()
+        created = not subject.path.parent.exists()
         subject.path.parent.mkdir(parents=True, exist_ok=True)
-        cases = max(len(subject.damages), round(setting.count * subject.share / total))
+        cases = max(len(subject.damages), round(setting.count * subject.fraction / total))
         yield from _cases(subject, cases, setting)
-        if made:
+        if created:
             shutil.rmtree(subject.path.parent)
 
 
@@ -48,7 +48,7 @@ def _cases(subject: Subject, count: int, setting: Setting) -> Iterator[Result]:
         seed = f"{setting.seed} {subject.name} {number}"
         draw = random.Random(seed)
         check = subject.check
-        if draw.random() < SHARE_OF_POSITIONS:
+        if draw.random() < POSITION_FRACTION:
             messages = draw.choice(ODD_POSITIONS)
             size = _put_oddly(messages, subject, setting.home)
             if messages == OUTSIDE and subject.contained:

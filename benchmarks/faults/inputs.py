@@ -81,8 +81,8 @@ class Case(NamedTuple):
 
     def __str__(self) -> str:
         node = self.graph["node"]
-        given = node["inputs"].get(self.name)
-        wrong = self.graph["wrong"]["inputs"]["kind"] if "wrong" in self.graph else repr(given)[:60]
+        value = node["inputs"].get(self.name)
+        wrong = self.graph["wrong"]["inputs"]["kind"] if "wrong" in self.graph else repr(value)[:60]
         return f"{node['class_type'].removeprefix(OURS)}, {self.name} = {wrong}"
 
 

@@ -45,7 +45,7 @@ class Subject:
     load: Callable[[], Any]
     check: Callable[[Any], str]
     damages: tuple[Damage, ...]
-    share: float = 1.0
+    fraction: float = 1.0
     contained: bool = True
 
 
@@ -79,12 +79,12 @@ def records() -> Iterator[Subject]:
         ("Splice generator", generator, generators, GENERATORS, 0.5),
         ("distilled editor", editor, editors, EDITORS, 1.0),
     )
-    for name, record, storage, folder, share in kept:
+    for name, record, storage, folder, fraction in kept:
         content = storage.encode(record)
         path = folder.keep(f"fuzzed {name}", content)
         yield Subject(
             name, path, content, partial(_load, storage, folder, path.name), partial(_saved_again, storage),
-            (*BYTES, *TENSORS * 2), share,
+            (*BYTES, *TENSORS * 2), fraction,
         )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ QUICK: dict[str, dict[str, Any]] = {
 
 def working_graph(kind: str, info: Mapping[str, Any]) -> Graph:
     """A graph in which `node` is a node of this kind with all that it needs, and its first output is shown."""
-    graph = {name: {"class_type": one, "inputs": dict(given)} for name, (one, given) in PROVIDERS.items()}
+    graph = {name: {"class_type": one, "inputs": dict(inputs)} for name, (one, inputs) in PROVIDERS.items()}
     graph["node"] = {"class_type": kind, "inputs": {}}
     for node in graph.values():
         node["inputs"] = _defaults(info[node["class_type"]]) | node["inputs"]
@@ -48,22 +48,22 @@ def working_graph(kind: str, info: Mapping[str, Any]) -> Graph:
 def _defaults(about: Mapping[str, Any]) -> dict[str, Any]:
     """A good value for every input that needs one."""
     quick = QUICK.get(about["name"].removeprefix(OURS), {})
-    given: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
     for name, kind, options, optional in inputs_of(about):
         if kind == AUTOGROW:
             template = options["template"]
             ((inner, _),) = [found for section in template["input"].values() for found in section.values()]
             if template["min"]:
-                given[f"{name}.{template['prefix']}0"] = _good(inner.split(",")[0])
+                inputs[f"{name}.{template['prefix']}0"] = _good(inner.split(",")[0])
         elif name in quick:
-            given[name] = quick[name]
+            inputs[name] = quick[name]
         elif "default" in options and kind in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"):
-            given[name] = options["default"]
+            inputs[name] = options["default"]
         elif kind == "COMBO":
-            given[name] = options["options"][0]
+            inputs[name] = options["options"][0]
         elif not optional:
-            given[name] = _good("IMAGE" if kind == MATCHING else kind.split(",")[0])
-    return given
+            inputs[name] = _good("IMAGE" if kind == MATCHING else kind.split(",")[0])
+    return inputs
 
 
 def _good(kind: str) -> list[Any]:

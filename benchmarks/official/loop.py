@@ -118,11 +118,11 @@ def _swapped(giver: int) -> Callable[..., Tensor]:
 
     def attend(q: Tensor, k: Tensor, v: Tensor, extra: dict[str, Any]) -> Tensor:
         queries, keys, values = (split_heads(tokens, extra["n_heads"]) for tokens in (q, k, v))
-        shown = [giver, APPEARANCE, STRUCTURE]
-        maps = _whole_map(queries, keys[shown])
+        key_rows = [giver, APPEARANCE, STRUCTURE]
+        maps = _whole_map(queries, keys[key_rows])
         average = maps[OUTPUT].mean(dim=-1, keepdim=True)
         maps[OUTPUT] = ((maps[OUTPUT] - average) * CONTRAST + average).clamp(0, 1)
-        return join_heads(maps @ values[shown])
+        return join_heads(maps @ values[key_rows])
 
     return attend
 

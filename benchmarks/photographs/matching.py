@@ -56,15 +56,15 @@ def measured(
     classes: Mapping[str, Sequence[Annotated]], source: Source, method: str = NEAREST
 ) -> dict[str, list[float]]:
     """PCK of one source at every alpha, over all pairs and over those of each class."""
-    shares: dict[str, list[float]] = {f"PCK@{alpha:g}": [] for alpha in ALPHAS}
+    fractions: dict[str, list[float]] = {f"PCK@{alpha:g}": [] for alpha in ALPHAS}
     of_classes: dict[str, list[float]] = {}
     for name, photographs in classes.items():
         features = [source(one.image) for one in photographs]
         for i, j in pairs(len(photographs)):
-            for alpha, share in _found(features[i], features[j], photographs[i], photographs[j], method):
-                shares[f"PCK@{alpha:g}"].append(share)
-                of_classes.setdefault(f"PCK@{alpha:g}, {name}", []).append(share)
-    return shares | of_classes
+            for alpha, fraction in _found(features[i], features[j], photographs[i], photographs[j], method):
+                fractions[f"PCK@{alpha:g}"].append(fraction)
+                of_classes.setdefault(f"PCK@{alpha:g}, {name}", []).append(fraction)
+    return fractions | of_classes
 
 
 def _found(
@@ -83,9 +83,9 @@ def _found(
 
 
 def _of_vit(vit: VisionTransformer, image: Tensor, *, facet: str, layer: int) -> Features:
-    given = vit_input(image, short=SIDE, long=None, patch=vit.architecture.patch)
-    look = vit.look(given, layer)
-    return Features(look.on_grid(getattr(look, facet)), tuple(image.shape[-2:]))
+    inputs = vit_input(image, short=SIDE, long=None, patch=vit.architecture.patch)
+    vit_output = vit.forward_features(inputs, layer)
+    return Features(vit_output.on_grid(getattr(vit_output, facet)), tuple(image.shape[-2:]))
 
 
 def _of_vgg(vgg: Backbone, image: Tensor, *, block: int) -> Features:

@@ -81,5 +81,5 @@ def foreground_boxes(images: Tensor) -> list[mobile_sam.Box]:
 
 def masks_in_boxes(images: Tensor, boxes: Sequence[mobile_sam.Box]) -> Tensor:
     """What MobileSAM finds in the box of each image [B, 3, H, W]: bool [B, H, W]."""
-    seen = map(mobile_sam.look, images.split(1))
+    seen = map(mobile_sam.embed, images.split(1))
     return torch.stack([one.in_box(box) > 0 for one, box in zip(seen, boxes, strict=True)])

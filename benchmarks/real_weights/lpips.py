@@ -44,13 +44,13 @@ def reference_state(network: str, flat: dict[tuple[str, ...], Tensor]) -> dict[s
     module, slices = NETWORKS[network]
     state = {}
     names = [f"net.slice{block}.{position}" for block, positions in enumerate(slices, 1) for position in positions]
-    given = 3
+    in_channels = 3
     for number, name in enumerate(names):
         kernel, bias = (flat[module, f"Conv_{number}", kind] for kind in ("kernel", "bias"))
-        side = math.isqrt(len(kernel) // (given * len(bias)))
-        state[f"{name}.weight"] = kernel.view(side, side, given, len(bias)).permute(3, 2, 0, 1).contiguous()
+        side = math.isqrt(len(kernel) // (in_channels * len(bias)))
+        state[f"{name}.weight"] = kernel.view(side, side, in_channels, len(bias)).permute(3, 2, 0, 1).contiguous()
         state[f"{name}.bias"] = bias
-        given = len(bias)
+        in_channels = len(bias)
     for head in range(len(slices)):
         state[f"lin{head}.model.1.weight"] = flat[f"NetLinLayer_{head}", "Conv_0", "kernel"].view(1, -1, 1, 1)
     return state

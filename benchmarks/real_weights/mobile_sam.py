@@ -77,7 +77,7 @@ class ImageEmbedding:
         return torch.from_numpy(answers[trust.argmax()])
 
 
-def look(image: Tensor) -> ImageEmbedding:
+def embed(image: Tensor) -> ImageEmbedding:
     """Let the encoder see an image [1, 3, H, W] in 0..1, which takes seconds on a CPU."""
     from segment_anything import SamPredictor
 

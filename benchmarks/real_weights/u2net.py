@@ -35,11 +35,11 @@ def foreground(images: Tensor) -> Tensor:
     As its authors run it: the brightest pixel of an image becomes white, and the answer is stretched over 0..1.
     """
     size = images.shape[-2:]
-    given = interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
-    given = normalize_imagenet(given / given.amax((1, 2, 3), keepdim=True).clamp(min=1e-6))
+    inputs = interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
+    inputs = normalize_imagenet(inputs / inputs.amax((1, 2, 3), keepdim=True).clamp(min=1e-6))
     graph = network()
     (name,) = [one.name for one in graph.get_inputs()]
-    found = [torch.from_numpy(graph.run(None, {name: one[None].numpy()})[0]) for one in given]
+    found = [torch.from_numpy(graph.run(None, {name: one[None].numpy()})[0]) for one in inputs]
     messages = torch.cat(found)
     low, high = messages.amin((1, 2, 3), keepdim=True), messages.amax((1, 2, 3), keepdim=True)
     messages = (messages - low) / (high - low).clamp(min=1e-6)

@@ -12,7 +12,7 @@ from .table import COLUMNS
 EMPTY = "-"
 
 
-def table(path: Path, shown: Table) -> str:
+def table(path: Path, item: Table) -> str:
     """A CSV file as a table: a row per method and a column per metric where it has that form, else as it is.
 
     Without rows to show: nothing.
@@ -20,8 +20,8 @@ def table(path: Path, shown: Table) -> str:
     columns, lines = read_rows(path)
     if tuple(columns) != COLUMNS:
         return _drawn(columns, [[number(cell) for cell in line] for line in lines])
-    rows = [line for line in lines if not shown.methods or line[0].startswith(shown.methods)]
-    return by_method(rows, shown.metrics)
+    rows = [line for line in lines if not item.methods or line[0].startswith(item.methods)]
+    return by_method(rows, item.metrics)
 
 
 def by_method(rows: Sequence[Sequence[str]], metrics: Sequence[str] = ()) -> str:

@@ -11,7 +11,7 @@ class Runs:
     """Gives every run a number when its first result is shown."""
 
     def __init__(self) -> None:
-        self._shown: dict[tuple[str, str], Origin] = {}  # by command and commit: a run writes several files
+        self._origins: dict[tuple[str, str], Origin] = {}  # by command and commit: a run writes several files
 
     def behind(self, path: Path) -> str:
         """`run 3` or `runs 3, 4`, each a link into the list, and what is wrong with them; a sentence where nobody
@@ -27,10 +27,10 @@ class Runs:
     def listed(self) -> str:
         """The list that the links lead to."""
         return "\n".join(
-            f'{number}. <a id="run-{number}"></a>{origin}' for number, origin in enumerate(self._shown.values(), 1)
+            f'{number}. <a id="run-{number}"></a>{origin}' for number, origin in enumerate(self._origins.values(), 1)
         )
 
     def _number(self, origin: Origin) -> int:
         run = (origin.command, origin.commit)
-        self._shown.setdefault(run, origin)
-        return list(self._shown).index(run) + 1
+        self._origins.setdefault(run, origin)
+        return list(self._origins).index(run) + 1

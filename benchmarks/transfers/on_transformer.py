@@ -93,7 +93,7 @@ def sdedit(models: Models, pairs: TransformerPairs) -> Tensor:
     return from_noise(models, latent, pairs.structure.schedule, pairs.truth.appearance_captions, TEXT_GUIDANCE)
 
 
-def by_likeness(models: Models, pairs: TransformerPairs, settings: CrossImageSettings) -> Tensor:
+def by_similarity(models: Models, pairs: TransformerPairs, settings: CrossImageSettings) -> Tensor:
     """Cross-Image Attention where the structure's animal is."""
     appearance = Appearance(pairs.appearance, mask=pairs.truth.structure.mask)
     return _sampled(models, pairs, transfer_appearance(models.model, [appearance], None, settings))
@@ -139,10 +139,10 @@ METHODS: dict[str, Method] = {
     "AdaIN only": nothing_but_adain,
     "SDEdit": sdedit,
     "rearranged by found matches": partial(by_match, settings=KV),
-    "by likeness": partial(by_likeness, settings=CrossImageSettings(window=WHOLE)),
+    "by likeness": partial(by_similarity, settings=CrossImageSettings(window=WHOLE)),
     "by likeness, inside the animal": partial(by_likeness_inside, settings=CrossImageSettings(window=WHOLE)),
     "rearranged by true matches": partial(by_true_match, settings=KV),
     "rearranged by found matches, queries too": partial(by_match, settings=replace(KV, inject="feature")),
-    "by likeness, no contrast": partial(by_likeness, settings=CrossImageSettings(window=WHOLE, contrast=1.0)),
+    "by likeness, no contrast": partial(by_similarity, settings=CrossImageSettings(window=WHOLE, contrast=1.0)),
 }
 """The first are those that the page of models compares; the others change one thing."""

@@ -34,14 +34,14 @@ class ScenePair:
     @property
     def answer(self) -> Scene:
         """What a perfect transfer would show: the structure animal in the coat and colors of the appearance animal."""
-        look = self.appearance
+        appearance = self.appearance
         return replace(
             self.structure,
-            coat=look.coat,
-            coat_color=look.coat_color,
-            coat_phase=look.coat_phase,
-            color=look.color,
-            part_colors=look.part_colors,
+            coat=appearance.coat,
+            coat_color=appearance.coat_color,
+            coat_phase=appearance.coat_phase,
+            color=appearance.color,
+            part_colors=appearance.part_colors,
         )
 
 

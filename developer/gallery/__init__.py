@@ -54,10 +54,10 @@ def gallery() -> dict[str, WorkflowTemplate]:
         "24_many_structures": sizes_and_batches.many_structures(),
         "25_few_steps": few_steps.few_steps(),
         "26_transformer": transformers.on_the_pocket_transformer(),
-        "27_flux1_krea": published.by_likeness(published.FLUX1),
-        "28_flux2_klein": published.by_likeness(published.FLUX2),
-        "29_z_image": published.by_likeness(published.Z_IMAGE),
-        "30_qwen_image": published.by_likeness(published.QWEN_IMAGE),
+        "27_flux1_krea": published.by_similarity(published.FLUX1),
+        "28_flux2_klein": published.by_similarity(published.FLUX2),
+        "29_z_image": published.by_similarity(published.Z_IMAGE),
+        "30_qwen_image": published.by_similarity(published.QWEN_IMAGE),
         "31_find_object_and_match": field.find_and_match(),
     }
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ..demo import APPEARANCE_SEED, POCKET_SIZE, SHOWN_PAIR, STRUCTURE_SEED
+from ..demo import APPEARANCE_SEED, DEMO_PAIR, POCKET_SIZE, STRUCTURE_SEED
 from ..transfer_graph import OURS, GraphImage, Transfer, simple_graph, transfer_graph
 from ..ui_layout import Group
 from .parts import MASK_IMAGES, POCKET_NOTE, inverting, main_groups, node, pocket_image, sampling_groups, without
@@ -27,7 +27,7 @@ SIMPLE_GROUPS = (
 
 
 def on_what_comes_along() -> WorkflowTemplate:
-    structure, appearance = map(pocket_image, SHOWN_PAIR)
+    structure, appearance = map(pocket_image, DEMO_PAIR)
     graph = simple_graph(Transfer(structure, appearance, size=POCKET_SIZE))
     note = (
         "# Cross-Image Attention: the look of one image on the shape of another\n"
@@ -130,9 +130,11 @@ def two_appearances() -> WorkflowTemplate:
 
 def save_and_load() -> WorkflowTemplate:
     transfer = Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED))
-    made = transfer_graph(transfer)
-    graph = {name: made[name] for name in ("checkpoint", "no_text", "structure", "text_structure", "encode_structure")}
-    graph["invert_ddpm"] = made["invert_structure"]
+    complete = transfer_graph(transfer)
+    graph = {
+        name: complete[name] for name in ("checkpoint", "no_text", "structure", "text_structure", "encode_structure")
+    }
+    graph["invert_ddpm"] = complete["invert_structure"]
     shared = {
         name: graph["invert_ddpm"]["inputs"][name] for name in ("model", "latent", "positive", "negative", "text")
     }
@@ -146,7 +148,7 @@ def save_and_load() -> WorkflowTemplate:
     graph["other_text"] = node("CLIPTextEncode", text="a photo of a cow", clip=["checkpoint", 1])
     prompts = {"positive": ["other_text", 0], "negative": ["no_text", 0]}
     graph["guider"] = node("CFGGuider", model=["checkpoint", 0], **prompts, cfg=3.5)
-    graph |= {name: made[name] for name in ("sample", "decode", "save")}
+    graph |= {name: complete[name] for name in ("sample", "decode", "save")}
     later = [["load", "other_text"], ["resume", "guider"], ["sample", "decode"], ["save"]]
     groups = [
         Group("1. Image", [["checkpoint", "structure"], ["text_structure", "no_text", "encode_structure"]]),

@@ -70,11 +70,11 @@ def _measure(graph: Graph) -> None:
     )  # fmt: skip
     graph["overlap"] = node(OURS + "MaskIoU", output=["mask_output", 0], structure=["mask_structure", 0])
     graph["reconstruction"] = node(OURS + "ReconstructionQuality", output=["report", 0], original=["structure", 0])
-    shown = (["structure", 0], ["appearance", 0], OUTPUT, ["report", 0])
+    panels = (["structure", 0], ["appearance", 0], OUTPUT, ["report", 0])
     found = (["colors", 0], ["overlap", 0], ["reconstruction", 0], ["reconstruction", 1])
     graph["compare"] = node(
         OURS + "ComparisonGrid", captions=CAPTIONS,
-        **{f"images.image{index}": link for index, link in enumerate(shown)},
+        **{f"images.image{index}": link for index, link in enumerate(panels)},
         **{f"numbers.number{index}": link for index, link in enumerate(found)},
     )  # fmt: skip
 

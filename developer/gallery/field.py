@@ -7,7 +7,7 @@ from .matching import draw_matches, images_and_texts
 from .parts import POCKET_NOTE, node
 from .workflow_template import WorkflowTemplate
 
-LOOKS = {"noisy": "pocket", "cleaner": "semantic"}
+FEATURE_PRESETS = {"noisy": "pocket", "cleaner": "semantic"}
 WEIGHTS = "1, 0.5"
 ROLES = ("structure", "appearance")
 
@@ -17,9 +17,9 @@ def find_and_match() -> WorkflowTemplate:
     for role in ROLES:
         looked_at = {"model": ["checkpoint", 0], "vae": ["checkpoint", 2], "positive": [f"text_{role}", 0]}
         graph[f"object_{role}"] = node(OURS + "FindObject", image=[role, 0], **looked_at)
-        for name, preset in LOOKS.items():
+        for name, preset in FEATURE_PRESETS.items():
             graph[f"{name}_{role}"] = node(OURS + "DIFTFeatures", feature_preset=preset, image=[role, 0], **looked_at)
-        parts = {f"features.features{i}": [f"{name}_{role}", 0] for i, name in enumerate(LOOKS)}
+        parts = {f"features.features{i}": [f"{name}_{role}", 0] for i, name in enumerate(FEATURE_PRESETS)}
         graph[f"features_{role}"] = node(OURS + "FuseFeatures", weights=WEIGHTS, **parts)
     graph["match"] = node(
         OURS + "MatchFeatures", **{role: [f"features_{role}", 0] for role in ROLES},
@@ -36,7 +36,7 @@ def find_and_match() -> WorkflowTemplate:
         Group("2. Where is the object?", [[f"object_{role}" for role in ROLES]]),
         Group(
             "3. What the model knows of every position",
-            [[f"{name}_{role}" for role in ROLES for name in LOOKS], [f"features_{role}" for role in ROLES]],
+            [[f"{name}_{role}" for role in ROLES for name in FEATURE_PRESETS], [f"features_{role}" for role in ROLES]],
         ),
         Group("4. Match by the field", [["match"]]),
         Group("5. Look and use", [["draw"], ["warp", "save"]]),

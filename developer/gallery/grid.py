@@ -14,8 +14,8 @@ GRID = "grid"
 
 
 def transfer_grid() -> WorkflowTemplate:
-    (shape, shapes), (look, looks) = SCENES["structure"], SCENES["appearance"]
-    graph = transfer_graph(Transfer(GraphImage(shape), GraphImage(look)))
+    (shape, shapes), (appearance, columns) = SCENES["structure"], SCENES["appearance"]
+    graph = transfer_graph(Transfer(GraphImage(shape), GraphImage(appearance)))
     graph = without(graph, "mask_{}", *MASK_IMAGES)
     del graph["matches"]
     for role in SCENES:
@@ -31,7 +31,7 @@ def transfer_grid() -> WorkflowTemplate:
     del graph["show_structure"], graph["show_appearance"]
     graph["draw"] = node(
         OURS + "DrawGrid", structures=["structure", 0], appearances=["appearance", 0], outputs=["decode", 0],
-        names="\n".join(coat for _, coat in looks),
+        names="\n".join(coat for _, coat in columns),
     )  # fmt: skip
     graph["save"]["inputs"] |= {"filename_prefix": "grid"}
     scenes = [[f"{role}_{number}" for number in range(1, len(SCENES[role][1]) + 1)] for role in SCENES]
@@ -45,8 +45,8 @@ def transfer_grid() -> WorkflowTemplate:
     ]
     note = (
         "# A grid of transfers\n"
-        f"{len(shapes)} structures and {len(looks)} appearances are inverted once each, and *Transfer Grid* makes "
-        f"{len(shapes) * len(looks)} pairs of them, which are sampled in one batch: the first row has the first "
+        f"{len(shapes)} structures and {len(columns)} appearances are inverted once each, and *Transfer Grid* makes "
+        f"{len(shapes) * len(columns)} pairs of them, which are sampled in one batch: the first row has the first "
         "structure under all appearances, the second row the second. What one image shows to the others is computed "
         "once per step, however many pairs look at it.\n\n"
         "More images: another *Pocket Scene* into *Batch Images* and its mask into *Batch Masks*. Images of other "

@@ -23,8 +23,8 @@ class Keypoint:
 def true_keypoints(structure_seed: int, appearance_seed: int, size: int) -> list[Keypoint]:
     """One spot on each part that both images show: where the part is thickest in the structure."""
     parts, match = _truth(structure_seed, appearance_seed, size)
-    shown = {part: (parts == label) & (match >= 0) for label, part in enumerate(PARTS) if label}
-    spots = {part: _deepest(region) for part, region in shown.items() if region.any()}
+    visible = {part: (parts == label) & (match >= 0) for label, part in enumerate(PARTS) if label}
+    spots = {part: _deepest(region) for part, region in visible.items() if region.any()}
     return [Keypoint(part, spot, _position(match, spot)) for part, spot in spots.items()]
 
 

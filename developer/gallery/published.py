@@ -78,7 +78,7 @@ GROUPS = (
 )
 
 
-def by_likeness(model: Published) -> WorkflowTemplate:
+def by_similarity(model: Published) -> WorkflowTemplate:
     """Cross-Image Attention, without text guidance."""
     images = GraphImage("horse", file="structure.png"), GraphImage("zebra", file="appearance.png")
     simple = simple_graph(Transfer(*images, steps=model.steps, start_at_step=model.start_at))

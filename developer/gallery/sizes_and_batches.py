@@ -9,15 +9,15 @@ from .cross_image import TITLES
 from .parts import POCKET_NOTE, node
 from .workflow_template import WorkflowTemplate
 
-SHAPE, LOOK = "horse", "cow"
+SHAPE, APPEARANCE = "horse", "cow"
 WIDE = [(38, "spotted"), (7, "spotted")]  # seed and coat of the scenes that stand side by side in one appearance
 MANY = [(27, "plain"), (12, "plain"), (3, "plain"), (5, "plain")]  # of the structures
 
 
 def wide_appearance() -> WorkflowTemplate:
-    graph = simple_graph(Transfer(GraphImage(SHAPE), GraphImage(LOOK)))
+    graph = simple_graph(Transfer(GraphImage(SHAPE), GraphImage(APPEARANCE)))
     graph["structure"]["inputs"] |= {"seed": MANY[0][0], "species": SHAPE, "coat": MANY[0][1]}
-    sides = _scenes(graph, "appearance", LOOK, WIDE)
+    sides = _scenes(graph, "appearance", APPEARANCE, WIDE)
     graph["appearance"] = node(
         "ImageStitch", image1=[sides[0], 0], image2=[sides[1], 0], direction="right", match_image_size=True,
         spacing_width=0, spacing_color="white",
@@ -37,8 +37,8 @@ def wide_appearance() -> WorkflowTemplate:
 
 
 def many_structures() -> WorkflowTemplate:
-    graph = simple_graph(Transfer(GraphImage(SHAPE), GraphImage(LOOK)))
-    graph["appearance"]["inputs"] |= {"seed": WIDE[0][0], "species": LOOK, "coat": WIDE[0][1]}
+    graph = simple_graph(Transfer(GraphImage(SHAPE), GraphImage(APPEARANCE)))
+    graph["appearance"]["inputs"] |= {"seed": WIDE[0][0], "species": APPEARANCE, "coat": WIDE[0][1]}
     scenes = _scenes(graph, "structure", SHAPE, MANY)
     graph["structure"] = node("BatchImagesNode", **{f"images.image{i}": [name, 0] for i, name in enumerate(scenes)})
     groups = [

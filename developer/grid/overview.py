@@ -16,9 +16,9 @@ def write_overview(
 ) -> None:
     """Draw the grid; what is missing or cannot be read is gray. results: row by row."""
     tile = max(SMALLEST_TILE, min(TILE, WIDEST // (max(len(structures), len(appearances)) + 1)))
-    shapes, looks = ([_seen(image.path, tile) for image in side] for side in (structures, appearances))
+    shapes, appearance_tiles = ([_seen(image.path, tile) for image in side] for side in (structures, appearances))
     names = [image.name for image in appearances]
-    grid_sheet(shapes, looks, [_seen(result, tile) for result in results], tile, names).save(path)
+    grid_sheet(shapes, appearance_tiles, [_seen(result, tile) for result in results], tile, names).save(path)
 
 
 def _seen(path: Path | None, tile: int) -> Image.Image:

@@ -53,8 +53,8 @@ class LocalServer:
         self.stop()
         try:
             self.start()
-        except CliError as trouble:
-            log.warning("It did not start again: %s", trouble)
+        except CliError as error:
+            log.warning("It did not start again: %s", error)
             return False
         return True
 

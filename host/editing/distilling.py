@@ -108,10 +108,10 @@ def apply_editor(editor: DistilledEditor, image: Tensor, seed: int, variation: f
     outputs = []
     for some in images.split(CHUNK):
         comfy.model_management.throw_exception_if_processing_interrupted()
-        squares = as_squares(some.to(device, torch.float32), size)
+        square_images = as_squares(some.to(device, torch.float32), size)
         with torch.no_grad(), seeded_rng(seed, device=device):
-            made = network(squares * 2 - 1, torch.randn(1, style, device=device), variation)
-        outputs.append(to_intermediate(resized((made + 1) / 2, image.shape[1:3]).movedim(1, -1)))
+            edited = network(square_images * 2 - 1, torch.randn(1, style, device=device), variation)
+        outputs.append(to_intermediate(resized((edited + 1) / 2, image.shape[1:3]).movedim(1, -1)))
         progress.update(len(some))
     return torch.cat(outputs)
 

@@ -62,7 +62,7 @@ def check_prefix(prefix: str) -> None:
     )
 
 
-def write_beside(saved: Mapping[str, str], table: str) -> Path:
+def write_csv(saved: Mapping[str, str], table: str) -> Path:
     """Write a table under the name of an image in the output folder. saved: what ComfyUI says of the image."""
     folder = Path(folder_paths.get_output_directory()) / saved["subfolder"]
     path = (folder / saved["filename"]).with_suffix(".csv")

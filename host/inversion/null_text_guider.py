@@ -57,9 +57,11 @@ class NullTextGuider(comfy.samplers.CFGGuider):
         seed: Any = None,
     ) -> Tensor:
         # Where the other prompt is: ComfyUI runs both in one forward only if their texts are on one device.
-        beside = self.conds["positive"][0]["model_conds"].get(CROSS_ATTENTION)
+        positive_context = self.conds["positive"][0]["model_conds"].get(CROSS_ATTENTION)
         embedding = self.embedding_at(float(timestep.max()))
-        negative = with_embedding(self.conds["negative"], embedding if beside is None else embedding.to(beside.cond))
+        negative = with_embedding(
+            self.conds["negative"], embedding if positive_context is None else embedding.to(positive_context.cond)
+        )
         return comfy.samplers.sampling_function(
             self.inner_model, x, timestep, negative, self.conds["positive"], self.cfg,
             model_options=model_options, seed=seed,

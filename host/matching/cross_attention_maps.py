@@ -58,8 +58,8 @@ def with_shifts(model_options: dict[str, Any], shifts: Tensor) -> dict[str, Any]
         executor: Any, x: Tensor, timesteps: Tensor, context: Any, y: Any, control: Any, options: dict, **kwargs: Any
     ) -> Tensor:
         rows = shifts[options["cond_or_uncond"]].flatten(0, 1)
-        latent, beside = x.split([rows.shape[1], x.shape[1] - rows.shape[1]], dim=1)
-        x = torch.cat([latent + rows, beside], dim=1)
+        latent, extra_channels = x.split([rows.shape[1], x.shape[1] - rows.shape[1]], dim=1)
+        x = torch.cat([latent + rows, extra_channels], dim=1)
         return executor(x, timesteps, context, y, control, options, **kwargs)
 
     options = comfy.model_patcher.create_model_options_clone(model_options)

@@ -114,13 +114,13 @@ def up_blocks_of_x0(
     text = [{key: prompt[0][key] for key in ("model_conds", "uuid")}]
     options = without_patches(model_options)
 
-    def looks(clean: Tensor, noise: Tensor) -> list[Tensor]:
+    def forward(clean: Tensor, noise: Tensor) -> list[Tensor]:
         x = sampling.noise_scaling(sigma, noise, clean)
         levels = sigma.expand(len(x))
         return _outputs_of(layers, lambda: comfy.samplers.calc_cond_batch(inner_model, [text], x, levels, options))
 
     noise = shared_noise(tuple(x0.shape[-3:]), settings.ensemble, settings.seed).to(x0)
-    return ensemble_means(looks, x0, noise, settings.batch)
+    return ensemble_means(forward, x0, noise, settings.batch)
 
 
 class _Found(Exception):

@@ -41,14 +41,14 @@ def mirror_to_match(
             "one for each structure."
         )
 
-    def look(images: Tensor) -> Features:
+    def features_of(images: Tensor) -> Features:
         pixels = images[..., :3]
         return dift_features(model, vae.encode(pixels), positive, settings, (pixels.shape[1], pixels.shape[2]))
 
-    both = look(torch.cat([appearance, appearance.flip(2)]))
+    both = features_of(torch.cat([appearance, appearance.flip(2)]))
     as_it_is, mirrored = (replace(both, values=values) for values in both.values.chunk(2))
     found = facing(
-        look(structure),
+        features_of(structure),
         as_it_is,
         mirrored,
         structure_mask=structure_mask,

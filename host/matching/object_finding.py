@@ -105,5 +105,5 @@ def as_clicks(objects: Sequence[Point], background: Sequence[Point], images: Ten
                     f"{name}: the point ({x:g}, {y:g}) lies outside of the image, which is {width} pixels wide and "
                     f"{height} high."
                 )
-    shares = (tuple((y / height, x / width) for x, y in points) for points in (objects, background))
-    return Clicks(*shares)
+    relative_points = (tuple((y / height, x / width) for x, y in points) for points in (objects, background))
+    return Clicks(*relative_points)

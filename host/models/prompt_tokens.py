@@ -79,12 +79,12 @@ def _content(clip: Any, word: str) -> list[Hashable]:
     return [token for token in _chunks(clip, word.strip())[0] if token not in empty]
 
 
-def prompt_of(inversion: Inversion, given: str = "") -> str:
-    """The words of the positive text: as given, or else those that the inversion keeps.
+def prompt_of(inversion: Inversion, typed: str = "") -> str:
+    """The words of the positive text: as typed, or else those that the inversion keeps.
 
     Raises ValueError where neither says any.
     """
-    prompt = given.strip() or inversion.prompt
+    prompt = typed.strip() or inversion.prompt
     if not prompt:
         raise ValueError(
             "The inversion does not know the words of its text: it was made from a CONDITIONING, from an empty text, "

@@ -17,10 +17,10 @@ from .quoting import quoted
 from .socket_values import complaint
 
 
-def check_names(declared: Sequence[Any], given: Mapping[str, Any]) -> None:
+def check_names(declared: Sequence[Any], values: Mapping[str, Any]) -> None:
     """Raise ValueError for inputs that the schema does not have, such as one too many of a growing input."""
     known = {one.id for one in declared}
-    for name in given:
+    for name in values:
         if name in known:
             continue
         growing = {one.id: one.template for one in declared if hasattr(one, "template")}
@@ -31,13 +31,13 @@ def check_names(declared: Sequence[Any], given: Mapping[str, Any]) -> None:
         raise ValueError(f"{quoted(name)} is no input of this node; remove it.")
 
 
-def check_inputs(declared: Sequence[Any], given: Mapping[str, Any], choices_too: bool = True) -> None:
+def check_inputs(declared: Sequence[Any], values: Mapping[str, Any], choices_too: bool = True) -> None:
     """Raise ValueError, in one sentence that names the input, for a value that its socket does not stand for.
 
-    declared: the inputs of a schema. given: values by the names of the inputs; those of a growing input as a mapping.
+    declared: the inputs of a schema. values: by the names of the inputs; those of a growing input as a mapping.
     choices_too: whether a COMBO must be one of its options; false where files come and go behind them.
     """
-    arrived = list(_arrived(declared, given))
+    arrived = list(_arrived(declared, values))
     for name, one, value in arrived:
         if value is None and one.optional:
             continue
@@ -55,10 +55,10 @@ def check_inputs(declared: Sequence[Any], given: Mapping[str, Any], choices_too:
     check_together({name: (_kinds(one), value) for name, one, value in arrived if value is not None})
 
 
-def masks_as_batches(declared: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def masks_as_batches(declared: Sequence[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs with every MASK [H, W] as [1, H, W]: a node sees masks in this form alone, [B, H, W]."""
     kinds = {one.id: _kinds(getattr(getattr(one, "template", None), "input", one)) for one in declared}
-    return {name: _as_batch(value) if "MASK" in kinds.get(name, ()) else value for name, value in given.items()}
+    return {name: _as_batch(value) if "MASK" in kinds.get(name, ()) else value for name, value in values.items()}
 
 
 def _as_batch(masks: Any) -> Any:
@@ -68,12 +68,12 @@ def _as_batch(masks: Any) -> Any:
     return masks[None] if isinstance(masks, Tensor) and masks.ndim == 2 else masks
 
 
-def _arrived(declared: Sequence[Any], given: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _arrived(declared: Sequence[Any], values: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """(name, input, value) of every input with a value; of a growing one, of all that are in use or have to be."""
     for one in declared:
-        if one.id not in given:
+        if one.id not in values:
             continue
-        value = given[one.id]
+        value = values[one.id]
         if not hasattr(getattr(one, "template", None), "names"):
             yield one.id, one, value
             continue
@@ -85,9 +85,9 @@ def _arrived(declared: Sequence[Any], given: Mapping[str, Any]) -> Iterator[tupl
 
 def _kinds(one: Any) -> list[str]:
     """The types of socket that an input takes."""
-    allowed = getattr(getattr(one, "template", None), "allowed_types", None)
-    if allowed is not None:
-        return [kind.io_type for kind in allowed]
+    accepted = getattr(getattr(one, "template", None), "allowed_types", None)
+    if accepted is not None:
+        return [kind.io_type for kind in accepted]
     return str(one.get_io_type()).split(",")
 
 

@@ -52,9 +52,9 @@ def run_training(
     with _kept_if_unfinished(training, policy):
         for done in range(steps):
             comfy.model_management.throw_exception_if_processing_interrupted()
-            shown = None
+            preview = None
             if preview_every and done % preview_every == 0:
-                shown = preview_of(training.output())
+                preview = preview_of(training.output())
             try:
                 reports.append(training.advance())
             except Diverged as reason:
@@ -62,7 +62,7 @@ def run_training(
                     raise
                 log.warning("%s", reason)
                 return reports, str(reason)
-            progress.update_absolute(done + 1, steps, shown)
+            progress.update_absolute(done + 1, steps, preview)
     return reports, ""
 
 

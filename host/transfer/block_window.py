@@ -7,15 +7,15 @@ from ..runtime.quoting import quoted
 ALL = "all"
 
 
-def blocks_in(written: str, transformer: Transformer, first_share: float) -> tuple[BlockKey, ...]:
+def blocks_in(written: str, transformer: Transformer, first_fraction: float) -> tuple[BlockKey, ...]:
     """The blocks that "auto", "all" or numbers such as "4-7, 12" mean, in the order in which they run, from 0 on.
 
-    first_share: from which part of the blocks on "auto" reads. Raises ValueError for anything else, and for numbers
+    first_fraction: from which part of the blocks on "auto" reads. Raises ValueError for anything else, and for numbers
     that this model does not have.
     """
     blocks = transformer.blocks
     if written.strip().lower() == AUTO:
-        return blocks[round(first_share * len(blocks)) :]
+        return blocks[round(first_fraction * len(blocks)) :]
     if written.strip().lower() == ALL:
         return blocks
     numbers: set[int] = set()

@@ -96,17 +96,17 @@ class CrossImageAttention:
     ) -> Tensor:
         rows = q.shape[0]
         queries = split_heads(q.float() if layer.fp32 else q, layer.heads)
-        offered = []
+        projected = []
         for number, reference in enumerate(references):
             k, v = (_per_output(reference.tensors[name].to(queries), reference.images, rows) for name in ("k", "v"))
             weight = reference.weight.to(q.device).repeat(rows // len(reference.images), 1)
             bias = self.guidance.bias(number, layer.grid, reference.grid, rows, len(reference.images), q.device)
             bias = None if bias is None else replace(bias, around=reference.around)
-            offered.append(Reference(k, v, weight, bias))
+            projected.append(Reference(k, v, weight, bias))
         out = cross_image_attention(
             queries,
             None if own is None else split_heads(own, layer.heads).to(queries.dtype),
-            offered,
+            projected,
             contrast=self.settings.contrast,
             clip=self.settings.clip,
         )

@@ -66,7 +66,7 @@ class FeatureCache:
         finally:
             self._references = references
 
-    def offers_to(self, key: Hashable) -> bool:
+    def has_features_for(self, key: Hashable) -> bool:
         """Whether there is something for this layer, which has then asked."""
         if key not in self.layers:
             return False

@@ -46,8 +46,8 @@ def find_guidance(
 ) -> list[Found]:
     """Object and matches of every appearance beside the structure; says on the node what was found and how surely."""
     recipe = recipe_of(call.guider.model_patcher)
-    looks = structure.distinct.images + 2 * sum(appearance.distinct.images for appearance in appearances)
-    log.info("%d U-Net evaluations to find objects and matches.", looks)
+    evaluations = structure.distinct.images + 2 * sum(appearance.distinct.images for appearance in appearances)
+    log.info("%d U-Net evaluations to find objects and matches.", evaluations)
     ours = _looked_at(call, structure, recipe, mirrored=False)[0]
     structure_masks, sure = _objects(structure, ours, recipe)
     found = []
@@ -74,13 +74,13 @@ def _looked_at(
     ways = torch.stack([x0, x0.flip(-1)]) if mirrored else x0[None]
     prompt = reference.prompt_of_distinct(call.guider, x0, call.seed)
     settings = DiftSettings(timestep=recipe.timestep, ensemble=1, batch=len(x0))
-    looks = [
+    maps = [
         up_blocks_of_x0(call.guider.inner_model, x, prompt, settings, recipe.up_blocks, call.model_options)
         for x in ways
     ]
     return [
         {block: reference.for_every_image(values) for block, values in zip(recipe.up_blocks, found, strict=True)}
-        for found in looks
+        for found in maps
     ]
 
 
@@ -115,8 +115,8 @@ def _matched(
     """
     pairs = lcm(structure.inversion.images, appearance.inversion.images)
     query, plain, other_way = (
-        Features(_repeated(fuse_maps(looks, recipe.match_blocks), pairs), size)
-        for looks, size in (
+        Features(_repeated(fuse_maps(maps, recipe.match_blocks), pairs), size)
+        for maps, size in (
             (ours, structure.inversion.size), (sides[0], appearance.inversion.size),
             (sides[1], appearance.inversion.size),
         )

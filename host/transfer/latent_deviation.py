@@ -87,17 +87,17 @@ class DeviationSampler(NoiseMapSampler):
         log.info(
             "Latent deviation on executed steps %d-%d of %d, each of which is predicted twice; %d U-Net evaluations "
             "besides, for matches and the appearance.",
-            steps[0], steps[-1], self.inversion.steps, self._looks(len(latent), len(steps)),
+            steps[0], steps[-1], self.inversion.steps, self._extra_evaluations(len(latent), len(steps)),
         )  # fmt: skip
         return _Run(self, guider, latent, extra_args, frozenset(steps)).before_step
 
-    def _looks(self, outputs: int, steps: int) -> int:
+    def _extra_evaluations(self, outputs: int, steps: int) -> int:
         """Evaluations of the appearance at every step, and of both images' DIFT features as often as they are."""
         matched = {PROGRESSIVE: steps, INITIAL: 1, NONE: 0}[self.settings.matching]
         times = matched if self.correspondence is None else 0
         estimated = RecordedReference(self.appearance).distinct.images
-        looks = (outputs + self.appearance.images) * self.settings.dift.ensemble * times
-        return estimated * steps + looks
+        of_matching = (outputs + self.appearance.images) * self.settings.dift.ensemble * times
+        return estimated * steps + of_matching
 
     def _why_nothing_happens(self, steps: list[int]) -> str:
         if self.settings.mixing.plain:
@@ -151,7 +151,7 @@ class _Run:
         self.structure = RecordedReference(sampler.inversion)
         self.appearance = RecordedReference(sampler.appearance)
         self.mask = per_output(mask_at(sampler.mask, latent), latent)
-        self.offered = per_output(sampler.appearance_mask, latent)
+        self.appearance_mask = per_output(sampler.appearance_mask, latent)
         self.matches = sampler.correspondence
         self.matched_again = self.matches is None and self.settings.matching == PROGRESSIVE
 
@@ -160,31 +160,31 @@ class _Run:
         if i not in self.steps:
             return x, denoised
         sigma = x.new_full((x.shape[0],), self.schedule.sigmas[i])
-        offered = self.appearance.estimate(ModelCall(self.guider, sigma, self.model_options, self.seed))
-        warped = self._warped(offered, denoised)
+        appearance_x0 = self.appearance.estimate(ModelCall(self.guider, sigma, self.model_options, self.seed))
+        warped = self._warped(appearance_x0, denoised)
         a, _ = self.schedule.pair(i)
         return deviate(x, denoised, warped, self.mask, a, lambda at: self._guided(at, sigma), self.settings.mixing)
 
     def _guided(self, x: Tensor, sigma: Tensor) -> Tensor:
         return self.guider(x, sigma, model_options=self.model_options, seed=self.seed)
 
-    def _warped(self, offered: Tensor, denoised: Tensor) -> Tensor:
+    def _warped(self, appearance_x0: Tensor, denoised: Tensor) -> Tensor:
         """The appearance's x0 [b, C, h, w] where it matches the output's [B, C, h, w]; elsewhere the output's own."""
         if self.matched_again:
-            self.matches = self._match(denoised, offered)
+            self.matches = self._match(denoised, appearance_x0)
         elif self.matches is None and self.settings.matching == INITIAL:
             self.matches = self._match(
                 batched(self.structure.inversion.x0, denoised), self.appearance.inversion.x0.to(denoised)
             )
-        offered = batched(offered, denoised)
-        return offered if self.matches is None else warp(offered, self.matches, fallback=denoised)
+        appearance_x0 = batched(appearance_x0, denoised)
+        return appearance_x0 if self.matches is None else warp(appearance_x0, self.matches, fallback=denoised)
 
     def _match(self, structure: Tensor, appearance: Tensor) -> Correspondence:
         """Matches between the positions of two latents x0, each looked at under the text of its inversion."""
         asking = self._features(self.structure, structure)
         offering = batched(self._features(self.appearance, appearance), asking)
         size = (structure.shape[-2], structure.shape[-1])
-        return matched(Features(asking, size), Features(offering, size), appearance_mask=self.offered)
+        return matched(Features(asking, size), Features(offering, size), appearance_mask=self.appearance_mask)
 
     def _features(self, reference: RecordedReference, x0: Tensor) -> Tensor:
         """DIFT features of x0 at its own resolution, so that every position of the latent has its match."""

@@ -75,9 +75,9 @@ class MatchGuidance:
 
     def _missing(self) -> bool:
         return any(
-            given is None
+            value is None
             for entry in self.appearances
-            for given in (entry.mask, entry.appearance_mask, entry.correspondence)
+            for value in (entry.mask, entry.appearance_mask, entry.correspondence)
         )
 
     def output_masks(self, masks: Sequence[Tensor | None]) -> list[Tensor | None]:

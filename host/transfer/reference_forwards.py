@@ -30,7 +30,7 @@ class ReferenceForwards:
         """For each of these noise levels what each reference offers there; one forward for each reference."""
         captured = []
         for reference in references:
-            captured.append(CapturedReference(reference.beside(self.outputs)))
+            captured.append(CapturedReference(reference.image_indices(self.outputs)))
             reference.read(self.call, self.prompts, self._capturing(captured[-1]), sigmas)
         return [list(of_level) for of_level in zip(*(each.split(len(sigmas)) for each in captured), strict=True)]
 
@@ -41,7 +41,7 @@ class ReferenceForwards:
         captured = []
         for reference in references:
             if reference in reading:
-                captured.append(CapturedReference(reference.beside(self.outputs)))
+                captured.append(CapturedReference(reference.image_indices(self.outputs)))
                 patches = self._capturing(captured[-1])
                 reference.replay(self.call, self.prompts, patches, self.method.cfg)
             else:
@@ -52,7 +52,7 @@ class ReferenceForwards:
         """Entries of transformer_options that write what a forward offers."""
         return self.network.capturing(self.method, captured, self.call.model_options)
 
-    def levels_that_fit(self, references: Sequence[RecordedReference], wanted: int) -> int:
+    def levels_that_fit(self, references: Sequence[RecordedReference], requested: int) -> int:
         """How many of so many noise levels may share a forward of each reference; 1 on a CPU."""
         conds = (cond for prompt in self.call.guider.conds.values() for cond in prompt)
         if any(cond.get("hooks") is not None for cond in conds):  # which may change the weights from level to level
@@ -66,4 +66,4 @@ class ReferenceForwards:
             kept += value * self.network.captured_values(images * reference.distinct.x0[0, 0].numel())
             rows = max(rows, images)
         largest = max((reference.distinct.x0[0] for reference in references), key=lambda latent: latent.numel())
-        return batches_per_forward(model, device, [rows, *largest.shape], wanted, kept_bytes=kept)
+        return batches_per_forward(model, device, [rows, *largest.shape], requested, kept_bytes=kept)

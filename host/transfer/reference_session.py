@@ -120,17 +120,17 @@ class ReferenceSession:
 
     def reads(self, layer: AttentionLayer) -> bool:
         """Whether a layer that is being computed, now, is one that looks at the references."""
-        if not self.cache.offers_to(layer.key):
+        if not self.cache.has_features_for(layer.key):
             return False
         return self._rows.fit(layer, self.cache.at(layer.key)[0][0].grid if self.reads_structure else None)
 
     def references_at(self, layer: AttentionLayer) -> list[LayerReference]:
         """What the references of this step give to a layer that reads them."""
         weights = self._maps.at(layer.grid, self.reads_structure)
-        offered = self.cache.at(layer.key)
+        cached = self.cache.at(layer.key)
         return [
             LayerReference(features.grid, features.tensors, images, weight)
-            for (features, images), weight in zip(offered, weights, strict=True)
+            for (features, images), weight in zip(cached, weights, strict=True)
         ]
 
     def keeps_some(self, layer: AttentionLayer) -> bool:

@@ -48,26 +48,24 @@ class RecordedReference:
         """[b, C, h, w] of the distinct images at the noise level `sigma`."""
         return latent_at(self.distinct, sigma)
 
-    def beside(self, outputs: int) -> list[int]:
-        """Which of the distinct images stands beside each of so many outputs."""
+    def image_indices(self, outputs: int) -> list[int]:
+        """For each of so many outputs the index of its distinct image."""
         return [self._which[output % len(self._which)] for output in range(outputs)]
 
-    def for_every_image(self, shown: Tensor) -> Tensor:
+    def for_every_image(self, values: Tensor) -> Tensor:
         """What the distinct images show, [b, ...], for each image of the inversion, [B, ...]."""
-        return shown if self.distinct is self.inversion else shown[self._which]
+        return values if self.distinct is self.inversion else values[self._which]
 
-    def read(
-        self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any], sigmas: Sequence[float]
-    ) -> None:
+    def read(self, call: ModelCall, prompts: Collection[int], patches: dict[str, Any], sigmas: Sequence[float]) -> None:
         """One forward under each of the prompts (POSITIVE, NEGATIVE), which holds it at each of these noise levels.
 
         patches: entries of ComfyUI's transformer_options, which capture what it offers.
         """
-        self._denoise(beside, prompts, patches, sigmas)
+        self._denoise(call, prompts, patches, sigmas)
 
-    def estimate(self, beside: ModelCall) -> Tensor:
+    def estimate(self, call: ModelCall) -> Tensor:
         """The image [B, C, h, w] that the model predicts from it at this level, under its own prompt alone."""
-        return self.for_every_image(self._denoise(beside, (POSITIVE,), {}, [float(beside.sigma.max())])[0])
+        return self.for_every_image(self._denoise(call, (POSITIVE,), {}, [float(call.sigma.max())])[0])
 
     def prompt(self, guider: Any, x: Tensor, seed: Any) -> list[dict[str, Any]]:
         """The prompt it was inverted under, as `calc_cond_batch` takes it for latents of the shape of x."""
@@ -84,25 +82,25 @@ class RecordedReference:
             self._prompts[known] = processed_prompt(guider.inner_model, conditioning, x, seed, SIDES[which])
         return self._prompts[known]
 
-    def _hooked_prompt(self, beside: ModelCall, x: Tensor, which: int) -> list[dict[str, Any]]:
+    def _hooked_prompt(self, call: ModelCall, x: Tensor, which: int) -> list[dict[str, Any]]:
         """The prompt of the distinct images, with the LoRAs that hang on the guider's prompt of that side."""
-        prompt = self._prompt(self.distinct, beside.guider, x, beside.seed, which)
-        hooks = weight_hooks(beside.guider.conds.get(SIDES[which], ()))
+        prompt = self._prompt(self.distinct, call.guider, x, call.seed, which)
+        hooks = weight_hooks(call.guider.conds.get(SIDES[which], ()))
         return prompt if hooks is None else [{**cond, "hooks": hooks} for cond in prompt]
 
     def _denoise(
-        self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any], sigmas: Sequence[float]
+        self, call: ModelCall, prompts: Collection[int], patches: dict[str, Any], sigmas: Sequence[float]
     ) -> list[Tensor]:
         """[levels*b, C, h, w] for each prompt: the distinct images as predicted from each of these levels; zeros where
         not asked for.
         """
-        x = torch.cat([self.latent(sigma) for sigma in sigmas]).to(device=beside.sigma.device, dtype=torch.float32)
-        x = framed(x, beside.guider.inner_model.latent_format)
-        sigma = beside.sigma.new_tensor(sigmas).repeat_interleave(self.distinct.images)
-        conds = [self._hooked_prompt(beside, x, which) if which in prompts else None for which in (POSITIVE, NEGATIVE)]
-        options = without_patches(beside.model_options)
+        x = torch.cat([self.latent(sigma) for sigma in sigmas]).to(device=call.sigma.device, dtype=torch.float32)
+        x = framed(x, call.guider.inner_model.latent_format)
+        sigma = call.sigma.new_tensor(sigmas).repeat_interleave(self.distinct.images)
+        conds = [self._hooked_prompt(call, x, which) if which in prompts else None for which in (POSITIVE, NEGATIVE)]
+        options = without_patches(call.model_options)
         options["transformer_options"] |= patches
-        predicted = comfy.samplers.calc_cond_batch(beside.guider.inner_model, conds, x, sigma, options)
+        predicted = comfy.samplers.calc_cond_batch(call.guider.inner_model, conds, x, sigma, options)
         return [without_frame(denoised) for denoised in predicted]
 
 
@@ -127,13 +125,13 @@ class ReplayedReference(RecordedReference):
             )
         return self._x
 
-    def replay(self, beside: ModelCall, prompts: Collection[int], patches: dict[str, Any], guidance: float) -> None:
+    def replay(self, call: ModelCall, prompts: Collection[int], patches: dict[str, Any], guidance: float) -> None:
         """One forward at this level under each of the prompts and those that move it on; then it stands at the next.
 
         patches: entries of ComfyUI's transformer_options. guidance: of the text, in the prediction that moves it.
         """
         moving = (POSITIVE,) if guidance == 1.0 else (POSITIVE, NEGATIVE)
-        positive, negative = self._denoise(beside, {*prompts, *moving}, patches, [float(beside.sigma.max())])
+        positive, negative = self._denoise(call, {*prompts, *moving}, patches, [float(call.sigma.max())])
         denoised = positive if guidance == 1.0 else negative + guidance * (positive - negative)
         record = self.distinct
         x = self._x.to(denoised.device)

@@ -129,38 +129,40 @@ class SemanticRearrangement:
         """In a U-Net queries, keys and values are made of one feature; in a transformer they come apart, after their
         projection, as (prompt, 1) and (prompt, 2) beside the queries.
         """
-        n, *made = tokens
+        n, *keys_values = tokens
         features: dict[Any, Tensor] = {}
         for prompt in layer.prompts:
             rows = layer.rows_of(prompt)
             features[prompt] = n[rows]
-            features |= {(prompt, part): own[rows] for part, own in enumerate(made, 1) if own is not n}
+            features |= {(prompt, part): own[rows] for part, own in enumerate(keys_values, 1) if own is not n}
         return features
 
     def apply(
         self, layer: AttentionLayer, tokens: Tokens, references: Sequence[LayerReference], structural: bool
     ) -> Tokens:
         n, _, _ = tokens
-        offers = {
-            row: self._offers(n[row], row, layer, prompt, references, structural)
+        reference_matches = {
+            row: self._reference_matches(n[row], row, layer, prompt, references, structural)
             for prompt in self.prompts(structural)
             for row in layer.rows_of(prompt)
         }
 
         def edited(own: Tensor, part: int) -> Tensor:
             own = own.clone()
-            for row, offered in offers.items():
-                own[row] = rearranged(own[row], [given.of_part(part) for given in offered])
+            for row, of_row in reference_matches.items():
+                own[row] = rearranged(own[row], [reference_match.of_part(part) for reference_match in of_row])
             return own
 
         injected = INJECTED[self.settings.inject]
         return tuple(
-            edited(own, part) if takes and self._is_of_output(own, part, offers) else own
+            edited(own, part) if takes and self._is_of_output(own, part, reference_matches) else own
             for part, (own, takes) in enumerate(zip(tokens, injected, strict=True))
         )
 
-    def _is_of_output(self, tokens: Tensor, part: int, offers: dict[int, list["_Matched"]]) -> bool:
-        if all(given.fits(part, tokens) for offered in offers.values() for given in offered):
+    def _is_of_output(self, tokens: Tensor, part: int, reference_matches: dict[int, list["_Matched"]]) -> bool:
+        if all(
+            reference_match.fits(part, tokens) for of_row in reference_matches.values() for reference_match in of_row
+        ):
             return True
         if not self._warned:
             self._warned = True
@@ -169,7 +171,7 @@ class SemanticRearrangement:
             )
         return False
 
-    def _offers(
+    def _reference_matches(
         self,
         own: Tensor,
         row: int,
@@ -179,7 +181,7 @@ class SemanticRearrangement:
         structural: bool,
     ) -> list["_Matched"]:
         """What the references give to one row of a forward under `prompt`, whose own features are [N, C]."""
-        offers = []
+        reference_matches = []
         for number, reference in enumerate(references):
             image = row % len(reference.images)
             parts = [reference.tensors.get((prompt, part), reference.tensors[prompt]) for part in range(3)]
@@ -194,8 +196,8 @@ class SemanticRearrangement:
             else:
                 key_mask = self._key_mask(number, image, reference.grid, own.device)
                 matches = match_features(own, features, weight > 0, key_mask)
-            offers.append(_Matched(parts, matches, weight))
-        return offers
+            reference_matches.append(_Matched(parts, matches, weight))
+        return reference_matches
 
     def _resampled(self, number: int, grid: Grid, appearance_grid: Grid) -> Tensor:
         """[images, N]: the best matches of an appearance between the token grids of a layer."""

@@ -83,11 +83,11 @@ def _joined(
     before, after = (part if seen is None else part[seen[part]] for part in (every[: image.start], every[image.stop :]))
     joined = {}
     for name, whole in zip("kv", tokens[1:], strict=True):
-        offered = reference.tensors[name][images].to(whole)
+        features = reference.tensors[name][images].to(whole)
         distance = image.start - int(reference.tensors[START][0])
         if name == "k" and text_axis is not None and distance:
-            offered = moved_along_axis(offered, distance, text_axis.channels, text_axis.theta)
-        joined[name] = torch.cat([whole[rows][:, :, before], offered, whole[rows][:, :, after]], 2)
+            features = moved_along_axis(features, distance, text_axis.channels, text_axis.theta)
+        joined[name] = torch.cat([whole[rows][:, :, before], features, whole[rows][:, :, after]], 2)
     weight = reference.weight.repeat(repeats, 1)
     return LayerReference(reference.grid, joined, list(range(len(rows))), weight, (len(before), len(after)))
 

@@ -47,8 +47,8 @@ class TransformerPatch:
                 f"{self.transformer.family}. Use Cross-Image Attention with this MODEL, or a Flux, Chroma, "
                 "HunyuanImage, Qwen-Image or Krea 2 checkpoint."
             )
-        first_share = self.transformer.first_share if self.changes_output else 0.0
-        self.blocks = blocks_in(settings.blocks, self.transformer, first_share)
+        first_fraction = self.transformer.first_fraction if self.changes_output else 0.0
+        self.blocks = blocks_in(settings.blocks, self.transformer, first_fraction)
 
     def install(self, clone: ModelPatcher, current: CurrentSession) -> None:
         """Nothing is set before a step runs."""
@@ -95,13 +95,13 @@ class TransformerPatch:
         def in_attention(attend: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, *args, **about):
             joint, tokens = self._seen(forward, q, k, v, heads, about)
             if joint is not None:
-                captured.write(joint.layer, _offered(method, joint, tokens))
+                captured.write(joint.layer, _captured_features(method, joint, tokens))
             return attend(q, k, v, heads, *args, **about)
 
         def before_positions(q: Tensor, k: Tensor, v: Tensor, extra_options: dict[str, Any], **others: Any):
             joint = self._at(forward, q, k, q.shape[1], extra_options)
             if joint is not None:
-                captured.write(joint.layer, _offered(method, joint, (q, k, v)))
+                captured.write(joint.layer, _captured_features(method, joint, (q, k, v)))
             return {}
 
         if self.changes_output:
@@ -139,8 +139,8 @@ class TransformerPatch:
         return forward
 
 
-def _offered(method: TransferMethod, joint: JointLayer, tokens: Tokens) -> dict[Any, Tensor]:
+def _captured_features(method: TransferMethod, joint: JointLayer, tokens: Tokens) -> dict[Any, Tensor]:
     """What a method captures of the image's tokens; copies, or else the whole sequence would stay in memory."""
     image = tuple(join_heads(whole[:, :, joint.image]) for whole in tokens)
-    offered = {name: tensor.clone() for name, tensor in method.capture(joint.layer, image).items()}
-    return offered | {START: torch.full((joint.layer.rows,), joint.image.start)}
+    features = {name: tensor.clone() for name, tensor in method.capture(joint.layer, image).items()}
+    return features | {START: torch.full((joint.layer.rows,), joint.image.start)}

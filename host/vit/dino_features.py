@@ -36,9 +36,9 @@ def dino_features(
     sizes = network.architecture
     found = []
     for single in one_by_one(vit.images(image)):
-        given = vit_input(single, short=short, long=None, antialias=antialias, patch=sizes.patch)
-        look = network.look(given, layer)
-        found.append(look.on_grid(getattr(look, facet)).float())
+        inputs = vit_input(single, short=short, long=None, antialias=antialias, patch=sizes.patch)
+        vit_output = network.forward_features(inputs, layer)
+        found.append(vit_output.on_grid(getattr(vit_output, facet)).float())
     values = torch.cat(found).to(comfy.model_management.intermediate_device())
     source = {"kind": "DINO", "model": vit.weights, "layer": str(layer % sizes.depth), "facet": facet}
     return Features(values, (image.shape[1], image.shape[2]), source)
@@ -48,11 +48,11 @@ def key_self_similarity(vit: ManagedVit, image: Tensor, layer: int = -1) -> Tens
     """The self-similarity of the keys as colors, IMAGE [B, h, w, 3]; images are seen at a shorter side of 224."""
     network = vit.on_device()
     patch = network.architecture.patch
-    shown = [
-        self_similarity_image(network.look(normalize_imagenet(pillow_resized(single)), layer), patch)
+    colored = [
+        self_similarity_image(network.forward_features(normalize_imagenet(pillow_resized(single)), layer), patch)
         for single in one_by_one(vit.images(image))
     ]
-    return torch.cat(shown).float() / 255
+    return torch.cat(colored).float() / 255
 
 
 def structure_distances(

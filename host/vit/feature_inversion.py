@@ -52,12 +52,12 @@ def invert_feature(
                 layer=layer,
                 learning_rate=learning_rate,
             )
-            for step, given in enumerate(network_inputs(*expected.shape[-2:], steps, feature, seed)):
+            for step, network_input in enumerate(network_inputs(*expected.shape[-2:], steps, feature, seed)):
                 comfy.model_management.throw_exception_if_processing_interrupted()
-                given = given.to(expected)
-                loss = inversion.step(given)
-                preview = preview_of(inversion.image(given)) if step % preview_every == 0 else None
+                network_input = network_input.to(expected)
+                loss = inversion.step(network_input)
+                preview = preview_of(inversion.image(network_input)) if step % preview_every == 0 else None
                 progress.update_absolute(index * steps + step + 1, preview=preview)
-            images.append(inversion.image(given))
+            images.append(inversion.image(network_input))
             losses.append(float(loss))
     return torch.cat(images).movedim(1, -1).to(comfy.model_management.intermediate_device()), losses

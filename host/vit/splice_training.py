@@ -67,7 +67,7 @@ def train_splice(
     Where the training is interrupted or fails, the generator is saved as it is; the log says where. Where the loss
     becomes NaN, the last sound generator is the result. Raises ValueError for more than one image or too small ones.
     """
-    images = [_single(vit, given, name) for given, name in ((structure, "structure"), (appearance, "appearance"))]
+    images = [_single(vit, batch, name) for batch, name in ((structure, "structure"), (appearance, "appearance"))]
     if view.resolution:
         images = [pillow_resized(image, view.resolution) for image in images]
     comfy.model_management.free_memory(_room(vit.patcher.model, *images), vit.patcher.load_device)
@@ -144,6 +144,6 @@ def _on_cpu(generator: TrainedGenerator, metadata: dict[str, str]) -> TrainedGen
     return replace(
         generator,
         weights={name: tensor.cpu() for name, tensor in generator.weights.items()},
-        squares={name: tensor.cpu() for name, tensor in generator.squares.items()},
+        second_moments={name: tensor.cpu() for name, tensor in generator.second_moments.items()},
         metadata=metadata,
     )

@@ -60,16 +60,16 @@ def test_it_is_the_plain_loop(seed) -> None:
     assert torch.equal(rearranged(own, [ReferenceFeatures(appearance, index, torch.ones(N))]), expected)
 
 
-@pytest.mark.parametrize("nothing", ["offers", "share", "match", "wanted", "allowed"])
+@pytest.mark.parametrize("nothing", ["references", "weight", "match", "query_mask", "key_mask"])
 def test_nothing_offered_changes_nothing(nothing) -> None:
     own, appearance = random(N, C), random(M, C, seed=1)
-    query_mask = torch.zeros(N, dtype=torch.bool) if nothing == "wanted" else None
-    key_mask = torch.zeros(M, dtype=torch.bool) if nothing == "allowed" else None
+    query_mask = torch.zeros(N, dtype=torch.bool) if nothing == "query_mask" else None
+    key_mask = torch.zeros(M, dtype=torch.bool) if nothing == "key_mask" else None
     index = match_features(own, appearance, query_mask, key_mask)
     index = torch.full_like(index, NO_MATCH) if nothing == "match" else index
-    weight = torch.zeros(N) if nothing == "share" else torch.full((N,), 0.3)
-    offers = [] if nothing == "offers" else [ReferenceFeatures(appearance, index, weight)]
-    assert torch.equal(rearranged(own, offers), own)
+    weight = torch.zeros(N) if nothing == "weight" else torch.full((N,), 0.3)
+    references = [] if nothing == "references" else [ReferenceFeatures(appearance, index, weight)]
+    assert torch.equal(rearranged(own, references), own)
 
 
 def test_shares_blend_and_the_rest_is_its_own() -> None:

@@ -105,11 +105,11 @@ class TestOtherRuns:
         assert found[-1] == len(sigmas) - 2
 
     @given(st.integers(4, 300), st.floats(0.0, 1.0))
-    def test_the_structure_has_its_share_of_any_number_of_steps(self, steps, share) -> None:
-        windows = StepWindows.of(run(steps), percent_to_sigma, ATTENTION, share, 1.0)
+    def test_the_structure_has_its_share_of_any_number_of_steps(self, steps, fraction) -> None:
+        windows = StepWindows.of(run(steps), percent_to_sigma, ATTENTION, fraction, 1.0)
         assert windows.structural <= windows.reading
-        assert abs(len(windows.structural) - share * len(windows.reading)) <= 1
-        assert share == 0 or min(windows.structural) == min(windows.reading)
+        assert abs(len(windows.structural) - fraction * len(windows.reading)) <= 1
+        assert fraction == 0 or min(windows.structural) == min(windows.reading)
 
     def test_a_split_run_reads_where_the_whole_one_does(self) -> None:
         whole = StepWindows.of(PAPER, percent_to_sigma)

@@ -32,5 +32,5 @@ def test_the_document_shows_what_the_command_prints(capsys) -> None:
     """Otherwise: `python dev.py bench costs`, into docs/costs.md."""
     assert costs.main(None, []) == 0
     printed = capsys.readouterr().out.strip()
-    shown = re.search(r"```\n(.+?)\n```", (ROOT / "docs" / "costs.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert shown and shown[1] == printed
+    committed = re.search(r"```\n(.+?)\n```", (ROOT / "docs" / "costs.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert committed and committed[1] == printed

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from appearance_transfer.benchmarks.editing import SHOWN, columns
+from appearance_transfer.benchmarks.editing import DISPLAYED, columns
 from appearance_transfer.benchmarks.edits.classifier import TRAITS as CLASSIFIED
 from appearance_transfer.benchmarks.edits.classifier import SceneClassifier, labels, worsened
 from appearance_transfer.benchmarks.edits.measures import EDGE, body_colors, measure
@@ -58,8 +58,8 @@ class TestMeasures:
         scenes = RED_TO_BLUE.scenes(4)
         grain = 0.01 * torch.randn(4, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(0))
         found = {}
-        for name, shown in (("answer", [RED_TO_BLUE.answer(scene) for scene in scenes]), ("image", scenes)):
-            found[name] = measure(RED_TO_BLUE, scenes, (render(shown, SIZE).image + grain).clamp(0, 1), NOBODY)
+        for name, displayed in (("answer", [RED_TO_BLUE.answer(scene) for scene in scenes]), ("image", scenes)):
+            found[name] = measure(RED_TO_BLUE, scenes, (render(displayed, SIZE).image + grain).clamp(0, 1), NOBODY)
         assert found["answer"]["success"] == [1] * 4
         assert found["image"]["success"] == [0] * 4
         assert found["answer"]["body_color_error"] == pytest.approx([0] * 4, abs=0.01)
@@ -105,9 +105,9 @@ class TestClassifier:
 
 
 def test_the_sheet_is_white_where_a_method_is_not_for_an_edit() -> None:
-    images = torch.zeros(SHOWN, SIZE, SIZE, 3)
-    shown = columns({HORSE_TO_COW: {"ours": images}, PLAIN_TO_STRIPED: {"ours": images, "distilled": images}})
-    assert list(shown) == ["image", "ours", "distilled"]
-    assert {len(column) for column in shown.values()} == {2 * SHOWN}
-    assert shown["distilled"][:SHOWN].min() == 1
-    assert shown["distilled"][SHOWN:].max() == 0
+    images = torch.zeros(DISPLAYED, SIZE, SIZE, 3)
+    displayed = columns({HORSE_TO_COW: {"ours": images}, PLAIN_TO_STRIPED: {"ours": images, "distilled": images}})
+    assert list(displayed) == ["image", "ours", "distilled"]
+    assert {len(column) for column in displayed.values()} == {2 * DISPLAYED}
+    assert displayed["distilled"][:DISPLAYED].min() == 1
+    assert displayed["distilled"][DISPLAYED:].max() == 0

@@ -11,7 +11,7 @@ ICON = "docs/images/icon.svg"  # drawn by hand
 RESULTS = "benchmarks/results/"  # made by their benchmarks, with their numbers
 
 
-def made() -> set[str]:
+def generated() -> set[str]:
     """What the kinds of images.KINDS write."""
     return {
         *(path.relative_to(ROOT).as_posix() for path in (images.DEMO_IMAGE, images.DEMO_GRID)),
@@ -29,18 +29,18 @@ def test_every_image_there_is_can_be_made_anew() -> None:
         for path in (ROOT / folder).iterdir()
         if path.suffix in (".png", ".jpg", ".svg")
     }
-    assert there - made() == {ICON}
+    assert there - generated() == {ICON}
 
 
 def test_every_image_that_a_page_shows_can_be_made_anew() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    shown = {
+    linked = {
         (page.parent / link).resolve().relative_to(ROOT).as_posix()
         for page in pages
         for link in re.findall(r"\]\(([^)#:]+\.(?:png|jpg))\)", page.read_text(encoding="utf-8"))
     }
-    assert shown
-    assert {link for link in shown if not link.startswith(RESULTS)} <= made()
+    assert linked
+    assert {link for link in linked if not link.startswith(RESULTS)} <= generated()
 
 
 def test_a_kind_that_does_not_exist_is_refused() -> None:

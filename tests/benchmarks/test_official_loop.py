@@ -32,10 +32,10 @@ def test_ours_with_replayed_references_makes_the_same_image(model) -> None:
     """Whole maps and two passes over everything, or what the pack does instead: only the cost differs."""
     from appearance_transfer.benchmarks.official import loop, ours
 
-    given = task(16, steps=40, start_at=8, first=4)
+    noise = task(16, steps=40, start_at=8, first=4)
     with torch.inference_mode():
         released, replayed, recorded = (
-            loop.transfer(model, given), ours.transfer(model, given, replayed=True), ours.transfer(model, given)
+            loop.transfer(model, noise), ours.transfer(model, noise, replayed=True), ours.transfer(model, noise)
         )  # fmt: skip
     assert world.relative(replayed, released) < 1e-3
     assert world.relative(recorded, released) > 1e-2  # by which a wrong reading of the references shows

@@ -109,16 +109,16 @@ def test_a_run_that_failed_is_a_sentence(tmp_path: Path) -> None:
 
 def test_only_what_is_asked_for_is_shown(tmp_path: Path) -> None:
     write_table(tmp_path / "sample.csv", VALUES)
-    shown = Section("", "", (Table("sample.csv", metrics=("overlap",), methods=("ours",)),), full=())
-    text = "\n".join(paragraphs(tmp_path, shown, {}, Runs(), quick=False))
+    displayed = Section("", "", (Table("sample.csv", metrics=("overlap",), methods=("ours",)),), full=())
+    text = "\n".join(paragraphs(tmp_path, displayed, {}, Runs(), quick=False))
     assert "| method | overlap | n |" in text
     assert "identity" not in text
 
 
 def test_images_are_found_by_their_pattern(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "some_b.png")
-    shown = Section("", "", (ReportImage("some_*.png", "Look"),), full=())
-    text = "\n".join(paragraphs(tmp_path, shown, {}, Runs(), quick=False))
+    displayed = Section("", "", (ReportImage("some_*.png", "Look"),), full=())
+    text = "\n".join(paragraphs(tmp_path, displayed, {}, Runs(), quick=False))
     assert "![Look](some_b.png)" in text
     assert "nobody noted which command" in text
 
@@ -129,7 +129,7 @@ def test_another_form_of_table_is_shown_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "shown"),
+    ("cell", "displayed"),
     [
         ("808.0000", "808"),
         ("0.5883", "0.59"),
@@ -139,8 +139,8 @@ def test_another_form_of_table_is_shown_as_it_is(tmp_path: Path) -> None:
         ("x", "x"),
     ],
 )
-def test_numbers_have_the_digits_that_a_reader_needs(cell: str, shown: str) -> None:
-    assert number(cell) == shown
+def test_numbers_have_the_digits_that_a_reader_needs(cell: str, displayed: str) -> None:
+    assert number(cell) == displayed
 
 
 def test_a_method_without_a_metric_has_an_empty_cell() -> None:

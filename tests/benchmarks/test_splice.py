@@ -11,7 +11,7 @@ from appearance_transfer.vit.vit import load_vit
 def test_both_schemes_have_the_same_losses() -> None:
     passes = []
     vit = load_vit(random_weights(depth=3))
-    vit.blocks[2].register_forward_pre_hook(lambda _, given: passes.append(len(given[0])))
+    vit.blocks[2].register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
     images = random_images(64, 80), random_images(70, 64, seed=1)
     found = []
     for scheme in (SpliceTraining, Released):

@@ -16,7 +16,7 @@ def clean(images: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(images, *SHAPE, generator=torch.Generator().manual_seed(seed))
 
 
-def look(x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+def forward(x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """Something nonlinear, so that the order of mean and network matters."""
     return torch.tanh(x + 2.0 * noise).pow(3)
 
@@ -41,8 +41,8 @@ class TestNoise:
 class TestEnsemble:
     def test_it_is_the_mean_of_the_raw_features(self) -> None:
         x, noise = clean(2), shared_noise(SHAPE, 5, seed=1)
-        expected = torch.stack([look(x, one.expand_as(x)) for one in noise]).mean(0)
-        torch.testing.assert_close(ensemble_mean(look, x, noise, batch=4), expected)
+        expected = torch.stack([forward(x, one.expand_as(x)) for one in noise]).mean(0)
+        torch.testing.assert_close(ensemble_mean(forward, x, noise, batch=4), expected)
 
     def test_a_strong_look_counts_more_than_a_weak_one(self) -> None:
         """Normalizing before the mean would make the two looks equal."""
@@ -60,7 +60,7 @@ class TestEnsemble:
     @pytest.mark.parametrize("batch", [1, 2, 3, 7, 64])
     def test_the_batch_does_not_matter(self, batch) -> None:
         x, noise = clean(2), shared_noise(SHAPE, 5, seed=1)
-        torch.testing.assert_close(ensemble_mean(look, x, noise, batch), ensemble_mean(look, x, noise, batch=10))
+        torch.testing.assert_close(ensemble_mean(forward, x, noise, batch), ensemble_mean(forward, x, noise, batch=10))
 
     def test_a_forward_has_no_more_rows_than_asked_for(self) -> None:
         rows = []
@@ -70,16 +70,16 @@ class TestEnsemble:
 
     def test_posterior_samples_go_look_by_look(self) -> None:
         samples, noise = torch.stack([clean(2, seed) for seed in range(3)]), shared_noise(SHAPE, 3, seed=1)
-        expected = torch.stack([look(x, n.expand_as(x)) for x, n in zip(samples, noise, strict=True)]).mean(0)
-        torch.testing.assert_close(ensemble_mean(look, samples, noise, batch=4), expected)
+        expected = torch.stack([forward(x, n.expand_as(x)) for x, n in zip(samples, noise, strict=True)]).mean(0)
+        torch.testing.assert_close(ensemble_mean(forward, samples, noise, batch=4), expected)
 
     def test_half_precision_is_summed_in_full(self) -> None:
         mean = ensemble_mean(lambda x, noise: x.half(), clean(1), shared_noise(SHAPE, 3, seed=0), batch=1)
         assert mean.dtype == torch.float32
 
     def test_too_few_posterior_samples_are_refused(self) -> None:
-        with pytest.raises(ValueError, match="2 posterior samples of every image and 3 looks"):
-            ensemble_mean(look, clean(2)[:, None], shared_noise(SHAPE, 3, seed=0), batch=4)
+        with pytest.raises(ValueError, match="2 posterior samples of every image and 3 draws"):
+            ensemble_mean(forward, clean(2)[:, None], shared_noise(SHAPE, 3, seed=0), batch=4)
 
 
 @pytest.mark.parametrize(

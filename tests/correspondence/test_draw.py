@@ -55,10 +55,10 @@ def test_opacity_follows_confidence(identity, gray):
     matches.confidence[:, 2:] = 0.25
     left, _ = halves(draw_matches(gray, gray, matches, lines=0, height=64))
     sure, _ = halves(draw_matches(gray, gray, identity(), lines=0, height=64))
-    share = (left - 0.5) / (sure - 0.5)
+    ratio = (left - 0.5) / (sure - 0.5)
     clear = (sure - 0.5).abs() > 0.1  # elsewhere eight bits are too coarse to divide
-    torch.testing.assert_close(share[:, :32][clear[:, :32]], torch.tensor(1.0).expand(int(clear[:, :32].sum())))
-    assert (share[:, 32:][clear[:, 32:]] - 0.5).abs().max() < 0.05
+    torch.testing.assert_close(ratio[:, :32][clear[:, :32]], torch.tensor(1.0).expand(int(clear[:, :32].sum())))
+    assert (ratio[:, 32:][clear[:, 32:]] - 0.5).abs().max() < 0.05
 
 
 def test_lines_join_given_points_with_their_matches(identity, gray):

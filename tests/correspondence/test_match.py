@@ -24,18 +24,18 @@ def test_an_image_matches_itself_position_by_position(features, method):
 
 
 def test_one_appearance_serves_all_structures(features):
-    structure, looks = features(1, images=3), features(2, grid=(4, 7))
-    found = match(structure, looks)
+    structure, appearance = features(1, images=3), features(2, grid=(4, 7))
+    found = match(structure, appearance)
     assert (found.appearance_grid, found.structure_image, found.appearance_image) == ((4, 7), (48, 40), (32, 56))
-    full = flat(structure).mT @ flat(looks)
+    full = flat(structure).mT @ flat(appearance)
     assert torch.equal(found.best.flatten(1), full.argmax(dim=2))
     torch.testing.assert_close(found.confidence.flatten(1), full.amax(dim=2).clamp(0, 1))
 
 
 def test_soft_matches_are_the_top_of_the_softmax(features):
-    structure, looks = features(1), features(2)
-    found = match(structure, looks, method="soft", temperature=0.3, floor=-0.2, candidates=4)
-    full = (flat(structure).mT @ flat(looks))[0]
+    structure, appearance = features(1), features(2)
+    found = match(structure, appearance, method="soft", temperature=0.3, floor=-0.2, candidates=4)
+    full = (flat(structure).mT @ flat(appearance))[0]
     probability = torch.softmax((full / 0.3).masked_fill(full < -0.2, -torch.inf), dim=1)
     top, position = probability.topk(4, dim=1)
     assert torch.equal(found.index.flatten(2)[0].T, position)

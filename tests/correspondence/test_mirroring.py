@@ -28,15 +28,15 @@ def test_without_a_difference_nothing_is_turned(features):
 
 def test_the_mask_is_mirrored_with_the_image(features):
     """Only the left third of the appearance counts: in its mirror image that is the right third."""
-    structure, looks = features(1, grid=(6, 6)), features(2, grid=(6, 6))
+    structure, appearance = features(1, grid=(6, 6)), features(2, grid=(6, 6))
     mask = torch.zeros(1, 48, 48)
     mask[..., :16] = 1
-    mirrored = replace(looks, values=looks.values.clone())
+    mirrored = replace(appearance, values=appearance.values.clone())
     mirrored.values[..., 4:] = structure.values[..., 4:]
-    found = facing(structure, looks, mirrored, structure_mask=mask.flip(-1), appearance_mask=mask)
+    found = facing(structure, appearance, mirrored, structure_mask=mask.flip(-1), appearance_mask=mask)
     torch.testing.assert_close(found.mirrored, torch.ones(1))
     inside = {"structure_mask": mask.flip(-1), "appearance_mask": mask}
-    torch.testing.assert_close(found.as_it_is, mean_cosine(match(structure, looks, **inside)))
+    torch.testing.assert_close(found.as_it_is, mean_cosine(match(structure, appearance, **inside)))
 
 
 def test_likeness_is_the_mean_cosine_of_what_matches(identity):

@@ -33,7 +33,7 @@ def problems(draw) -> dict:
     return {
         "asking": vectors[:n],
         "offering": vectors[n:],
-        "allowed": torch.tensor([draw(st.booleans()) for _ in range(m)]),
+        "key_mask": torch.tensor([draw(st.booleans()) for _ in range(m)]),
         "labels": (torch.tensor([draw(label) for _ in range(n)]), torch.tensor([draw(label) for _ in range(m)])),
         "chunk": draw(st.integers(1, 13)),
     }
@@ -42,7 +42,7 @@ def problems(draw) -> dict:
 @given(problems(), st.booleans(), st.booleans())
 def test_it_is_the_first_maximum_of_the_full_matrix(problem, with_key_mask, with_labels):
     queries, keys = problem["asking"], problem["offering"]
-    key_mask = problem["allowed"] if with_key_mask else None
+    key_mask = problem["key_mask"] if with_key_mask else None
     labels = problem["labels"] if with_labels else None
     possible = torch.ones(len(queries), len(keys), dtype=torch.bool)
     if key_mask is not None:
@@ -97,7 +97,7 @@ def test_half_precision_is_computed_in_full():
 @given(problems())
 def test_mutual_pairs_choose_each_other(problem):
     queries, keys, labels = problem["asking"], problem["offering"], problem["labels"]
-    key_mask = problem["allowed"]
+    key_mask = problem["key_mask"]
     forth, cosine = best_positions(queries, keys, key_mask=key_mask, labels=labels)
     back, _ = best_positions(keys, queries, labels=labels[::-1])
     query_mask = [q if q != NO_MATCH and back[q] == p else NO_MATCH for p, q in enumerate(forth.tolist())]

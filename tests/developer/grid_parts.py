@@ -6,7 +6,7 @@ from appearance_transfer.developer.grid.pairs import GridImage, images_in
 from appearance_transfer.developer.grid.worker import JobResult
 from PIL import Image
 
-MADE = JobResult([b"png"], 1.0)
+RESULT = JobResult([b"png"], 1.0)
 
 
 def folder(position: Path, **shades: str) -> list[GridImage]:

@@ -22,8 +22,8 @@ from PIL import Image
 POCKET = Transfer(GraphImage("horse", seed=27), GraphImage("cow", seed=38))
 
 
-def options(**given: str) -> Namespace:
-    return Namespace(**{"structure": None, "appearance": None, "checkpoint": None, "noun": None} | given)
+def options(**changes: str) -> Namespace:
+    return Namespace(**{"structure": None, "appearance": None, "checkpoint": None, "noun": None} | changes)
 
 
 def test_without_options_two_pocket_scenes_that_know_what_they_show(tmp_path: Path) -> None:
@@ -56,9 +56,9 @@ def test_only_the_checkpoint_itself_is_shown_to_comfyui(tmp_path: Path) -> None:
     checkpoint.write_bytes(b"weights")
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
     lend_checkpoint(home, str(checkpoint))
-    shown = [Path(folder) / file for folder, _, files in os.walk(home, followlinks=True) for file in files]
-    assert shown == [home / "models" / "checkpoints" / "my model.safetensors"]
-    assert shown[0].read_bytes() == b"weights"
+    listed = [Path(folder) / file for folder, _, files in os.walk(home, followlinks=True) for file in files]
+    assert listed == [home / "models" / "checkpoints" / "my model.safetensors"]
+    assert listed[0].read_bytes() == b"weights"
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n torn", b"GIF89a"])

@@ -14,7 +14,7 @@ from appearance_transfer.developer.grid.servers import LocalServer, RemoteServer
 from appearance_transfer.developer.grid.worker import Job, JobResult, Worker
 from appearance_transfer.developer.grid.workflow import asked_for, digest, job, own_graph, queueable
 from appearance_transfer.developer.installation import Installation
-from appearance_transfer.tests.developer.grid_parts import MADE, FlakyServer, folder
+from appearance_transfer.tests.developer.grid_parts import RESULT, FlakyServer, folder
 from PIL import Image
 
 
@@ -44,9 +44,9 @@ class TestPairs:
         with pytest.raises(CliError, match="2 pairs would be called a__b__c"):
             every_pair(shapes, folder(tmp_path / "looks", c="red", b__c="red"))
 
-    @pytest.mark.parametrize("made", [False, True])
-    def test_a_folder_without_images_is_named(self, tmp_path, made) -> None:
-        if made:
+    @pytest.mark.parametrize("exists", [False, True])
+    def test_a_folder_without_images_is_named(self, tmp_path, exists) -> None:
+        if exists:
             (tmp_path / "none").mkdir()
         with pytest.raises(CliError, match="none"):
             images_in(str(tmp_path / "none"))
@@ -63,7 +63,7 @@ class TestManifest:
         out = tmp_path / "out"
         first = Manifest(out, "workflow")
         assert first.unfinished(pairs) == pairs
-        first.record(pairs[0], MADE)
+        first.record(pairs[0], RESULT)
         first.record(pairs[1], JobResult([b"one", b"two"], 2.0))
         first.record(pairs[2], JobResult([], 0.5, "It is no image."))
         again = Manifest(out, "workflow")
@@ -78,15 +78,15 @@ class TestManifest:
     def test_an_image_that_has_changed_or_a_result_that_is_gone_is_made_again(self, pairs, tmp_path) -> None:
         manifest = Manifest(tmp_path / "out", "workflow")
         for pair in pairs:
-            manifest.record(pair, MADE)
+            manifest.record(pair, RESULT)
         (tmp_path / "out" / "cat__tin.png").unlink()
         Image.new("RGB", (8, 8), "pink").save(pairs[3].structure.path)
-        shapes, looks = (images_in(str(side.path.parent)) for side in (pairs[0].structure, pairs[0].appearance))
-        left = Manifest(tmp_path / "out", "workflow").unfinished(every_pair(shapes, looks))
+        shapes, appearances = (images_in(str(side.path.parent)) for side in (pairs[0].structure, pairs[0].appearance))
+        left = Manifest(tmp_path / "out", "workflow").unfinished(every_pair(shapes, appearances))
         assert [pair.name for pair in left] == ["cat__tin", "dog__fur", "dog__moss", "dog__tin"]
 
     def test_another_workflow_and_a_foreign_file_are_refused(self, pairs, tmp_path) -> None:
-        Manifest(tmp_path / "out", "one").record(pairs[0], MADE)
+        Manifest(tmp_path / "out", "one").record(pairs[0], RESULT)
         with pytest.raises(CliError, match="another workflow"):
             Manifest(tmp_path / "out", "two")
         (tmp_path / "out" / "manifest.json").write_text('{"pairs": 3}')
@@ -110,8 +110,8 @@ class TestWorker:
 
 
 class TestWorkflow:
-    def options(self, **given: str) -> argparse.Namespace:
-        return argparse.Namespace(**{"workflow": None, "noun": None, "checkpoint": None} | given)
+    def options(self, **changes: str) -> argparse.Namespace:
+        return argparse.Namespace(**{"workflow": None, "noun": None, "checkpoint": None} | changes)
 
     def test_ours_shows_nothing_on_the_way(self) -> None:
         graph = own_graph("dog", "folder/own.safetensors")
@@ -122,11 +122,13 @@ class TestWorkflow:
 
     def test_the_images_of_a_pair_go_into_their_nodes(self, pairs) -> None:
         graph = own_graph("dog", None)
-        made = job(graph, pairs[1])
-        structure, appearance = (made.graph[f"load_{role}"]["inputs"]["image"] for role in ("structure", "appearance"))
-        assert made.images == {structure: str(pairs[1].structure.path), appearance: str(pairs[1].appearance.path)}
+        queued = job(graph, pairs[1])
+        structure, appearance = (
+            queued.graph[f"load_{role}"]["inputs"]["image"] for role in ("structure", "appearance")
+        )
+        assert queued.images == {structure: str(pairs[1].structure.path), appearance: str(pairs[1].appearance.path)}
         assert graph["load_structure"]["inputs"]["image"] == "structure.png"
-        assert job(graph, pairs[2]).graph["load_structure"] == made.graph["load_structure"]
+        assert job(graph, pairs[2]).graph["load_structure"] == queued.graph["load_structure"]
 
     def test_another_noun_is_another_workflow(self, tmp_path) -> None:
         default = asked_for(self.options())
@@ -165,8 +167,8 @@ class TestWorkflow:
 
 
 class TestServers:
-    def options(self, **given: object) -> argparse.Namespace:
-        return argparse.Namespace(**{"servers": None, "workers": 1, "checkpoint": None} | given)
+    def options(self, **changes: object) -> argparse.Namespace:
+        return argparse.Namespace(**{"servers": None, "workers": 1, "checkpoint": None} | changes)
 
     def test_as_many_of_our_own_as_workers(self) -> None:
         servers = chosen_servers(self.options(workers=3), Installation("host", None, ""))
@@ -180,15 +182,15 @@ class TestServers:
         ]
 
     @pytest.mark.parametrize(
-        ("given", "sentence"),
+        ("changes", "sentence"),
         [
             ({"workers": 0}, "--workers must be 1 or more"),
             ({"checkpoint": "missing.ckpt"}, "no checkpoint missing.ckpt"),
         ],
     )
-    def test_what_cannot_be_is_one_sentence(self, given, sentence) -> None:
+    def test_what_cannot_be_is_one_sentence(self, changes, sentence) -> None:
         with pytest.raises(CliError, match=sentence):
-            chosen_servers(self.options(**given), Installation("host", None, ""))
+            chosen_servers(self.options(**changes), Installation("host", None, ""))
 
     def test_one_that_does_not_answer_is_named_and_the_others_are_stopped(self) -> None:
         stopped = []

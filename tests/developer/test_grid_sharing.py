@@ -11,7 +11,7 @@ from appearance_transfer.developer.cli_output import CliError
 from appearance_transfer.developer.grid.pairs import GridPair, every_pair
 from appearance_transfer.developer.grid.scheduler import ATTEMPTS, WorkerSlot, run_all
 from appearance_transfer.developer.grid.worker import Job, JobResult
-from appearance_transfer.tests.developer.grid_parts import MADE, FlakyServer, folder
+from appearance_transfer.tests.developer.grid_parts import RESULT, FlakyServer, folder
 
 
 @pytest.fixture
@@ -25,21 +25,21 @@ class TestSharing:
 
     @pytest.fixture
     def shared(self, pairs):
-        def share(lost: list[str], *servers: FlakyServer) -> list[tuple[str, str]]:
+        def work(lost: list[str], *servers: FlakyServer) -> list[tuple[str, str]]:
             recorded, dying, lock = [], Counter(lost), threading.Lock()
 
             def make(address: str, name: Job) -> JobResult:
                 with lock:
                     dying[name] -= 1
                     dies = dying[name] >= 0
-                return JobResult([], 0.1, "ComfyUI no longer answers.", lost=True) if dies else MADE
+                return JobResult([], 0.1, "ComfyUI no longer answers.", lost=True) if dies else RESULT
 
             with ThreadPoolExecutor(len(servers)) as pool:
                 desks = [WorkerSlot(server, partial(pool.submit, make)) for server in servers]
                 run_all(pairs, desks, lambda pair: pair.name, lambda pair, a: recorded.append((pair.name, a.failure)))
             return recorded
 
-        return share
+        return work
 
     def test_each_pair_is_made_exactly_once(self, shared, pairs) -> None:
         recorded = shared([], FlakyServer("one"), FlakyServer("two"))

@@ -23,9 +23,9 @@ def parameters(network: torch.nn.Module) -> int:
 def test_shapes(size) -> None:
     architecture = EditorConfig(size, 1 / 64)
     images, z = torch.randn(2, 3, size, size), torch.randn(2, architecture.style)
-    made = Generator(architecture)(images, z)
-    assert made.shape == images.shape
-    assert Discriminator(architecture)(made, images).shape == (2,)
+    output = Generator(architecture)(images, z)
+    assert output.shape == images.shape
+    assert Discriminator(architecture)(output, images).shape == (2,)
 
 
 def test_channels_of_the_reference() -> None:
@@ -40,11 +40,11 @@ def by_hand(r: int) -> tuple[int, int]:
     def nf(k: int) -> int:
         return min(512, 16384 // 2**k)
 
-    def conv(given: int, made: int, kernel: int) -> int:
-        return given * made * kernel**2 + made
+    def conv(in_channels: int, out_channels: int, kernel: int) -> int:
+        return in_channels * out_channels * kernel**2 + out_channels
 
-    def styled(given: int, made: int, kernel: int = 3) -> int:
-        return conv(given, made, kernel) + (1536 * given + given)
+    def styled(in_channels: int, out_channels: int, kernel: int = 3) -> int:
+        return conv(in_channels, out_channels, kernel) + (1536 * in_channels + in_channels)
 
     stages = range(r, 2, -1)
     encoder = conv(3, nf(r - 1), 1) + conv(512, 512, 3) + (8192 * 1024 + 1024)
@@ -133,13 +133,13 @@ def test_the_slope_of_the_penalty_by_finite_differences() -> None:
 
 
 def test_losses_by_hand() -> None:
-    zero, made = torch.zeros(2), torch.zeros(2, 3, 4, 4)
-    terms = generator_terms(zero, made, made + 0.5, lambda a, b: (a - b).square().mean((1, 2, 3)))
+    zero, output = torch.zeros(2), torch.zeros(2, 3, 4, 4)
+    terms = generator_terms(zero, output, output + 0.5, lambda a, b: (a - b).square().mean((1, 2, 3)))
     log2 = torch.tensor(2.0).log().item()
     assert {name: term.item() for name, term in terms.items()} == pytest.approx(
         {"adversarial": log2, "pixel": 0.5, "perceptual": 0.25}
     )
     assert EditorLossWeights().total(terms).item() == pytest.approx(0.5 * log2 + 0.5 + 5 * 0.25)
-    assert "perceptual" not in generator_terms(zero, made, made, None)
+    assert "perceptual" not in generator_terms(zero, output, output, None)
     assert discriminator_loss(zero, zero).item() == pytest.approx(2 * log2)
     assert discriminator_loss(zero - 9, zero + 9).item() < 1e-3 < discriminator_loss(zero + 9, zero - 9).item()

@@ -102,10 +102,10 @@ def test_the_seed_decides_and_nothing_else() -> None:
 
 def test_the_optimizers_are_the_reference_s() -> None:
     training = EditorTraining(dataset(), dataclasses.replace(TINY, learning_rate=0.001))
-    for adam, share in ((training.generator_adam, 4 / 5), (training.discriminator_adam, 16 / 17)):
+    for adam, ratio in ((training.generator_adam, 4 / 5), (training.discriminator_adam, 16 / 17)):
         (group,) = adam.param_groups
-        assert group["lr"] == pytest.approx(0.001 * share)
-        assert group["betas"] == (0.0, pytest.approx(0.99**share))
+        assert group["lr"] == pytest.approx(0.001 * ratio)
+        assert group["betas"] == (0.0, pytest.approx(0.99**ratio))
         assert group["eps"] == 1e-8
 
 
@@ -136,7 +136,9 @@ def test_nan_stops_before_anything_changes(broken, monkeypatch) -> None:
     if broken == "generator":
         monkeypatch.setattr(training, "distance", lambda a, b: ((a - b).sum((1, 2, 3)) * 0).sqrt())  # slope not finite
     elif broken == "discriminator":
-        monkeypatch.setattr(f"{module}.discriminator_loss", lambda made, real: (made - real).mean() * torch.nan)
+        monkeypatch.setattr(
+            f"{module}.discriminator_loss", lambda generated, real: (generated - real).mean() * torch.nan
+        )
     else:
         monkeypatch.setattr(f"{module}.gradient_penalty", lambda d, a, b: d(a, b).mean() * torch.inf)
     with pytest.raises(Diverged, match="At step 16 .* no longer a number"):

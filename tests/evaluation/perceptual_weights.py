@@ -27,12 +27,12 @@ def random_weights(network: str, form: str = "lpips", seed: int = 0) -> dict[str
     state = {}
     for position, numbers in enumerate(SLICES[network], start=1):
         for number in numbers:
-            given, made, side = CONVOLUTIONS[network][number]
+            in_channels, out_channels, side = CONVOLUTIONS[network][number]
             name = f"features.{number}" if form == "torchvision" else f"net.slice{position}.{number}"
-            spread = (2 / (side**2 * given)) ** 0.5
-            state[f"{name}.weight"] = torch.randn(made, given, side, side, generator=random) * spread
-            state[f"{name}.bias"] = 0.1 * torch.randn(made, generator=random)
-        state[f"lin{position - 1}.model.1.weight"] = torch.rand(1, made, 1, 1, generator=random)
+            spread = (2 / (side**2 * in_channels)) ** 0.5
+            state[f"{name}.weight"] = torch.randn(out_channels, in_channels, side, side, generator=random) * spread
+            state[f"{name}.bias"] = 0.1 * torch.randn(out_channels, generator=random)
+        state[f"lin{position - 1}.model.1.weight"] = torch.rand(1, out_channels, 1, 1, generator=random)
     return state
 
 

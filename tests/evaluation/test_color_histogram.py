@@ -41,9 +41,9 @@ def by_hand(pixels: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def test_it_is_the_definition(monkeypatch) -> None:
     monkeypatch.setattr(color_histogram, "AT_A_TIME", 7)
-    given, mask = image(0), image(1)[0]
-    expected = by_hand(given.flatten(1).T.numpy(), mask.flatten().numpy())
-    np.testing.assert_allclose(rgb_uv_histogram(given, mask).numpy(), expected, atol=1e-12)
+    sample, mask = image(0), image(1)[0]
+    expected = by_hand(sample.flatten(1).T.numpy(), mask.flatten().numpy())
+    np.testing.assert_allclose(rgb_uv_histogram(sample, mask).numpy(), expected, atol=1e-12)
 
 
 def test_the_distance_is_hellingers() -> None:
@@ -55,8 +55,8 @@ def test_the_distance_is_hellingers() -> None:
 
 
 def test_what_is_where_does_not_matter_and_light_hardly() -> None:
-    given = image(2)
-    assert hellinger_distance(rgb_uv_histogram(given.flip(-1)), rgb_uv_histogram(given)) < 1e-6
+    sample = image(2)
+    assert hellinger_distance(rgb_uv_histogram(sample.flip(-1)), rgb_uv_histogram(sample)) < 1e-6
     assert hellinger_distance(rgb_uv_histogram(plain(0.2, 0.1, 0.1)), rgb_uv_histogram(plain(0.8, 0.4, 0.4))) < 0.01
 
 

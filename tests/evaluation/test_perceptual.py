@@ -88,9 +88,9 @@ def test_positions_show_where_it_differs(distance) -> None:
 
 
 def test_gradients_reach_the_images_and_not_the_weights(distance) -> None:
-    made = torch.rand(1, 3, 64, 64, requires_grad=True)
-    distance(made, torch.rand(1, 3, 64, 64)).sum().backward()
-    assert made.grad.abs().sum() > 0
+    generated = torch.rand(1, 3, 64, 64, requires_grad=True)
+    distance(generated, torch.rand(1, 3, 64, 64)).sum().backward()
+    assert generated.grad.abs().sum() > 0
     assert not any(parameter.requires_grad for parameter in distance.parameters())
 
 

@@ -7,7 +7,7 @@ from appearance_transfer.tests.host import small_world as world
 
 STEPS = 8
 FIRST, LAST = 2, 4
-LOOKS = 2
+ENSEMBLE = 2
 
 
 def invert(model, latent, positive=1, steps=STEPS):
@@ -18,7 +18,7 @@ def invert(model, latent, positive=1, steps=STEPS):
         return invert_with_ddim(model, latent, world.prompt(positive), world.prompt(2), schedule_of(model, steps=steps))
 
 
-def deviating(structure, appearance, *, mixing=(), window=(FIRST, LAST), matching="none", ensemble=LOOKS, **inputs):
+def deviating(structure, appearance, *, mixing=(), window=(FIRST, LAST), matching="none", ensemble=ENSEMBLE, **inputs):
     from appearance_transfer.correspondence.dift import DiftSettings
     from appearance_transfer.guidance.deviation import DeviationParams
     from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
@@ -75,7 +75,7 @@ def by_the_paper(model, structure, appearance, cfg, mask):
     delta, keep_latent, keep_noise = 0.6, 0.2, 0.2
     sigmas = structure.schedule.sigmas
     abars = [1 / (1 + sigma**2) for sigma in sigmas[:-1]] + [structure.schedule.pair(STEPS)[0] ** 2]
-    offered = {i: x0_of(model, appearance, i, world.prompt(3)) for i in range(FIRST, LAST + 1)}
+    estimates = {i: x0_of(model, appearance, i, world.prompt(3)) for i in range(FIRST, LAST + 1)}
 
     def body(denoise, x0):
         def eps_at(z, i):
@@ -87,7 +87,7 @@ def by_the_paper(model, structure, appearance, cfg, mask):
             eps = eps_at(x, i)
             if FIRST <= i <= LAST:
                 clean = (x - b * eps) / a
-                moved = mask * ((1 - delta) * clean + delta * offered[i]) + (1 - mask) * clean
+                moved = mask * ((1 - delta) * clean + delta * estimates[i]) + (1 - mask) * clean
                 deviated = a * moved + b * eps
                 x = keep_latent * x + (1 - keep_latent) * deviated
                 eps = keep_noise * eps + (1 - keep_noise) * eps_at(deviated, i)

@@ -28,13 +28,13 @@ class TestPrompts:
         """IPAdapter, InstantID and PuLID look up what they hold for prompt 0 and for prompt 1."""
         seen = set()
 
-        def look(q, k, v, extra):
+        def record(q, k, v, extra):
             seen.update(extra["cond_or_uncond"])
             return q, k, v
 
         patched = attend(model, appearance)
         expected = guided(patched, structure, text_scale=text_scale)
-        patched.set_model_attn2_patch(look)
+        patched.set_model_attn2_patch(record)
         assert torch.equal(guided(patched, structure, text_scale=text_scale), expected)
         assert seen == ({0} if text_scale == 1.0 else {0, 1})
 
@@ -43,12 +43,12 @@ class TestPrompts:
 
         seen = []
 
-        def look(executor, x, timesteps, context, y, control, options, **kwargs):
+        def record(executor, x, timesteps, context, y, control, options, **kwargs):
             seen.append(tuple(options["uuids"]))
             return executor(x, timesteps, context, y, control, options, **kwargs)
 
         patched = attend(model, appearance)
-        patched.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "look", look)
+        patched.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "record", record)
         guided(patched, structure)
         (transferred,), (unpatched,) = set(seen)
         assert transferred != unpatched
@@ -64,14 +64,14 @@ class TestPrompts:
         )
         apart = []
 
-        def look(args):
+        def record(args):
             apart.append(float((args["cond_denoised"] - args["uncond_denoised"]).abs().max()))
             return args["denoised"]
 
         opened = world.window(1, structure.steps - 1, structure.schedule.sigmas)
         patched = attend(model, appearance, window=opened)
         cached = host.nodes["EasyCache"].execute(patched, 0.5, 0.15, 0.95, False)[0]
-        cached.set_model_sampler_post_cfg_function(look)
+        cached.set_model_sampler_post_cfg_function(record)
         with caplog.at_level("INFO"):
             out = guided(cached, structure)
         assert "EasyCache - skipped" in caplog.text
@@ -86,12 +86,12 @@ class TestPrompts:
 
         seen = []
 
-        def look(executor, *args):
+        def record(executor, *args):
             seen.append(len(args[1]))
             return executor(*args)
 
         patched = attend(model, appearance)
-        patched.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.CALC_COND_BATCH, "look", look)
+        patched.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.CALC_COND_BATCH, "record", record)
         guided(patched, structure)
         outputs = [prompts for prompts in seen if prompts == 3]
         assert len(outputs) == structure.steps

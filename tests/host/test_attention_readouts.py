@@ -9,10 +9,10 @@ def test_an_image_is_painted_with_pieces_of_the_appearance(model) -> None:
     from appearance_transfer.host.matching.attention_matches import paint_with_matches
 
     structure = world.invert(model, world.latents(1))
-    looks = world.invert(model, world.latents(2))
+    appearance = world.invert(model, world.latents(2))
     colors = torch.linspace(0, 1, 256).reshape(1, 16, 16, 1).expand(-1, -1, -1, 3)  # each piece its own gray
     with torch.inference_mode():
-        painted, decided = paint_with_matches(model, structure, looks, colors, at_percent=0.57)
+        painted, decided = paint_with_matches(model, structure, appearance, colors, at_percent=0.57)
     assert painted.shape == (1, 16, 16, 3)
     assert decided.shape == (1, 16, 16)
     assert torch.isin(painted.unique(), colors.unique()).all()

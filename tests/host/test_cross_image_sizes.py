@@ -8,14 +8,16 @@ from appearance_transfer.tests.host.cross_image import appearance_guider, attend
 
 def test_a_batch_is_its_images(model, appearance) -> None:
     """Several structures under one appearance, and pairs of structure and appearance, equal the single runs."""
-    images, looks = world.latents(5, 2), world.latents(6, 2)
-    both, both_looks = world.invert(model, images), world.invert(model, looks, seed=3)
-    one_look = world.sample(attend(model, [appearance], both), both)
-    pairs = world.sample(attend(model, [both_looks], both), both)
+    images, appearances = world.latents(5, 2), world.latents(6, 2)
+    both, both_appearances = world.invert(model, images), world.invert(model, appearances, seed=3)
+    one_appearance = world.sample(attend(model, [appearance], both), both)
+    pairs = world.sample(attend(model, [both_appearances], both), both)
     for i in range(2):
         single = both.image(i)
-        assert world.relative(world.sample(attend(model, [appearance], single), single), one_look[i : i + 1]) < 1e-4
-        alone = world.sample(attend(model, [both_looks.image(i)], single), single)
+        assert (
+            world.relative(world.sample(attend(model, [appearance], single), single), one_appearance[i : i + 1]) < 1e-4
+        )
+        alone = world.sample(attend(model, [both_appearances.image(i)], single), single)
         assert world.relative(alone, pairs[i : i + 1]) < 1e-4
 
 
@@ -65,10 +67,10 @@ class TestSizes:
 
     def test_a_batch_of_another_size(self, model) -> None:
         both = world.invert(model, world.latents(5, 2))
-        looks = world.invert(model, resized(world.latents(6, 2), (8, 16)), seed=3)
-        pairs = world.sample(attend(model, [looks], both), both)
+        appearances = world.invert(model, resized(world.latents(6, 2), (8, 16)), seed=3)
+        pairs = world.sample(attend(model, [appearances], both), both)
         for i in range(2):
-            alone = world.sample(attend(model, [looks.image(i)], both.image(i)), both.image(i))
+            alone = world.sample(attend(model, [appearances.image(i)], both.image(i)), both.image(i))
             assert world.relative(alone, pairs[i : i + 1]) < 1e-4
 
     def test_a_conditioning_for_an_area_is_left_alone(self, model, structure, appearance, caplog) -> None:

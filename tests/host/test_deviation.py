@@ -6,9 +6,9 @@ import pytest
 import torch
 from appearance_transfer.tests.host import small_world as world
 from appearance_transfer.tests.host.deviating import (
+    ENSEMBLE,
     FIRST,
     LAST,
-    LOOKS,
     OFF,
     STEPS,
     by_the_paper,
@@ -113,20 +113,20 @@ def test_an_image_matches_itself(model, structure, matching) -> None:
 
 def test_the_appearance_mask_limits_what_is_carried(model, structure, appearance) -> None:
     """One position allowed: it is everywhere."""
-    allowed = torch.zeros(1, 16, 16)
-    allowed[0, 5, 9] = 1
+    key_mask = torch.zeros(1, 16, 16)
+    key_mask[0, 5, 9] = 1
     for matching in ("progressive", "initial"):
-        warped = warped_values(model, structure, appearance, matching=matching, appearance_mask=allowed)
-        offered = x0_of(model, appearance, FIRST, world.prompt(3))[..., 5:6, 9:10]
-        assert world.relative(warped, offered.expand_as(warped)) < 1e-5
+        warped = warped_values(model, structure, appearance, matching=matching, appearance_mask=key_mask)
+        estimate = x0_of(model, appearance, FIRST, world.prompt(3))[..., 5:6, 9:10]
+        assert world.relative(warped, estimate.expand_as(warped)) < 1e-5
 
 
 @pytest.mark.parametrize(
     ("matching", "extra"),
-    [("none", 0), ("initial", 2 * LOOKS), ("progressive", 2 * LOOKS * (LAST - FIRST + 1))],
+    [("none", 0), ("initial", 2 * ENSEMBLE), ("progressive", 2 * ENSEMBLE * (LAST - FIRST + 1))],
 )
 def test_cost(model, structure, appearance, matching, extra) -> None:
-    """Every step guided; each of the window once more guided and once the appearance; and the looks of DIFT."""
+    """Every step guided; each of the window once more guided and once the appearance; and the draws of DIFT."""
     clone = model.clone()
     counter = world.count_evaluations(clone)
     sample(clone, structure, appearance, cfg=4.0, matching=matching)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from appearance_transfer.tests.host import small_world as world
-from appearance_transfer.tests.host.deviating import FIRST, LAST, LOOKS, STEPS, deviating, identity, invert, sample
+from appearance_transfer.tests.host.deviating import ENSEMBLE, FIRST, LAST, STEPS, deviating, identity, invert, sample
 
 
 @pytest.fixture(scope="module")
@@ -19,15 +19,15 @@ def appearance(model):
 def test_a_batch_is_its_images(model) -> None:
     """Two structures and one appearance, or two of each; relative 1e-3 (sums in another order)."""
     both = invert(model, world.latents(1, 2))
-    looks = invert(model, world.latents(2, 2), positive=3)
+    appearances = invert(model, world.latents(2, 2), positive=3)
     masks = torch.zeros(2, 16, 16)
     masks[0, :8] = 1
     masks[1, :, :12] = 1
     for shared in (True, False):
-        appearance = looks.image(0) if shared else looks
+        appearance = appearances.image(0) if shared else appearances
         together = sample(model, both, appearance, matching="initial", mask=masks)
         for row in range(2):
-            own = appearance if shared else looks.image(row)
+            own = appearance if shared else appearances.image(row)
             alone = sample(model, both.image(row), own, matching="initial", mask=masks[row : row + 1])
             assert world.relative(together[row : row + 1], alone) < 1e-3
 
@@ -125,7 +125,7 @@ def test_the_node_makes_this_sampler(host, model, structure, appearance) -> None
     within = world.window(FIRST, LAST, sigmas=structure.schedule.sigmas)
     sampler = node.execute(
         structure, appearance, "initial", 0.6, start_percent=within.start_percent, end_percent=within.end_percent,
-        keep_latent=0.2, keep_noise=0.2, timestep=261, up_block=1, ensemble=LOOKS, seed=42,
+        keep_latent=0.2, keep_noise=0.2, timestep=261, up_block=1, ensemble=ENSEMBLE, seed=42,
     ).args[0]  # fmt: skip
     expected = sample(model, structure, appearance, matching="initial")
     guider = world.stock_guider(model, negative=world.prompt(2))

@@ -150,7 +150,7 @@ class TestInsideARun:
         plain = sample(model, inversion)
         seen = []
 
-        def look(args):
+        def record(args):
             found = dift_of_x0(
                 args["model"], args["denoised"], args["cond"], DiftSettings(ensemble=2), args["model_options"]
             )
@@ -158,7 +158,7 @@ class TestInsideARun:
             return args["denoised"]
 
         looking = model.clone()
-        looking.set_model_sampler_post_cfg_function(look)
+        looking.set_model_sampler_post_cfg_function(record)
         counter = count_evaluations(looking)
         assert torch.equal(sample(looking, inversion), plain)
         steps = inversion.schedule.steps

@@ -134,9 +134,9 @@ class TestNodes:
         assert features.image == (60, 100)
         assert features.source["layer"] == "0"
         with torch.inference_mode():
-            given = vit_input(random_images(60, 100, 2), short=45, long=None, patch=8)
-            look = vit.on_device().look(given, 0)
-        torch.testing.assert_close(features.values, look.on_grid(look.keys), atol=1e-5, rtol=0)
+            inputs = vit_input(random_images(60, 100, 2), short=45, long=None, patch=8)
+            vit_output = vit.on_device().forward_features(inputs, 0)
+        torch.testing.assert_close(features.values, vit_output.on_grid(vit_output.keys), atol=1e-5, rtol=0)
         (last,) = run(host, "DINOFeatures", vit, pixels, "tokens", 45, -1, False)
         assert last.source == {"kind": "DINO", "model": vit.weights, "layer": "1", "facet": "tokens"}
 
@@ -158,11 +158,11 @@ class TestNodes:
         from appearance_transfer.vit.principal_components import self_similarity_image
 
         vit = load(host)
-        (shown,) = run(host, "ShowKeySelfSimilarity", vit, image(64, 80, 2), -1)
-        assert shown.shape == (2, 224, 280, 3)
+        (colored,) = run(host, "ShowKeySelfSimilarity", vit, image(64, 80, 2), -1)
+        assert colored.shape == (2, 224, 280, 3)
         with torch.inference_mode():
-            look = vit.on_device().look(normalize_imagenet(pillow_resized(random_images(64, 80, 2))))
-        assert ((shown * 255).round() - self_similarity_image(look, 8)).abs().max() <= 1
+            vit_output = vit.on_device().forward_features(normalize_imagenet(pillow_resized(random_images(64, 80, 2))))
+        assert ((colored * 255).round() - self_similarity_image(vit_output, 8)).abs().max() <= 1
 
     @pytest.mark.parametrize(("feature", "precision"), [("keys", "fp32"), ("CLS", "bf16")])
     def test_feature_inversion(self, host, folder, feature, precision) -> None:

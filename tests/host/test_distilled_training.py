@@ -81,9 +81,9 @@ class TestTraining:
 
         losses, calls = training.discriminator_loss, []
 
-        def degraded(made, real):
-            calls.append(made)
-            return losses(made, real) * (torch.nan if len(calls) > finite_steps else 1)
+        def degraded(generated, real):
+            calls.append(generated)
+            return losses(generated, real) * (torch.nan if len(calls) > finite_steps else 1)
 
         monkeypatch.setattr(training, "discriminator_loss", degraded)
         if finite_steps == 0:

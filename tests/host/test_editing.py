@@ -134,23 +134,23 @@ def test_the_direction_of_many_sentences_moves_a_prompt_it_has_not_seen(host, cl
 def test_the_node_builds_its_sentences_and_hands_them_out(host, clip) -> None:
     node = host.nodes["AppearanceTransfer_EditDirection"]
     with torch.inference_mode():
-        made, source, target = node.execute(clip, "horse", "cow", "from words", "thing", 40, 0).args
+        created, source, target = node.execute(clip, "horse", "cow", "from words", "thing", 40, 0).args
     assert len(source.splitlines()) == len(target.splitlines()) == 40
     assert source.replace("horse", "cow") == target
-    assert (made.source, made.target) == ("horse", "cow")
-    assert made.tokens.shape == (1, 77, 64)
+    assert (created.source, created.target) == ("horse", "cow")
+    assert created.tokens.shape == (1, 77, 64)
 
 
 class TestFiles:
     def test_round_trip_through_the_nodes(self, host, clip) -> None:
-        made = direction(clip, "a horse", "a cow")
-        host.nodes["AppearanceTransfer_SaveEditDirection"].execute(made, "horse2cow")
+        created = direction(clip, "a horse", "a cow")
+        host.nodes["AppearanceTransfer_SaveEditDirection"].execute(created, "horse2cow")
         load = host.nodes["AppearanceTransfer_LoadEditDirection"]
         assert load.validate_inputs("horse2cow_00001.safetensors") is True
         found = load.execute("horse2cow_00001.safetensors").args[0]
-        assert torch.equal(found.tokens, made.tokens)
-        assert torch.equal(found.pooled, made.pooled)
-        assert found.encoder == made.encoder
+        assert torch.equal(found.tokens, created.tokens)
+        assert torch.equal(found.pooled, created.pooled)
+        assert found.encoder == created.encoder
 
     @pytest.mark.parametrize("name", ["../outside", "a/b", "nothing", ""])
     def test_names_stay_in_the_folder(self, host, name) -> None:
@@ -174,12 +174,12 @@ class TestRefusals:
     def test_a_clip_of_the_same_kind_is_warned_of(self, clip, caplog) -> None:
         from appearance_transfer.host.editing.text_encoding import check_encoder
 
-        made = direction(clip, "a horse", "a cow")
+        created = direction(clip, "a horse", "a cow")
         other = clip.clone()
-        check_encoder(made, other)
+        check_encoder(created, other)
         assert not caplog.records
         other.clip_layer(-2)
-        check_encoder(made, other)
+        check_encoder(created, other)
         assert "another layer" in caplog.text
 
     def test_encoders_that_are_not_clip(self) -> None:

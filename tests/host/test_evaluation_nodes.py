@@ -85,9 +85,9 @@ def test_small_masks_are_shown_large(host) -> None:
         output = host.nodes[OURS + "MaskIoU"].execute(torch.ones(1, 16, 16), torch.eye(16)[None])
     assert output.args[2].shape == (1, 16, 16, 3)
     (preview,) = output.ui["images"]
-    shown = np.asarray(Image.open(Path(folder_paths.get_temp_directory(), preview["subfolder"], preview["filename"])))
-    assert shown.shape[:2] == (256, 256)
-    assert np.array_equal(shown[::16, ::16], shown[15::16, 15::16])
+    pixels = np.asarray(Image.open(Path(folder_paths.get_temp_directory(), preview["subfolder"], preview["filename"])))
+    assert pixels.shape[:2] == (256, 256)
+    assert np.array_equal(pixels[::16, ::16], pixels[15::16, 15::16])
 
 
 def test_reconstruction_quality(host) -> None:
@@ -234,18 +234,18 @@ class TestClip:
 class TestComparisonGrid:
     def graph(self, **inputs) -> dict:
         scene = {"seed": 2, "size": 64, **dict.fromkeys(("species", "coat", "view"), "any")}
-        made = {
+        nodes = {
             "one": {"class_type": OURS + "PocketScene", "inputs": scene},
             "other": {"class_type": OURS + "PocketScene", "inputs": scene | {"seed": 7}},
             "two": {"class_type": "ImageBatch", "inputs": {"image1": ["one", 0], "image2": ["other", 0]}},
         }
-        made["quality"] = {
+        nodes["quality"] = {
             "class_type": OURS + "ReconstructionQuality",
             "inputs": {"output": ["two", 0], "original": ["one", 0]},
         }
         settings = {"captions": "one\nboth | SSIM", "tile": 64, "filename_prefix": "sheets/compared"}
         links = {"images.image0": ["one", 0], "images.image1": ["two", 0], "numbers.number0": ["quality", 1]}
-        return made | {"compare": {"class_type": OURS + "ComparisonGrid", "inputs": settings | links | inputs}}
+        return nodes | {"compare": {"class_type": OURS + "ComparisonGrid", "inputs": settings | links | inputs}}
 
     def test_image_and_table_are_kept_together(self, host) -> None:
         import folder_paths

@@ -24,8 +24,8 @@ def transferred(model, inversions, **words):
     from appearance_transfer.host.transfer.plan import Appearance
 
     structure, appearance = inversions
-    given = {name: words.pop(name) for name in ("mask", "appearance_mask", "correspondence") if name in words}
-    return transfer_appearance(model, [Appearance(appearance, **given)], structure, transfer_settings(**words))
+    own_guidance = {name: words.pop(name) for name in ("mask", "appearance_mask", "correspondence") if name in words}
+    return transfer_appearance(model, [Appearance(appearance, **own_guidance)], structure, transfer_settings(**words))
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,10 @@ class TestGuidance:
 
     def test_everything_given_is_nothing_found(self, model, inversions) -> None:
         ones = torch.ones(1, 16, 16)
-        given = {"mask": ones, "appearance_mask": ones, "correspondence": same_places()}
+        own_guidance = {"mask": ones, "appearance_mask": ones, "correspondence": same_places()}
         counts, outputs = [], []
         for find in (False, True):
-            patched = transferred(model, inversions, find=find, **given)
+            patched = transferred(model, inversions, find=find, **own_guidance)
             counter = count_evaluations(patched)
             outputs.append(sample(patched, inversions[0]))
             counts.append(counter.samples)

@@ -140,8 +140,8 @@ def test_a_mask_without_its_batch_is_one_mask(trying) -> None:
     """Some packs hand on [H, W]; where it is one of a growing input, too."""
     graph = {"scene": SCENE, "wrong": {"class_type": "Reliability_WrongValue", "inputs": {}}}
     graph["wrong"]["inputs"]["kind"] = "a mask without its batch"
-    given = {"output": ["wrong", 0], "structure": ["scene", 1]}
-    graph["iou"] = {"class_type": OURS + "MaskIoU", "inputs": given}
+    inputs = {"output": ["wrong", 0], "structure": ["scene", 1]}
+    graph["iou"] = {"class_type": OURS + "MaskIoU", "inputs": inputs}
     assert trying.run(graph, iou=("iou", 0)).iou > 0
     node = trying.nodes[OURS + "MatchFeatures"]
     from appearance_transfer.host.runtime.input_checks import masks_as_batches

@@ -53,8 +53,8 @@ def test_a_grid_inverts_each_structure_once_and_reads_each_image_once_per_step(h
     settings = {"guidance": INVERSION_CFG, "keep_last_noise": False, "schedule": schedule}
     structures = [world.invert(model, latent[None], **settings) for latent in small]
     texts = world.prompt(1), world.prompt(2)
-    looks = noised_reference(model, world.latents(2, side)[..., :8, :8], *texts, schedule, seed=42)
-    pairs = every_pair(structures, [looks])
+    appearance = noised_reference(model, world.latents(2, side)[..., :8, :8], *texts, schedule, seed=42)
+    pairs = every_pair(structures, [appearance])
     patched = transfer_appearance(model, [Appearance(pairs.appearances)], pairs.structures, CrossImageSettings())
     guider = AppearanceGuider(patched, world.prompt(1), None, GuidanceSettings())
     out = world.sample(patched, pairs.structures, guider=guider)

@@ -29,7 +29,7 @@ def test_every_node_gets_its_masks_in_one_form(host) -> None:
     assert len(nodes) >= 9
     assert "AppearanceTransfer_MatchFeatures" in nodes
     seen = {}
-    members = {"execute": classmethod(lambda cls, **given: seen.update(given))}
+    members = {"execute": classmethod(lambda cls, **values: seen.update(values))}
     for name, inputs in nodes.items():
         spy = guarded(type("Spy", (host.nodes[name],), members))
         for mask in (torch.rand(8, 8), torch.rand(1, 8, 8), torch.rand(2, 8, 8)):
@@ -50,7 +50,7 @@ def test_adain_takes_a_mask_without_a_batch(host, side) -> None:
     node = host.nodes["AppearanceTransfer_AdaIN"]
     others = {one.id: one.default for one in node.define_schema().inputs if getattr(one, "default", None) is not None}
     results = [
-        node.execute(appearance=inversion, **others, **{side: given}).args[0](latent=latent)
-        for given in (mask, mask[None])
+        node.execute(appearance=inversion, **others, **{side: value}).args[0](latent=latent)
+        for value in (mask, mask[None])
     ]
     assert torch.equal(*results)

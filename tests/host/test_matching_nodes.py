@@ -10,7 +10,7 @@ from appearance_transfer.correspondence.features import Features
 from appearance_transfer.developer.client import GraphError
 
 GRID, IMAGE = (8, 8), (64, 64)
-SHOWN = {"structure_image": ["image", 0], "appearance_image": ["image", 0]}
+BOTH_IMAGES = {"structure_image": ["image", 0], "appearance_image": ["image", 0]}
 
 
 def features(seed: int, kind: str = "random") -> Features:
@@ -72,26 +72,26 @@ def test_an_image_is_matched_drawn_and_measured(host) -> None:
             pck={"matches": ["match", 0], "structure_points": points, "appearance_points": points, "alpha": 0.1,
                  "reference": "bbox"},
         ),
-        matches=("match", 0), confidence=("match", 1), drawing=("draw", 0), share=("pck", 0), report=("pck", 2),
+        matches=("match", 0), confidence=("match", 1), drawing=("draw", 0), fraction=("pck", 0), report=("pck", 2),
     )  # fmt: skip
     assert torch.equal(run.matches.best.flatten(), torch.arange(64))
     assert run.confidence.shape == (1, 64, 64)
     torch.testing.assert_close(run.confidence, torch.ones(1, 64, 64))
     assert run.drawing.shape == (1, 128, 260, 3)
     assert run.outcome.outputs["draw"]["images"]
-    assert run.share == 1.0
+    assert run.fraction == 1.0
     assert run.report.startswith("image 0: 2 of 2 within 5.7 px")
 
 
 @pytest.mark.parametrize(("values", "shape"), [("image", (1, 64, 64, 3)), ("left", (1, 64, 64)), ("latent", None)])
 def test_each_kind_is_carried_and_stays_what_it_is(host, values, shape) -> None:
     run = host.run(graph(match=matching(), warp={"values": [values, 0], "matches": ["match", 0]}), warped=("warp", 0))
-    given = Ready.objects[values]
+    original = Ready.objects[values]
     if shape is None:
-        assert torch.equal(run.warped["samples"], given["samples"])
+        assert torch.equal(run.warped["samples"], original["samples"])
     else:
         assert run.warped.shape == shape
-        assert torch.equal(run.warped, given)
+        assert torch.equal(run.warped, original)
 
 
 def test_points_masks_and_regions_steer_the_matches(host) -> None:
@@ -125,23 +125,23 @@ def test_the_page_gets_both_images_and_the_matches_as_found_before_any_correctio
     from PIL import Image
 
     points = {"structure_points": "4, 4", "appearance_points": "60, 60"}
-    run = host.run(graph(match=matching(**SHOWN, **points)), matches=("match", 0))
+    run = host.run(graph(match=matching(**BOTH_IMAGES, **points)), matches=("match", 0))
     assert run.matches.best[0, 0, 0] == 63
-    (shown,) = run.outcome.outputs["match"]["point_pairs"]
-    table = json.loads(kept(shown["matches"]).read_text())
+    (displayed,) = run.outcome.outputs["match"]["point_pairs"]
+    table = json.loads(kept(displayed["matches"]).read_text())
     assert table["match"] == list(range(64))
     assert table["confidence"] == [100] * 64
     assert table["structure_image"] == list(IMAGE)
-    assert Image.open(kept(shown["structure"])).size == IMAGE
-    assert Image.open(kept(shown["appearance"])).size == IMAGE
+    assert Image.open(kept(displayed["structure"])).size == IMAGE
+    assert Image.open(kept(displayed["appearance"])).size == IMAGE
 
 
 def test_the_images_change_no_match_and_without_both_nothing_is_shown(host) -> None:
-    shown = host.run(graph(match=matching(appearance="other features", **SHOWN)), matches=("match", 0))
+    displayed = host.run(graph(match=matching(appearance="other features", **BOTH_IMAGES)), matches=("match", 0))
     half = matching(appearance="other features", structure_image=["image", 0])
     hidden = host.run(graph(match=half), matches=("match", 0))
     assert "match" not in hidden.outcome.outputs
-    assert torch.equal(shown.matches.index, hidden.matches.index)
+    assert torch.equal(displayed.matches.index, hidden.matches.index)
 
 
 def test_what_does_not_match_shows_the_fallback(host) -> None:
@@ -162,7 +162,7 @@ def test_what_does_not_match_shows_the_fallback(host) -> None:
             {"match": matching(structure_points="4, 4", appearance_points="64, 4")},
             r"appearance point .64, 4. lies outside",
         ),
-        ({"match": matching(**SHOWN | {"appearance_image": ["flat image", 0]})}, "The appearance image is 64x32"),
+        ({"match": matching(**BOTH_IMAGES | {"appearance_image": ["flat image", 0]})}, "The appearance image is 64x32"),
         (
             {"match": matching(**{"structure_regions.structure_region0": ["left", 0]})},
             "region0: connected for one image only",

@@ -9,7 +9,7 @@ from appearance_transfer.host.runtime.previews import enlarged
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_every_pixel_becomes_a_square(height, width, factor, channels) -> None:
     image = torch.rand(2, height, width, *channels)
-    shown = enlarged(image)
-    assert shown.shape == (2, height * factor, width * factor, *channels)
+    preview = enlarged(image)
+    assert preview.shape == (2, height * factor, width * factor, *channels)
     for corner in (0, factor - 1):
-        torch.testing.assert_close(shown[:, corner::factor, corner::factor], image, rtol=0, atol=0)
+        torch.testing.assert_close(preview[:, corner::factor, corner::factor], image, rtol=0, atol=0)

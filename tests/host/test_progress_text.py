@@ -16,14 +16,14 @@ class Page:
     client_id = "the client that queued"
 
     def __init__(self) -> None:
-        self.shown: list[tuple[str, str, list[tuple[str, str]]]] = []
+        self.sent: list[tuple[str, str, list[tuple[str, str]]]] = []
 
     def send_sync(self, event: str, data: dict, client: str) -> None:
         assert event == "appearance_transfer.messages"
         assert data["prompt_id"]
         assert data["display_node"] == data["node"]
         messages = [(message["kind"], message["text"]) for message in data["messages"]]
-        self.shown.append((client, data["node"], messages))
+        self.sent.append((client, data["node"], messages))
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ class TestOnTheNode:
             log.warning("It does nothing.")
             log.info("It costs %d.", 3)
         cost, warning = ("note", "It costs 3."), ("warning", "It does nothing.")
-        assert page.shown == [(Page.client_id, "7", [cost]), (Page.client_id, "7", [cost, warning])]
+        assert page.sent == [(Page.client_id, "7", [cost]), (Page.client_id, "7", [cost, warning])]
 
     def test_another_execution_begins_anew(self, page, log) -> None:
         from comfy_execution.utils import CurrentNodeContext
@@ -66,7 +66,7 @@ class TestOnTheNode:
         for prompt in ("first", "second"):
             with CurrentNodeContext(prompt, "7"):
                 log.info("It costs 3.")
-        assert page.shown == [(Page.client_id, "7", [("note", "It costs 3.")])] * 2
+        assert page.sent == [(Page.client_id, "7", [("note", "It costs 3.")])] * 2
 
     def test_outside_of_an_execution_and_without_a_server_it_is_silent(self, page, log, monkeypatch) -> None:
         from comfy_execution.utils import CurrentNodeContext
@@ -76,7 +76,7 @@ class TestOnTheNode:
         monkeypatch.delattr(PromptServer, "instance")
         with CurrentNodeContext(*NODE):
             log.info("Nobody listens.")
-        assert page.shown == []
+        assert page.sent == []
 
     def test_the_pack_tells(self, host) -> None:
         from appearance_transfer.host.runtime.progress_text import NodeTextHandler

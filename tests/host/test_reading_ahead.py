@@ -17,7 +17,7 @@ def room(monkeypatch):
         for user in ("host.transfer.reference_forwards", "host.inversion.ddpm_and_ddim"):
             monkeypatch.setattr(
                 f"appearance_transfer.{user}.batches_per_forward",
-                lambda model, device, batch, wanted, kept_bytes=0: min(wanted, count),
+                lambda model, device, batch, requested, kept_bytes=0: min(requested, count),
             )
 
     return make
@@ -107,14 +107,14 @@ class TestRoom:
             return 100
 
     @pytest.mark.parametrize(
-        ("rows", "wanted", "kept", "expected"),
+        ("rows", "requested", "kept", "expected"),
         [(1, 99, 0, 6), (1, 3, 0, 3), (2, 99, 0, 3), (1, 99, 10, 3), (9, 99, 0, 1), (100, 5, 0, 1)],
     )
-    def test_as_many_as_fit(self, rows, wanted, kept, expected) -> None:
+    def test_as_many_as_fit(self, rows, requested, kept, expected) -> None:
         from appearance_transfer.host.runtime.forward_size import batches_per_forward
 
         device = torch.device("cuda", 0)
-        assert batches_per_forward(self.Model(), device, [rows, 4, 8, 8], wanted, kept_bytes=kept) == expected
+        assert batches_per_forward(self.Model(), device, [rows, 4, 8, 8], requested, kept_bytes=kept) == expected
 
     def test_one_on_a_cpu(self) -> None:
         from appearance_transfer.host.runtime.forward_size import batches_per_forward

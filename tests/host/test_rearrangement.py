@@ -80,8 +80,8 @@ def test_each_appearance_paints_its_own_positions(model, structure, appearance, 
 def test_matches_stay_inside_the_appearance_mask(model, structure, appearance) -> None:
     masked = rearrange(model, [weigh(appearance, appearance_mask=left_half())])
     taken = entering(masked, structure)[0][0][0]
-    offered = entering(model, appearance)[0][0].unflatten(1, GRID)[0, :, :4].flatten(0, 1)
-    assert (taken[:, None] - offered).abs().amax(2).amin(1).max() < 1e-4
+    available = entering(model, appearance)[0][0].unflatten(1, GRID)[0, :, :4].flatten(0, 1)
+    assert (taken[:, None] - available).abs().amax(2).amin(1).max() < 1e-4
 
 
 def test_an_image_as_its_own_appearance_comes_back(model, structure) -> None:
@@ -195,16 +195,16 @@ class TestSizes:
     def test_every_position_takes_one_of_its_features(self, model, structure, narrow, source) -> None:
         patched = rearrange(model, [narrow], structure, match_source=source, structure_share=0.0)
         taken = entering(patched, structure)[0][0][0]
-        offered = entering(model, narrow)[0][0][0]
-        assert taken.shape[0] == 64 and offered.shape[0] == 32
-        assert (taken[:, None] - offered).abs().amax(2).amin(1).max() < 1e-4
+        available = entering(model, narrow)[0][0][0]
+        assert taken.shape[0] == 64 and available.shape[0] == 32
+        assert (taken[:, None] - available).abs().amax(2).amin(1).max() < 1e-4
 
     def test_its_mask_is_of_its_own_size(self, model, structure, narrow) -> None:
         mask = torch.zeros(1, 16, 8)
         mask[:, :8] = 1
         taken = entering(rearrange(model, [weigh(narrow, appearance_mask=mask)]), structure)[0][0][0]
-        offered = entering(model, narrow)[0][0][0][:20]  # the upper half of 8 x 4 tokens, and the row that it touches
-        assert (taken[:, None] - offered).abs().amax(2).amin(1).max() < 1e-4
+        available = entering(model, narrow)[0][0][0][:20]  # the upper half of 8 x 4 tokens, and the row that it touches
+        assert (taken[:, None] - available).abs().amax(2).amin(1).max() < 1e-4
 
     def test_wired_matches_count_its_own_positions(self, model, structure, narrow) -> None:
         """Every position of 8x8 takes the place of 8x4 in its row and half its column."""
@@ -214,8 +214,8 @@ class TestSizes:
         index = (rows * 4 + columns // 2)[None, None]
         halved = replace(identity(appearance_image=(128, 64)), index=index, appearance_grid=(8, 4))
         taken = entering(rearrange(model, [weigh(narrow, correspondence=halved)]), structure)[0][0][0]
-        offered = entering(model, narrow)[0][0][0]
-        torch.testing.assert_close(taken, offered[index.flatten()], atol=1e-4, rtol=1e-4)
+        available = entering(model, narrow)[0][0][0]
+        torch.testing.assert_close(taken, available[index.flatten()], atol=1e-4, rtol=1e-4)
 
     def test_a_structure_of_another_size_is_refused(self, model, structure, narrow) -> None:
         with pytest.raises(ValueError, match="the inversion connected to structure is 8x16"):

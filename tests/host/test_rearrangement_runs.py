@@ -52,22 +52,23 @@ class TestRuns:
         assert torch.equal(sample(patched, structure, CFG), first)
 
     def test_a_batch_is_its_images(self, model) -> None:
-        both, looks = world.invert(model, world.latents(5, 2)), world.invert(model, world.latents(6, 2), seed=3)
-        pairs = sample(rearrange(model, [looks], both), both, CFG)
+        both, appearances = world.invert(model, world.latents(5, 2)), world.invert(model, world.latents(6, 2), seed=3)
+        pairs = sample(rearrange(model, [appearances], both), both, CFG)
         for i in range(2):
-            alone = sample(rearrange(model, [looks.image(i)], both.image(i)), both.image(i), CFG)
+            alone = sample(rearrange(model, [appearances.image(i)], both.image(i)), both.image(i), CFG)
             assert world.relative(alone, pairs[i : i + 1]) < 1e-4
 
     def test_replayed_references_move_with_the_text_guidance(self, model, appearance) -> None:
         """An inversion replayed at the scale it was made with stays at its recorded latents."""
         guided = world.invert(model, world.latents(1), guidance=CFG)
-        looks = world.invert(model, world.latents(2), seed=7, guidance=CFG)
+        appearances = world.invert(model, world.latents(2), seed=7, guidance=CFG)
         recorded, replayed = (
-            sample(rearrange(model, [looks], guided, replayed=replayed), guided, CFG) for replayed in (False, True)
+            sample(rearrange(model, [appearances], guided, replayed=replayed), guided, CFG)
+            for replayed in (False, True)
         )
         assert world.relative(replayed, recorded) < 1e-3
-        elsewhere = sample(rearrange(model, [looks], guided, replayed=True), guided, 1.0)
-        assert world.relative(elsewhere, sample(rearrange(model, [looks], guided), guided, 1.0)) > 1e-2
+        elsewhere = sample(rearrange(model, [appearances], guided, replayed=True), guided, 1.0)
+        assert world.relative(elsewhere, sample(rearrange(model, [appearances], guided), guided, 1.0)) > 1e-2
 
 
 def test_evaluations_are_those_we_state(host) -> None:

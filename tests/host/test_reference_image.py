@@ -78,11 +78,11 @@ def test_it_is_saved_and_loaded_bit_by_bit(model, tmp_path) -> None:
 class TestSubject:
     """Image and text, or latent and conditioning."""
 
-    def subject(self, **given):
+    def subject(self, **changes):
         from appearance_transfer.host.inversion.subject import subject_of
 
         nothing = dict.fromkeys(("image", "vae", "latent", "clip", "positive", "negative"))
-        return subject_of(**nothing | {"text": ""} | given)
+        return subject_of(**nothing | {"text": ""} | changes)
 
     @pytest.fixture(scope="class")
     def pocket(self, host):
@@ -111,7 +111,7 @@ class TestSubject:
         assert worded.prompts == ("a cow",)
 
     @pytest.mark.parametrize(
-        ("given", "sentence"),
+        ("changes", "sentence"),
         [
             ({}, "There is no clip to encode the text"),
             ({"positive": [[torch.zeros(1, 77, 16), {}]]}, "There is no clip to encode an empty negative text"),
@@ -119,9 +119,9 @@ class TestSubject:
             ({"clip": object(), "image": torch.zeros(1, 8, 8, 3)}, "without a VAE"),
         ],
     )
-    def test_what_is_missing_is_named(self, host, given, sentence) -> None:
+    def test_what_is_missing_is_named(self, host, changes, sentence) -> None:
         with pytest.raises(ValueError, match=sentence):
-            self.subject(**given)
+            self.subject(**changes)
 
 
 def test_sample_from_inversion_is_resume_with_a_guider(model, host) -> None:

@@ -150,8 +150,8 @@ def test_a_seed_is_a_result_and_off_is_what_it_was(model) -> None:
 def test_the_node_leaves_it_off_by_default(host, model) -> None:
     node = host.nodes["AppearanceTransfer_InvertImageDDIM"]
     defaults = {one.id: one.default for one in node.define_schema().inputs if getattr(one, "default", None) is not None}
-    given = {"latent": {"samples": world.latents(3)}, "positive": world.prompt(1), "negative": world.prompt(1)}
-    inputs = defaults | given | {"model": model, "steps": 6}
+    changes = {"latent": {"samples": world.latents(3)}, "positive": world.prompt(1), "negative": world.prompt(1)}
+    inputs = defaults | changes | {"model": model, "steps": 6}
     with torch.inference_mode():
         default, on = (node.execute(**inputs | options).args[0] for options in ({}, {"regularization": True}))
     assert torch.equal(default.trajectory, invert(model, world.latents(3), steps=6).trajectory)

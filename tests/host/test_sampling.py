@@ -145,14 +145,14 @@ class TestAdaINOfABatch:
     """An image or mask for all, or one for each."""
 
     def test_it_is_its_images(self, model) -> None:
-        both, looks = world.invert(model, world.latents(1, 2)), world.invert(model, world.latents(2, 2))
+        both, appearances = world.invert(model, world.latents(1, 2)), world.invert(model, world.latents(2, 2))
         content, style = torch.zeros(2, 2, 32, 32)
         content[0, :16], content[1, 16:], style[0, :, 16:], style[1] = 1, 1, 1, 1
         twice = model.get_model_object("latent_format").process_out(both.start).repeat(2, 1, 1, 1)
-        out = world.sample(model, both, latent=twice, between_steps=adain(looks, content=content, style=style))
+        out = world.sample(model, both, latent=twice, between_steps=adain(appearances, content=content, style=style))
         for i in range(4):
             one = i % 2
-            operation = adain(looks.image(one), content=content[one : one + 1], style=style[one : one + 1])
+            operation = adain(appearances.image(one), content=content[one : one + 1], style=style[one : one + 1])
             alone = world.sample(model, both.image(one), between_steps=operation)
             assert world.relative(out[i : i + 1], alone) < 1e-4
 

@@ -67,16 +67,16 @@ def test_the_sizes_matter_to_this_model(model, inversion) -> None:
 
 @pytest.mark.parametrize(("guidance", "within"), [(1.0, 1e-5), (3.5, 1e-4)])  # guidance amplifies rounding
 def test_a_replay_gives_the_image_back(model, guidance, within) -> None:
-    made = invert(model, guidance=guidance)
-    assert world.relative(reconstruct(model, made), world.latents(3)) < within
+    inverted = invert(model, guidance=guidance)
+    assert world.relative(reconstruct(model, inverted), world.latents(3)) < within
 
 
 def test_the_prompt_comes_out_as_it_went_in(model, inversion) -> None:
     from appearance_transfer.host.models.conditioning import unpack
 
     for side, seed in (("positive", 1), ("negative", 2)):
-        [[text, extras]], [[given, expected]] = unpack(inversion.conditioning, side), sdxl.prompt(seed)
-        assert torch.equal(text, given)
+        [[text, extras]], [[original, expected]] = unpack(inversion.conditioning, side), sdxl.prompt(seed)
+        assert torch.equal(text, original)
         assert torch.equal(extras.pop("pooled_output"), expected.pop("pooled_output"))
         assert extras == expected
 
@@ -95,17 +95,17 @@ def test_a_reference_is_run_under_its_own_sizes(model) -> None:
     from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
     from appearance_transfer.host.transfer.plan import Appearance
 
-    made = invert(model)
+    inverted = invert(model)
     settings = world.transfer_settings(contrast=1.0)
-    patched = transfer_appearance(model, [Appearance(made)], None, settings)
+    patched = transfer_appearance(model, [Appearance(inverted)], None, settings)
     guider = world.stock_guider(patched, positive=sdxl.prompt(1), negative=sdxl.prompt(2))
     plain = world.stock_guider(model, positive=sdxl.prompt(1), negative=sdxl.prompt(2))
-    same = world.sample(patched, made, guider=guider)
-    assert world.relative(same, world.sample(model, made, guider=plain)) < 1e-5
+    same = world.sample(patched, inverted, guider=guider)
+    assert world.relative(same, world.sample(model, inverted, guider=plain)) < 1e-5
     other = invert(model, positive=sdxl.prompt(1, **sdxl.OTHER_SIZES))
     patched = transfer_appearance(model, [Appearance(other)], None, settings)
     guider = world.stock_guider(patched, positive=sdxl.prompt(1), negative=sdxl.prompt(2))
-    assert world.relative(world.sample(patched, made, guider=guider), same) > 1e-4
+    assert world.relative(world.sample(patched, inverted, guider=guider), same) > 1e-4
 
 
 def test_null_text_is_found_and_replayed_under_the_sizes(model, monkeypatch) -> None:
@@ -160,9 +160,9 @@ def test_the_refiner_and_its_score(host) -> None:
     refiner = sdxl.small_sdxl(refiner=True)
     for extras in (sdxl.REFINED, {"width": 700, "height": 640}):
         texts = {"positive": sdxl.prompt(1, **extras), "negative": sdxl.prompt(2, **extras)}
-        made = invert(refiner, guidance=3.5, **texts)
-        assert world.relative(reconstruct(refiner, made), world.latents(3)) < 1e-4
-    assert made.conditioning["positive.width"] == 700
+        inverted = invert(refiner, guidance=3.5, **texts)
+        assert world.relative(reconstruct(refiner, inverted), world.latents(3)) < 1e-4
+    assert inverted.conditioning["positive.width"] == 700
 
 
 @pytest.mark.parametrize("extras", [sdxl.REFINED, {"width": 700}])
@@ -172,9 +172,9 @@ def test_a_replayed_reference_of_the_refiner_is_its_inversion(host, extras) -> N
 
     refiner = sdxl.small_sdxl(refiner=True)
     texts = {"positive": sdxl.prompt(1, **extras), "negative": sdxl.prompt(2, **extras)}
-    made = invert(refiner, **texts)
+    inverted = invert(refiner, **texts)
     x = world.latents(3)
     for side, unsaid in (("positive", 6.0), ("negative", 2.5)):
-        [cond] = processed_prompt(refiner.model, unpack(made.conditioning, side), x, 0, side)
+        [cond] = processed_prompt(refiner.model, unpack(inverted.conditioning, side), x, 0, side)
         embedded = refiner.model.embedder(torch.tensor([extras.get("aesthetic_score", unsaid)]))[0]
         assert torch.equal(cond["model_conds"]["y"].cond[0, -256:], embedded)

@@ -139,10 +139,10 @@ def test_the_page_is_told_and_shown(host, vit, progress) -> None:
     train(host, vit, steps=3, preview_every=2)
     assert [total for _, total, _ in progress] == [3] * len(progress)
     assert progress[-1][0] == 3
-    shown = [preview for _, _, preview in progress if preview]
-    assert len(shown) == 2
-    assert shown[0][0] == "JPEG"
-    assert shown[0][1].size == (64, 70)
+    previews = [preview for _, _, preview in progress if preview]
+    assert len(previews) == 2
+    assert previews[0][0] == "JPEG"
+    assert previews[0][1].size == (64, 70)
 
 
 def test_an_interrupt_keeps_the_generator_and_says_where(host, vit, unfinished, caplog) -> None:
@@ -229,7 +229,7 @@ def test_save_and_load(host, vit) -> None:
     whole, light = (host.nodes[LOAD].execute(f"cow_0000{number}.safetensors").args[0] for number in (1, 2))
     assert_same(whole, generator)
     assert_same(light, generator)
-    assert whole.squares
-    assert not light.squares
+    assert whole.second_moments
+    assert not light.second_moments
     with pytest.raises(ValueError, match="Save one with Save Splice Generator"):
         host.nodes[LOAD].execute("nothing")

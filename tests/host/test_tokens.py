@@ -32,8 +32,8 @@ def inverted_under(*embeddings: torch.Tensor):
     """An inversion of as many images as there are embeddings."""
     from dataclasses import replace
 
-    made = world.invert(world.small_model(), world.latents(1, len(embeddings)))
-    return replace(made, conditioning={"positive": torch.cat(embeddings), "negative": embeddings[0]})
+    inversion = world.invert(world.small_model(), world.latents(1, len(embeddings)))
+    return replace(inversion, conditioning={"positive": torch.cat(embeddings), "negative": embeddings[0]})
 
 
 def columns(inversion, clip, prompt: str, word: str) -> list[int]:

@@ -52,8 +52,8 @@ def transferred(model, appearance, structure, positive, masks=None, *, rearrange
     "settings", [{}, {"replayed": True}, {"rearranged": True}], ids=["recorded", "replayed", "rearranged"]
 )
 def test_it_is_its_pairs(model, grid, structures, appearances, settings) -> None:
-    pairs, looks, positive, *masks = grid
-    together = transferred(model, looks, pairs, positive, masks, **settings)
+    pairs, grid_appearances, positive, *masks = grid
+    together = transferred(model, grid_appearances, pairs, positive, masks, **settings)
     singles = [appearances[0].image(0), appearances[0].image(1), appearances[1]]
     for row, (s, a) in enumerate(PAIRS):
         mask = masks[0][row : row + 1], None
@@ -82,11 +82,11 @@ def test_every_row_has_its_own_text(model, grid, structures) -> None:
 def test_latent_deviation_takes_a_grid(model, grid) -> None:
     from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 
-    pairs, looks, *_ = grid
+    pairs, grid_appearances, *_ = grid
     settings = DeviationSettings(window=world.window(2, 3), matching="none")
-    deviated = DeviationSampler(pairs, looks, settings)
+    deviated = DeviationSampler(pairs, grid_appearances, settings)
     out = world.sample(model, pairs, sampler=deviated)
-    single = DeviationSampler(pairs.image(4), looks.image(4), settings)
+    single = DeviationSampler(pairs.image(4), grid_appearances.image(4), settings)
     assert world.relative(out[4:5], world.sample(model, pairs.image(4), sampler=single)) < SAME
 
 
@@ -94,8 +94,8 @@ def test_a_grid_is_drawn_with_its_images(host) -> None:
     shades = torch.arange(11) / 10
     images = shades[:, None, None, None].expand(11, 16, 16, 3)
     node = host.nodes["AppearanceTransfer_DrawGrid"]
-    shown = node.execute(images[:2], images[2:5], images[5:], "fur\ntin\n\nmoss\n", 32)
-    (sheet,) = shown.args
+    displayed = node.execute(images[:2], images[2:5], images[5:], "fur\ntin\n\nmoss\n", 32)
+    (sheet,) = displayed.args
     across, down = sheet.shape[2] // 4, (sheet.shape[1] - 40) // 3
     positions = [(40 + row * down + 16, column * across + 16) for row in range(3) for column in range(4)]
     found = [float(sheet[0, y, x, 0]) for y, x in positions]

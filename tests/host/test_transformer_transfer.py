@@ -40,10 +40,10 @@ class Family:
         images = [entry if isinstance(entry, Appearance) else Appearance(entry) for entry in appearances]
         settings = {"window": Window(0.0, 1.0)} | settings
         if method == "attention":
-            made = attention.CrossImageSettings(**{"contrast": 1.0} | settings)
-            return attention.transfer_appearance(model or self.model, images, structure, made)
-        made = rearrangement.RearrangementSettings(**settings)
-        return rearrangement.rearrange_appearance(model or self.model, images, structure, made)
+            merged = attention.CrossImageSettings(**{"contrast": 1.0} | settings)
+            return attention.transfer_appearance(model or self.model, images, structure, merged)
+        merged = rearrangement.RearrangementSettings(**settings)
+        return rearrangement.rearrange_appearance(model or self.model, images, structure, merged)
 
     def predictions(self, model, x, *, cfg: float = 1.0, positive=None, negative=None, levels=(1, 2)):
         """(positive, negative) as the network predicts them at two levels; x [B, C, h, w] or a trajectory."""

@@ -112,11 +112,11 @@ def test_a_step_stops_after_the_update_that_began_below_the_threshold(prompted, 
     stopped = 0
     for i, images in enumerate(losses):
         for values in images:
-            made = values[~values.isnan()]
-            assert len(made) >= 1
-            assert bool((made[:-1] >= settings.threshold(i)).all())
-            assert len(made) == 10 or made[-1] < settings.threshold(i)
-            stopped += len(made) < 10
+            recorded = values[~values.isnan()]
+            assert len(recorded) >= 1
+            assert bool((recorded[:-1] >= settings.threshold(i)).all())
+            assert len(recorded) == 10 or recorded[-1] < settings.threshold(i)
+            stopped += len(recorded) < 10
     assert stopped
 
 

@@ -32,9 +32,9 @@ def test_all_appearances_on_the_first_structure_come_first() -> None:
     structures, appearances = [inverted(1), inverted(2)], [inverted(3, images=2), inverted(4)]
     pairs = every_pair(structures, appearances)
     shapes = [structures[0].x0, structures[1].x0]
-    looks = [appearances[0].x0[:1], appearances[0].x0[1:], appearances[1].x0]
+    latents = [appearances[0].x0[:1], appearances[0].x0[1:], appearances[1].x0]
     assert torch.equal(pairs.structures.x0, torch.cat([shapes[0]] * 3 + [shapes[1]] * 3))
-    assert torch.equal(pairs.appearances.x0, torch.cat(looks * 2))
+    assert torch.equal(pairs.appearances.x0, torch.cat(latents * 2))
     assert pairs.structures.images == pairs.appearances.images == 6
 
 

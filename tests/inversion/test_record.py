@@ -51,8 +51,8 @@ def test_one_image_of_several(inversion):
 def test_entries_of_the_text_follow_their_image_or_stay(inversion):
     ids, one, size = torch.tensor([5, 6]), torch.ones(1, 4, 3, 3), 1024
     each = torch.arange(8.0).reshape(2, 4)
-    given = {"positive": each, "positive.ids": ids, "positive.refs": (one, each), "positive.width": size}
-    second = dataclasses.replace(inversion, conditioning=given).image(1).conditioning
+    conditioning = {"positive": each, "positive.ids": ids, "positive.refs": (one, each), "positive.width": size}
+    second = dataclasses.replace(inversion, conditioning=conditioning).image(1).conditioning
     assert torch.equal(second["positive"], each[1:])
     assert torch.equal(second["positive.ids"], ids)
     assert torch.equal(second["positive.refs"][0], one)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from appearance_transfer.benchmarks.help_images import FOLDER as IMAGES
-from appearance_transfer.benchmarks.help_images import IMAGES as SHOWN
+from appearance_transfer.benchmarks.help_images import IMAGES as WITH_IMAGE
 from appearance_transfer.developer.generated import node_definitions
 from appearance_transfer.developer.object_info import AUTOGROW, inputs_of
 from appearance_transfer.tests.nodes.test_schemas import IDS
@@ -96,7 +96,7 @@ class TestPage:
 
     def test_it_has_every_input_with_its_default(self, ours, node, locale) -> None:
         labels = locale_file(locale, "nodeDefs")[node]["inputs"]
-        wanted = [
+        expected = [
             (name, labels[name]["name"] if locale == "zh" else "", says(kind, options, optional, locale))
             for name, kind, options, optional in inputs_of(ours[node])
         ]
@@ -105,27 +105,27 @@ class TestPage:
             (line["id"], line["label"], re.split(", |，", line["says"]) if line["says"] else [])
             for line in LINE[locale].finditer(text)
         ]
-        assert found == wanted
+        assert found == expected
         assert len(found) == text.count("\n- "), "a line that is no input"
 
     def test_it_has_every_output(self, ours, node, locale) -> None:
         labels = locale_file(locale, "nodeDefs")[node]["outputs"]
-        wanted = [
+        expected = [
             (name, labels[str(index)]["name"] if locale == "zh" else "")
             for index, name in enumerate(ours[node]["output_name"])
         ]
         found = LINE[locale].finditer(section(node, locale, SECTIONS[locale][1]))
-        assert [(line["id"], line["label"]) for line in found] == wanted
+        assert [(line["id"], line["label"]) for line in found] == expected
 
     def test_every_section_says_something(self, node, locale) -> None:
         for section in page(node, locale).read_text(encoding="utf-8").split("\n## ")[1:]:
             assert section.partition("\n")[2].strip(), section
 
     def test_its_image_is_its_own(self, node, locale) -> None:
-        shown = re.findall(r"!\[([^\]]*)\]\(([^)]*)\)", page(node, locale).read_text(encoding="utf-8"))
+        images = re.findall(r"!\[([^\]]*)\]\(([^)]*)\)", page(node, locale).read_text(encoding="utf-8"))
         own = node.removeprefix("AppearanceTransfer_")
-        assert [path for _, path in shown] == [f"{IMAGES.name}/{own}.jpg"] * (own in SHOWN)
-        assert all(text for text, _ in shown)
+        assert [path for _, path in images] == [f"{IMAGES.name}/{own}.jpg"] * (own in WITH_IMAGE)
+        assert all(text for text, _ in images)
 
 
 def test_no_page_without_a_node() -> None:
@@ -136,7 +136,7 @@ def test_no_page_without_a_node() -> None:
 def test_images_are_those_that_the_command_makes() -> None:
     """`python dev.py bench help_images`; small, for they travel with the pack."""
     files = list(IMAGES.iterdir())
-    assert {path.name for path in files} == {f"{node}.jpg" for node in SHOWN}
+    assert {path.name for path in files} == {f"{node}.jpg" for node in WITH_IMAGE}
     assert all(path.stat().st_size < 150_000 for path in files)
 
 

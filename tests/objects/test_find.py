@@ -21,13 +21,13 @@ def disk(side: int = 96, center: tuple[float, float] = (0.5, 0.5), radius: float
 def scene(*objects: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
     """(features [16, 16, 16], image [96, 96, 3]) in which every object and the background have a look of their own."""
     generator = torch.Generator().manual_seed(seed)
-    looks = torch.randn(len(objects) + 1, 16, generator=generator)
+    descriptors = torch.randn(len(objects) + 1, 16, generator=generator)
     colors = torch.rand(len(objects) + 1, 3, generator=generator)
     label = torch.zeros(96, 96, dtype=torch.long)
     for number, mask in enumerate(objects, start=1):
         label[mask] = number
-    cells = torch.stack([adaptive_avg_pool2d((label == n).float()[None], 16)[0] for n in range(len(looks))])
-    features = torch.einsum("nhw,nc->chw", cells, looks) + 0.2 * torch.randn(16, 16, 16, generator=generator)
+    cells = torch.stack([adaptive_avg_pool2d((label == n).float()[None], 16)[0] for n in range(len(descriptors))])
+    features = torch.einsum("nhw,nc->chw", cells, descriptors) + 0.2 * torch.randn(16, 16, 16, generator=generator)
     return features, (colors[label] + 0.02 * torch.randn(96, 96, 3, generator=generator)).clamp(0, 1)
 
 

@@ -35,5 +35,5 @@ def test_it_is_found_by_its_name_and_queues_what_is_inside(user) -> None:
             name: [names[value[0]], value[1]] if isinstance(value, list) else value
             for name, value in about["inputs"].items()
         }
-        wanted = expected[names[number]]
-        assert (about["class_type"], inputs) == (wanted["class_type"], wanted["inputs"])
+        expected_node = expected[names[number]]
+        assert (about["class_type"], inputs) == (expected_node["class_type"], expected_node["inputs"])

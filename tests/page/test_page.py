@@ -35,7 +35,7 @@ NAMED_BY_DATE = """async () => {
     return (await app.graphToPrompt()).output[saves.id].inputs.filename_prefix;
 }"""
 TITLES = "() => Object.fromEntries(app.graph.nodes.map(({ type, title }) => [type, title]))"
-SHOWN = "(image) => image.naturalWidth > 0 && getComputedStyle(image).opacity === '1'"
+LOADED = "(image) => image.naturalWidth > 0 && getComputedStyle(image).opacity === '1'"
 
 
 def opened(user, name: str) -> None:
@@ -55,13 +55,13 @@ def inputs_in(record: dict, kind: str) -> dict:
     return next(node["inputs"] for node in record["prompt"][2].values() if node["class_type"] == kind)
 
 
-def is_help(shown: Locator, path: str) -> None:
+def is_help(panel: Locator, path: str) -> None:
     """The help panel shows this file, formatted."""
     text = (ROOT / "web" / "docs" / path).read_text(encoding="utf-8")
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    expect(shown.locator("h1, h2")).to_have_text(headings)
-    expect(shown.locator("li")).to_have_count(len(re.findall(r"^- ", text, re.MULTILINE)))
-    expect(shown).not_to_contain_text("**")
+    expect(panel.locator("h1, h2")).to_have_text(headings)
+    expect(panel.locator("li")).to_have_count(len(re.findall(r"^- ", text, re.MULTILINE)))
+    expect(panel).not_to_contain_text("**")
 
 
 def test_the_template_browser_shows_ours_with_thumbnails(user) -> None:
@@ -70,10 +70,10 @@ def test_the_template_browser_shows_ours_with_thumbnails(user) -> None:
     for name in WORKFLOWS:
         card = cards.and_(user.page.get_by_test_id(f"template-workflow-{name}"))
         card.scroll_into_view_if_needed()
-        user.page.wait_for_function(SHOWN, arg=card.locator("img").first.element_handle())
+        user.page.wait_for_function(LOADED, arg=card.locator("img").first.element_handle())
     first = cards.and_(user.page.get_by_test_id(f"template-workflow-{FIRST}"))
     first.scroll_into_view_if_needed()
-    user.page.wait_for_function(SHOWN, arg=first.locator("img").first.element_handle())
+    user.page.wait_for_function(LOADED, arg=first.locator("img").first.element_handle())
     user.photograph("templates")
 
 
@@ -128,7 +128,7 @@ def test_the_first_template_makes_an_image(user) -> None:
     file, image = saved_image(user, record)
     user.wait_for_image("SaveImage", file)
     assert Image.open(io.BytesIO(image)).size == (128, 128)
-    user.look_at(ATTENTION, scale=0.7)
+    user.center_on(ATTENTION, scale=0.7)
     user.photograph("run")
     assert not user.overlaps()
 

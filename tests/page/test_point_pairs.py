@@ -24,7 +24,7 @@ NODE = "AppearanceTransfer_MatchFeatures"
 FIND = f"window.app.graph.nodes.find((node) => node.type === '{NODE}')"
 WRITE = f"([name, text]) => {{ {FIND}.widgets.find((widget) => widget.name === name).value = text }}"
 OPEN = "(graph) => { window.app.nodeOutputs = {}; window.app.loadApiJson(graph, 'point pairs') }"
-SHOWN = "() => document.querySelector('[data-testid=point-pairs-structure] image')?.href.baseVal ?? ''"
+STRUCTURE_URL = "() => document.querySelector('[data-testid=point-pairs-structure] image')?.href.baseVal ?? ''"
 FORCED = """async ([modules, table, pairs, radius, asked]) => {
     const { Matches } = await import(`${modules}/matches.js`);
     const matches = new Matches(table);
@@ -171,9 +171,9 @@ class Sheet:
 
     def run(self) -> None:
         """Queue, and wait until the images of this run are shown; `report` is then what PCK says."""
-        before = self.page.evaluate(SHOWN)
+        before = self.page.evaluate(STRUCTURE_URL)
         self.report = self.user.run()["outputs"]["pck"]["text"][0]
-        self.page.wait_for_function(f"(before) => ({SHOWN})() !== before", arg=before)
+        self.page.wait_for_function(f"(before) => ({STRUCTURE_URL})() !== before", arg=before)
 
     def click(self, side: str, x: float, y: float) -> None:
         """A click at shares of an image's width and height."""
@@ -203,7 +203,7 @@ class Sheet:
 def sheet(user) -> Sheet:
     """Both images on the node in the middle of the page, no pairs yet."""
     user.page.evaluate(OPEN, pocket_graph())
-    user.look_at(NODE, 0.8)
+    user.center_on(NODE, 0.8)
     sheet = Sheet(user)
     assert sheet.sentence.startswith("Queue once")
     sheet.run()

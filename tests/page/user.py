@@ -18,7 +18,7 @@ FIND = """
     const nodes = app.graph.nodes.filter((node) => node.type === kind);
     const [node] = nodes.sort((one, other) => one.id - other.id); // a click changes the order in the graph
 """
-LOOK_AT = f"""([kind, scale]) => {{
+CENTER_ON = f"""([kind, scale]) => {{
     {FIND}
     const {{ canvas, ds }} = app.canvas;
     const {{ width, height }} = canvas.getBoundingClientRect();
@@ -151,13 +151,13 @@ class User:
             if left < box[2] and box[0] < right and top < box[1] < bottom
         ]
 
-    def look_at(self, kind: str, scale: float = 1.0) -> None:
+    def center_on(self, kind: str, scale: float = 1.0) -> None:
         """Move the canvas until the node is in its middle."""
-        self.page.evaluate(LOOK_AT, [kind, scale])
+        self.page.evaluate(CENTER_ON, [kind, scale])
 
     def choose(self, kind: str) -> None:
         """Select a node by a click on its title."""
-        self.look_at(kind)
+        self.center_on(kind)
         self.page.mouse.click(*self.page.evaluate(ON_SCREEN, [kind, None]))
 
     def wait_for_texts(self, node: str) -> ElementHandle:
@@ -176,7 +176,7 @@ class User:
 
     def set_number(self, kind: str, widget: str, number: float) -> None:
         """Click a number on a node and type another."""
-        self.look_at(kind)
+        self.center_on(kind)
         self.page.mouse.click(*self.page.evaluate(ON_SCREEN, [kind, widget]))
         self.page.locator(".graphdialog input").fill(str(number))
         self.page.keyboard.press("Enter")

@@ -16,8 +16,8 @@ def agreement(size: int) -> tuple[float, float]:
     rendering = render([random_scene(seed) for seed in UNSEEN], size)
     found = segment_parts(rendering.image)
     assert found.shape == rendering.parts.shape and found.dtype == torch.int64
-    animal, shown = found > 0, rendering.parts > 0
-    iou = (animal & shown).sum((1, 2)) / (animal | shown).sum((1, 2))
+    animal, expected = found > 0, rendering.parts > 0
+    iou = (animal & expected).sum((1, 2)) / (animal | expected).sum((1, 2))
     return float((found == rendering.parts).float().mean()), float(iou.mean())
 
 

@@ -143,12 +143,12 @@ def test_the_mixed_run_exports_what_it_and_its_start_have_seen(runs, tmp_path):
     weights = {f"{kind}.{k}": v for kind, net in networks.items() for k, v in net.state_dict().items()}
     seen = {"samples_seen": 7, "steps": 2, "autoencoder_samples_seen": 5}
     write_checkpoint(start, weights, Autoencoder().state_dict(), SMALL, TextConfig(), 64, seen)
-    given = mixed_plan(8, start)
-    train_denoiser(ALONE, given, runs, TrainingLog(tmp_path / "log.csv"), tmp_path / "sheet.png")
-    export(replace(PLANS["mixed"], denoiser=given, checkpoint=path), runs)
-    made = read_checkpoint(path).metadata
-    assert (made["image_size"], made["training"]["samples_seen"], made["training"]["steps"]) == (64, 15, 4)
-    assert made["training"]["autoencoder_samples_seen"] == 5
+    own_plan = mixed_plan(8, start)
+    train_denoiser(ALONE, own_plan, runs, TrainingLog(tmp_path / "log.csv"), tmp_path / "sheet.png")
+    export(replace(PLANS["mixed"], denoiser=own_plan, checkpoint=path), runs)
+    metadata = read_checkpoint(path).metadata
+    assert (metadata["image_size"], metadata["training"]["samples_seen"], metadata["training"]["steps"]) == (64, 15, 4)
+    assert metadata["training"]["autoencoder_samples_seen"] == 5
     assert PLANS["mixed"].phases == ["latents", "denoiser", "export"]
 
 

@@ -50,8 +50,8 @@ def test_mask_is_where_a_part_is(rendering):
 
 def test_every_image_shows_a_whole_animal_inside_the_frame(rendering):
     for part in range(1, len(PARTS)):
-        shown = (rendering.parts == part).flatten(1).any(1)
-        assert shown.float().mean() > 0.9, PARTS[part]
+        visible = (rendering.parts == part).flatten(1).any(1)
+        assert visible.float().mean() > 0.9, PARTS[part]
     assert rendering.mask.mean((1, 2)).min() > 0.15
     mask = rendering.mask
     border = torch.cat([mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1]], 1)

@@ -71,9 +71,9 @@ def machines(host, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyP
     assert "not on same device" not in caplog.text  # ComfyUI's warning that it runs texts one by one
 
 
-def three_at_most(model: Any, device: Any, batch: Any, wanted: int, *, kept_bytes: int = 0) -> int:
+def three_at_most(model: Any, device: Any, batch: Any, requested: int, *, kept_bytes: int = 0) -> int:
     """In place of `batches_per_forward`, which goes by the device."""
-    return min(wanted, 3)
+    return min(requested, 3)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

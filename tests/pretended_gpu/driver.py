@@ -42,7 +42,7 @@ def switched_on() -> Iterator[PretendedGPU]:
         for name, answer in answers.items():
             stack.enter_context(mock.patch.object(torch.cuda, name, answer))
         for name in ("tensor", "as_tensor"):
-            stack.enter_context(mock.patch.object(torch, name, _made_on_the_cpu(getattr(torch, name))))
+            stack.enter_context(mock.patch.object(torch, name, _created_on_the_cpu(getattr(torch, name))))
         for method in (to, cuda):
             stack.enter_context(mock.patch.object(torch.Tensor, method.__name__, method))
         usual = torch.nn.functional.scaled_dot_product_attention
@@ -96,11 +96,11 @@ def _answers(gpu: PretendedGPU) -> dict[str, Any]:
     }
 
 
-def _made_on_the_cpu(make: Any) -> Any:
+def _created_on_the_cpu(make: Any) -> Any:
     """`torch.tensor` asks the driver before it becomes an operation; so it is made on the CPU, and moved."""
 
-    def made(data: Any, *args: Any, device: Any = None, **kwargs: Any) -> torch.Tensor:
+    def created(data: Any, *args: Any, device: Any = None, **kwargs: Any) -> torch.Tensor:
         tensor = make(data, *args, **kwargs)
         return tensor if device is None else tensor.to(torch.device(device))
 
-    return made
+    return created

@@ -44,9 +44,9 @@ def test_it_says_where_it_is(there) -> None:
 @pytest.mark.parametrize("inference", [False, True])
 def test_all_ways_to_make_one(make, inference: bool) -> None:
     with torch.inference_mode(inference):
-        made = make()
-    assert made.device.type == "cuda"
-    assert made.tolist() == [0.0, 0.0]
+        tensor = make()
+    assert tensor.device.type == "cuda"
+    assert tensor.tolist() == [0.0, 0.0]
 
 
 def test_a_network_and_its_gradients_are_those_of_the_cpu() -> None:

@@ -20,8 +20,8 @@ def networks() -> Networks:
     """Fetched and converted by the first run."""
     try:
         return real_networks()
-    except CliError as trouble:
-        pytest.skip(f"There are no real networks: {trouble}")
+    except CliError as error:
+        pytest.skip(f"There are no real networks: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def disc() -> tuple[Tensor, Tensor]:
 @pytest.fixture(scope="module")
 def seen(networks, disc) -> mobile_sam.ImageEmbedding:
     with torch.inference_mode():
-        return mobile_sam.look(disc[0])
+        return mobile_sam.embed(disc[0])
 
 
 def test_it_says_what_the_authors_code_says_of_a_pattern(seen) -> None:
@@ -49,7 +49,7 @@ def test_it_says_what_the_authors_code_says_of_a_pattern(seen) -> None:
 
 
 def test_it_says_what_the_authors_code_says_of_a_photograph(networks, photographs) -> None:
-    seen = mobile_sam.look(square(IMAGES / HORSE, 224))
+    seen = mobile_sam.embed(square(IMAGES / HORSE, 224))
     found = {"box": seen.in_box(HORSE_BOX), "click": seen.at(HORSE_CLICK)}
     for prompt, expected in TEXT_OF_THE_HORSE.items():
         assert at_positions(found[prompt], HORSE_POSITIONS) == pytest.approx(expected, abs=1e-3)
@@ -80,13 +80,13 @@ def test_three_ways_to_one_animal(networks, photographs, file: str, inside, outs
     """A box around it, a click on it, and another network, which nobody tells where to look. Positions are shares."""
     image = square(IMAGES / file, 224)
     (animal,) = u2net.foreground(image) > 0.5
-    seen = mobile_sam.look(image)
+    seen = mobile_sam.embed(image)
     boxed = seen.in_box(mobile_sam.box_around(animal))
-    clicked, beside = (seen.at((x * 224, y * 224)) for x, y in (inside, outside))
+    clicked, missed = (seen.at((x * 224, y * 224)) for x, y in (inside, outside))
     assert overlap(boxed, animal) > 0.85
     assert overlap(clicked, animal) > 0.85
     assert overlap(boxed, clicked > 0) > 0.9
-    assert overlap(beside, animal) < 0.1
+    assert overlap(missed, animal) < 0.1
 
 
 def test_the_box_around_a_mask_goes_from_edge_to_edge() -> None:

@@ -7,7 +7,7 @@ from appearance_transfer.benchmarks.photographs.willow import classes
 
 
 @pytest.fixture(scope="module")
-def shares(networks, keypoints) -> dict[str, float]:
+def fractions(networks, keypoints) -> dict[str, float]:
     """PCK@0.1 by source, on four photographs of each class."""
     few = {name: photographs[:4] for name, photographs in classes().items()}
     known = dict(sources(networks.vit, networks.lpips.backbone))
@@ -25,9 +25,9 @@ def test_keypoints_lie_in_their_photographs(keypoints) -> None:
             assert all(0 <= x < width and 0 <= y < height for x, y in one.points)
 
 
-def test_a_network_finds_more_than_colors_or_position(shares) -> None:
-    assert shares["DINOv2, tokens of block 9"] > 1.3 * shares["the same position"]
-    assert shares["the same position"] > shares["raw pixels, 3 x 3"] > shares["chance"]
+def test_a_network_finds_more_than_colors_or_position(fractions) -> None:
+    assert fractions["DINOv2, tokens of block 9"] > 1.3 * fractions["the same position"]
+    assert fractions["the same position"] > fractions["raw pixels, 3 x 3"] > fractions["chance"]
 
 
 def test_a_photograph_matches_itself(networks, keypoints) -> None:

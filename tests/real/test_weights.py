@@ -49,14 +49,14 @@ def test_our_vit_sees_what_the_exported_graph_sees(networks) -> None:
     names = [f"/backbone/encoder/layer.{layer}/Add_1_output_0" for layer in layers]
     keys = "/backbone/encoder/layer.11/attention/attention/key/Add_output_0"
     image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    *tokens, wanted_keys = _exported([*names, keys], image)
+    *tokens, expected_keys = _exported([*names, keys], image)
     state = load_file(dino.weights())
     learned = state["pos_embed"][:, 1:].mT.unflatten(2, (37, 37))
     exact = F.interpolate(learned, size=(16, 16), mode="bicubic").flatten(2).mT
     vit = load_vit(state | {"pos_embed": torch.cat([state["pos_embed"][:, :1], exact], dim=1)})
     for layer, expected in zip(layers, tokens, strict=True):
-        assert _largest_difference(vit.look(image, layer).tokens, expected) < 1e-4
-    assert _largest_difference(vit.look(image).keys, wanted_keys) < 1e-4
+        assert _largest_difference(vit.forward_features(image, layer).tokens, expected) < 1e-4
+    assert _largest_difference(vit.forward_features(image).keys, expected_keys) < 1e-4
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ SHORT = {"steps": 6, "start_at_step": 2}
 @pytest.fixture
 def options(tmp_path: Path) -> argparse.Namespace:
     """Three horses and a torn file, two cows, and the main job in four steps, all under folders with a space."""
-    shapes, looks = tmp_path / "my shapes", tmp_path / "my looks"
-    for position, species, seeds in ((shapes, "horse", (1, 2, 3)), (looks, "cow", (4, 5))):
+    shapes, appearances = tmp_path / "my shapes", tmp_path / "my looks"
+    for position, species, seeds in ((shapes, "horse", (1, 2, 3)), (appearances, "cow", (4, 5))):
         position.mkdir()
         for seed in seeds:
             pixels = render([random_scene(seed, species=species)], 128).image[0]
@@ -36,7 +36,7 @@ def options(tmp_path: Path) -> argparse.Namespace:
         del graph[name]
     (tmp_path / "short.json").write_text(json.dumps(graph))
     return argparse.Namespace(
-        structures=str(shapes), appearances=str(looks), workers=2, servers=None, checkpoint=None, noun=None,
+        structures=str(shapes), appearances=str(appearances), workers=2, servers=None, checkpoint=None, noun=None,
         workflow=str(tmp_path / "short.json"), out=str(tmp_path / "the grid"),
     )  # fmt: skip
 
@@ -97,9 +97,9 @@ def test_a_killed_server_and_a_killed_worker_lose_nothing(comfyui, options, reco
     failed = {name: entry["told"] for name, entry in entries.items() if entry["state"] == "failed"}
     assert failed.keys() == {"torn__cow 4", "torn__cow 5"}
     assert all("torn.png is no image that can be read" in failure for failure in failed.values())
-    made = {name: Image.open(out / entry["files"][0]) for name, entry in entries.items() if entry["state"] == "done"}
-    assert {image.size for image in made.values()} == {(128, 128)}
-    assert len({image.convert("RGB").tobytes() for image in made.values()}) == 6
+    results = {name: Image.open(out / entry["files"][0]) for name, entry in entries.items() if entry["state"] == "done"}
+    assert {image.size for image in results.values()} == {(128, 128)}
+    assert len({image.convert("RGB").tobytes() for image in results.values()}) == 6
     assert (out / "grid.png").is_file()
     assert not ours("ray::")
     assert {process.pid for process in ours("main.py")} == before

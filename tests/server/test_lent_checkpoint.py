@@ -20,6 +20,6 @@ def test_a_checkpoint_in_a_folder_above_comfyui_s_home(comfyui: Path, monkeypatc
                 loader = Client(address).get("/object_info/CheckpointLoaderSimple")["CheckpointLoaderSimple"]
         finally:
             checkpoint.unlink()
-    offered = loader["input"]["required"]["ckpt_name"][0]
-    assert checkpoint.name in offered
-    assert not [name for name in offered if "custom_nodes" in name or "pocket" in name]
+    listed = loader["input"]["required"]["ckpt_name"][0]
+    assert checkpoint.name in listed
+    assert not [name for name in listed if "custom_nodes" in name or "pocket" in name]

@@ -125,9 +125,11 @@ def test_a_transfer_is_measured_with_weights_at_hand(server, info) -> None:
         if node["class_type"] == OURS + "LoadPerceptualNetwork":
             node["inputs"]["name"] = RANDOM_LPIPS
     outcome = server.queue(graph)
-    shown = {graph[name]["class_type"].removeprefix(OURS): shown for name, shown in outcome.outputs.items()}
-    assert shown["BackgroundLPIPS"]["text"][0].startswith("LPIPS by AlexNet")
-    assert all("image 0: " in shown[node]["text"][0] for node in ("GramDistance", "MaskIoU", "ReconstructionQuality"))
+    displayed = {graph[name]["class_type"].removeprefix(OURS): displayed for name, displayed in outcome.outputs.items()}
+    assert displayed["BackgroundLPIPS"]["text"][0].startswith("LPIPS by AlexNet")
+    assert all(
+        "image 0: " in displayed[node]["text"][0] for node in ("GramDistance", "MaskIoU", "ReconstructionQuality")
+    )
     (grid,) = (name for name, node in graph.items() if node["class_type"] == OURS + "ComparisonGrid")
     assert is_an_image(np.asarray(Image.open(io.BytesIO(server.image(outcome, grid)))))
 

@@ -18,8 +18,8 @@ def make(dtype=torch.float32, resumable=True) -> TrainedGenerator:
     generator = SkipGenerator().to(dtype)
     initialize(generator, 0)
     weights = generator.state_dict()
-    squares = {name: tensor.square() for name, tensor in weights.items()} if resumable else {}
-    return TrainedGenerator(weights, 120, squares, {"structure": "cow", "seed": "7"})
+    second_moments = {name: tensor.square() for name, tensor in weights.items()} if resumable else {}
+    return TrainedGenerator(weights, 120, second_moments, {"structure": "cow", "seed": "7"})
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def path(tmp_path):
 
 
 def assert_same(a: TrainedGenerator, b: TrainedGenerator) -> None:
-    for x, y in ((a.weights, b.weights), (a.squares, b.squares)):
+    for x, y in ((a.weights, b.weights), (a.second_moments, b.second_moments)):
         assert x.keys() == y.keys()
         assert all(x[name].dtype == y[name].dtype and torch.equal(x[name], y[name]) for name in x)
     assert (a.steps, a.metadata) == (b.steps, b.metadata)
@@ -65,7 +65,7 @@ def test_the_network_has_these_weights() -> None:
     assert not (generator.weights["head.bias"] == 9).any()
 
 
-@pytest.mark.parametrize("wrong", ["weights", "squares"])
+@pytest.mark.parametrize("wrong", ["weights", "second_moments"])
 def test_parts_that_do_not_fit_are_refused(wrong) -> None:
     generator = make()
     with pytest.raises(ValueError, match="'head.bias' does not fit"):

@@ -69,19 +69,19 @@ class TestPrincipalComponents:
     FILE = "A6_pca"
 
     @pytest.fixture(scope="class")
-    def look(self):
+    def vit_output(self):
         with torch.inference_mode():
-            return golden_vit().look(normalize_imagenet(pillow_resized(image(self.FILE, "image_u8"))))
+            return golden_vit().forward_features(normalize_imagenet(pillow_resized(image(self.FILE, "image_u8"))))
 
-    def test_they_are_those_of_scikit_learn(self, look) -> None:
-        found = principal_components(self_similarity(look.keys)[0])
+    def test_they_are_those_of_scikit_learn(self, vit_output) -> None:
+        found = principal_components(self_similarity(vit_output.keys)[0])
         torch.testing.assert_close(found.axes.float(), reference(self.FILE, "components"), atol=1e-5, rtol=0)
         torch.testing.assert_close(found.projected.float(), reference(self.FILE, "projected"), atol=1e-3, rtol=0)
         torch.testing.assert_close(found.variance, reference(self.FILE, "explained_variance"), rtol=1e-4, atol=0)
 
-    def test_the_image(self, look) -> None:
+    def test_the_image(self, vit_output) -> None:
         """A level of 255 may tip over where a value is cut off."""
-        found = self_similarity_image(look, patch=8)[0].permute(2, 0, 1).int()
+        found = self_similarity_image(vit_output, patch=8)[0].permute(2, 0, 1).int()
         expected = reference(self.FILE, "pca_image_u8").int()
         assert found.shape == expected.shape
         assert (found - expected).abs().max() <= 1
@@ -101,8 +101,10 @@ class TestPrincipalComponents:
 
     def test_an_image_that_is_alike_everywhere_is_black(self) -> None:
         weights = {name: torch.zeros_like(tensor) for name, tensor in random_weights().items()}
-        look = load_vit(weights | {"blocks.1.attn.qkv.bias": torch.ones(384)}).look(random_images(32, 40))
-        assert self_similarity_image(look, patch=8).unique().tolist() == [0]
+        vit_output = load_vit(weights | {"blocks.1.attn.qkv.bias": torch.ones(384)}).forward_features(
+            random_images(32, 40)
+        )
+        assert self_similarity_image(vit_output, patch=8).unique().tolist() == [0]
 
 
 class TestFeatureInversion:
@@ -147,11 +149,11 @@ class TestFeatureInversion:
         target = reference(self.FILE, f"{feature}.target")
         target = target.transpose(0, 1).flatten(1) if feature == "keys" else target[0]
         torch.testing.assert_close(inversion.target[0], target, atol=5e-5, rtol=0)
-        (given,) = self.inputs(feature, 1, torch.float32)
+        (network_input,) = self.inputs(feature, 1, torch.float32)
         before = reference(self.FILE, f"{feature}.output_step0_before_update_every2")
-        torch.testing.assert_close(inversion.image(given)[0, :, ::2, ::2], before, atol=1e-4, rtol=0)
+        torch.testing.assert_close(inversion.image(network_input)[0, :, ::2, ::2], before, atol=1e-4, rtol=0)
         loss = reference(self.FILE, f"{feature}.loss_f32")[0]
-        assert near(float(inversion.step(given)), float(loss), 1e-4)
+        assert near(float(inversion.step(network_input)), float(loss), 1e-4)
 
     @pytest.mark.parametrize(("feature", "steps", "tolerance"), [("CLS", 5, 1e-8), ("keys", 5, 1e-8)])
     def test_updates_in_float64(self, feature, steps, tolerance) -> None:
@@ -159,23 +161,25 @@ class TestFeatureInversion:
         vit, expected = golden_vit(torch.float64), image(self.FILE, "image_u8", torch.float64)
         inversion = FeatureInversion(self.network(torch.float64), vit, expected, feature)
         losses = golden("splice_f64_reference_runs", f"A7.{feature}.loss", SPLICE_AND_PIX2PIX_ZERO)
-        for given, loss in zip(self.inputs(feature, steps, torch.float64), losses[:steps].tolist(), strict=True):
-            assert near(float(inversion.step(given)), loss, tolerance)
+        for network_input, loss in zip(
+            self.inputs(feature, steps, torch.float64), losses[:steps].tolist(), strict=True
+        ):
+            assert near(float(inversion.step(network_input)), loss, tolerance)
 
     def test_an_image_comes_back_from_its_keys(self) -> None:
         vit = load_vit(random_weights())
         expected = F.interpolate(random_images(4, 4), (128, 128), mode="bicubic").clamp(0, 1)
         inversion = FeatureInversion(inversion_network(0), vit, expected, "keys")
         errors = []
-        for given in network_inputs(128, 128, 40, "keys", seed=0):
-            errors.append(float((inversion.image(given) - expected).abs().mean()))
-            inversion.step(given)
+        for network_input in network_inputs(128, 128, 40, "keys", seed=0):
+            errors.append(float((inversion.image(network_input) - expected).abs().mean()))
+            inversion.step(network_input)
         assert errors[-1] < 0.5 * errors[0]
 
     def test_noise_weakens_for_cls_only(self) -> None:
         fixed = list(network_inputs(64, 64, 8, "keys", seed=1))
-        assert all(given is fixed[0] for given in fixed)
-        deviations = [float(given.std()) for given in network_inputs(64, 64, 8, "CLS", seed=1)]
+        assert all(network_input is fixed[0] for network_input in fixed)
+        deviations = [float(network_input.std()) for network_input in network_inputs(64, 64, 8, "CLS", seed=1)]
         expected = [(1 + strength**2) ** 0.5 for strength in (10, 10, 10, 10, 2, 2, 0.5, 0.5)]
         assert deviations == pytest.approx(expected, rel=0.02)
 

@@ -38,7 +38,7 @@ def test_terms_and_gradients_are_those_of_the_released_code(dtype, file, prefix,
     structure = image(FILE, "A_u8", dtype)
     extractor, generator = ViTExtractor(golden_vit(dtype)), reference_generator(weights, dtype)
     pair = SplicePair(*(image(FILE, f"step{step}.{side}_crop_u8", dtype) for side in "AB"), structure)
-    terms = terms_at(step, generator, extractor, pair, extractor.look(structure)[0])
+    terms = terms_at(step, generator, extractor, pair, extractor.extract(structure)[0])
     assert set(terms) == TERMS[step]
     for name, term in terms.items():
         assert near(term.item(), expected(THEIR_NAMES[name]).item(), tolerance), name
@@ -54,9 +54,9 @@ def test_terms_and_gradients_are_those_of_the_released_code(dtype, file, prefix,
 
 
 def test_an_image_has_no_distance_to_itself() -> None:
-    (sight,) = ViTExtractor(load_vit(random_weights())).look(random_images(64, 64))
-    assert structure_loss(sight, sight) == 0
-    assert identity_loss(sight, sight) == 0
+    (features,) = ViTExtractor(load_vit(random_weights())).extract(random_images(64, 64))
+    assert structure_loss(features, features) == 0
+    assert identity_loss(features, features) == 0
 
 
 @pytest.mark.parametrize("step", TERMS)
@@ -65,10 +65,10 @@ def test_passes_of_a_step(step) -> None:
     seen = []
     vit = load_vit(random_weights())
     vit.patch_embed.register_forward_pre_hook(
-        lambda module, given: seen.append((len(given[0]), given[0].requires_grad))
+        lambda module, inputs: seen.append((len(inputs[0]), inputs[0].requires_grad))
     )
     extractor, image = ViTExtractor(vit), random_images(64, 64)
-    whole = extractor.look(image)[0]
+    whole = extractor.extract(image)[0]
     seen.clear()
     terms_at(step, SkipGenerator(), extractor, SplicePair(image, image, image), whole)
     crops = [(2, False), (1 if step == 0 else 2, True)]
@@ -84,17 +84,17 @@ def test_weights_weigh() -> None:
 def test_checkpointing_changes_no_gradient(layer) -> None:
     vit, images, gradients = load_vit(random_weights()), random_images(64, 64), []
     for checkpointing in (False, True):
-        given = images.clone().requires_grad_()
-        (sight,) = ViTExtractor(vit, layer, checkpointing=checkpointing).look(given)
-        (sight.cls.square().mean() + sight.keys.square().mean()).backward()
-        gradients.append(given.grad)
+        inputs = images.clone().requires_grad_()
+        (features,) = ViTExtractor(vit, layer, checkpointing=checkpointing).extract(inputs)
+        (features.cls.square().mean() + features.keys.square().mean()).backward()
+        gradients.append(inputs.grad)
     torch.testing.assert_close(*gradients)
 
 
 def test_a_vit_in_half_precision_is_near_and_the_losses_are_in_full() -> None:
     weights, images = random_weights(), random_images(64, 64)
     half = load_vit({name: tensor.bfloat16() for name, tensor in weights.items()})
-    ((exact,), (rough,)) = (ViTExtractor(vit).look(images) for vit in (load_vit(weights), half))
+    ((exact,), (rough,)) = (ViTExtractor(vit).extract(images) for vit in (load_vit(weights), half))
     assert rough.keys.dtype == rough.cls.dtype == torch.float32
     assert not torch.equal(rough.keys, exact.keys)
     assert torch.cosine_similarity(rough.keys, exact.keys, dim=-1).min() > 0.99

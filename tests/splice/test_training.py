@@ -35,7 +35,7 @@ def small_training(dtype=torch.float64, **options) -> SpliceTraining:
 
 def assert_same(a: TrainedGenerator, b: TrainedGenerator) -> None:
     assert a.steps == b.steps
-    for x, y in ((a.weights, b.weights), (a.squares, b.squares)):
+    for x, y in ((a.weights, b.weights), (a.second_moments, b.second_moments)):
         assert x.keys() == y.keys()
         assert all(torch.equal(x[name], y[name]) for name in x)
 
@@ -87,7 +87,7 @@ def test_what_a_training_starts_from_stays_as_it_was() -> None:
     kept = TrainedGenerator(
         {name: tensor.clone() for name, tensor in start.weights.items()},
         start.steps,
-        {name: tensor.clone() for name, tensor in start.squares.items()},
+        {name: tensor.clone() for name, tensor in start.second_moments.items()},
     )
     second = small_training(start=start)
     second.advance()

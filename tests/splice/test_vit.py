@@ -26,31 +26,31 @@ class TestAgainstTheReferenceCode:
         """Name of the image, what goes into the ViT, and what it looks like at the last block."""
         vit = golden_vit()
         with torch.inference_mode():
-            given = vit_input(reference(f"{request.param}.image_u8")[None].float() / 255)
-            return request.param, given, vit.look(given), vit(given)
+            inputs = vit_input(reference(f"{request.param}.image_u8")[None].float() / 255)
+            return request.param, inputs, vit.forward_features(inputs), vit(inputs)
 
     def test_preprocessing(self, seen) -> None:
-        name, given, _, _ = seen
-        assert list(given.shape) == reference(f"{name}.preprocessed_shape").tolist()
-        close(given[0, :, ::3, ::3], reference(f"{name}.preprocessed_every3"), 1e-5)
+        name, inputs, _, _ = seen
+        assert list(inputs.shape) == reference(f"{name}.preprocessed_shape").tolist()
+        close(inputs[0, :, ::3, ::3], reference(f"{name}.preprocessed_every3"), 1e-5)
 
     def test_keys_and_cls(self, seen) -> None:
-        name, _, look, output = seen
-        close(look.keys[0], reference(f"{name}.keys_heads").transpose(0, 1).flatten(1), 5e-5)
-        close(look.cls[0], reference(f"{name}.cls_pre_norm"), 5e-5)
+        name, _, vit_output, output = seen
+        close(vit_output.keys[0], reference(f"{name}.keys_heads").transpose(0, 1).flatten(1), 5e-5)
+        close(vit_output.cls[0], reference(f"{name}.cls_pre_norm"), 5e-5)
         close(output[0], reference(f"{name}.cls_post_norm"), 5e-5)
-        assert not torch.allclose(output, look.cls, atol=0.1)
+        assert not torch.allclose(output, vit_output.cls, atol=0.1)
 
     def test_all_tokens(self) -> None:
         with torch.inference_mode():
-            look = golden_vit().look(vit_input(reference("a.image_u8")[None].float() / 255))
-        assert look.keys.shape[1] == 785
-        close(look.tokens[0], reference("a.block_output"), 5e-5)
-        close(look.keys[0], reference("a.keys_concat"), 5e-5)
+            vit_output = golden_vit().forward_features(vit_input(reference("a.image_u8")[None].float() / 255))
+        assert vit_output.keys.shape[1] == 785
+        close(vit_output.tokens[0], reference("a.block_output"), 5e-5)
+        close(vit_output.keys[0], reference("a.keys_concat"), 5e-5)
 
     def test_self_similarity(self, seen) -> None:
-        name, _, look, _ = seen
-        found = self_similarity(look.keys)[0]
+        name, _, vit_output, _ = seen
+        found = self_similarity(vit_output.keys)[0]
         close(found[:: 8 if name == "a" else 32], reference(f"{name}.self_similarity_rows"), 1e-5)
         close(found.mean(1), reference(f"{name}.self_similarity_rowmean"), 1e-5)
         close(torch.stack([found.mean(), found.std()]), reference(f"{name}.self_similarity_mean_std"), 1e-5)
@@ -58,9 +58,9 @@ class TestAgainstTheReferenceCode:
 
     def test_antialiasing_is_off(self, seen) -> None:
         """It would show: the golden set says by how much."""
-        name, given, _, _ = seen
+        name, inputs, _, _ = seen
         with_it = vit_input(reference(f"{name}.image_u8")[None].float() / 255, antialias=True)
-        close((with_it - given).abs().amax()[None], reference(f"{name}.antialias_on_max_abs_diff"), 1e-4)
+        close((with_it - inputs).abs().amax()[None], reference(f"{name}.antialias_on_max_abs_diff"), 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -78,50 +78,50 @@ def test_whole_patches() -> None:
         vit_size(10, 200_000)
 
 
-class TestLook:
+class TestForwardFeatures:
     def test_any_block_is_a_shorter_network(self) -> None:
         weights = random_weights(depth=3)
         shorter = {name: tensor for name, tensor in weights.items() if not name.startswith("blocks.2")}
         images = random_images(32, 40, 2)
-        first, second = load_vit(weights).look(images, 1), load_vit(shorter).look(images)
+        first, second = load_vit(weights).forward_features(images, 1), load_vit(shorter).forward_features(images)
         for part in ("tokens", "queries", "keys", "values"):
             assert torch.equal(getattr(first, part), getattr(second, part))
-        assert torch.equal(load_vit(weights).look(images, -2).tokens, first.tokens)
+        assert torch.equal(load_vit(weights).forward_features(images, -2).tokens, first.tokens)
 
     def test_keys_are_the_middle_third_of_the_qkv_layer(self) -> None:
         vit = load_vit(random_weights(depth=1))
         received = []
         handle = vit.blocks[0].attn.qkv.register_forward_hook(lambda *call: received.append(call[2]))
-        look = vit.look(random_images(32, 32))
+        vit_output = vit.forward_features(random_images(32, 32))
         handle.remove()
-        assert torch.equal(torch.cat([look.queries, look.keys, look.values], dim=2), received[0])
+        assert torch.equal(torch.cat([vit_output.queries, vit_output.keys, vit_output.values], dim=2), received[0])
 
     def test_a_batch_is_its_images(self) -> None:
         vit, images = load_vit(random_weights()).double(), random_images(24, 40, 3).double()
-        together = vit.look(images).keys
-        alone = torch.cat([vit.look(image[None]).keys for image in images])
+        together = vit.forward_features(images).keys
+        alone = torch.cat([vit.forward_features(image[None]).keys for image in images])
         torch.testing.assert_close(together, alone, atol=1e-12, rtol=0)
 
     def test_patches_are_where_they_were(self) -> None:
         """With all else silent, the value of a patch is its own color, at its own position, past the registers."""
         weights = {name: torch.zeros_like(t) for name, t in random_weights(depth=1, registers=3).items()}
         weights["patch_embed.proj.weight"][0, 0] = 1 / 64
-        look = load_vit(weights).look(images := random_images(32, 48))
+        vit_output = load_vit(weights).forward_features(images := random_images(32, 48))
         red = F.avg_pool2d(images[:, :1], 8)
-        assert look.grid == (4, 6)
-        torch.testing.assert_close(look.on_grid(look.tokens)[:, :1], red)
+        assert vit_output.grid == (4, 6)
+        torch.testing.assert_close(vit_output.on_grid(vit_output.tokens)[:, :1], red)
 
     def test_precision_is_that_of_the_weights(self) -> None:
         weights = random_weights(layer_scale=True, registers=2)
         for dtype in (torch.float64, torch.bfloat16):
             vit = load_vit({name: tensor.to(dtype) for name, tensor in weights.items()})
-            assert vit.look(random_images(24, 40)).tokens.dtype == dtype
+            assert vit.forward_features(random_images(24, 40)).tokens.dtype == dtype
 
     def test_checkpointing_changes_no_gradient(self) -> None:
         vit, gradients = load_vit(random_weights()), []
         for checkpointed in (False, True):
             images = random_images(24, 40).requires_grad_(True)
-            vit.look(images, checkpointed=checkpointed).keys.square().sum().backward()
+            vit.forward_features(images, checkpointed=checkpointed).keys.square().sum().backward()
             gradients.append(images.grad)
         torch.testing.assert_close(*gradients)
         assert gradients[0].abs().max() > 0
@@ -129,9 +129,9 @@ class TestLook:
     def test_what_is_not_there_is_refused(self) -> None:
         vit = load_vit(random_weights())
         with pytest.raises(ValueError, match="choose 0 to 1"):
-            vit.look(random_images(32, 32), 2)
+            vit.forward_features(random_images(32, 32), 2)
         with pytest.raises(ValueError, match="smaller than one patch"):
-            vit.look(random_images(32, 7))
+            vit.forward_features(random_images(32, 7))
 
 
 def sampling_weights(patches: int, side: int) -> torch.Tensor:
@@ -150,11 +150,11 @@ class TestPositions:
         """The learned positions [1, D, 4, 4], and those of an image of this size [1, D, h, w]."""
         weights = {name: torch.zeros_like(tensor) for name, tensor in random_weights(depth=1, **sizes).items()}
         learned = random_weights(depth=1, **sizes)["pos_embed"]
-        look = load_vit(weights | {"pos_embed": learned}).look(random_images(height, width))
-        assert torch.equal(look.cls, learned[:, 0])
-        if look.registers:
-            assert not look.tokens[:, 1 : 1 + look.registers].any()
-        return learned[:, 1:].mT.unflatten(2, (4, 4)), look.on_grid(look.tokens)
+        vit_output = load_vit(weights | {"pos_embed": learned}).forward_features(random_images(height, width))
+        assert torch.equal(vit_output.cls, learned[:, 0])
+        if vit_output.registers:
+            assert not vit_output.tokens[:, 1 : 1 + vit_output.registers].any()
+        return learned[:, 1:].mT.unflatten(2, (4, 4)), vit_output.on_grid(vit_output.tokens)
 
     @pytest.mark.parametrize("registers", [0, 4])
     def test_the_image_of_training_gets_what_was_learned(self, registers) -> None:
@@ -175,10 +175,12 @@ class TestPositions:
 
     def test_registers_are_seen_but_have_no_position(self) -> None:
         weights = random_weights(registers=4)
-        look = load_vit(weights).look(random_images(32, 40))
-        assert look.tokens.shape[1] == 1 + 4 + 20
-        other = load_vit(weights | {"register_tokens": -weights["register_tokens"]}).look(random_images(32, 40))
-        assert (other.tokens - look.tokens)[:, 5:].abs().max() > 1e-3
+        vit_output = load_vit(weights).forward_features(random_images(32, 40))
+        assert vit_output.tokens.shape[1] == 1 + 4 + 20
+        other = load_vit(weights | {"register_tokens": -weights["register_tokens"]}).forward_features(
+            random_images(32, 40)
+        )
+        assert (other.tokens - vit_output.tokens)[:, 5:].abs().max() > 1e-3
 
 
 class TestBadWeights:

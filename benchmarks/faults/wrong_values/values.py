@@ -11,9 +11,9 @@ SIDE = 128
 
 def _with(value: float, *shape: int) -> Tensor:
     """Halves, of which one number is another."""
-    made = torch.full(shape, 0.5)
-    made.view(-1)[made.numel() // 2] = value
-    return made
+    tensor = torch.full(shape, 0.5)
+    tensor.view(-1)[tensor.numel() // 2] = value
+    return tensor
 
 
 def _prompt(text: Tensor, **options: Any) -> list:

@@ -33,5 +33,10 @@ def _of(family: str, network: Module, patch: int, identity: str) -> Transformer:
     blocks = blocks_of("double", double) + blocks_of("single", single)
     # in the pocket transformer the silhouette suffers where the blocks that keep text and image apart read references
     return Transformer(
-        family, blocks, network.hidden_size, patch, identity, first_share=len(double) / len(blocks) if single else 0.25
+        family,
+        blocks,
+        network.hidden_size,
+        patch,
+        identity,
+        first_fraction=len(double) / len(blocks) if single else 0.25,
     )

@@ -28,7 +28,7 @@ class Transformer:
     patch: latent pixels along the side of a token. padded_to: the number of image tokens is filled up to a multiple of
         this. unrotated: ComfyUI hands out queries, keys and values before positions enter, by "attn1_patch".
         names_blocks: it says which block computes; where not, that has to be written into the options.
-    first_share: from which part of the blocks on Cross-Image Attention reads references.
+    first_fraction: from which part of the blocks on Cross-Image Attention reads references.
     identity: the parameter that tells weights apart; no LoRA or quantization touches it.
     text_axis: None where the length of the text does not move the image.
     """
@@ -41,7 +41,7 @@ class Transformer:
     padded_to: int = 1
     unrotated: bool = True
     names_blocks: bool = True
-    first_share: float = 0.25
+    first_fraction: float = 0.25
     text_axis: TextAxis | None = None
 
     def grid_of(self, size: Sequence[int]) -> tuple[int, int]:
