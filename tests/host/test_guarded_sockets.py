@@ -30,7 +30,9 @@ def test_sampling_with_neither(host, inversion, value) -> None:
 def test_sampling_with_a_network_that_is_not_known(host, model, inversion, monkeypatch) -> None:
     stranger = model.clone()
     monkeypatch.setattr(stranger.model, "diffusion_model", torch.nn.Identity())
-    with pytest.raises(ValueError, match="^model is a Identity, .* A U-Net checkpoint is needed"):
+    with pytest.raises(
+        ValueError, match="^model is a Identity, whose attention this pack does not know.* Load one of these"
+    ):
         sampled(host, stranger, inversion)
 
 

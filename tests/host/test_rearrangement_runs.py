@@ -179,9 +179,3 @@ class TestRefusals:
 
         sample(rearrange(model, [appearance], window=world.window(50, 60)), structure)
         assert "Semantic Rearrangement has no effect" in caplog.text
-
-    def test_cross_image_attention_says_what_it_does_not_use(self, model, appearance, caplog) -> None:
-        from appearance_transfer.host.transfer.cross_image_attention import transfer_appearance
-
-        transfer_appearance(model, [weigh(appearance, correspondence=identity())], None, world.transfer_settings())
-        assert "Semantic Rearrangement does" in caplog.text

@@ -55,7 +55,7 @@ BOXES = """() => {
     const sized = ({ pos: [x, y], size }) => [x, y - LiteGraph.NODE_TITLE_HEIGHT, x + size[0], y + size[1]];
     return app.graph.nodes.map((node) => [node.type, ...(LiteGraph.vueNodesMode ? drawn(node.id) : sized(node))]);
 }"""
-SETTLED = 500  # milliseconds in which Nodes 2.0 gives every node its size
+SETTLED = 500  # milliseconds in which Nodes 2.0 gives every node its size, and the template browser adds cards
 TEXTS = "appearance_transfer_texts"
 WIDGET = f"""(id) => {{
     const node = id.split(":").reduce((node, part) => (node.subgraph ?? node).getNodeById(part), app.rootGraph);
@@ -111,11 +111,18 @@ class User:
         self.page.screenshot(path=self.shots / f"{name}.png")
 
     def browse_templates(self) -> Locator:
-        """The cards of our templates."""
+        """The cards of our templates; the page adds more of them as one scrolls down."""
         self.page.locator("[data-testid=side-toolbar] button:has([class*='comfy--template'])").click()
         dialog = self.page.get_by_role("dialog")
         dialog.get_by_text(PACK_NAME, exact=True).first.click()
-        return dialog.locator("[data-testid^=template-workflow-]")
+        cards = dialog.locator("[data-testid^=template-workflow-]")
+        cards.first.wait_for()
+        count = 0
+        while count < cards.count():
+            count = cards.count()
+            cards.last.scroll_into_view_if_needed()
+            self.page.wait_for_timeout(SETTLED)
+        return cards
 
     def open_template(self, name: str, nodes: int) -> None:
         """Open a template, which has so many nodes, from a blank tab: else the page may take one where it is open."""
