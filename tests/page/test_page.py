@@ -16,8 +16,12 @@ FIRST, MATCHING = "01_cross_image_attention_pocket", "05_dift_matching"
 OURS = "AppearanceTransfer_"
 ATTENTION = OURS + "CrossImageAttention"
 FILES = {  # nodes that read a file which only the user has, and are marked until it is there
+    "CLIPLoader",
     "CheckpointLoaderSimple",
+    "DualCLIPLoader",
     "LoadImage",
+    "UNETLoader",
+    "VAELoader",
     OURS + "LoadDINOViT",
     OURS + "LoadPerceptualNetwork",
     OURS + "LoadSpliceGenerator",
@@ -127,7 +131,7 @@ def test_the_first_template_makes_an_image(user) -> None:
     assert record["status"]["status_str"] == "success"
     file, image = saved_image(user, record)
     user.wait_for_image("SaveImage", file)
-    assert Image.open(io.BytesIO(image)).size == (128, 128)
+    assert Image.open(io.BytesIO(image)).size == (256, 256)
     user.center_on(ATTENTION, scale=0.7)
     user.photograph("run")
     assert not user.overlaps()
