@@ -14,6 +14,7 @@ from ...host.transfer.adain_operation import AdaINOperation
 from ...host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 from ...host.transfer.cross_image_attention import Appearance, CrossImageSettings, transfer_appearance
 from ...host.transfer.noise_map_sampler import NoiseMapSampler
+from ...inversion.defaults import PAPER_CFG
 from ..transfers.sampled import sampled_latents
 from .steps import ADAIN_FIRST, GUIDANCE_FIRST, STRUCTURE_UNTIL, percent_before, window_from
 from .task import Task
@@ -23,7 +24,7 @@ def transfer(model: ModelPatcher, task: Task, *, replayed: bool = False) -> Tens
     """The output [1, C, h, w] in the VAE's scale. replayed: move the references on as the reference code does."""
     schedule = schedule_of(model, steps=task.steps, start_at=task.start_at)
     structure, *appearances = (
-        invert_with_ddpm(model, image, task.positive, task.negative, schedule)
+        invert_with_ddpm(model, image, task.positive, task.negative, schedule, guidance=PAPER_CFG)
         for image in (task.structure, *task.appearances)
     )
     settings = CrossImageSettings(
