@@ -62,7 +62,8 @@ def _defaults(about: Mapping[str, Any]) -> dict[str, Any]:
         elif kind == "COMBO":
             inputs[name] = options["options"][0]
         elif not optional:
-            inputs[name] = _good("IMAGE" if kind == MATCHING else kind.split(",")[0])
+            kinds = options["template"]["allowed_types"] if kind == MATCHING else kind
+            inputs[name] = _good(kinds.split(",")[0])
     return inputs
 
 

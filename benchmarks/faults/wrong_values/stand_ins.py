@@ -48,10 +48,15 @@ def _perceptual() -> Any:
     return _ours("host.evaluation.perceptual").PerceptualNetwork(_patcher(network), "random")
 
 
+def _embedded(images: torch.Tensor, **settings: Any) -> SimpleNamespace:
+    """What a CLIP vision model makes of images [B, H, W, 3]: an embedding each, here always the same."""
+    return SimpleNamespace(image_embeds=torch.ones(len(images), 64))
+
+
 STAND_INS: dict[str, Callable[[], Any]] = {
     "DINO_VIT": _vit,
     "SPLICE_GENERATOR": _generator,
     "DISTILLED_EDITOR": _editor,
     "PERCEPTUAL_NETWORK": _perceptual,
-    "CLIP_VISION": lambda: SimpleNamespace(encode_image=None.__init__),
+    "CLIP_VISION": lambda: SimpleNamespace(encode_image=_embedded),
 }
