@@ -142,6 +142,7 @@ def pocket_graph() -> dict[str, Any]:
     graph = {name: graph[name] for name in kept}
     for role in ("structure", "appearance"):
         graph[f"features_{role}"]["inputs"]["ensemble"] = 1
+        graph["match"]["inputs"][f"{role}_points"] = ""  # else the page fills in those of the node before
     graph["pck"]["inputs"] |= {"structure_points": "64, 64", "appearance_points": "96, 64", "alpha": 0.05}
     graph["pck"]["inputs"] |= {"reference": "image"}
     return graph
