@@ -21,22 +21,6 @@ def inversion(model):
     return invert(model)
 
 
-@pytest.fixture
-def seen(monkeypatch):
-    """What every gradient pass finds: (gradient [2, B, C, h, w], losses [2, B])."""
-    from appearance_transfer.host.editing import cross_attention_guider
-
-    found = []
-    real = cross_attention_guider.attention_gradient
-
-    def noting(*args):
-        found.append(real(*args))
-        return found[-1]
-
-    monkeypatch.setattr(cross_attention_guider, "attention_gradient", noting)
-    return found
-
-
 class TestParity:
     """pix2pix-zero's released edit loop on its random U-Net (golden set B4), from the stored start on."""
 
@@ -86,29 +70,29 @@ class TestParity:
         return states
 
     @pytest.mark.parametrize(("run", "amount"), [("real10", 0.1), ("synth10", 0.15)])
-    def test_gradients_at_the_stored_latents(self, reference_model, seen, run, amount) -> None:
+    def test_gradients_at_the_stored_latents(self, reference_model, gradient_passes, run, amount) -> None:
         latents = self.stored(f"{run}.edit_latents")[:3]
         self.edited(reference_model, run, amount=amount, latents=latents)
-        for i, (gradient, _) in enumerate(seen):
+        for i, (gradient, _) in enumerate(gradient_passes):
             expected = self.stored(f"{run}.grad_step{i}").flip(0)
             assert noted(float((gradient[:, 0] - expected).norm() / expected.norm())) < 1e-5
-        assert len(seen) == len(latents)
+        assert len(gradient_passes) == len(latents)
 
     @pytest.mark.parametrize(("run", "amount"), [("real10", 0.1), ("synth10", 0.15)])
-    def test_losses_and_latents(self, reference_model, seen, run, amount) -> None:
+    def test_losses_and_latents(self, reference_model, gradient_passes, run, amount) -> None:
         states = self.edited(reference_model, run, amount=amount)
-        losses = torch.stack([losses.sum() for _, losses in seen]).double()
+        losses = torch.stack([losses.sum() for _, losses in gradient_passes]).double()
         torch.testing.assert_close(losses, self.stored(f"{run}.loss"), rtol=1e-5, atol=0)
         for state, expected in zip(states, self.stored(f"{run}.edit_latents")[1:], strict=True):
             assert world.relative(state[0], expected) < 1e-4
 
     @pytest.mark.parametrize("target", ["conditional", "mean", "original"])
-    def test_the_other_update_targets(self, reference_model, seen, target) -> None:
+    def test_the_other_update_targets(self, reference_model, gradient_passes, target) -> None:
         name = f"real10_carry_{target.replace('conditional', 'cond')}"  # as the stored tensors are called
         states = self.edited(reference_model, "real10", update_target=target)
         for state, expected in zip(states, self.stored(f"{name}.edit_latents_1_2_3"), strict=False):
             assert world.relative(state[0], expected) < 1e-4
-        losses = torch.stack([losses.sum() for _, losses in seen]).double()
+        losses = torch.stack([losses.sum() for _, losses in gradient_passes]).double()
         torch.testing.assert_close(losses, self.stored(f"{name}.loss"), rtol=1e-5, atol=0)
         assert world.relative(states[-1], self.stored(f"{name}.edit_final")) < 1e-4
 

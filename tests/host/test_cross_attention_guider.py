@@ -19,22 +19,6 @@ def inversion(model):
     return invert(model)
 
 
-@pytest.fixture
-def seen(monkeypatch):
-    """What every gradient pass finds: (gradient [2, B, C, h, w], losses [2, B])."""
-    from appearance_transfer.host.editing import cross_attention_guider
-
-    found = []
-    real = cross_attention_guider.attention_gradient
-
-    def noting(*args):
-        found.append(real(*args))
-        return found[-1]
-
-    monkeypatch.setattr(cross_attention_guider, "attention_gradient", noting)
-    return found
-
-
 class TestWhatMustBeEqual:
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
     @pytest.mark.parametrize("negative", [None, NEGATIVE])
@@ -54,14 +38,16 @@ class TestWhatMustBeEqual:
         assert torch.equal(ours, plain(model, inversion, positive=ORIGINAL, negative=NEGATIVE))
         assert not torch.equal(edit(model, inversion, negative=world.prompt(NEGATIVE)), ours)
 
-    def test_computed_all_the_same_it_is_that_but_for_rounding(self, model, inversion, seen, monkeypatch) -> None:
+    def test_computed_all_the_same_it_is_that_but_for_rounding(
+        self, model, inversion, gradient_passes, monkeypatch
+    ) -> None:
         from appearance_transfer.host.editing import cross_attention_guider
 
         monkeypatch.setattr(cross_attention_guider, "same_text", lambda one, other: False)
         ours = edit(model, inversion, edited=world.prompt(ORIGINAL), negative=world.prompt(NEGATIVE))
-        assert len(seen) == STEPS
-        assert not any(found.any() for found in seen[0])
-        assert max(float(losses.max()) for _, losses in seen) < 1e-8
+        assert len(gradient_passes) == STEPS
+        assert not any(found.any() for found in gradient_passes[0])
+        assert max(float(losses.max()) for _, losses in gradient_passes) < 1e-8
         assert world.relative(ours, plain(model, inversion, positive=ORIGINAL, negative=NEGATIVE)) < 1e-5
 
     @pytest.mark.parametrize("negative", [None, NEGATIVE])
@@ -98,7 +84,7 @@ class TestWhatMustBeEqual:
 
 
 class TestControlNet:
-    def test_it_reaches_the_edit_and_not_the_maps(self, host, model, inversion, seen) -> None:
+    def test_it_reaches_the_edit_and_not_the_maps(self, host, model, inversion, gradient_passes) -> None:
         """ComfyUI adds what a ControlNet says in place, which gradients do not survive."""
         from appearance_transfer.tests.host.neighbors import controlled
 
@@ -107,9 +93,9 @@ class TestControlNet:
             texts = [controlled(host.nodes, world.prompt(number)) for number in (ORIGINAL, EDITED)]
         steered = edit(model, inversion, positive=texts[0], edited=texts[1])
         assert world.relative(steered, plain) > 1e-2
-        gradient, losses = seen[0]
-        assert torch.equal(seen[STEPS][0], gradient)
-        assert torch.equal(seen[STEPS][1], losses)
+        gradient, losses = gradient_passes[0]
+        assert torch.equal(gradient_passes[STEPS][0], gradient)
+        assert torch.equal(gradient_passes[STEPS][1], losses)
 
 
 class TestResult:
