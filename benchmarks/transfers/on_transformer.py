@@ -1,56 +1,103 @@
-"""Methods on the pocket transformer: the baselines, attention by likeness, and features rearranged by matches.
+"""Transfers on the pocket transformer, from rendered pairs to images, and what they have to beat.
 
-The same pairs, captions and measures as on the U-Net. Structures are inverted without text guidance in 14 of 20 steps,
-appearances noised, and every step reads the appearance; matches are the pocket U-Net's or the renderer's. Imports
-ComfyUI's modules, so import it after ComfyUI has started.
+The same pairs, captions and measures as on the U-Net. Structures are inverted without text guidance, appearances
+noised, every step reads the appearance, and AdaIN acts between the steps. Masks and matches are the renderer's or the
+pocket U-Net's. Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from ...attention.windows import Window
-from ...correspondence.correspondence import Correspondence
-from ...correspondence.dift import PRESETS, DiftSettings
-from ...correspondence.match import match
-from ...correspondence.mirroring import turn
-from ...host.matching.dift_features import dift_features
-from ...host.matching.mirroring import mirror_to_match
 from ...host.models.pocket_checkpoint import load_pocket_checkpoint
 from ...host.models.schedules import schedule_of
 from ...host.runtime.model_runner import stock_guider
 from ...host.transfer.adain_operation import AdaINOperation
+from ...host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 from ...host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
 from ...host.transfer.plan import Appearance
 from ...host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
+from ...inversion.schedule import Schedule
 from ...inversion.types import Inversion
 from ...pocket.checkpoint import TRANSFORMER_NETWORK
+from ..evaluation_counter import EvaluationCount
 from .baselines import TEXT_GUIDANCE, from_noise
-from .inverted import Models, invert, noised, pocket_models
+from .inverted import Models, invert, noised
 from .pairs import RenderedPairs, prompt
-from .rearranged import true_matches
 from .sampled import resume
+from .unet_guidance import TRUE, Guidance, guidance_of
 
 SIZE, STEPS, START_AT = 256, 20, 6
+NOISIEST = 0.75
+"""Where a run of few steps begins; 20 steps without the first 6 begin at 0.7."""
 WHOLE, ADAIN = Window(0.0, 1.0), Window(0.5, 1.0)
 
 
-@dataclass(frozen=True, eq=False)
-class TransformerPairs:
-    """B pairs: with the true masks, or with appearances turned to their structures' side and matched by the U-Net."""
+@dataclass(frozen=True)
+class Outputs:
+    """images [B, 256, 256, 3]; and a pair's evaluations of the transformer, and of the U-Net that finds for it."""
 
-    truth: RenderedPairs
+    images: Tensor
+    evaluations: float
+    unet_evaluations: float = 0.0
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One way to transfer. settings: of its method; None is none.
+
+    keys: the appearance is read only where its animal is. masks, matches: whose they are; matches None is none.
+    adain: between the steps. guidance: away from a run without transfer; None is none. few: so many steps from 0.75
+    on, or else 14 of 20.
+    """
+
+    settings: CrossImageSettings | RearrangementSettings | None = None
+    keys: bool = True
+    masks: str = TRUE
+    matches: str | None = None
+    adain: bool = True
+    guidance: GuidanceSettings | None = None
+    few: int = 0
+
+    def __call__(self, models: Models, truth: RenderedPairs) -> Outputs:
+        pairs = inverted(models, truth, self.few)
+        found = guidance_of(truth, self.masks, self.matches or TRUE)
+        count = EvaluationCount(models.model.model.diffusion_model)
+        guider = _guider(models, truth, self._patched(models, pairs, found), self.guidance)
+        adain = AdaINOperation(pairs.appearance, found.masks.structure, found.masks.appearance, ADAIN)
+        images = resume(models, pairs.structure, guider, adain if self.adain else None)
+        count.close()
+        own = sum(count.by_node.values()) / len(truth.pairs)
+        return Outputs(images, pairs.evaluations + own, found.evaluations)
+
+    def _patched(self, models: Models, pairs: InvertedPairs, found: Guidance) -> Any:
+        if self.settings is None:
+            return models.model
+        appearance = Appearance(
+            pairs.appearance,
+            mask=found.masks.structure,
+            appearance_mask=found.masks.appearance if self.keys else None,
+            correspondence=found.matches if self.matches else None,
+        )
+        if isinstance(self.settings, CrossImageSettings):
+            return transfer_appearance(models.model, [appearance], None, self.settings)
+        return rearrange_appearance(models.model, [appearance], None, self.settings)
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedPairs:
+    """B pairs, every image under the prompt of its noun, and what inverting them took, a pair."""
+
     structure: Inversion
     appearance: Inversion
-    appearance_mask: Tensor
-    matches: Correspondence | None = None
-
-
-Method = Callable[[Models, TransformerPairs], Tensor]
+    evaluations: float
 
 
 def transformer_models() -> Models:
@@ -58,91 +105,47 @@ def transformer_models() -> Models:
     return Models(*load_pocket_checkpoint("fp32", TRANSFORMER_NETWORK))
 
 
-def invert_pairs(models: Models, truth: RenderedPairs) -> TransformerPairs:
-    """Every image under the prompt of its noun."""
-    schedule = schedule_of(models.model, steps=STEPS, start_at=START_AT)
+@lru_cache(maxsize=4)  # all methods of a batch share it
+def inverted(models: Models, truth: RenderedPairs, few: int = 0) -> InvertedPairs:
+    """The structures inverted, the appearances noised."""
+    count = EvaluationCount(models.model.model.diffusion_model)
+    schedule = _schedule(models, few)
     structure = invert(models, truth.structure.image, truth.structure_nouns, schedule, 1.0)
     appearance = noised(models, truth.appearance.image, truth.appearance_nouns, schedule)
-    return TransformerPairs(truth, structure, appearance, truth.appearance.mask)
+    count.close()
+    return InvertedPairs(structure, appearance, sum(count.by_node.values()) / len(truth.pairs))
 
 
-@lru_cache(maxsize=1)  # all methods of a batch share it
-def turned_and_matched(models: Models, pairs: TransformerPairs) -> TransformerPairs:
-    """Appearances turned as Mirror to Match turns them, and matched with DIFT of the pocket U-Net inside true masks."""
-    truth, unet = pairs.truth, pocket_models(SIZE)
-    settings, nothing = DiftSettings(**PRESETS["pocket"], ensemble=2), unet.conditioning([""])
-    structure, appearance = truth.structure.image, truth.appearance.image
-    images, _ = mirror_to_match(unet.model, unet.vae, nothing, structure, appearance, settings)
-    mask = turn(truth.appearance.mask, (images != appearance).flatten(1).any(1))
-    features = [
-        dift_features(unet.model, unet.encode(side), unet.conditioning([prompt(noun) for noun in nouns]), settings)
-        for side, nouns in ((structure, truth.structure_nouns), (images, truth.appearance_nouns))
-    ]
-    matches = match(features[0], features[1], structure_mask=truth.structure.mask, appearance_mask=mask)
-    reference = noised(models, images, truth.appearance_nouns, pairs.structure.schedule)
-    return replace(pairs, appearance=reference, appearance_mask=mask, matches=matches)
+def _schedule(models: Models, few: int) -> Schedule:
+    if few:
+        return schedule_of(models.model, steps=few, sigmas=torch.linspace(NOISIEST, 0.0, few + 1))
+    return schedule_of(models.model, steps=STEPS, start_at=START_AT)
 
 
-def nothing_but_adain(models: Models, pairs: TransformerPairs) -> Tensor:
-    return _sampled(models, pairs, models.model)
+def _guider(models: Models, truth: RenderedPairs, model: Any, guidance: GuidanceSettings | None) -> Any:
+    positive = models.conditioning([prompt(noun) for noun in truth.structure_nouns])
+    if guidance is not None:
+        return AppearanceGuider(model, positive, None, guidance)
+    return stock_guider(model, positive, models.conditioning([""]), 1.0)
 
 
-def sdedit(models: Models, pairs: TransformerPairs) -> Tensor:
-    """From where the transfer starts, in fresh noise, under the appearance's full caption."""
-    latent = models.encode(pairs.truth.structure.image)
-    return from_noise(models, latent, pairs.structure.schedule, pairs.truth.appearance_captions, TEXT_GUIDANCE)
+def identity(models: Models, truth: RenderedPairs) -> Outputs:
+    """The structure image itself: what errors are measured against."""
+    return Outputs(truth.structure.image, 0.0)
 
 
-def by_similarity(models: Models, pairs: TransformerPairs, settings: CrossImageSettings) -> Tensor:
-    """Cross-Image Attention where the structure's animal is."""
-    appearance = Appearance(pairs.appearance, mask=pairs.truth.structure.mask)
-    return _sampled(models, pairs, transfer_appearance(models.model, [appearance], None, settings))
+def autoencoded_answer(models: Models, truth: RenderedPairs) -> Outputs:
+    """The perfect answer through the autoencoder: the bound."""
+    return Outputs(models.decode(models.encode(truth.answer.image)), 0.0)
 
 
-def by_likeness_inside(models: Models, pairs: TransformerPairs, settings: CrossImageSettings) -> Tensor:
-    """The same, reading the appearance's animal alone."""
-    appearance = Appearance(
-        pairs.appearance, mask=pairs.truth.structure.mask, appearance_mask=pairs.appearance_mask
-    )  # fmt: skip
-    return _sampled(models, pairs, transfer_appearance(models.model, [appearance], None, settings))
+def sdedit(models: Models, truth: RenderedPairs) -> Outputs:
+    """From where the transfers start, in fresh noise, under the appearance's full caption."""
+    count = EvaluationCount(models.model.model.diffusion_model)
+    latent = models.encode(truth.structure.image)
+    images = from_noise(models, latent, _schedule(models, 0), truth.appearance_captions, TEXT_GUIDANCE)
+    count.close()
+    return Outputs(images, sum(count.by_node.values()) / len(truth.pairs))
 
 
-def by_match(models: Models, pairs: TransformerPairs, settings: RearrangementSettings) -> Tensor:
-    """Semantic Rearrangement where the structure's animal is, by the U-Net's matches."""
-    return _rearranged(models, turned_and_matched(models, pairs), settings)
-
-
-def by_true_match(models: Models, pairs: TransformerPairs, settings: RearrangementSettings) -> Tensor:
-    """The same by the renderer's matches."""
-    return _rearranged(models, replace(pairs, matches=true_matches(pairs.truth)), settings)
-
-
-def _rearranged(models: Models, pairs: TransformerPairs, settings: RearrangementSettings) -> Tensor:
-    appearance = Appearance(
-        pairs.appearance, mask=pairs.truth.structure.mask, appearance_mask=pairs.appearance_mask,
-        correspondence=pairs.matches,
-    )  # fmt: skip
-    return _sampled(models, pairs, rearrange_appearance(models.model, [appearance], None, settings))
-
-
-def _sampled(models: Models, pairs: TransformerPairs, model: object) -> Tensor:
-    """Resumed from the structure without text guidance, AdaIN between the steps."""
-    captions = [prompt(noun) for noun in pairs.truth.structure_nouns]
-    guider = stock_guider(model, models.conditioning(captions), models.conditioning([""]), 1.0)
-    adain = AdaINOperation(pairs.appearance, pairs.truth.structure.mask, pairs.appearance_mask, ADAIN)
-    return resume(models, pairs.structure, guider, adain)
-
-
-KV = RearrangementSettings(inject="kv", window=WHOLE)
-METHODS: dict[str, Method] = {
-    "identity": lambda models, pairs: pairs.truth.structure.image,
-    "AdaIN only": nothing_but_adain,
-    "SDEdit": sdedit,
-    "rearranged by found matches": partial(by_match, settings=KV),
-    "by likeness": partial(by_similarity, settings=CrossImageSettings(window=WHOLE)),
-    "by likeness, inside the animal": partial(by_likeness_inside, settings=CrossImageSettings(window=WHOLE)),
-    "rearranged by true matches": partial(by_true_match, settings=KV),
-    "rearranged by found matches, queries too": partial(by_match, settings=replace(KV, inject="feature")),
-    "by likeness, no contrast": partial(by_similarity, settings=CrossImageSettings(window=WHOLE, contrast=1.0)),
-}
-"""The first are those that the page of models compares; the others change one thing."""
+Method = Callable[[Models, RenderedPairs], Outputs]

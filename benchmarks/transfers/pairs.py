@@ -59,7 +59,7 @@ def held_out_pairs(count: int, first_seed: int = FIRST_SEED) -> list[ScenePair]:
     return pairs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RenderedPairs:
     """B pairs with all that is true about them."""
 
