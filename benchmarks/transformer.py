@@ -84,12 +84,12 @@ def _run(pairs: list[ScenePair], bar: int, only: tuple[str, ...]) -> tuple[Cases
     for name in tqdm([name for name in METHODS if not only or name in only], position=bar, leave=False):
         with torch.inference_mode():
             outputs = METHODS[name](models, truth)
-        made = outputs.images.cpu().float()
-        measures = measure(made, truth)
+        output = outputs.images.cpu().float()
+        measures = measure(output, truth)
         evaluations = {"evaluations": outputs.evaluations, "unet_evaluations": outputs.unet_evaluations}
         values[name] = {metric: [value] * len(pairs) for metric, value in evaluations.items()}
         values[name] |= {metric: measures[metric] for metric in METRICS}
-        images[name] = made.numpy()
+        images[name] = output.numpy()
     return values, images
 
 

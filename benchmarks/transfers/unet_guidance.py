@@ -76,9 +76,9 @@ def _by_field(models: Models, truth: RenderedPairs, inside: Masks | None) -> Cor
     structure = _fused(models, truth.structure.image, truth.structure_nouns)
     appearance, mirrored = (_fused(models, side, truth.appearance_nouns) for side in (images, images.flip(2)))
     ours, theirs = (inside.structure, inside.appearance) if inside else (None, None)
-    turned = None if theirs is None else theirs.flip(-1)
+    mirrored_mask = None if theirs is None else theirs.flip(-1)
     plain = match(structure, appearance, method=FIELD, structure_mask=ours, appearance_mask=theirs)
-    other = mirrored_back(match(structure, mirrored, method=FIELD, structure_mask=ours, appearance_mask=turned))
+    other = mirrored_back(match(structure, mirrored, method=FIELD, structure_mask=ours, appearance_mask=mirrored_mask))
     return either(mean_cosine(other) > mean_cosine(plain), other, plain)
 
 
