@@ -34,9 +34,11 @@ class AppearanceTransfer(ComfyExtension):
     """All nodes of the pack."""
 
     async def on_load(self) -> None:
+        from ..host.matching.page_routes import add_routes
         from ..host.runtime.progress_text import attach_node_text
 
         attach_node_text(logging.getLogger("appearance_transfer"))
+        add_routes()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         families = (

@@ -99,6 +99,8 @@ class MatchFeatures(io.ComfyNode):
         structure_mask=None, appearance_mask=None, structure_image=None, appearance_image=None,
         structure_regions=None, appearance_regions=None,
     ) -> io.NodeOutput:  # fmt: skip
+        from ..correspondence.evidence import FieldEvidence
+        from ..correspondence.match import FIELD
         from ..correspondence.points import force_pairs, parse_points
         from ..correspondence.regions import paired
         from ..host.matching.attention_matches import confidence_mask, match_features
@@ -115,7 +117,12 @@ class MatchFeatures(io.ComfyNode):
         )  # fmt: skip
         matches = force_pairs(found, ours, theirs, radius)
         displayed = structure_image is not None and appearance_image is not None
-        view = point_pairs_view(found, structure_image, appearance_image) if displayed else None
+        if not displayed:
+            return io.NodeOutput(matches, confidence_mask(matches))
+        masks = (structure_mask, appearance_mask)
+        bends = method == FIELD
+        evidence = FieldEvidence.of_first(structure, appearance, masks, regions, floor) if bends else None
+        view = point_pairs_view(found, structure_image, appearance_image, evidence)
         return io.NodeOutput(matches, confidence_mask(matches), ui=view)
 
 

@@ -18,6 +18,7 @@ class FindObject(io.ComfyNode):
             category=FAMILY,
             description="Finds the object of an image by the model's own features, as a mask with soft edges.",
             search_aliases=["segment", "mask", "foreground", "saliency", "cut out", "remove background"],
+            is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="The image, or several of one size."),
                 io.Model.Input("model", optional=True, tooltip="SD1.x, SD2.x or SDXL, with vae and positive."),
@@ -52,13 +53,17 @@ class FindObject(io.ComfyNode):
         model=None, vae=None, positive=None, features=None, hint=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..correspondence.points import parse_points
-        from ..host.matching.object_finding import as_clicks, find_objects, maps_of
+        from ..host.matching.object_finding import as_clicks, find_objects, first_evidence, maps_of
+        from ..host.matching.page_files import object_view
 
         clicks = as_clicks(
-            parse_points(object_points, "object_points"), parse_points(background_points, "background_points"), image
-        )
-        mask = find_objects(image, maps_of(image, features, model, vae, positive, seed), clicks, hint)
-        return io.NodeOutput(mask, ui=ui.PreviewMask(mask, cls=cls))
+            parse_points(object_points, "object_points"), parse_points(background_points, "background_points"),
+            tuple(image.shape[1:3]),
+        )  # fmt: skip
+        maps = maps_of(image, features, model, vae, positive, seed)
+        mask = find_objects(image, maps, clicks, hint)
+        view = object_view(first_evidence(image, maps, hint), image[:1, ..., :3])
+        return io.NodeOutput(mask, ui=ui.PreviewMask(mask, cls=cls).as_dict() | view)
 
 
 NODES = [FindObject]

@@ -72,9 +72,14 @@ def find_object(
     return FoundObject(mask, certainty, exchanged)
 
 
+def hint_on(hint: Tensor, grid: tuple[int, int]) -> Tensor:
+    """[h, w] fp32: a hint on a grid of positions; once more changes nothing."""
+    return interpolate(hint[None, None].float(), size=grid, mode="bilinear")[0, 0]
+
+
 def _is_background(probability: Tensor, hint: Tensor) -> bool:
     """Whether what was found has less of the hint than the rest."""
     size = (probability.shape[-2], probability.shape[-1])
-    there = interpolate(hint[None, None].float().to(probability), size=size, mode="bilinear")[0, 0]
+    there = hint_on(hint, size).to(probability)
     inside, outside = probability.sum().clamp(min=1e-6), (1 - probability).sum().clamp(min=1e-6)
     return bool((there * probability).sum() / inside < (there * (1 - probability)).sum() / outside)

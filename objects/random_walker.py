@@ -49,8 +49,8 @@ def walk(
     objects, background: pixels that are known.
     """
     expected = settings or WalkerSettings()
-    size = _walking_size(image.shape[0], image.shape[1], expected.side)
-    pixels = _resized(image.movedim(-1, 0).float().cpu(), size)
+    pixels = walked_pixels(image, expected.side)
+    size = pixels.shape[1], pixels.shape[2]
     prior = _resized(probability[None].float().cpu(), size)[0].double().numpy()
     target, weight = prior.copy(), np.full(size, expected.prior)
     for seeds, label in ((objects, 1.0), (background, 0.0)):
@@ -78,6 +78,11 @@ def _edges(pixels: np.ndarray, settings: WalkerSettings) -> Iterator[tuple[np.nd
         gap = ((pixels[(slice(None), *here)] - pixels[(slice(None), *there)]) ** 2).sum(0)
         weight = np.exp(-settings.contrast * gap) + settings.floor
         yield number[here].ravel(), number[there].ravel(), weight.ravel()
+
+
+def walked_pixels(image: Tensor, side: int = WalkerSettings.side) -> Tensor:
+    """[C, H', W'] fp32: an image [H, W, C] whose longer side is at most `side` pixels; once more changes nothing."""
+    return _resized(image.movedim(-1, 0).float().cpu(), _walking_size(image.shape[0], image.shape[1], side))
 
 
 def _walking_size(height: int, width: int, side: int) -> tuple[int, int]:

@@ -76,8 +76,13 @@ def ranking_grid(grid: Cell) -> Cell:
 
 def on_one_grid(maps: list[Tensor]) -> Tensor:
     """[C1 + C2 + ..., h, w]: maps [C, h', w'] of one image, each of unit length, on the largest grid that is ranked."""
+    return torch.cat([normalize(one, dim=0) for one in resampled_maps(maps)])
+
+
+def resampled_maps(maps: list[Tensor]) -> list[Tensor]:
+    """[C, h, w] fp32 each: the maps on the largest grid that is ranked; once more changes nothing."""
     grid = ranking_grid(max(((one.shape[-2], one.shape[-1]) for one in maps), key=lambda size: size[0] * size[1]))
-    return torch.cat([normalize(_resampled(one.float(), grid), dim=0) for one in maps])
+    return [_resampled(one.float(), grid) for one in maps]
 
 
 def _resampled(values: Tensor, grid: Cell) -> Tensor:

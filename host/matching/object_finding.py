@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 from ...correspondence.dift import DiftSettings
 from ...correspondence.features import Features
 from ...correspondence.points import Point
+from ...objects.evidence import ObjectEvidence
 from ...objects.find import Clicks, FoundObject, find_object
 from ..models.conditioning import first_text, processed_prompt
 from ..models.plain_model import check_plain
@@ -74,6 +75,13 @@ def find_objects(
     return masks
 
 
+def first_evidence(images: Tensor, maps: Sequence[Tensor], hint: Tensor | None = None) -> ObjectEvidence:
+    """What the object of the first image is found by; as `find_objects` takes them."""
+    return ObjectEvidence.of(
+        [one[0].cpu() for one in maps], images[0, ..., :3].cpu(), None if hint is None else hint[0].cpu()
+    )
+
+
 def maps_of(
     images: Tensor, features: Features | None, model: ModelPatcher | None, vae: Any, positive: list | None, seed: int
 ) -> list[Tensor]:
@@ -95,9 +103,9 @@ def maps_of(
     return object_maps(model, vae.encode(images[..., :3]), positive, seed)
 
 
-def as_clicks(objects: Sequence[Point], background: Sequence[Point], images: Tensor) -> Clicks:
-    """Points (x, y) in pixels of images [B, H, W, C] as clicks. Raises ValueError for points outside."""
-    height, width = images.shape[1:3]
+def as_clicks(objects: Sequence[Point], background: Sequence[Point], image: tuple[int, int]) -> Clicks:
+    """Points (x, y) in pixels of an image (H, W) as clicks. Raises ValueError for points outside."""
+    height, width = image
     for name, points in (("object_points", objects), ("background_points", background)):
         for x, y in points:
             if not (0 <= x < width and 0 <= y < height):

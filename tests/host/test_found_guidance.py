@@ -116,7 +116,7 @@ class TestFindObject:
         with pytest.raises(ValueError, match="lacks vae and positive"):
             maps_of(image, None, object(), None, None, 0)
         with pytest.raises(ValueError, match="outside of the image"):
-            as_clicks([(40, 3)], [], image)
+            as_clicks([(40, 3)], [], (32, 32))
 
 
 POCKET = {"network": DEFAULT_NETWORK, "precision": "fp32"}

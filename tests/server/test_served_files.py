@@ -59,3 +59,12 @@ def test_blueprints_are_offered_with_their_content(server) -> None:
     for key, about in ours.items():
         content = json.loads(server.get(f"/global_subgraphs/{key}")["data"])
         assert content == json.loads((ROOT / "subgraphs" / f"{about['name']}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("route", ["object", "field"])
+def test_the_page_can_ask_for_the_object_and_the_field(server, route) -> None:
+    question = urllib.request.Request(f"{server.address}/api/appearance_transfer/{route}", data=b"{}")
+    with pytest.raises(urllib.error.HTTPError) as refused, LOCAL.open(question, timeout=30):
+        pass
+    assert refused.value.code == 400
+    assert "lacks 'file'" in json.loads(refused.value.read())["error"]
