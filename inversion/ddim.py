@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .regularize import Regularizer
 from .schedule import Schedule
-from .step import Denoise
+from .step import Denoise, flow_velocity
 
 
 def invert_ddim(
@@ -34,7 +34,7 @@ def invert_ddim(
 
     Raises ValueError for a schedule that does not end at sigma 0: the path starts at the clean image.
     """
-    _check_end(schedule)
+    check_ends_at_image(schedule)
     levels = [x0] * (schedule.steps + 1)
     for i in reversed(range(schedule.steps)):
         levels[i], denoised = _step_up(denoise, levels[i + 1], schedule, i, regularizer)
@@ -49,14 +49,10 @@ def _step_up(
     """(x at level i, denoised) from x at level i+1."""
     a, b = schedule.pair(i)
     a_from, b_from = schedule.pair(i + 1)
-    sigma = x.new_full((x.shape[0],), schedule.sigmas[i])
     if schedule.flow:
-        # The network's answer is the velocity eps - x0 (arXiv 2210.02747): it is what is carried to the next level.
-        denoised = denoise(x, sigma)
-        velocity = (x - denoised) / b
-        if regularizer is not None:
-            velocity = regularizer(velocity + denoised) - denoised
+        velocity, denoised = flow_velocity(denoise, x, schedule, i, regularizer)
         return x + (b - b_from) * velocity, denoised
+    sigma = x.new_full((x.shape[0],), schedule.sigmas[i])
     # An eps model sees x / hypot(a, b), the papers' x_t. Rescaled like this, it sees the latent of level i+1 at the
     # time of level i.
     seen = x * (math.hypot(a, b) / math.hypot(a_from, b_from))
@@ -88,7 +84,7 @@ def invert_ddim_reference(
 
     Raises ValueError for a schedule that does not end at sigma 0, has fewer than 3 steps, or belongs to a flow model.
     """
-    _check_end(schedule)
+    check_ends_at_image(schedule)
     if schedule.flow:
         raise ValueError(
             "The reference timesteps are those of eps and v models, but this is a flow model; "
@@ -118,9 +114,10 @@ def invert_ddim_reference(
     return torch.stack(levels)
 
 
-def _check_end(schedule: Schedule) -> None:
+def check_ends_at_image(schedule: Schedule) -> None:
+    """Raises ValueError for a schedule whose last level is not the clean image."""
     if not schedule.ends_at_image:
         raise ValueError(
-            f"DDIM inversion starts from the clean image, but the schedule ends at sigma {schedule.sigmas[-1]:.6g}; "
+            f"This inversion starts from the clean image, but the schedule ends at sigma {schedule.sigmas[-1]:.6g}; "
             "connect SIGMAS that end at 0."
         )

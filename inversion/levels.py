@@ -19,9 +19,9 @@ from .types import Inversion
 def latent_at(inversion: Inversion, sigma: float) -> Tensor:
     """[B, C, h, w] at the noise level `sigma` >= 0 in ComfyUI's scaling; bit for bit as recorded at a recorded level.
 
-    Elsewhere a DDPM inversion and a noised image are noised anew, see `level_noise`. The path of a DDIM inversion is no
-    draw: between its levels it goes on in a straight line, as a DDIM step does, and above the noisiest one with the
-    noise that it has there.
+    Elsewhere a DDPM inversion and a noised image are noised anew, see `level_noise`. The path of a DDIM or Uni-Inv
+    inversion is no draw: between its levels it goes on in a straight line, as a DDIM step does, and above the noisiest
+    one with the noise that it has there.
     """
     schedule = inversion.schedule
     level = schedule.index_of(sigma)
@@ -29,7 +29,8 @@ def latent_at(inversion: Inversion, sigma: float) -> Tensor:
         return inversion.trajectory[level]
     if sigma < schedule.sigmas[-1]:  # of a run that stops before sigma 0, where nothing is known
         return inversion.trajectory[-1]
-    return _continued(inversion, sigma) if inversion.method == "ddim" else _noised(inversion, sigma)
+    is_drawn = inversion.method in ("ddpm", "noised")
+    return _noised(inversion, sigma) if is_drawn else _continued(inversion, sigma)
 
 
 def _noised(inversion: Inversion, sigma: float) -> Tensor:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 from torch import Tensor
+
+Method = Literal["ddpm", "ddim", "uni-inv", "noised"]
+"""How an inversion was made; or that an image was only noised."""
+
+METHODS: tuple[str, ...] = get_args(Method)
 
 
 def check_path(method: str, steps: int, trajectory: Tensor, noise_maps: Tensor) -> None:
     """trajectory: [S+1, B, C, h, w] of S steps. noise_maps: [S, B, C, h, w] of a "ddpm" inversion, else [0]."""
-    if method not in ("ddpm", "ddim", "noised"):
+    if method not in METHODS:
         raise ValueError(
-            "An inversion is made by 'ddpm' or 'ddim', or an image is 'noised', but this one says "
+            f"An inversion is made by one of {', '.join(METHODS[:-1])}, or an image is noised, but this one says "
             f"{method!r}; invert the image again."
         )
     if not (trajectory.is_floating_point() and noise_maps.is_floating_point()):

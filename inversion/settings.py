@@ -10,6 +10,9 @@ from .defaults import INVERSION_CFG, START_AT, STEPS
 Timesteps = Literal["consistent", "reference"]
 """Of DDIM: between the levels that sampling will visit, or between those of pix2pix-zero's reference code."""
 
+Solver = Literal["auto", "ddim", "uni-inv"]
+"""Of the deterministic inversion: DDIM, or Uni-Inv, which is for flow models alone; auto takes it there."""
+
 
 @dataclass(frozen=True)
 class DDPMSettings:
@@ -32,11 +35,12 @@ class DDPMSettings:
 
 @dataclass(frozen=True)
 class DDIMSettings:
-    """Of DDIM inversion; see `DDPMSettings`."""
+    """Of the inversions without noise maps; see `DDPMSettings`."""
 
     steps: int = 50
     start_at_step: int = 0
     guidance: float = 1.0
+    solver: Solver = "auto"
     timesteps: Timesteps = "consistent"
 
     @classmethod

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from .regularize import Regularizer
 from .schedule import Schedule
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
@@ -61,3 +62,17 @@ def step(x: Tensor, denoised: Tensor, noise_map: Tensor | None, schedule: Schedu
         return mu
     _, _, noise = step_coefficients(schedule, i, eta)
     return mu + noise * noise_map
+
+
+def flow_velocity(
+    denoise: Denoise, x: Tensor, schedule: Schedule, i: int, regularizer: Regularizer | None = None
+) -> tuple[Tensor, Tensor]:
+    """(velocity eps - x0 of a flow model, denoised) at x [B, C, h, w], taken for one of level i (arXiv 2210.02747).
+
+    regularizer: applied to the eps in it.
+    """
+    denoised = denoise(x, x.new_full((x.shape[0],), schedule.sigmas[i]))
+    velocity = (x - denoised) / schedule.pair(i)[1]
+    if regularizer is not None:
+        velocity = regularizer(velocity + denoised) - denoised
+    return velocity, denoised

@@ -14,6 +14,7 @@ from ..storage.schema import ANY_NUMBERS, TensorRule
 from ..storage.state_dict import strip_prefix
 from ..storage.tensor_file import FileFormat
 from .conditioning import LIST_OF_TENSORS, from_file, to_file
+from .part_checks import METHODS
 from .schedule import Schedule
 from .types import Inversion
 
@@ -26,7 +27,7 @@ KIND = FileFormat(
     "appearance_transfer.inversion",
     version=2,
     header={
-        "method": fields.one_of("ddpm", "ddim", "noised"),
+        "method": fields.one_of(*METHODS),
         "sigmas": fields.list_of(fields.number(), MOST_LEVELS),
         "flow": fields.flag,
         "finest": fields.number(),

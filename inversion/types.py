@@ -10,7 +10,7 @@ from torch import Tensor
 
 from . import conditioning as prompts
 from .conditioning import Entry
-from .part_checks import check_embeddings, check_numbers, check_path, check_prompts
+from .part_checks import Method, check_embeddings, check_numbers, check_path, check_prompts
 from .schedule import Schedule
 
 
@@ -19,12 +19,12 @@ class Inversion:
     """The inversion of B images of one size by one model.
 
     trajectory: [S+1, B, C, h, w], x at sigmas[i] in ComfyUI's scaling, noisiest first, the image last.
-    noise_maps: [S, B, C, h, w], what each step adds; an empty tensor [0] for DDIM, which adds nothing, and for an image
-        that was noised, whose steps are not known.
-    method: "ddpm" or "ddim", how it was inverted; or "noised": every level drawn as for "ddpm", but without asking the
-        network, so that it can be read as a reference and not be replayed.
+    noise_maps: [S, B, C, h, w], what each step adds; an empty tensor [0] for DDIM and Uni-Inv, which add nothing, and
+        for an image that was noised, whose steps are not known.
+    method: "ddpm", "ddim" or "uni-inv", how it was inverted; or "noised": every level drawn as for "ddpm", but without
+        asking the network, so that it can be read as a reference and not be replayed.
     schedule: the noise levels and the kind of model.
-    eta: 1 for DDPM, 0 for DDIM. guidance: the text guidance that it was made with. seed: of the drawn noise.
+    eta: 1 for DDPM, else 0. guidance: the text guidance that it was made with. seed: of the drawn noise.
     fingerprint: the model's identity, keys "architecture" and "weights".
     conditioning: the texts that it was made under, every entry by its name and kind (conditioning.py).
     prompts: the words of the positive text, one for all images or one for each; empty where they are not known.
@@ -43,7 +43,7 @@ class Inversion:
     eta: float
     guidance: float
     seed: int
-    method: Literal["ddpm", "ddim", "noised"]
+    method: Method
     fingerprint: dict[str, str] = field(default_factory=dict)
     conditioning: dict[str, Entry] = field(default_factory=dict)
     prompts: tuple[str, ...] = ()

@@ -1,11 +1,21 @@
 """Nodes from an image to the noise that makes it, or to a reference that is only read."""
 
+from typing import get_args
+
 from comfy_api.latest import io
 
 from .sockets import CATEGORY, PRESETS, Inversion, Reference, preset_of, seed_input
 
 FAMILY = f"{CATEGORY}/inversion"
-ALIASES = ["unsampler", "noise inversion", "edit friendly", "ddim inversion", "style transfer", "appearance transfer"]
+ALIASES = [
+    "unsampler",
+    "noise inversion",
+    "edit friendly",
+    "ddim inversion",
+    "uni-inv",
+    "style transfer",
+    "appearance transfer",
+]
 
 
 AUTO = "auto"
@@ -170,12 +180,13 @@ class InvertImageDDIM(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         from ..inversion.regularize import Regularization
         from ..inversion.settings import DDIMSettings as Settings
+        from ..inversion.settings import Solver
 
         return io.Schema(
             node_id="AppearanceTransfer_InvertImageDDIM",
             display_name="Invert Image (DDIM)",
             category=FAMILY,
-            description="Runs the sampler backwards from image to noise (DDIM); no noise maps, less exact than DDPM.",
+            description="Runs the sampler backwards from image to noise; no noise maps, less exact than Invert Image.",
             search_aliases=ALIASES,
             inputs=[
                 *subject_inputs(),
@@ -215,6 +226,10 @@ class InvertImageDDIM(io.ComfyNode):
                     "preset", options=list(PRESETS), default=PRESETS[0], advanced=True,
                     tooltip="Reference code inverts between the timesteps that pix2pix-zero's code uses.",
                 ),
+                io.Combo.Input(
+                    "solver", options=list(get_args(Solver)), default=Settings.solver, advanced=True,
+                    tooltip="How a step is gone back; auto is uni-inv on flow models, where it is nearer, else ddim.",
+                ),
                 sigmas_input(),
             ],
             outputs=[Inversion.Output("inversion", tooltip="The image's latents at every level.")],
@@ -223,7 +238,7 @@ class InvertImageDDIM(io.ComfyNode):
     @classmethod
     def execute(
         cls, model, text, steps, start_at_step, cfg, regularization, pair_weight, kl_weight, rounds, seed, preset,
-        image=None, vae=None, clip=None, latent=None, positive=None, negative=None, sigmas=None,
+        solver, image=None, vae=None, clip=None, latent=None, positive=None, negative=None, sigmas=None,
     ) -> io.NodeOutput:  # fmt: skip
         from ..host.inversion.ddpm_and_ddim import invert_with_ddim
         from ..host.inversion.subject import subject_of
@@ -243,6 +258,7 @@ class InvertImageDDIM(io.ComfyNode):
             subject.negative,
             schedule,
             guidance=cfg,
+            solver=solver,
             timesteps=preset_of(DDIMSettings, preset)().timesteps,
             regularization=moves if regularization else None,
             prompts=subject.prompts,

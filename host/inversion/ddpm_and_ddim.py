@@ -2,6 +2,7 @@
 
 import logging
 from functools import partial
+from typing import Literal
 
 from comfy.model_patcher import ModelPatcher
 from comfy.samplers import CFGGuider
@@ -13,8 +14,9 @@ from ...inversion.ddpm import invert_ddpm
 from ...inversion.regularize import Regularization, regularizer
 from ...inversion.replay import replay
 from ...inversion.schedule import Schedule
-from ...inversion.settings import DDIMSettings, DDPMSettings, Timesteps
+from ...inversion.settings import DDIMSettings, DDPMSettings, Solver, Timesteps
 from ...inversion.types import Inversion
+from ...inversion.uni_inv import check_flow, invert_uni_inv
 from ..models.conditioning import check_packed, pack, unpack
 from ..models.fingerprint import check_model, fingerprint
 from ..models.plain_model import check_plain
@@ -103,21 +105,25 @@ def invert_with_ddim(
     schedule: Schedule,
     *,
     guidance: float = DDIMSettings.guidance,
+    solver: Solver = DDIMSettings.solver,
     timesteps: Timesteps = DDIMSettings.timesteps,
     regularization: Regularization | None = None,
     prompts: tuple[str, ...] = (),
     thumbnail: Tensor | None = None,
 ) -> Inversion:
-    """DDIM inversion of a batch of images: the latents alone, without noise maps.
+    """DDIM or Uni-Inv inversion of a batch of images: the latents alone, without noise maps.
 
     timesteps: "consistent" visits every level that sampling will; "reference" is pix2pix-zero's reference code.
 
-    Raises ValueError as `invert_with_ddpm`, and for a schedule that does not go with the timesteps.
+    Raises ValueError as `invert_with_ddpm`, and for a schedule that does not go with the solver or the timesteps.
     """
+    method: Literal["ddim", "uni-inv"] = ("uni-inv" if schedule.flow else "ddim") if solver == "auto" else solver
+    if method == "uni-inv":
+        check_flow(schedule)
     check_plain(model)
     texts = kept_texts(latent, positive, negative)
     tell_if_far(model, latent)
-    walk = invert_ddim
+    walk = invert_ddim if method == "ddim" else invert_uni_inv
     if timesteps == "reference":
         walk = partial(invert_ddim_reference, standing=sigmas_one_timestep_below(model, schedule))
     left_out = 2 if timesteps == "reference" else 0
@@ -139,7 +145,7 @@ def invert_with_ddim(
             eta=0.0,
             guidance=guidance,
             seed=0 if regularization is None else regularization.seed,
-            method="ddim",
+            method=method,
             fingerprint=fingerprint(model),
             conditioning=texts,
             prompts=prompts,

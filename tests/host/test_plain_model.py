@@ -44,7 +44,7 @@ def inputs_of(node: str, inversion) -> dict:
     noun = {"inversion": inversion, "clip": SimpleNamespace(tokenize=str.split), "prompt": "a horse", "at_percent": 0.1}
     return {
         "InvertImage": steps | ddpm,
-        "InvertImageDDIM": steps | ddim | {"preset": "default"},
+        "InvertImageDDIM": steps | ddim | {"preset": "default", "solver": "auto"},
         "NullTextInversion": null_text | {"cfg": 3.0, "updates": 1, "keep_unfinished": False},
         "InversionReport": {"inversion": inversion, "vae": vae},
         "SelfSegmentation": noun | {"noun": "horse", "other_nouns": "", "clusters": 2, "factor": 1.4},

@@ -90,6 +90,41 @@ def test_several_levels_in_one_forward_and_a_batch(tiny, model, inversion) -> No
     assert relative(together.noise_maps, apart.noise_maps) <= 2e-3  # a map is a difference divided by a small number
 
 
+class TestWithoutNoiseMaps:
+    def invert(self, tiny, model, steps: int, **options):
+        from appearance_transfer.host.inversion.ddpm_and_ddim import invert_with_ddim
+        from appearance_transfer.host.models.schedules import schedule_of
+
+        with torch.inference_mode():
+            texts = tiny.prompt(1), tiny.prompt(2, tokens=9)
+            return invert_with_ddim(model, tiny.image(1), *texts, schedule_of(model, steps=steps), **options)
+
+    def test_uni_inv_comes_back_nearer_than_ddim_also_from_a_file(self, tiny, model, tmp_path) -> None:
+        """It is what a flow model is inverted by where nothing is said."""
+        from appearance_transfer.host.transfer.sample_from_inversion import sample_from_inversion
+        from appearance_transfer.inversion.storage import load, save
+
+        ours, ddim = (self.invert(tiny, model, 10, **options) for options in ({}, {"solver": "ddim"}))
+        assert (ours.method, ddim.method) == ("uni-inv", "ddim")
+        save(ours, tmp_path / "inversion.safetensors")
+        with torch.inference_mode():
+            found, again, plain = (
+                flat(sample_from_inversion(model, one))
+                for one in (ours, load(tmp_path / "inversion.safetensors"), ddim)
+            )
+        assert torch.equal(again, found)
+        assert relative(found, tiny.image(1)) < relative(plain, tiny.image(1))
+
+    def test_four_steps_with_guidance_and_regularization(self, tiny, model) -> None:
+        from appearance_transfer.inversion.regularize import Regularization
+
+        plain, moved = (
+            self.invert(tiny, model, 4, guidance=2.0, regularization=one) for one in (None, Regularization())
+        )
+        assert plain.steps == 4
+        assert not torch.equal(moved.start, plain.start)
+
+
 def test_weights_are_told_apart(tiny, inversion) -> None:
     from appearance_transfer.host.models.fingerprint import check_model, fingerprint
 

@@ -55,7 +55,7 @@ def warned_graph() -> Graph:
         "invert": node(
             OURS + "InvertImageDDIM", model=["checkpoint", 0], latent=["encode", 0], positive=["text", 0],
             negative=["text", 0], text="", steps=2, start_at_step=0, cfg=1.0, regularization=False, pair_weight=20.0,
-            kl_weight=20.0, rounds=5, seed=42, preset="default",
+            kl_weight=20.0, rounds=5, seed=42, preset="default", solver="auto",
         ),
         "keep": node(OURS + "SaveInversion", inversion=["invert", 0], filename_prefix="warned"),
         "report": node(
