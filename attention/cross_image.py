@@ -21,14 +21,12 @@ NEGLIGIBLE = 1e-6
 
 class Reference(NamedTuple):
     """What an image offers to be looked at: k, v [B or 1, H, M, d], and `weight` [B or 1, N] in 0..1, its part in the
-    result at each query position; `bias`, which of its keys a query should look at; `around`, how many of k and v
-    before and behind those of the image are of the text."""
+    result at each query position; `bias`, which of its keys a query should look at."""
 
     k: Tensor
     v: Tensor
     weight: Tensor
     bias: AttentionBias | None = None
-    around: tuple[int, int] = (0, 0)
 
 
 def cross_image_attention(
@@ -52,18 +50,17 @@ def cross_image_attention(
     queries = q.shape[2]
     rest = torch.ones(1, queries, device=q.device)
     out: Tensor | None = None
-    for k, v, weight, bias, around in references:
+    for k, v, weight, bias in references:
         weight = weight.to(rest).expand(-1, queries)
         rest = rest - weight
-        positions = query_positions(weight)
+        positions = _positions(weight)
         if positions is None:
             continue
         part = contrasted_attention(
-            q[:, :, positions], k, v, contrast=contrast, clip=clip, around=around,
-            bias=None if bias is None else bias.at(positions),
-        )  # fmt: skip
+            q[:, :, positions], k, v, contrast=contrast, clip=clip, bias=None if bias is None else bias.at(positions)
+        )
         out = _add(out, part, weight, positions, q)
-    positions = query_positions(rest)
+    positions = _positions(rest)
     if positions is not None:
         if own is None:
             raise ValueError("The shares of the references leave a rest, which needs the output's own attention.")
@@ -111,7 +108,7 @@ def _tokens(mask: Tensor, size: tuple[int, int], batch: int) -> Tensor:
     return grid[torch.arange(batch, device=grid.device) % len(grid)]
 
 
-def query_positions(weight: Tensor) -> Tensor | slice | None:
+def _positions(weight: Tensor) -> Tensor | slice | None:
     """Where any output of the batch wants this part: None for nowhere, a slice for everywhere, else indices [n]."""
     query_mask = (weight > NEGLIGIBLE).any(dim=0)
     if not query_mask.any():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from .clicked import chosen
 from .random_walker import Pixel, WalkerSettings, walk
 from .ranking import on_one_grid, rank_object
 
@@ -46,9 +47,9 @@ def find_object(
 
     maps: features [C, h, w] of one or several layers, on any grids. image: [H, W, 3] in 0..1. contrast: of its colors,
         see `WalkerSettings`.
-    clicks: known pixels; one of the object takes the place of the guess from the border, so another click finds the
-        next object. hint: [h, w], where the object rather is, for example a word's attention: of what was found and
-        the rest, the side with the higher mean of it is the object. It helps where the object covers the border.
+    clicks: known pixels; one of the object chooses it among several, so another click finds the next object. hint:
+        [h, w], where the object rather is, for example a word's attention: of what was found and the rest, the side
+        with the higher mean of it is the object. It helps where the object covers the border.
 
     Raises ValueError for clicks outside of the image.
     """
@@ -66,6 +67,12 @@ def find_object(
     walked = walk(
         image, probability, WalkerSettings(contrast=contrast), objects=known.objects, background=known.background
     )
+    if known.objects:
+        height, width = walked.shape
+        pixels = [
+            tuple((int(y * height), int(x * width)) for y, x in some) for some in (known.objects, known.background)
+        ]
+        walked = chosen(walked, *pixels)
     mask = ((walked - FADES_FROM) / (FADES_TO - FADES_FROM)).clamp(0, 1)
     inside = walked[walked > 0.5]
     certainty = float(2 * inside.mean() - 1) if len(inside) else 0.0

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
+from .clicked import Cell
+
 MOST_POSITIONS = 1024
 """The graph has an edge between any two positions; features on a finer grid are averaged down to so many."""
-Cell = tuple[int, int]
-"""(row, column) of the grid."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ def rank_object(
     """[h, w] in 0..1: how probably each position belongs to the object.
 
     features: [C, h, w], any floating dtype; only their directions count. The grid has to be one of `ranking_grid`.
-    objects, background: positions that are known to be object or background. Those of the object take the place of the
-        guess from the border; those of the background join the border.
+    objects, background: positions that are known to be object or background. Where none of the object is on
+        what is found, border positions that look like them are no background; and if that does not help, either, what
+        looks more like them than like the border is the object. Those of the background join the border.
     """
     expected = settings or RankingSettings()
     height, width = features.shape[-2:]
@@ -57,14 +58,30 @@ def rank_object(
         border[row, column] = 1
     for row, column in objects:
         border[row, column] = 0
-    rank = _scaled(-ranked(border))
-    query = (rank > rank.mean()).to(rank)
-    if objects:
-        query = torch.zeros(height, width, dtype=rank.dtype, device=rank.device)
-        for row, column in objects:
-            query[row, column] = 1
-    rank = _scaled(ranked(query) * rank) if objects else _scaled(ranked(query))
-    return torch.sigmoid(expected.steepness * (rank - otsu_threshold(rank))).float().view(height, width)
+
+    def object_by(border: Tensor) -> Tensor:
+        """The probability [h, w] of what is ranked least like the border."""
+        rank = _scaled(-ranked(border))
+        rank = _scaled(ranked((rank > rank.mean()).to(rank)))
+        return torch.sigmoid(expected.steepness * (rank - otsu_threshold(rank))).float().view(height, width)
+
+    found = object_by(border)
+    if not objects:
+        return found
+    clicked = torch.zeros(height, width).to(unit)
+    for cell in objects:
+        clicked[cell] = 1
+    if not _hit(found, objects):
+        similarity_to_clicks = _scaled(ranked(clicked)).view(height, width)
+        found = object_by(border * (similarity_to_clicks < otsu_threshold(similarity_to_clicks)))
+    if not _hit(found, objects):
+        near, far = (density / density.sum() for density in (ranked(clicked), ranked(border * (1 - clicked))))
+        found = torch.sigmoid(expected.steepness * (near / (near + far) - 0.5)).float().view(height, width)
+    return found
+
+
+def _hit(probability: Tensor, cells: tuple[Cell, ...]) -> bool:
+    return any(float(probability[cell]) > 0.5 for cell in cells)
 
 
 def ranking_grid(grid: Cell) -> Cell:

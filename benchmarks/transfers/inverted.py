@@ -106,8 +106,8 @@ def _segmented(models: Models, truth: RenderedPairs, structure: Inversion, appea
     masks = {TRUE: Masks(truth.structure.mask, truth.appearance.mask)}
     for name, settings in SEGMENTATIONS.items():
         masks[name] = Masks(
-            _segment(models, structure, truth.structure_nouns, settings),
-            _segment(models, appearance, truth.appearance_nouns, settings),
+            segmented(models, structure, truth.structure_nouns, settings),
+            segmented(models, appearance, truth.appearance_nouns, settings),
         )
     masks[OBJECT] = Masks(
         _objects(models, truth.structure.image, truth.structure_nouns),
@@ -157,7 +157,7 @@ def noised(models: Models, images: Tensor, nouns: list[str], schedule: Schedule)
     )
 
 
-def _segment(models: Models, inversion: Inversion, nouns: list[str], settings: dict[str, Any]) -> Tensor:
+def segmented(models: Models, inversion: Inversion, nouns: list[str], settings: dict[str, Any]) -> Tensor:
     """Image by image, since each has a noun of its own."""
     return torch.cat(
         [

@@ -4,10 +4,74 @@ import pytest
 import torch
 from appearance_transfer.tests.golden.reference import noted
 from appearance_transfer.tests.host.small_world import count_evaluations
-from appearance_transfer.tests.host.tiny_family import Family
 from appearance_transfer.tests.host.tiny_transformers import TINY
 
+STEPS = 4
 REARRANGED = ("Flux.1", "Flux.2", "Chroma", "HunyuanImage", "Qwen-Image", "Krea 2")
+
+
+class Family:
+    """A tiny network, and its inverted and noised images."""
+
+    def __init__(self, name: str):
+        from appearance_transfer.host.models.schedules import schedule_of
+
+        self.tiny = TINY[name]
+        self.model = self.tiny.model()
+        self.schedule = schedule_of(self.model, steps=STEPS)
+        self.structure = self.noised(1)
+        self.appearance = self.noised(2)
+
+    def noised(self, seed: int, images: int = 1, size=None, tokens: int = 12, text=None):
+        """An image at every level of the schedule; it shares its text with the run unless `tokens` says otherwise."""
+        from appearance_transfer.host.inversion.reference import noised_reference
+
+        texts = text or self.tiny.prompt(1, tokens), self.tiny.prompt(2)
+        latent = self.tiny.image(seed, images, size)
+        return noised_reference(self.model, latent, *texts, self.schedule, seed=9)
+
+    def transferred(self, appearances, *, method: str = "attention", structure=None, model=None, **settings):
+        """A MODEL with a transfer whose window is the whole run."""
+        from appearance_transfer.attention.windows import Window
+        from appearance_transfer.host.transfer import cross_image_attention as attention
+        from appearance_transfer.host.transfer import semantic_rearrangement as rearrangement
+        from appearance_transfer.host.transfer.plan import Appearance
+
+        images = [entry if isinstance(entry, Appearance) else Appearance(entry) for entry in appearances]
+        settings = {"window": Window(0.0, 1.0)} | settings
+        if method == "attention":
+            merged = attention.CrossImageSettings(**{"contrast": 1.0} | settings)
+            return attention.transfer_appearance(model or self.model, images, structure, merged)
+        merged = rearrangement.RearrangementSettings(**settings)
+        return rearrangement.rearrange_appearance(model or self.model, images, structure, merged)
+
+    def predictions(self, model, x, *, cfg: float = 1.0, positive=None, negative=None, levels=(1, 2)):
+        """(positive, negative) as the network predicts them at two levels; x [B, C, h, w] or a trajectory."""
+        import comfy.samplers
+
+        kept = []
+
+        class Guider(comfy.samplers.CFGGuider):
+            def predict_noise(self, x, timestep, model_options={}, seed=None):  # noqa: B006
+                sides = [self.conds["positive"], self.conds["negative"] if cfg != 1 else None]
+                out = comfy.samplers.calc_cond_batch(self.inner_model, sides, x, timestep, model_options)
+                kept.append([side[:, :, 0] if side.ndim == 5 else side for side in out])
+                return out[0]
+
+        from appearance_transfer.host.runtime.model_runner import run_guider
+
+        guider = Guider(model)
+        guider.set_conds(positive or self.tiny.prompt(1), negative or self.tiny.prompt(2, tokens=9))
+        sigmas = torch.tensor(self.schedule.sigmas)
+
+        def body(denoise, x0):
+            for level in levels:
+                denoise((x if x.ndim == 4 else x[level]).to(x0), float(sigmas[level]))
+
+        latent = x if x.ndim == 4 else x[-1]
+        with torch.inference_mode():
+            run_guider(guider, latent, body, sigmas=sigmas)
+        return kept
 
 
 @pytest.fixture(scope="module", params=TINY)
@@ -181,54 +245,6 @@ def test_the_texts_length_moves_the_image_along(host) -> None:
     there = moved_along_axis(keys, 7, 8, 10000.0)
     assert relative(moved_along_axis(there, -7, 8, 10000.0), keys) <= 1e-6
     assert torch.equal(there[..., 8:], keys[..., 8:])
-
-
-ROTARY = tuple(name for name in TINY if not name.startswith("SD3"))
-
-
-def test_balanced_sharing_has_the_own_state_as_identity_and_replaces_at_full_strength(family, plain) -> None:
-    """With its text in the same softmax, and with contrast off, which alone would change it."""
-    x, half = family.structure.trajectory, {"sharing": "balanced", "strength": 0.3}
-    own = flat(family.predictions(family.transferred([family.structure], **half), x, cfg=2.0))
-    assert relative(own, flat(plain)) <= 1e-6
-    partly, fully, replaced = (
-        flat(family.predictions(family.transferred([family.appearance], **settings), x))
-        for settings in (half, {"sharing": "balanced"}, {"sharing": "replace"})
-    )
-    assert relative(fully, replaced) <= 1e-6
-    assert relative(partly, replaced) > 1e-5
-    assert relative(partly, flat(plain)) > 1e-5
-
-
-def test_damped_positions(family, plain) -> None:
-    """At 0 nothing of them is left; above, the positive rows alone change. Without rotary positions: a sentence."""
-    x = family.structure.trajectory
-    if not any(family.tiny is TINY[name] for name in ROTARY):
-        with pytest.raises(ValueError, match="position is 0.5.*Set position to 0"):
-            family.transferred([family.appearance], position=0.5)
-        return
-    undamped, zero, damped = (
-        family.predictions(family.transferred([family.appearance], **settings), x, cfg=2.0)
-        for settings in ({}, {"position": 0.0}, {"position": 1.0})
-    )
-    assert torch.equal(flat(zero), flat(undamped))
-    assert relative(flat(damped), flat(undamped)) > 1e-5
-    assert all(torch.equal(one[1], expected[1]) for one, expected in zip(damped, plain, strict=True))
-
-
-def test_damped_positions_of_two_references_in_a_batch_are_as_alone(family) -> None:
-    from appearance_transfer.host.transfer.plan import Appearance
-
-    if not any(family.tiny is TINY[name] for name in ROTARY):
-        pytest.skip("There are no rotary positions.")
-    left = torch.zeros(1, 64, 64)
-    left[..., :32] = 1
-    two = [Appearance(family.appearance, mask=left), Appearance(family.noised(3), weight=0.5, mask=1 - left)]
-    batch = torch.cat([family.tiny.image(1), family.tiny.image(4)])
-    model = family.transferred(two, position=1.0, sharing="balanced")
-    together = flat(family.predictions(model, batch, levels=(2,)))
-    apart = [flat(family.predictions(model, batch[i : i + 1], levels=(2,))) for i in range(2)]
-    assert relative(together, torch.cat(apart)) <= 1e-5
 
 
 def test_an_unknown_network_is_named(host) -> None:

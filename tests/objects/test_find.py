@@ -5,7 +5,7 @@ import torch
 from appearance_transfer.objects.find import Clicks, find_object
 from appearance_transfer.objects.random_walker import WalkerSettings, walk
 from appearance_transfer.objects.ranking import on_one_grid, otsu_threshold, rank_object, ranking_grid
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
@@ -58,6 +58,28 @@ class TestFindObject:
             found = find_object([features], image, clicks=Clicks(objects=((0.5, x),))).mask
             assert iou(found, true) > 0.8
             assert found[other].mean() < 0.2
+
+    @settings(max_examples=10)
+    @given(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9))
+    def test_a_click_on_the_only_object_leaves_it_as_it_is(self, down, right) -> None:
+        features, image = scene(disk(radius=0.25), seed=5)
+        plain = find_object([features], image).mask
+        clicked = find_object([features], image, clicks=Clicks(objects=((0.5 + 0.17 * down, 0.5 + 0.17 * right),))).mask
+        assert iou(plain, disk(radius=0.25)) > 0.9
+        assert iou(clicked, plain > 0.5) > 0.98
+
+    def test_a_click_on_the_background_makes_it_object_there(self) -> None:
+        """What looks like the click is no background of the border any more."""
+        features, image = scene(disk(center=(0.5, 0.15), radius=0.12), disk(center=(0.5, 0.7), radius=0.2), seed=3)
+        found = find_object([features], image, clicks=Clicks(objects=((0.95, 0.05),))).mask
+        assert found[-4:, :4].mean() > 0.5
+
+    def test_clicks_of_both_kinds_part_what_touches(self) -> None:
+        left, right = disk(center=(0.5, 0.35), radius=0.17), disk(center=(0.5, 0.65), radius=0.17)
+        features, image = scene(left, right & ~left, seed=3)
+        found = find_object([features], image, clicks=Clicks(((0.5, 0.3),), ((0.5, 0.7),))).mask
+        assert found[:, :44].max() == 1
+        assert found[:, 56:].max() < 0.5
 
     def test_a_background_click_takes_an_object_away(self) -> None:
         left, right = disk(center=(0.5, 0.25), radius=0.15), disk(center=(0.5, 0.75), radius=0.15)

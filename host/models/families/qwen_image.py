@@ -15,7 +15,4 @@ def qwen_image(network: Module) -> Transformer | None:
     if type(network) is not QwenImageTransformer2DModel:
         return None
     blocks = blocks_of("double", network.transformer_blocks)
-    axes = tuple(network.pe_embedder.axes_dim)
-    return Transformer(
-        "Qwen-Image", blocks, network.inner_dim, network.patch_size, identity="proj_out.bias", axes=axes
-    )  # fmt: skip
+    return Transformer("Qwen-Image", blocks, network.inner_dim, network.patch_size, identity="proj_out.bias")

@@ -1,0 +1,1 @@
+"""Objects of pocket scenes, whole and cropped, and the ways of finding them that are compared."""
