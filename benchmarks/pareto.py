@@ -16,7 +16,7 @@ from ..developer.cli_output import CliError, echo
 from ..developer.installation import Installation
 from .hosts import in_hosts
 from .reporting import RESULTS
-from .reporting.cases import Cases, read_cases, write_cases
+from .reporting.cases import Cases, joined, read_cases, write_cases
 from .reporting.front import Front, write_front
 from .reporting.table import as_text, write_table
 from .transfers.pairs import ScenePair, held_out_pairs
@@ -32,7 +32,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     pairs = held_out_pairs(options.pairs)
     batches = [pairs[first : first + BATCH] for first in range(0, len(pairs), BATCH)]
     work = partial(_run, only=tuple(options.only))
-    measured = _joined(in_hosts(installation.host, work, batches, options.workers))
+    measured = joined(in_hosts(installation.host, work, batches, options.workers))
     path = options.out / "pareto_pairs.csv"
     every = read_cases(path) | measured
     write_cases(path, ("pair",), ((row,) for row in range(len(pairs))), every)
@@ -92,13 +92,6 @@ def _run(pairs: list[ScenePair], bar: int, only: tuple[str, ...]) -> Cases:
         measures = measure(images, truth)
         values[name] = {EVALUATIONS: [per_pair] * len(pairs)} | {metric: measures[metric] for metric in (ERROR, IOU)}
     return values
-
-
-def _joined(parts: list[Cases]) -> Cases:
-    return {
-        name: {metric: [case for part in parts for case in part[name][metric]] for metric in metrics}
-        for name, metrics in parts[0].items()
-    }
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

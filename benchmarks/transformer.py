@@ -21,7 +21,7 @@ from ..developer.cli_output import CliError, echo
 from ..developer.installation import Installation
 from .hosts import in_hosts
 from .reporting import RESULTS
-from .reporting.cases import Cases, read_cases, write_cases
+from .reporting.cases import Cases, joined, read_cases, write_cases
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 from .transfers.measures import measure
@@ -42,7 +42,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
     pairs = held_out_pairs(options.pairs, TUNING_SEED if options.tuning else FIRST_SEED)
     batches = [pairs[first : first + BATCH] for first in range(0, len(pairs), BATCH)]
     parts = in_hosts(installation.host, partial(_run, only=tuple(options.only)), batches, options.workers)
-    measured = _joined([values for values, _ in parts])
+    measured = joined([values for values, _ in parts])
     name = "transformer_tuning" if options.tuning else "transformer"
     path = options.out / f"{name}_pairs.csv"
     earlier = read_cases(path)
@@ -91,13 +91,6 @@ def _run(pairs: list[ScenePair], bar: int, only: tuple[str, ...]) -> tuple[Cases
         values[name] |= {metric: measures[metric] for metric in METRICS}
         images[name] = output.numpy()
     return values, images
-
-
-def _joined(parts: list[Cases]) -> Cases:
-    return {
-        name: {metric: [case for part in parts for case in part[name][metric]] for metric in metrics}
-        for name, metrics in parts[0].items()
-    }
 
 
 def _write_sheet(path: Path, pairs: list[ScenePair], parts: list[Images]) -> None:

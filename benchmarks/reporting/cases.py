@@ -25,6 +25,14 @@ def read_cases(path: Path) -> Cases:
     return values
 
 
+def joined(parts: Sequence[Cases]) -> Cases:
+    """The values of the same methods on batches of cases, one behind the other."""
+    return {
+        name: {metric: [case for part in parts for case in part[name][metric]] for metric in metrics}
+        for name, metrics in parts[0].items()
+    }
+
+
 def write_cases(path: Path, columns: Sequence[str], about: Iterable[Sequence[object]], values: Values) -> None:
     """A row per case: what is known about it, under `columns`, and its values, under "method: metric"."""
     names = [(method, metric) for method, metrics in values.items() for metric in metrics]
