@@ -137,7 +137,7 @@ class _Run:
         self._stored: list[dict[int, Maps]] = []
         rows = 1 if guider.one_text else 2
         log.info(
-            "Cross-attention guidance on %d steps: per image %d U-Net evaluations, %d of them with gradients.",
+            "Cross-attention guidance on %d steps: per image %d evaluations of the model, %d of them with gradients.",
             schedule.steps, schedule.steps * (rows + 4), schedule.steps * 2,
         )  # fmt: skip
 

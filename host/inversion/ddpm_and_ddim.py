@@ -177,7 +177,7 @@ def _say_cost(latent: Tensor, steps: int, guidance: float, latents_kept: int) ->
     """The cost of inverting latents [B, C, h, w], before it begins."""
     images = latent.shape[0]
     log.info(
-        "%d image(s) in %d steps: %d U-Net evaluations; %s of latents are kept.",
+        "%d image(s) in %d steps: %d evaluations of the model; %s of latents are kept.",
         images,
         steps,
         _evaluations(images, steps, guidance),
@@ -201,7 +201,7 @@ def reconstruct(model: ModelPatcher, inversion: Inversion) -> Tensor:
     inversion.check_replayable()
     check_model(inversion.fingerprint, model)
     evaluations = _evaluations(inversion.images, inversion.steps, inversion.guidance)
-    log.info("Replayed to see how near it comes to the image: %d U-Net evaluations.", evaluations)
+    log.info("Replayed to see how near it comes to the image: %d evaluations of the model.", evaluations)
     on_step = preview_callback(model, inversion.schedule.steps)
 
     def body(denoise: Denoise, x0: Tensor) -> Tensor:

@@ -135,7 +135,7 @@ def _say_cost(inversion: Inversion, settings: NullTextSettings) -> None:
     missing = inversion.steps - inversion.null_text_steps
     trained = inversion.images * missing * settings.updates
     log.info(
-        "Null-text optimization of %d step(s): up to %d U-Net evaluations, up to %d of them with gradients.",
+        "Null-text optimization of %d step(s): up to %d evaluations of the model, up to %d of them with gradients.",
         missing,
         trained + inversion.images * inversion.steps * 2,
         trained,

@@ -42,7 +42,7 @@ def noised_reference(
     latent_format = model.get_model_object("latent_format")
     x0 = in_model_scale(latent.to(comfy.model_management.get_torch_device(), torch.float32), latent_format)
     trajectory = noise_image(x0, schedule, seed=seed)
-    log.info("%d image(s) noised to %d levels: no U-Net evaluations.", len(x0), schedule.steps)
+    log.info("%d image(s) noised to %d levels: no evaluations of the model.", len(x0), schedule.steps)
     return Inversion(
         trajectory=to_intermediate(trajectory),
         noise_maps=to_intermediate(trajectory.new_zeros(0)),

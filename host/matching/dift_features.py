@@ -59,7 +59,7 @@ def dift_features(
     one_forward = sample_per_draw(latent, settings.ensemble)[:at_once].flatten(0, 1)
 
     log.info(
-        "%d U-Net evaluations, up to up block %d: %d image(s), %d look(s) at each.",
+        "%d evaluations of the model, up to up block %d: %d image(s), %d look(s) at each.",
         latent.shape[-4] * settings.ensemble, settings.up_block, latent.shape[-4], settings.ensemble,
     )  # fmt: skip
 

@@ -35,7 +35,7 @@ def object_maps(model: ModelPatcher, latent: Tensor, positive: list, seed: int) 
     text = first_text(positive)
     clean = model.get_model_object("latent_format").process_in(latent)
     sigma = model.get_model_object("model_sampling").sigmas[settings.timestep]
-    log.info("%d U-Net evaluations, one of every image.", len(latent))
+    log.info("%d evaluations of the model, one of every image.", len(latent))
 
     def body(denoise: Denoise, x: Tensor) -> list[Tensor]:
         prompt = processed_prompt(model.model, text, x, seed)

@@ -21,7 +21,7 @@ def tell(run: ReferenceSession, network: NetworkPatch) -> None:
         )
         return
     log.info(
-        "%s: %d extra U-Net evaluations, about %s. Executed steps %d-%d of %d, %s; %d read the structure.",
+        "%s: %d extra evaluations of the model, about %s. Executed steps %d-%d of %d, %s; %d read the structure.",
         run.method.name,
         _evaluations(run, reading),
         format_mib(network.captured_values(max(_positions(run, step) for step in reading))),

@@ -47,7 +47,7 @@ def find_guidance(
     """Object and matches of every appearance beside the structure; says on the node what was found and how surely."""
     recipe = recipe_of(call.guider.model_patcher)
     evaluations = structure.distinct.images + 2 * sum(appearance.distinct.images for appearance in appearances)
-    log.info("%d U-Net evaluations to find objects and matches.", evaluations)
+    log.info("%d evaluations of the model to find objects and matches.", evaluations)
     ours = _looked_at(call, structure, recipe, mirrored=False)[0]
     structure_masks, sure = _objects(structure, ours, recipe)
     found = []

@@ -85,7 +85,7 @@ class DeviationSampler(NoiseMapSampler):
             log.warning("Latent Deviation has no effect: %s", nothing)
             return None
         log.info(
-            "Latent deviation on executed steps %d-%d of %d, each of which is predicted twice; %d U-Net evaluations "
+            "Latent deviation on executed steps %d-%d of %d, each of which is predicted twice; %d evaluations of the model "
             "besides, for matches and the appearance.",
             steps[0], steps[-1], self.inversion.steps, self._extra_evaluations(len(latent), len(steps)),
         )  # fmt: skip

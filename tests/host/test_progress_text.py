@@ -101,7 +101,9 @@ class TestCosts:
         caplog.set_level(logging.INFO, "appearance_transfer")
 
         def read() -> tuple[int, int]:
-            announced = sum(int(number) for number in re.findall(r"(\d+) (?:extra )?U-Net evaluations", caplog.text))
+            announced = sum(
+                int(number) for number in re.findall(r"(\d+) (?:extra )?evaluations of the model", caplog.text)
+            )
             counted = counts.by_node.total()
             caplog.clear()
             counts.by_node.clear()
