@@ -14,8 +14,10 @@ from ...correspondence.features import Features
 from ...correspondence.points import Point
 from ...objects.evidence import ObjectEvidence
 from ...objects.find import Clicks, FoundObject, find_object
+from ..models.architecture import network_of
 from ..models.conditioning import first_text, processed_prompt
 from ..models.plain_model import check_plain
+from ..models.unet import up_block_ends
 from ..runtime.model_runner import Denoise, run_with_model
 from .dift_features import up_blocks_of_x0
 from .recipes import recipe_of
@@ -30,6 +32,7 @@ def object_maps(model: ModelPatcher, latent: Tensor, positive: list, seed: int) 
     carries a transfer.
     """
     check_plain(model)
+    up_block_ends(network_of(model))
     recipe = recipe_of(model)
     settings = DiftSettings(timestep=recipe.timestep, ensemble=1, seed=seed, batch=1)
     text = first_text(positive)

@@ -13,7 +13,7 @@ from ...attention.segmentation import SegmentationSettings, noun_map, object_mas
 from ...attention.word_map import WordMapSettings, fitting_downscale, word_mask
 from ...inversion.types import Inversion
 from ..models.prompt_tokens import columns_in, prompt_of
-from ..models.unet import text_layers
+from ..models.unet import decoder_levels, text_layers
 from .capture import capture_maps, capture_text_maps, step_read_at
 
 log = logging.getLogger("appearance_transfer")
@@ -40,6 +40,7 @@ def segment(
     Where nothing stands out the mask of that image is empty; a warning says so. Raises ValueError for a noun that the
     prompt does not hold.
     """
+    decoder_levels(model)  # refuses other networks before a word is looked for
     prompt = prompt_of(inversion, prompt)
     noun = noun.strip() or prompt.split()[-1]
     words = [noun, *(word for word in other_nouns.split(",") if word.strip())]
@@ -86,11 +87,12 @@ def mask_of_word(
         the one whose maps are as fine as prompt-to-prompt's, see `fitting_downscale`.
     Raises ValueError for a word that the prompt does not hold, and for a downscale that the model does not have.
     """
+    layers = text_layers(model)
     prompt = prompt_of(inversion, prompt)
     columns = columns_in(inversion, clip, prompt, word.strip() or prompt.split()[-1])
     step = step_read_at(model, inversion, at_percent)
     steps = range(step + 1) if accumulate else [step]
     if downscale is None:
-        downscale = fitting_downscale(text_layers(model), inversion.size)
+        downscale = fitting_downscale(layers, inversion.size)
     attention, grid = capture_text_maps(model, inversion, steps, downscale)
     return word_mask(attention, columns, grid, inversion.size, threshold)

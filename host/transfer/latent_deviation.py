@@ -18,6 +18,10 @@ from ...guidance.deviation import DeviationParams, deviate
 from ...inversion.types import Inversion
 from ..matching.dift_features import dift_of_x0
 from ..matching.matched import matched
+from ..models.architecture import network_of
+from ..models.unet import has_up_blocks
+from ..runtime.latents import framed, without_frame
+from ..runtime.supported import SUPPORTED
 from .adain_operation import mask_at, per_output
 from .model_patch import check_inversions
 from .noise_map_sampler import BeforeStep, NoiseMapSampler, batched
@@ -73,6 +77,7 @@ class DeviationSampler(NoiseMapSampler):
 
     def before_steps(self, guider: Any, latent: Tensor, extra_args: dict[str, Any]) -> BeforeStep | None:
         check_inversions(guider.model_patcher, (self.inversion, self.appearance))
+        self._check_features(guider)
         if self.correspondence is not None and self.correspondence.images != len(latent):
             raise ValueError(
                 f"The matches are of {self.correspondence.images} image(s) and the batch to sample holds "
@@ -85,8 +90,8 @@ class DeviationSampler(NoiseMapSampler):
             log.warning("Latent Deviation has no effect: %s", nothing)
             return None
         log.info(
-            "Latent deviation on executed steps %d-%d of %d, each of which is predicted twice; %d evaluations of the model "
-            "besides, for matches and the appearance.",
+            "Latent deviation on executed steps %d-%d of %d, each of which is predicted twice; %d "
+            "evaluations of the model besides, for matches and the appearance.",
             steps[0], steps[-1], self.inversion.steps, self._extra_evaluations(len(latent), len(steps)),
         )  # fmt: skip
         return _Run(self, guider, latent, extra_args, frozenset(steps)).before_step
@@ -110,6 +115,14 @@ class DeviationSampler(NoiseMapSampler):
                 "inside. Lower start_percent, raise end_percent, or run more steps."
             )
         return ""
+
+    def _check_features(self, guider: Any) -> None:
+        found = self.correspondence is None and self.settings.matching != NONE
+        if found and not has_up_blocks(network_of(guider.model_patcher)):
+            raise ValueError(
+                f"matching is {self.settings.matching}, which needs the DIFT features of a U-Net ({SUPPORTED}), and "
+                "this MODEL is none. Connect matches that were made with such a checkpoint, or set matching to none."
+            )
 
     def _check_size(self) -> None:
         laid_over = self.settings.matching == NONE and self.correspondence is None
@@ -166,7 +179,8 @@ class _Run:
         return deviate(x, denoised, warped, self.mask, a, lambda at: self._guided(at, sigma), self.settings.mixing)
 
     def _guided(self, x: Tensor, sigma: Tensor) -> Tensor:
-        return self.guider(x, sigma, model_options=self.model_options, seed=self.seed)
+        x = framed(x, self.guider.inner_model.latent_format)
+        return without_frame(self.guider(x, sigma, model_options=self.model_options, seed=self.seed))
 
     def _warped(self, appearance_x0: Tensor, denoised: Tensor) -> Tensor:
         """The appearance's x0 [b, C, h, w] where it matches the output's [B, C, h, w]; elsewhere the output's own."""

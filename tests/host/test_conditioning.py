@@ -15,6 +15,18 @@ OF_TRANSFORMERS = {
     "Flux Redux": {"attention_mask": torch.ones(1, 9, 9), "attention_mask_img_shape": (27, 27)},
     "Qwen-Image": {"attention_mask": torch.tensor([[1, 1, 0]])},
     "Lumina 2": {"attention_mask": torch.tensor([[True, False]])},
+    "Z-Image Omni": {
+        "reference_latents": [torch.randn(1, 16, 8, 8)],
+        "reference_latents_text_embeds": [torch.randn(1, 3, 8)],
+    },
+    "HunyuanImage": {
+        "guidance": 6.0,
+        "attention_mask": torch.tensor([[1, 0]]),
+        "conditioning_byt5small": torch.randn(1, 4, 8),
+    },
+    "OmniGen2": {"attention_mask": torch.tensor([[1, 1]]), "reference_latents": [torch.randn(1, 16, 8, 8)]},
+    "Wan from an image": {"concat_latent_image": torch.randn(1, 16, 1, 8, 8), "concat_mask": torch.ones(1, 1, 1, 8, 8)},
+    "Cosmos": {"frame_rate": 24, "time_dim_concat": torch.randn(1, 16, 2, 8, 8)},
     "HiDream": {"pooled_output": torch.randn(1, 8), "conditioning_llama3": torch.randn(1, 4, 7, 8)},
     "HunyuanDiT": {"conditioning_mt5xl": torch.randn(1, 5, 8), "attention_mask_mt5xl": torch.ones(1, 5), "width": 640},
     "Anima": {"t5xxl_ids": torch.tensor([4, 9, 1]), "t5xxl_weights": torch.tensor([1.0, 1.2, 1.0])},

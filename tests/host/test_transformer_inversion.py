@@ -184,27 +184,66 @@ class TestAnAxisOfFrames:
         assert latents.shape == (3, 3, 1, 1, 1)
 
 
-@pytest.mark.parametrize(
-    "name", ["Flux.1", "Qwen-Image"], ids=["guidance and pooled text", "mask, reference latents and method"]
-)
-def test_every_kind_of_entry_is_kept(host, name, tmp_path, caplog) -> None:
-    """What a text consists of beyond its embedding changes the noise maps, and comes back from a file."""
+def mask_of(tokens: int, hidden: int) -> torch.Tensor:
+    mask = torch.ones(1, tokens, dtype=torch.int64)
+    mask[:, tokens - hidden :] = 0
+    return mask
+
+
+def framed(tiny, seed: int) -> torch.Tensor:
+    return tiny.image(seed)[:, :, None]
+
+
+KINDS = {
+    "SD3: pooled text": ("SD3", lambda tiny: {"pooled_output": torch.ones(1, 32)}),
+    "Flux.1: guidance": ("Flux.1", lambda tiny: {"guidance": 1.5}),
+    "Flux.1: no guidance": ("Flux.1", lambda tiny: {"guidance": None}),
+    "Flux.1: reference latents and method": (
+        "Flux.1", lambda tiny: {"reference_latents": [tiny.image(5)], "reference_latents_method": "offset"},
+    ),
+    "Flux.2: two reference latents": (
+        "Flux.2", lambda tiny: {"reference_latents": [tiny.image(5), tiny.image(6, size=(4, 6))]},
+    ),
+    "Chroma: guidance": ("Chroma", lambda tiny: {"guidance": 2.0}),
+    "HunyuanImage: mask": ("HunyuanImage", lambda tiny: {"attention_mask": mask_of(12, 3)}),
+    "Qwen-Image: mask and reference latents": (
+        "Qwen-Image", lambda tiny: {"attention_mask": mask_of(12, 3), "reference_latents": [framed(tiny, 5)]},
+    ),
+    "Krea 2: reference latents and method": (
+        "Krea 2", lambda tiny: {"reference_latents": [framed(tiny, 5)], "reference_latents_method": "index"},
+    ),
+    "Z-Image: reference latents": ("Z-Image", lambda tiny: {"reference_latents": [tiny.image(5)]}),
+}  # fmt: skip
+"""What a text holds beyond its embedding: family, entries."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_entry_is_kept(host, kind, tmp_path, caplog) -> None:
+    """It changes the noise maps, comes back from a file, and is replayed bit for bit, without a warning."""
     from appearance_transfer.host.transfer.sample_from_inversion import sample_from_inversion
     from appearance_transfer.inversion.storage import load, save
 
+    name, entries = KINDS[kind]
     tiny = TINY[name]
-    model = tiny.model()
-    if name == "Flux.1":
-        more = {"guidance": 1.5, "reference_latents": [tiny.image(5)], "reference_latents_method": "offset"}
-    else:
-        mask = torch.ones(1, 12, dtype=torch.int64)
-        mask[:, -3:] = 0
-        more = {"attention_mask": mask, "reference_latents": [tiny.image(5)[:, :, None]]}
+    model, more = tiny.model(), entries(tiny)
     kept = invert(tiny, model, tiny.image(1), positive=tiny.prompt(1, **more), cfg=1.0)
     plain = invert(tiny, model, tiny.image(1), cfg=1.0)
     assert relative(kept.noise_maps, plain.noise_maps) > 1e-3
     save(kept, tmp_path / "inversion.safetensors")
+    loaded = load(tmp_path / "inversion.safetensors")
+    assert loaded.conditioning.keys() >= {f"positive.{entry}" for entry in more}
     with torch.inference_mode(), caplog.at_level(logging.WARNING):
-        sampled = sample_from_inversion(model, load(tmp_path / "inversion.safetensors"))
+        sampled, again = (sample_from_inversion(model, one) for one in (kept, loaded))
+    assert torch.equal(again, sampled)
     assert relative(flat(sampled), tiny.image(1)) <= 1e-5
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("clip_vision_output", object()), ("unclip_conditioning", [{"strength": 1.0}]), ("model_conds", {"a": 1})],
+)
+def test_what_an_inversion_cannot_keep_is_refused_by_name(host, entry, value) -> None:
+    tiny = TINY["Flux.1"]
+    with pytest.raises(ValueError, match=f"entry '{entry}' of a kind that an inversion cannot keep"):
+        invert(tiny, tiny.model(), tiny.image(1), positive=tiny.prompt(1, **{entry: value}))
