@@ -110,14 +110,14 @@ def test_appearance_guidance(family, structure, appearance) -> None:
 
 def test_adain_between_the_steps(family, structure, appearance) -> None:
     """The output has the channels' means of the appearance, inside its mask alone where there is one."""
-    wanted = family.tiny.image(2)
+    expected = family.tiny.image(2)
     colored = sampled(family.model, structure, between_steps=operation(appearance))
-    assert relative(colored.mean((2, 3)), wanted.mean((2, 3))) <= 1e-4
+    assert relative(colored.mean((2, 3)), expected.mean((2, 3))) <= 1e-4
     height, width = family.tiny.latent[1:]
     left = torch.zeros(1, height, width)
     left[..., : width // 2] = 1
     masked = sampled(family.model, structure, between_steps=operation(appearance, mask=left, appearance_mask=left))
-    here = masked[..., : width // 2], wanted[..., : width // 2]
+    here = masked[..., : width // 2], expected[..., : width // 2]
     assert relative(*(half.mean((2, 3)) for half in here)) <= 1e-4
 
 
@@ -125,15 +125,15 @@ def test_a_grid_is_its_pairs(host, family) -> None:
     """Two structures with two appearances in one batch, of which each is run once a step."""
     structures, appearances = family.inverted(1, images=2), family.inverted(5, images=2)
     node = host.nodes["AppearanceTransfer_TransferGrid"]
-    pairs, others, positive, *_ = node.execute({"one": structures}, {"one": appearances}).args
+    pairs, references, positive, *_ = node.execute({"one": structures}, {"one": appearances}).args
     assert positive[0][0].shape[0] in (1, 4)
     counted = family.model.clone()
     counter = count_evaluations(counted)
-    together = sampled(family.transferred([others], model=counted), pairs, between_steps=operation(others))
+    together = sampled(family.transferred([references], model=counted), pairs, between_steps=operation(references))
     assert counter.samples == STEPS * (4 + 2)
     for row, (s, a) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
-        look = appearances.image(a)
-        alone = sampled(family.transferred([look]), structures.image(s), between_steps=operation(look))
+        other = appearances.image(a)
+        alone = sampled(family.transferred([other]), structures.image(s), between_steps=operation(other))
         assert relative(together[row : row + 1], alone) <= 1e-4
 
 
@@ -253,6 +253,6 @@ def test_a_guidance_value_is_the_references_own(host) -> None:
         assert relative(sampled(family.transferred([inversion]), inversion), family.tiny.image(1)) <= 1e-5
     assert structure.conditioning["positive.guidance"] == 1.5
     assert off.conditioning["positive.guidance"] is None
-    found = [sampled(family.transferred([look]), structure) for look in (structure, strong, off)]
+    found = [sampled(family.transferred([other]), structure) for other in (structure, strong, off)]
     assert relative(found[1], found[0]) > 1e-5
     assert relative(found[2], found[1]) > 1e-5
