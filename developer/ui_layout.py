@@ -59,6 +59,7 @@ SHOWS_AN_IMAGE = {  # at its end, or while it runs with live previews on
     "AppearanceTransfer_NullTextInversion",
     "AppearanceTransfer_DrawMatches",
     "AppearanceTransfer_MatchFeatures",
+    "AppearanceTransfer_FindObject",
     "AppearanceTransfer_MirrorToMatch",
     "AppearanceTransfer_TrainSplice",
     "AppearanceTransfer_InvertViTFeature",

@@ -1,6 +1,6 @@
 """Nodes that find the object of an image."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from .sockets import CATEGORY, Features, seed_input
 
@@ -63,7 +63,7 @@ class FindObject(io.ComfyNode):
         maps = maps_of(image, features, model, vae, positive, seed)
         mask = find_objects(image, maps, clicks, hint)
         view = object_view(first_evidence(image, maps, hint), image[:1, ..., :3])
-        return io.NodeOutput(mask, ui=ui.PreviewMask(mask, cls=cls).as_dict() | view)
+        return io.NodeOutput(mask, ui=view)
 
 
 NODES = [FindObject]

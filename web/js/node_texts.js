@@ -11,6 +11,7 @@ import { everyNode, nodesAlong } from "./node_texts/graph.js";
 import { MESSAGES, WARNING, textsOf } from "./node_texts/outputs.js";
 import { showOn } from "./node_texts/panel.js";
 import { keepOverReload, restore } from "./node_texts/reload.js";
+import { addStyles } from "./page/nodes.js";
 
 const EVENT = "appearance_transfer.messages"; // of host/runtime/progress_text.py
 const RUNNING = "running";
@@ -23,10 +24,7 @@ app.registerExtension({
   name: "AppearanceTransfer.NodeTexts",
 
   init() {
-    const style = document.createElement("link");
-    style.rel = "stylesheet";
-    style.href = new URL("./node_texts/style.css", import.meta.url).href;
-    document.head.append(style);
+    addStyles("../node_texts/style.css");
     keepOverReload();
     api.addEventListener(EVENT, ({ detail }) => hear(detail));
     api.addEventListener("progress_state", ({ detail }) => begin(detail));

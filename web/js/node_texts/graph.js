@@ -18,8 +18,3 @@ export function nodesAlong(graph, id) {
   }
   return found;
 }
-
-/** The name under which the page keeps what a node put out. */
-export function locator({ graph, id }) {
-  return !graph || graph.isRootGraph ? String(id) : `${graph.id}:${id}`;
-}

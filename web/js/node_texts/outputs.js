@@ -1,7 +1,7 @@
 /** The texts of a node, as {kind, text}: "warning", "result" or "note". */
 
 import { app } from "../../../../scripts/app.js";
-import { locator } from "./graph.js";
+import { locator } from "../page/nodes.js";
 
 export const MESSAGES = "appearance_transfer_messages";
 const OURS = "AppearanceTransfer_";

@@ -1,22 +1,14 @@
 /** The points and lines over both images, as SVG; positions are in the pixels of the box around the images. */
 
+import { svg } from "../page/svg.js";
 import { PROBE } from "./editor.js";
 import { toBox } from "./layout.js";
 import { APPEARANCE, STRUCTURE } from "./matches.js";
 import { say } from "./words.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const POINT = 6;
 const FINGER = 11;
 const GOLDEN_ANGLE = 137.508; // colors of neighboring numbers are far apart
-
-/** An element of SVG with attributes and children; texts become text nodes. */
-export function svg(name, attributes = {}, ...children) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
 
 /** The handle {pair, side} that an element belongs to, or null. */
 export function handleOf(element) {

@@ -1,16 +1,19 @@
 /**
- * The point pairs on the node: both images, the points over them, a sentence, three buttons.
+ * The point pairs on the node: both images, the field over the appearance, the points over both, a sentence, buttons.
  *
  *   div [data-testid=point-pairs]
  *     svg [point-pairs-images]              clicks and keys; its own pixels are those of the page
  *       svg [point-pairs-structure], svg [point-pairs-appearance]      an image each, in its own pixels
+ *         g.field [point-pairs-field] > path      in the appearance
  *       g > g.mark > line, g [point-pairs-handle][data-pair=0.. or probe][data-side=structure or appearance]
- *     div > span [point-pairs-status], button [point-pairs-undo] [point-pairs-remove] [point-pairs-clear]
+ *     div > span [point-pairs-status], button [point-pairs-grid] [-undo] [-remove] [-clear]
  */
 
+import { positionIn, svg } from "../page/svg.js";
 import { Editor, PROBE } from "./editor.js";
+import { gridLines } from "./field.js";
 import { frames, heightAt, sideAt, toBox, toImage } from "./layout.js";
-import { elementOf, handleOf, marks, reaches, svg } from "./marks.js";
+import { elementOf, handleOf, marks, reaches } from "./marks.js";
 import { APPEARANCE, STRUCTURE } from "./matches.js";
 import { say } from "./words.js";
 
@@ -30,12 +33,16 @@ export class PointPairs {
   #buttons = {};
   #problem = null;
   #known = this.#editor.pairs; // to the node
+  #field = svg("g", { "data-testid": "point-pairs-field", class: "field" });
+  #grid = labeled("button", "grid");
+  #complaint = null;
 
-  /** `changed(pairs)` is called after every change that a user makes here. */
-  constructor(changed) {
+  /** `changed(pairs)` is called after every change that a user makes here, `moving(pairs)` while they drag an end. */
+  constructor(changed, moving = () => {}) {
     this.changed = changed;
+    this.moving = moving;
     this.element = labeled("div");
-    this.element.classList.add("at-point-pairs");
+    this.element.classList.add("at-panel", "at-point-pairs");
     this.#status.setAttribute("role", "status");
     for (const side of SIDES) {
       this.#images[side] = svg("svg", { "data-testid": `point-pairs-${side}`, preserveAspectRatio: "none" });
@@ -43,7 +50,10 @@ export class PointPairs {
     this.#svg.append(...Object.values(this.#images), this.#marks);
     const bar = document.createElement("div");
     bar.classList.add("bar");
-    bar.append(this.#status, ...["undo", "remove", "clear"].map((action) => this.#button(action)));
+    this.#grid.type = "button";
+    this.#grid.setAttribute("aria-pressed", true);
+    this.#grid.addEventListener("click", () => this.#showGrid(this.#field.style.display === "none"));
+    bar.append(this.#status, this.#grid, ...["undo", "remove", "clear"].map((action) => this.#button(action)));
     this.element.append(this.#svg, bar);
     this.#listen();
     this.render();
@@ -59,9 +69,20 @@ export class PointPairs {
       this.#images[side].setAttribute("viewBox", `0 0 ${width} ${height}`);
       this.#images[side].replaceChildren(
         svg("image", { href: addresses[side], width, height, preserveAspectRatio: "none" }),
+        ...(side === APPEARANCE ? [this.#field] : []),
         svg("g"),
       );
     }
+    this.#complaint = null;
+    this.#field.replaceChildren();
+    this.render();
+  }
+
+  /** What the field comes to with pairs: its matches, its grid over the appearance; or {error}, a sentence. */
+  bend({ matches, grid, error }) {
+    this.#complaint = error ?? null;
+    if (matches) this.#editor.matches = matches;
+    if (grid) this.#field.replaceChildren(...gridLines(grid));
     this.render();
   }
 
@@ -81,9 +102,11 @@ export class PointPairs {
 
   render(focus = handleOf(document.activeElement)) {
     const { matches } = this.#editor;
-    this.#status.textContent = say(...this.#sentence());
+    this.#status.textContent = this.#complaint ?? say(...this.#sentence());
     this.#svg.setAttribute("aria-label", say("images"));
     this.#svg.classList.toggle("empty", !matches);
+    this.#grid.textContent = say("grid");
+    this.#grid.disabled = !this.#field.hasChildNodes();
     for (const [action, button] of Object.entries(this.#buttons)) {
       button.textContent = say(action);
       button.disabled = !this.#allowed(action);
@@ -110,6 +133,11 @@ export class PointPairs {
     });
     this.#buttons[action] = button;
     return button;
+  }
+
+  #showGrid(shown) {
+    this.#field.style.display = shown ? "" : "none";
+    this.#grid.setAttribute("aria-pressed", shown);
   }
 
   #listen() {
@@ -156,16 +184,9 @@ export class PointPairs {
     return frames(box, sizes(this.#editor.matches));
   }
 
-  /** Where an event is in the pixels of the SVG, however the page has scaled it. */
-  #position({ clientX, clientY }) {
-    const { left, top, width } = this.#svg.getBoundingClientRect();
-    const scale = this.#svg.clientWidth / width;
-    return { x: (clientX - left) * scale, y: (clientY - top) * scale };
-  }
-
   #press(event) {
     if (event.button !== 0 || !this.#editable || this.#drag) return;
-    const at = this.#position(event);
+    const at = positionIn(this.#svg, event);
     this.#editor.begin();
     const handle = handleOf(event.target) ?? this.#looked(at);
     if (handle === null) {
@@ -194,13 +215,14 @@ export class PointPairs {
   #pull(event) {
     const drag = this.#drag;
     if (!drag) return;
-    const at = this.#position(event);
+    const at = positionIn(this.#svg, event);
     drag.moved ||= Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > STILL;
     if (!drag.moved) return;
     const held = { x: at.x + drag.offset.x, y: at.y + drag.offset.y };
     const { side } = drag.handle;
     const point = toImage(held, this.#placed()[side], this.#editor.matches.size(side));
     drag.handle = this.#editor.move(drag.handle, point);
+    if (drag.handle.pair !== PROBE) this.moving(this.#editor.pairs);
     this.render(drag.handle);
   }
 

@@ -1,0 +1,3 @@
+import { sayer } from "../page/words.js";
+
+export const say = sayer("objectSeeds");
