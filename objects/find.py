@@ -64,19 +64,26 @@ def find_object(
     exchanged = hint is not None and _is_background(probability, hint)
     if exchanged:
         probability = 1 - probability
-    walked = walk(
-        image, probability, WalkerSettings(contrast=contrast), objects=known.objects, background=known.background
-    )
+    settings = WalkerSettings(contrast=contrast)
+    walked = walk(image, probability, settings, objects=known.objects, background=known.background)
     if known.objects:
-        height, width = walked.shape
-        pixels = [
-            tuple((int(y * height), int(x * width)) for y, x in some) for some in (known.objects, known.background)
-        ]
-        walked = chosen(walked, *pixels)
+        walked = _chosen(walked, image, probability, settings, known)
     mask = ((walked - FADES_FROM) / (FADES_TO - FADES_FROM)).clamp(0, 1)
     inside = walked[walked > 0.5]
     certainty = float(2 * inside.mean() - 1) if len(inside) else 0.0
     return FoundObject(mask, certainty, exchanged)
+
+
+def _chosen(walked: Tensor, image: Tensor, probability: Tensor, settings: WalkerSettings, clicks: Clicks) -> Tensor:
+    """What the clicks mean of what was found; one of the background parts it only where the object would be else."""
+    height, width = walked.shape
+    objects, background = (
+        tuple((int(y * height), int(x * width)) for y, x in some) for some in (clicks.objects, clicks.background)
+    )
+    if background:
+        without = walk(image, probability, settings, objects=clicks.objects)
+        background = tuple(cell for cell in background if without[cell] > 0.5)
+    return chosen(walked, objects, background)
 
 
 def hint_on(hint: Tensor, grid: tuple[int, int]) -> Tensor:

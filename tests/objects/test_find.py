@@ -74,6 +74,12 @@ class TestFindObject:
         found = find_object([features], image, clicks=Clicks(objects=((0.95, 0.05),))).mask
         assert found[-4:, :4].mean() > 0.5
 
+    def test_a_click_on_the_background_leaves_what_another_has_chosen(self) -> None:
+        features, image = scene(disk(radius=0.25), seed=5)
+        plain = find_object([features], image, clicks=Clicks(((0.35, 0.5),))).mask
+        both = find_object([features], image, clicks=Clicks(((0.35, 0.5),), ((0.9, 0.5),))).mask
+        assert iou(both, plain > 0.5) > 0.98
+
     def test_clicks_of_both_kinds_part_what_touches(self) -> None:
         left, right = disk(center=(0.5, 0.35), radius=0.17), disk(center=(0.5, 0.65), radius=0.17)
         features, image = scene(left, right & ~left, seed=3)
