@@ -34,7 +34,7 @@ METHODS: dict[str, Method] = {
     "by likeness, all of the appearance readable": replace(LIKENESS, keys=False),
     "by likeness, no contrast": _attention(contrast=1.0),
     "by likeness, all blocks": _attention(blocks="all"),
-    "by likeness, blocks 4-7": _attention(blocks="4-7"),
+    "by likeness, blocks 2-7": _attention(blocks="2-7"),
     "by likeness, no AdaIN": replace(LIKENESS, adain=False),
     "by likeness, guided": replace(LIKENESS, guidance=GuidanceSettings(every=1)),
     "near found matches": NEAR_MATCHES,

@@ -31,12 +31,12 @@ def flux(network: Module) -> Transformer | None:
 def _of(family: str, network: Module, patch: int, identity: str) -> Transformer:
     double, single = network.double_blocks, network.single_blocks
     blocks = blocks_of("double", double) + blocks_of("single", single)
-    # in the pocket transformer the silhouette suffers where the blocks that keep text and image apart read references
+    # in the pocket transformer the silhouette suffers where earlier blocks read references, and colors gain nothing
     return Transformer(
         family,
         blocks,
         network.hidden_size,
         patch,
         identity,
-        first_fraction=len(double) / len(blocks) if single else 0.25,
+        first_fraction=0.5,
     )
