@@ -1,7 +1,8 @@
 """Attention with enhanced contrast (Cross-Image Attention, arXiv 2311.03335), in O(N) memory.
 
 The attention map A is spread around the mean of each row, (A - mean)*contrast + mean. A softmax row over M keys has
-the mean 1/M exactly, so nothing needs to be averaged: A' = contrast*A - (contrast - 1)/M.
+the mean 1/M exactly, so nothing needs to be averaged: A' = contrast*A - (contrast - 1)/M. In a joint sequence the keys
+of the image alone are spread, around their own mean; what a query takes from the text stays as it is.
 
 The reference code clips A' to 0..1 and does not renormalize it, so that a row may sum to as much as `contrast`; the
 paper does not mention the clip. Without it, A' @ v = contrast*(A @ v) - (contrast - 1)*mean(v), which needs no map.
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from .match_prior import AttentionBias
+from .match_prior import Bias
 
 CONTRAST = 1.67
 """The papers' value; 1 changes nothing."""
@@ -33,7 +34,8 @@ def contrasted_attention(
     clip: bool = True,
     scale: float | None = None,
     query_chunk: int | None = None,
-    bias: AttentionBias | None = None,
+    bias: Bias | None = None,
+    around: tuple[int, int] = (0, 0),
 ) -> Tensor:
     """Attention of q [B, H, N, d] over k, v [B or 1, H, M, d] with contrast; [B, H, N, d] in the dtype of q.
 
@@ -45,13 +47,15 @@ def contrasted_attention(
     query_chunk: queries whose rows of the map exist at a time (with the clip only); None keeps the scores of a chunk
         within a fixed number of bytes, so that memory beyond q, k, v and the result does not grow with N.
     bias: added to the scores, made in the same chunks; None adds nothing. Keys that it masks have no part in the mean.
+    around: how many keys before and behind those of the image keep their weight as it is (the text of a joint
+        sequence); the bias says nothing of them.
     """
     wide = torch.promote_types(q.dtype, torch.float32)
     k = k.expand(q.shape[0], -1, -1, -1)
     v = v.expand(q.shape[0], -1, -1, -1)
     if bias is None and contrast == 1:
         return scaled_dot_product_attention(q, k, v, scale=scale)
-    if bias is None and not clip:
+    if bias is None and not clip and not any(around):
         plain = scaled_dot_product_attention(q, k, v, scale=scale)
         mean = v.to(wide).mean(dim=-2, keepdim=True)
         return torch.lerp(mean, plain.to(wide), contrast).to(q.dtype)
@@ -59,25 +63,31 @@ def contrasted_attention(
     keys = k.to(wide).transpose(-1, -2)
     values = v.to(wide)
     out = torch.empty_like(q)
-    seen = keys.shape[-1] if bias is None else bias.keys_seen(keys)
+    image = slice(around[0], keys.shape[-1] - around[1])
     for rows in query_chunks(q, k.shape[-2], query_chunk):
         scores = (q[..., rows, :].to(wide) * scale) @ keys
+        seen: float | Tensor = image.stop - image.start
         if bias is not None:
-            scores += bias.rows(rows, scores)
-        attention = _contrasted(scores, contrast, keys.shape[-1] if seen is None else seen, clip)
+            scores[..., image] += bias.rows(rows, scores)
+            seen = bias.keys_seen(rows, scores, image.stop - image.start)
+        attention = _contrasted(scores, contrast, image, seen, clip)
         out[..., rows, :] = (attention @ values).to(q.dtype)
     return out
 
 
-def _contrasted(scores: Tensor, contrast: float, seen: float | Tensor, clip: bool) -> Tensor:
-    """contrast*A - (contrast - 1)/seen for A = softmax(scores [..., M]), clipped to 0..1 or not. Keys without a part in
-    A have none in it.
+def _contrasted(scores: Tensor, contrast: float, image: slice, seen: float | Tensor, clip: bool) -> Tensor:
+    """contrast*A - (contrast - 1)*mean over the keys of the image, for A = softmax(scores [..., M]), clipped to 0..1 or
+    not. Keys without a part in A have none in it; the mean is over those that are `seen`.
     """
     attention = torch.softmax(scores, dim=-1)
+    inside = attention[..., image]
+    whole = inside.shape[-1] == attention.shape[-1]
+    mean = (contrast - 1) / seen if whole else inside.sum(-1, keepdim=True) * ((contrast - 1) / seen)
     if clip:
-        return attention.mul(contrast).sub_((contrast - 1) / seen).clamp_(0, 1)
-    offset = torch.where(attention > 0, (contrast - 1) / seen, 0.0)
-    return attention.mul(contrast).sub_(offset)
+        spread = inside.mul(contrast).sub_(mean).clamp_(0, 1)
+    else:
+        spread = inside.mul(contrast).sub_(torch.where(inside > 0, mean, 0.0))
+    return spread if whole else torch.cat([attention[..., : image.start], spread, attention[..., image.stop :]], -1)
 
 
 def query_chunks(q: Tensor, keys: int, query_chunk: int | None = None) -> list[slice]:

@@ -21,12 +21,14 @@ NEGLIGIBLE = 1e-6
 
 class Reference(NamedTuple):
     """What an image offers to be looked at: k, v [B or 1, H, M, d], and `weight` [B or 1, N] in 0..1, its part in the
-    result at each query position; `bias`, which of its keys a query should look at."""
+    result at each query position; `bias`, which of its keys a query should look at; `around`, how many of k and v
+    before and behind those of the image are of the text."""
 
     k: Tensor
     v: Tensor
     weight: Tensor
     bias: AttentionBias | None = None
+    around: tuple[int, int] = (0, 0)
 
 
 def cross_image_attention(
@@ -50,17 +52,18 @@ def cross_image_attention(
     queries = q.shape[2]
     rest = torch.ones(1, queries, device=q.device)
     out: Tensor | None = None
-    for k, v, weight, bias in references:
+    for k, v, weight, bias, around in references:
         weight = weight.to(rest).expand(-1, queries)
         rest = rest - weight
-        positions = _positions(weight)
+        positions = query_positions(weight)
         if positions is None:
             continue
         part = contrasted_attention(
-            q[:, :, positions], k, v, contrast=contrast, clip=clip, bias=None if bias is None else bias.at(positions)
-        )
+            q[:, :, positions], k, v, contrast=contrast, clip=clip, around=around,
+            bias=None if bias is None else bias.at(positions),
+        )  # fmt: skip
         out = _add(out, part, weight, positions, q)
-    positions = _positions(rest)
+    positions = query_positions(rest)
     if positions is not None:
         if own is None:
             raise ValueError("The shares of the references leave a rest, which needs the output's own attention.")
@@ -108,7 +111,7 @@ def _tokens(mask: Tensor, size: tuple[int, int], batch: int) -> Tensor:
     return grid[torch.arange(batch, device=grid.device) % len(grid)]
 
 
-def _positions(weight: Tensor) -> Tensor | slice | None:
+def query_positions(weight: Tensor) -> Tensor | slice | None:
     """Where any output of the batch wants this part: None for nowhere, a slice for everywhere, else indices [n]."""
     query_mask = (weight > NEGLIGIBLE).any(dim=0)
     if not query_mask.any():

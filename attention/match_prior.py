@@ -7,31 +7,39 @@ chooses by likeness among what lies near the match. A mask of the keys is added 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 MATCH_WIDTH = 0.094
 """12 pixels of 128: the width of the prior that helped most on the pocket world."""
 
 
+class Bias(Protocol):
+    """What is added to the scores [B, H, N, M] of an attention, made for a few queries at a time."""
+
+    def rows(self, queries: slice, like: Tensor) -> Tensor:
+        """[B or 1, 1, n or 1, M or 1], on the device of `like`."""
+
+    def keys_seen(self, queries: slice, like: Tensor, every: int) -> float | Tensor:
+        """How many of so many keys may be looked at: a number, or [B or 1, 1, n or 1, 1]."""
+
+
 @dataclass(frozen=True, eq=False)
 class AttentionBias:
-    """What is added to the scores [B, H, N, M] of N queries and M keys, made for a few queries at a time.
+    """See `Bias`: for N queries and M keys.
 
     targets: [B or 1, N, (y, x)], where each query should look. precision: [B or 1, N], 1 / (2 * deviation^2) of the
         Gaussian around it, 0 for queries without a match. keys: [M, (y, x)], where the keys are, in the same unit.
         Without them (None) there is no prior.
     key_mask: [B or 1, M] in 0..1, how much a key may be looked at; None for all alike.
-    around: how many keys stand before and behind those M, which nothing is said of (the text of a joint sequence).
     """
 
     targets: Tensor | None = None
     precision: Tensor | None = None
     keys: Tensor | None = None
     key_mask: Tensor | None = None
-    around: tuple[int, int] = (0, 0)
 
     def at(self, positions: Tensor | slice) -> AttentionBias:
         """The bias of some of the queries."""
@@ -45,7 +53,7 @@ class AttentionBias:
             None if tensor is None else tensor.to(device)
             for tensor in (self.targets, self.precision, self.keys, self.key_mask)
         )
-        return AttentionBias(targets, precision, keys, key_mask, self.around)
+        return AttentionBias(targets, precision, keys, key_mask)
 
     def rows(self, queries: slice, like: Tensor) -> Tensor:
         """[B or 1, 1, n, M] (or n = 1, where it is the same for all queries), on the device of `like`."""
@@ -55,13 +63,13 @@ class AttentionBias:
             bias = bias - (apart * self.precision[:, queries, None].to(like))[:, None]
         if self.key_mask is not None:
             bias = bias + self.key_mask.to(like).log()[:, None, None]
-        return pad(bias, self.around) if bias.shape[-1] > 1 else bias
+        return bias
 
-    def keys_seen(self, like: Tensor) -> Tensor | None:
-        """[B or 1, 1, 1, 1]: how many keys may be looked at; None for all of them."""
+    def keys_seen(self, queries: slice, like: Tensor, every: int) -> float | Tensor:
+        """How many of so many keys may be looked at: all of them, or [B or 1, 1, 1, 1]."""
         if self.key_mask is None:
-            return None
-        return sum(self.around) + self.key_mask.to(like).sum(1).clamp(min=1)[:, None, None, None]
+            return every
+        return self.key_mask.to(like).sum(1).clamp(min=1)[:, None, None, None]
 
 
 def grid_centers(grid: tuple[int, int], aspect: tuple[float, float] = (1.0, 1.0)) -> Tensor:

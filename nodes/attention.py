@@ -56,6 +56,7 @@ class AppearanceOptions(io.ComfyNode):
 class CrossImageAttention(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        from ..attention.shared_keys import SHARING
         from ..host.transfer.cross_image_attention import CrossImageSettings as Settings
 
         return io.Schema(
@@ -85,6 +86,14 @@ class CrossImageAttention(io.ComfyNode):
                     "match_width", default=Settings.match_width, min=0.0, max=1.0, step=0.001, advanced=True,
                     tooltip="How far around its match a position looks, as a part of the image; 0 ignores matches.",
                 ),
+                io.Combo.Input(
+                    "sharing", options=list(SHARING), default=Settings.sharing, optional=True, advanced=True,
+                    tooltip="Read references in place of the output's own image, or both, divided by strength.",
+                ),
+                io.Float.Input(
+                    "position", default=Settings.position, min=0.0, max=1.0, step=0.05, optional=True, advanced=True,
+                    tooltip="Of a transformer: how far the pull to the same place is loosened; 0 is as recorded.",
+                ),
             ],
             outputs=[
                 io.Model.Output(
@@ -95,11 +104,12 @@ class CrossImageAttention(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, appearances, strength, contrast, find, match_width, preset, structure=None, **window
-    ) -> io.NodeOutput:
+        cls, model, appearances, strength, contrast, find, match_width, preset, structure=None, sharing="replace",
+        position=0.0, **window,
+    ) -> io.NodeOutput:  # fmt: skip
         from ..host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
 
-        guided = {"find": find, "match_width": match_width}
+        guided = {"find": find, "match_width": match_width, "sharing": sharing, "position": position}
         settings = preset_of(CrossImageSettings, preset)(
             strength=strength, contrast=contrast, **guided, **_when(**window)
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...attention.shared_keys import BALANCED, CONCATENATED
 from ...host.transfer.appearance_guider import GuidanceSettings
 from ...host.transfer.cross_image_attention import CrossImageSettings
 from ...host.transfer.semantic_rearrangement import RearrangementSettings
@@ -30,14 +31,23 @@ METHODS: dict[str, Method] = {
     "resumed only": Transfer(adain=False),
     "AdaIN only": Transfer(),
     "SDEdit": sdedit,
+    "concatenated": _attention(sharing=CONCATENATED, contrast=1.0),
+    "Untwisting RoPE": _attention(sharing=CONCATENATED, contrast=1.0, position=1.0),
+    "balanced": _attention(sharing=BALANCED, strength=0.9),
+    "balanced, half": _attention(sharing=BALANCED, strength=0.5),
     "by likeness": LIKENESS,
     "by likeness, all of the appearance readable": replace(LIKENESS, keys=False),
     "by likeness, no contrast": _attention(contrast=1.0),
     "by likeness, all blocks": _attention(blocks="all"),
     "by likeness, blocks 2-7": _attention(blocks="2-7"),
+    "by likeness, positions half damped": _attention(position=0.5),
+    "by likeness, positions damped": _attention(position=1.0),
     "by likeness, no AdaIN": replace(LIKENESS, adain=False),
     "by likeness, guided": replace(LIKENESS, guidance=GuidanceSettings(every=1)),
     "near found matches": NEAR_MATCHES,
+    "near found matches, blocks 4-7, positions damped": replace(
+        NEAR_MATCHES, settings=replace(ATTENTION, blocks="4-7", position=1.0)
+    ),
     "rearranged by found matches": REARRANGED,
     "rearranged by true matches": replace(REARRANGED, matches=TRUE),
     "rearranged by found matches, queries too": replace(REARRANGED, settings=replace(KV, inject="feature")),

@@ -22,6 +22,7 @@ class AttentionLayer:
     grid: of its N image tokens. tokens: how many tokens there really are. latent_size: of the network's input.
     rows: of the forward, one batch of outputs for each of `prompts` (POSITIVE, NEGATIVE). uuids: of the conditionings,
         in the order of `prompts`; empty where who runs the network names none.
+    joint: whether its sequence holds image and text, as in a transformer, in which no finer layer follows.
     """
 
     key: Hashable
@@ -33,6 +34,7 @@ class AttentionLayer:
     rows: int
     prompts: tuple[int, ...]
     uuids: tuple[Any, ...] = ()
+    joint: bool = False
 
     def rows_of(self, prompt: int) -> list[int]:
         """The rows of one prompt; none where the rows are not whole batches."""

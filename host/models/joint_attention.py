@@ -72,6 +72,7 @@ def joint_layer(
         rows=q.shape[0],
         prompts=tuple(options["cond_or_uncond"]),
         uuids=tuple(options.get("uuids", ())),
+        joint=True,
     )
     return JointLayer(layer, slice(start, start + height * width))
 

@@ -4,7 +4,7 @@ them.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from comfy.model_patcher import ModelPatcher
@@ -13,6 +13,7 @@ from torch import Tensor
 from ...attention.contrast import CONTRAST
 from ...attention.cross_image import Reference, cross_image_attention
 from ...attention.match_prior import MATCH_WIDTH
+from ...attention.shared_keys import BALANCED, REPLACE, OwnKeys, shared_keys_attention
 from ...inversion.types import Inversion
 from ..models.attention_layer import POSITIVE, AttentionLayer, Grid, Tokens, join_heads, split_heads
 from .match_guidance import MatchGuidance
@@ -32,6 +33,8 @@ class CrossImageSettings(TransferSettings):
         and the paper does not.
     match_width: the prior around a match, a Gaussian's deviation as a share of the appearance's longer side; 0 is none.
         fade: with the confidence of the match. find: object and matches, where no mask or matches are given.
+    sharing: references are read in the place of the output's own image (REPLACE), or both in one softmax, with the
+        strength as a prior (BALANCED).
     """
 
     contrast: float = CONTRAST
@@ -39,6 +42,7 @@ class CrossImageSettings(TransferSettings):
     match_width: float = MATCH_WIDTH
     fade: bool = True
     find: bool = False
+    sharing: str = REPLACE
 
     @classmethod
     def reference_code(cls, **settings: Any) -> "CrossImageSettings":
@@ -92,25 +96,34 @@ class CrossImageAttention:
         return {"k": split_heads(k, layer.heads), "v": split_heads(v, layer.heads)}
 
     def apply(
-        self, layer: AttentionLayer, q: Tensor, own: Tensor | None, references: Sequence[LayerReference]
+        self, layer: AttentionLayer, q: Tensor, own: Tensor | None, keys: OwnKeys, references: Sequence[LayerReference]
     ) -> Tensor:
-        rows = q.shape[0]
         queries = split_heads(q.float() if layer.fp32 else q, layer.heads)
-        projected = []
-        for number, reference in enumerate(references):
-            k, v = (_per_output(reference.tensors[name].to(queries), reference.images, rows) for name in ("k", "v"))
-            weight = reference.weight.to(q.device).repeat(rows // len(reference.images), 1)
-            bias = self.guidance.bias(number, layer.grid, reference.grid, rows, len(reference.images), q.device)
-            bias = None if bias is None else replace(bias, around=reference.around)
-            projected.append(Reference(k, v, weight, bias))
-        out = cross_image_attention(
-            queries,
-            None if own is None else split_heads(own, layer.heads).to(queries.dtype),
-            projected,
-            contrast=self.settings.contrast,
-            clip=self.settings.clip,
-        )
+        plain = None if own is None else split_heads(own, layer.heads).to(queries.dtype)
+        projected = [self._projected(number, entry, queries, layer) for number, entry in enumerate(references)]
+        how = {"contrast": self.settings.contrast, "clip": self.settings.clip}
+        if self.settings.sharing == REPLACE:
+            out = cross_image_attention(queries, plain, projected, **how)
+        else:
+            own_keys = OwnKeys(keys.k.to(queries.dtype), keys.v.to(queries.dtype), keys.around)
+            images = [_image_alone(reference) for reference in projected]
+            balanced = self.settings.sharing == BALANCED
+            out = shared_keys_attention(queries, plain, own_keys, images, balanced=balanced, **how)
         return join_heads(out).to(q.dtype)
+
+    def _projected(self, number: int, reference: LayerReference, queries: Tensor, layer: AttentionLayer) -> Reference:
+        rows = queries.shape[0]
+        k, v = (_per_output(reference.tensors[name].to(queries), reference.images, rows) for name in ("k", "v"))
+        weight = reference.weight.to(queries.device).repeat(rows // len(reference.images), 1)
+        bias = self.guidance.bias(number, layer, reference.grid, rows, len(reference.images), queries.device)
+        return Reference(k, v, weight, bias, reference.around)
+
+
+def _image_alone(reference: Reference) -> Reference:
+    """Without the text that stands around its keys."""
+    before, behind = reference.around
+    image = slice(before, reference.k.shape[2] - behind)
+    return reference._replace(k=reference.k[:, :, image], v=reference.v[:, :, image], around=(0, 0))
 
 
 def _per_output(tensors: Tensor, images: list[int], rows: int) -> Tensor:

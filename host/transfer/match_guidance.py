@@ -11,13 +11,18 @@ from torch.nn.functional import interpolate
 from ...attention.match_prior import AttentionBias, log_prior
 from ...correspondence.correspondence import NO_MATCH
 from ...correspondence.resample import resample_matches
-from ..models.attention_layer import Grid
+from ..models.attention_layer import AttentionLayer, Grid
 from ..models.unet import has_up_blocks
 from .found_guidance import Found, find_guidance
 from .plan import TransferPlan
 from .references import ModelCall, RecordedReference
 
 log = logging.getLogger("appearance_transfer")
+
+INSIDE = 0.9
+"""How much of a transformer's token an appearance_mask has to cover for it to be read: what a token at the border shows
+besides is painted with it, and no finer layer takes it back.
+"""
 
 
 class GuidanceSettings(Protocol):
@@ -37,7 +42,7 @@ class MatchGuidance:
         self._found: list[Found] | None = None
         self._structural = False
         self._looked = False
-        self._known: dict[tuple[int, Grid, Grid], AttentionBias | None] = {}
+        self._known: dict[tuple[int, Grid, Grid, bool], AttentionBias | None] = {}
 
     def check(self, shape: Sequence[int]) -> None:
         """Raise ValueError where matches are of another number of images than a batch of this shape [B, C, h, w]."""
@@ -89,7 +94,7 @@ class MatchGuidance:
         ]
 
     def bias(
-        self, number: int, grid: Grid, keys: Grid, rows: int, outputs: int, device: torch.device
+        self, number: int, layer: AttentionLayer, keys: Grid, rows: int, outputs: int, device: torch.device
     ) -> AttentionBias | None:
         """The bias of an appearance's keys for the queries of a layer; None on steps that read the structure.
 
@@ -97,30 +102,35 @@ class MatchGuidance:
         """
         if self._structural:
             return None
-        known = (number, grid, keys)
+        known = (number, layer.grid, keys, layer.joint)
         if known not in self._known:
-            bias = self._bias(number, grid, keys)
+            bias = self._bias(number, layer, keys)
             self._known[known] = None if bias is None else bias.to(device)
         bias = self._known[known]
         return None if bias is None else _of_rows(bias, torch.arange(rows, device=device) % outputs)
 
-    def _bias(self, number: int, grid: Grid, keys: Grid) -> AttentionBias | None:
+    def _bias(self, number: int, layer: AttentionLayer, keys: Grid) -> AttentionBias | None:
         entry, found = self.appearances[number], self._found[number] if self._found else None
         mask = entry.appearance_mask if entry.appearance_mask is not None or found is None else found.appearance_mask
         matches = entry.correspondence if entry.correspondence is not None or found is None else found.matches
-        key_mask = None if mask is None else _tokens(mask, keys)
+        key_mask = None if mask is None else _tokens(mask, keys, INSIDE if layer.joint else 0.0)
         if matches is None or self.settings.match_width <= 0:
             return None if key_mask is None else AttentionBias(key_mask=key_mask)
-        fine = resample_matches(matches, grid, keys)
+        fine = resample_matches(matches, layer.grid, keys)
         trust = (fine.best != NO_MATCH).float() * (fine.confidence if self.settings.fade else 1.0)
         image = (fine.appearance_image[0], fine.appearance_image[1])
         prior = log_prior(fine.points().flatten(1, 2), trust.flatten(1), keys, image, self.settings.match_width)
         return AttentionBias(prior.targets, prior.precision, prior.keys, key_mask)
 
 
-def _tokens(mask: Tensor, grid: Grid) -> Tensor:
-    """[B, M] in 0..1; everything, where nothing of a mask is left on the grid."""
+def _tokens(mask: Tensor, grid: Grid, inside: float) -> Tensor:
+    """[B, M] in 0..1: how much of each token the mask covers, or 1 where that is at least `inside` (if not 0) and 0
+    elsewhere. Where nothing of it is left on the grid: what it covers, and then everything.
+    """
     cover = interpolate(mask.float()[:, None], size=grid, mode="area").flatten(1)
+    whole = (cover >= inside).float()
+    if inside > 0:
+        cover = torch.where(whole.amax(dim=1, keepdim=True) > 0, whole, cover)
     return torch.where(cover.amax(dim=1, keepdim=True) > 0, cover, 1.0)
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
+from ...attention.shared_keys import OwnKeys
 from ..models.attention_layer import AttentionLayer, Grid, Tokens
 from .plan import TransferPlan
 from .references import ModelCall, RecordedReference
@@ -74,11 +75,12 @@ class OutputMethod(TransferMethod, Protocol):
     """A method that changes what a self-attention layer gives; it captures queries, keys and values."""
 
     def apply(
-        self, layer: AttentionLayer, q: Tensor, own: Tensor | None, references: Sequence[LayerReference]
+        self, layer: AttentionLayer, q: Tensor, own: Tensor | None, keys: OwnKeys, references: Sequence[LayerReference]
     ) -> Tensor:
         """[rows, N, heads*d] for the rows of the positive prompt.
 
-        q: their queries. own: their plain attention; None where the references leave nothing of it.
+        q: their queries. own: their plain attention; None where the references leave nothing of it. keys: their own
+        keys and values, of the whole sequence.
         """
 
 

@@ -34,6 +34,8 @@ class TransferSettings:
     structure_everywhere: structure steps edit every position, also where no appearance paints, as the reference
         implementations do. Otherwise they edit where the appearances paint.
     blocks: of a transformer, those that read references: "auto", "all", or numbers such as "4-7, 12".
+    position: how far the rotary positions of what is read are damped, for Cross-Image Attention in a transformer; 0 is
+        as recorded.
     replayed: references are moved on by their own predictions, as the reference implementations do, and not read at
         their own latents.
     """
@@ -44,6 +46,7 @@ class TransferSettings:
     structure_end_percent: float = STRUCTURE_END
     structure_everywhere: bool = False
     blocks: str = AUTO
+    position: float = 0.0
     replayed: bool = False
 
 

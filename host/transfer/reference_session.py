@@ -79,6 +79,11 @@ class ReferenceSession:
         """Whether the current step reads the structure instead of the appearances."""
         return self.is_structural(self.step)
 
+    @property
+    def progress(self) -> float:
+        """How far the run is at the current step: 0 at its first, 1 at its last."""
+        return self.step / (self.steps - 1) if self.steps > 1 else 0.0
+
     # ---- the references
 
     def references(self) -> list[RecordedReference]:

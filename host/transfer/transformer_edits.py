@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...attention.rotation import moved_along_axis
+from ...attention.shared_keys import OwnKeys
 from ..models.attention_layer import POSITIVE, join_heads, split_heads
-from ..models.families.transformer import TextAxis
 from ..models.joint_attention import JointLayer, visible_keys
+from .key_positions import DEVIATION, MEAN, KeyPositions
 from .method import InputMethod, LayerReference, OutputMethod
 from .reference_session import ReferenceSession
 
@@ -28,7 +28,7 @@ def edited_output(
     tokens: Tokens,
     out: Tensor,
     mask: Tensor | None,
-    text_axis: TextAxis | None,
+    positions: KeyPositions,
 ) -> Tensor:
     """The result of an attention with the image of the positive rows as the session's method makes it.
 
@@ -39,13 +39,29 @@ def edited_output(
     if not rows:
         return out
     method: OutputMethod = session.method
-    queries = join_heads(tokens[0][rows][:, :, joint.image])
     own = out[rows][:, joint.image]
-    seen = visible_keys(mask, rows, joint.image)
-    references = [
-        _joined(reference, tokens, joint, rows, seen, text_axis) for reference in session.references_at(joint.layer)
-    ]
-    edited = method.apply(joint.layer, queries, own, references)
+    q, k, v = (whole[rows] for whole in tokens)
+    found = session.references_at(joint.layer)
+    if positions.amount:
+        q, k = _matched(q, "q", joint, found, positions), _matched(k, "k", joint, found, positions)
+    before, behind = _text_around(mask, rows, joint, k)
+    around = len(before), len(behind)
+    joined = []
+    for reference in found:
+        images = reference.images * (len(rows) // len(reference.images))
+        distance = joint.image.start - int(reference.tensors[START][0])
+        theirs = {
+            "k": positions.placed(reference.tensors["k"], distance, session.progress),
+            "v": reference.tensors["v"],
+        }
+        both = {
+            name: torch.cat([whole[:, :, before], theirs[name][images].to(whole), whole[:, :, behind]], 2)
+            for name, whole in (("k", k), ("v", v))
+        }
+        weight = reference.weight.repeat(len(rows) // len(reference.images), 1)
+        joined.append(LayerReference(reference.grid, both, list(range(len(rows))), weight, around))
+    own_keys = OwnKeys(*(_with_image(whole, before, behind, joint.image) for whole in (k, v)), around)
+    edited = method.apply(joint.layer, join_heads(q[:, :, joint.image]), own, own_keys, joined)
     out = out.clone()
     out[rows, joint.image] = edited.to(out.dtype)
     return out
@@ -64,32 +80,35 @@ def edited_input(session: ReferenceSession, joint: JointLayer, tokens: Tokens) -
     return edited
 
 
-def _joined(
-    reference: LayerReference,
-    tokens: Tokens,
-    joint: JointLayer,
-    rows: list[int],
-    seen: Tensor | None,
-    text_axis: TextAxis | None,
-) -> LayerReference:
-    """A reference as the edited rows read it: its image in the place of their own, one image per row.
+def _text_around(mask: Tensor | None, rows: list[int], joint: JointLayer, k: Tensor) -> tuple[Tensor, Tensor]:
+    """The keys of k [rows, heads, N, d] that stand before the image and behind it, as far as the mask shows them."""
+    seen = visible_keys(mask, rows, joint.image)
+    every = torch.arange(k.shape[2], device=k.device)
+    parts = every[: joint.image.start], every[joint.image.stop :]
+    before, behind = (part if seen is None else part[seen[part]] for part in parts)
+    return before, behind
 
-    seen: of the keys of the whole sequence [N] bool, those that are not masked out.
-    """
-    repeats = len(rows) // len(reference.images)
-    images = reference.images * repeats
-    image = joint.image
-    every = torch.arange(tokens[1].shape[2], device=tokens[1].device)
-    before, after = (part if seen is None else part[seen[part]] for part in (every[: image.start], every[image.stop :]))
-    joined = {}
-    for name, whole in zip("kv", tokens[1:], strict=True):
-        features = reference.tensors[name][images].to(whole)
-        distance = image.start - int(reference.tensors[START][0])
-        if name == "k" and text_axis is not None and distance:
-            features = moved_along_axis(features, distance, text_axis.channels, text_axis.theta)
-        joined[name] = torch.cat([whole[rows][:, :, before], features, whole[rows][:, :, after]], 2)
-    weight = reference.weight.repeat(repeats, 1)
-    return LayerReference(reference.grid, joined, list(range(len(rows))), weight, (len(before), len(after)))
+
+def _with_image(whole: Tensor, before: Tensor, behind: Tensor, image: slice) -> Tensor:
+    if len(before) + len(behind) + image.stop - image.start == whole.shape[2]:
+        return whole
+    return torch.cat([whole[:, :, before], whole[:, :, image], whole[:, :, behind]], 2)
+
+
+def _matched(
+    tokens: Tensor, name: str, joint: JointLayer, references: Sequence[LayerReference], positions: KeyPositions
+) -> Tensor:
+    """Queries "q" or keys "k" [rows, heads, N, d] whose image has the statistics of the references'."""
+    repeats = [len(tokens) // len(reference.images) for reference in references]
+    statistics = [
+        (reference.tensors[f"{name} {MEAN}"][images], reference.tensors[f"{name} {DEVIATION}"][images])
+        for reference, times in zip(references, repeats, strict=True)
+        for images in [reference.images * times]
+    ]
+    weights = [reference.weight.repeat(times, 1) for reference, times in zip(references, repeats, strict=True)]
+    tokens = tokens.clone()
+    tokens[:, :, joint.image] = positions.matched(tokens[:, :, joint.image], statistics, weights)
+    return tokens
 
 
 def mask_of(args: Sequence[Any], about: dict[str, Any]) -> Tensor | None:

@@ -27,6 +27,7 @@ from ..models.joint_attention import (
 )
 from .block_window import blocks_in
 from .feature_cache import CapturedReference
+from .key_positions import KeyPositions
 from .method import TransferMethod
 from .plan import TransferSettings
 from .reference_session import ReferenceSession
@@ -47,6 +48,7 @@ class TransformerPatch:
                 f"{self.transformer.family}. Use Cross-Image Attention with this MODEL, or a Flux, Chroma, "
                 "HunyuanImage, Qwen-Image or Krea 2 checkpoint."
             )
+        self.positions = KeyPositions(self.transformer, settings.position)
         first_fraction = self.transformer.first_fraction if self.changes_output else 0.0
         self.blocks = blocks_in(settings.blocks, self.transformer, first_fraction)
 
@@ -69,8 +71,7 @@ class TransformerPatch:
                 return out
             are_first = about.get("skip_output_reshape", False)
             flat = join_heads(out) if are_first else out
-            text_axis = self.transformer.text_axis
-            edited = edited_output(session, joint, tokens, flat, mask_of(args, about), text_axis)
+            edited = edited_output(session, joint, tokens, flat, mask_of(args, about), self.positions)
             return heads_first(edited, heads, False) if are_first else edited
 
         def before_positions(q: Tensor, k: Tensor, v: Tensor, extra_options: dict[str, Any], **others: Any):
@@ -95,7 +96,9 @@ class TransformerPatch:
         def in_attention(attend: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, *args, **about):
             joint, tokens = self._seen(forward, q, k, v, heads, about)
             if joint is not None:
+                image = [whole[:, :, joint.image] for whole in tokens]
                 captured.write(joint.layer, _captured_features(method, joint, tokens))
+                captured.write(joint.layer, self.positions.captured(image[0], image[1]))
             return attend(q, k, v, heads, *args, **about)
 
         def before_positions(q: Tensor, k: Tensor, v: Tensor, extra_options: dict[str, Any], **others: Any):

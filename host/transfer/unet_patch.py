@@ -10,8 +10,9 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ...attention.shared_keys import OwnKeys
 from ...attention.windows import AUTO
-from ..models.attention_layer import POSITIVE, Tokens
+from ..models.attention_layer import POSITIVE, Tokens, split_heads
 from ..models.unet import decoder_levels
 from ..models.unet_attention import in_decoder, layer_at, plain_attention, replacement_keys
 from ..runtime.quoting import quoted
@@ -32,6 +33,11 @@ class UNetPatch:
             raise ValueError(
                 f"blocks is {quoted(settings.blocks)}, which is for transformers: this MODEL is a U-Net, whose two "
                 "finest decoder levels are used. Set blocks to auto."
+            )
+        if settings.position:
+            raise ValueError(
+                f"position is {settings.position:g}, which damps rotary positions: this MODEL is a U-Net and has none. "
+                "Set position to 0."
             )
         self.levels = decoder_levels(model)
         self.changes_output = method.changes_output
@@ -128,7 +134,8 @@ def _replacement(current: CurrentSession, previous: Attention | None) -> Attenti
             if others:
                 out[others] = plain(q[others], k[others], v[others], extra)
         method: OutputMethod = session.method
-        out[edited] = method.apply(layer, q[edited], own, session.references_at(layer))
+        keys = OwnKeys(split_heads(k[edited], layer.heads), split_heads(v[edited], layer.heads))
+        out[edited] = method.apply(layer, q[edited], own, keys, session.references_at(layer))
         return out
 
     return attend

@@ -52,7 +52,7 @@ def test_the_sum_of_shares_and_the_rest(q, own):
     refs = [reference(seed, weight, keys=5 + seed) for seed, weight in enumerate(parts)]
     out = cross_image_attention(q, own, refs)
     expected = own * (1 - parts.sum(dim=0))[:, None, :, None]
-    for k, v, weight, _ in refs:
+    for k, v, weight, *_ in refs:
         expected = expected + contrasted_attention(q, k, v) * weight[:, None, :, None]
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=0)
 

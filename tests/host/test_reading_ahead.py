@@ -127,7 +127,7 @@ class TestRoom:
 )
 def test_on_transformers(host, room, name, method) -> None:
     """Of four steps the first runs alone; the other three share a forward."""
-    from appearance_transfer.tests.host.test_transformer_transfer import Family
+    from appearance_transfer.tests.host.transformer_family import Family
 
     family = Family(name)
     single, one_by_one = counted(family.model)

@@ -10,9 +10,12 @@ from comfy.ldm.flux.model import Flux
 from comfy.ldm.hunyuan_video.model import HunyuanVideo
 from torch.nn import Module
 
+from ....attention.untwisted import Untwisting
 from .transformer import Transformer, blocks_of
 
 OUTPUT_BIAS = "final_layer.linear.bias"
+FLAT_AXES = {"Flux.1": (0,), "Flux.2": (0, 3), "Chroma": (0,), "HunyuanImage": ()}
+"""The axes on which all tokens of an image stand at one place."""
 FIRST_NORM = "double_blocks.0.img_attn.norm.query_norm.weight"
 
 
@@ -39,4 +42,6 @@ def _of(family: str, network: Module, patch: int, identity: str) -> Transformer:
         patch,
         identity,
         first_fraction=0.5,
+        axes=tuple(network.pe_embedder.axes_dim),
+        untwisting=Untwisting(flat_axes=FLAT_AXES[family]),
     )

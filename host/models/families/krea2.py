@@ -7,6 +7,7 @@ the text at the origin. 16 channels at /8 with an axis of frames (Wan's autoenco
 from comfy.ldm.krea2.model import SingleStreamDiT
 from torch.nn import Module
 
+from ....attention.untwisted import Untwisting
 from .transformer import Transformer, blocks_of
 
 
@@ -15,4 +16,13 @@ def krea2(network: Module) -> Transformer | None:
     if type(network) is not SingleStreamDiT:
         return None
     blocks = blocks_of("single", network.blocks)
-    return Transformer("Krea 2", blocks, network.first.out_features, network.patch, identity="last.linear.bias")
+    return Transformer(
+        "Krea 2",
+        blocks,
+        network.first.out_features,
+        network.patch,
+        identity="last.linear.bias",
+        axes=tuple(network.pe_embedder.axes_dim),
+        # a published port of Untwisting RoPE to this model, for its 8 steps
+        untwisting=Untwisting(fast=(1.04, 0.0), slow=(1.0, 1.1), exponent=2.5, gain=1.06, adain=0.85),
+    )

@@ -8,6 +8,7 @@ channels at /8, patch 2. Of an attention mask only the number of tokens is read.
 from comfy.ldm.lumina.model import NextDiT
 from torch.nn import Module
 
+from ....attention.untwisted import Untwisting
 from .transformer import TextAxis, Transformer, blocks_of
 
 
@@ -24,5 +25,7 @@ def lumina(network: Module) -> Transformer | None:
         identity="final_layer.linear.bias",
         padded_to=multiple or 1,
         unrotated=False,
+        axes=tuple(network.axes_dims),
+        untwisting=Untwisting(flat_axes=()),  # on Z-Image the axis of the text takes the curve of the others
         text_axis=TextAxis(network.axes_dims[0], network.rope_embedder.theta),
     )

@@ -15,4 +15,7 @@ def qwen_image(network: Module) -> Transformer | None:
     if type(network) is not QwenImageTransformer2DModel:
         return None
     blocks = blocks_of("double", network.transformer_blocks)
-    return Transformer("Qwen-Image", blocks, network.inner_dim, network.patch_size, identity="proj_out.bias")
+    axes = tuple(network.pe_embedder.axes_dim)
+    return Transformer(
+        "Qwen-Image", blocks, network.inner_dim, network.patch_size, identity="proj_out.bias", axes=axes
+    )  # fmt: skip

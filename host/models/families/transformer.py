@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch.nn import Module
 
+from ....attention.untwisted import Untwisting
+
 BlockKey = tuple[str, int]
 """(kind of block, number among its kind), as ComfyUI names a block in the options of its attention."""
 
@@ -30,6 +32,8 @@ class Transformer:
         names_blocks: it says which block computes; where not, that has to be written into the options.
     first_fraction: from which part of the blocks on Cross-Image Attention reads references.
     identity: the parameter that tells weights apart; no LoRA or quantization touches it.
+    axes: of RoPE, how many channels of a head each turns, neighbors as pairs; none where positions are in the features.
+    untwisting: how its source damps the fast pairs; where there is none, as in Flux.1.
     text_axis: None where the length of the text does not move the image.
     """
 
@@ -43,6 +47,8 @@ class Transformer:
     names_blocks: bool = True
     first_fraction: float = 0.25
     text_axis: TextAxis | None = None
+    axes: tuple[int, ...] = ()
+    untwisting: Untwisting = Untwisting()
 
     def grid_of(self, size: Sequence[int]) -> tuple[int, int]:
         """(h, w) in tokens of a latent of size (h, w); a token at the border may be cut."""
