@@ -45,9 +45,7 @@ METHODS: dict[str, Method] = {
     "by likeness, no AdaIN": replace(LIKENESS, adain=False),
     "by likeness, guided": replace(LIKENESS, guidance=GuidanceSettings(every=1)),
     "near found matches": NEAR_MATCHES,
-    "near found matches, blocks 4-7, positions damped": replace(
-        NEAR_MATCHES, settings=replace(ATTENTION, blocks="4-7", position=1.0)
-    ),
+    "near found matches, positions damped": replace(NEAR_MATCHES, settings=replace(ATTENTION, position=1.0)),
     "rearranged by found matches": REARRANGED,
     "rearranged by true matches": replace(REARRANGED, matches=TRUE),
     "rearranged by found matches, queries too": replace(REARRANGED, settings=replace(KV, inject="feature")),

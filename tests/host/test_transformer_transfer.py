@@ -181,6 +181,54 @@ def test_the_texts_length_moves_the_image_along(host) -> None:
     assert torch.equal(there[..., 8:], keys[..., 8:])
 
 
+ROTARY = tuple(name for name in TINY if not name.startswith("SD3"))
+
+
+def test_balanced_sharing_has_the_own_state_as_identity_and_replaces_at_full_strength(family, plain) -> None:
+    """With its text in the same softmax, and with contrast off, which alone would change it."""
+    x, half = family.structure.trajectory, {"sharing": "balanced", "strength": 0.3}
+    own = flat(family.predictions(family.transferred([family.structure], **half), x, cfg=2.0))
+    assert relative(own, flat(plain)) <= 1e-6
+    partly, fully, replaced = (
+        flat(family.predictions(family.transferred([family.appearance], **settings), x))
+        for settings in (half, {"sharing": "balanced"}, {"sharing": "replace"})
+    )
+    assert relative(fully, replaced) <= 1e-6
+    assert relative(partly, replaced) > 1e-5
+    assert relative(partly, flat(plain)) > 1e-5
+
+
+def test_damped_positions(family, plain) -> None:
+    """At 0 nothing of them is left; above, the positive rows alone change. Without rotary positions: a sentence."""
+    x = family.structure.trajectory
+    if not any(family.tiny is TINY[name] for name in ROTARY):
+        with pytest.raises(ValueError, match="position is 0.5.*Set position to 0"):
+            family.transferred([family.appearance], position=0.5)
+        return
+    undamped, zero, damped = (
+        family.predictions(family.transferred([family.appearance], **settings), x, cfg=2.0)
+        for settings in ({}, {"position": 0.0}, {"position": 1.0})
+    )
+    assert torch.equal(flat(zero), flat(undamped))
+    assert relative(flat(damped), flat(undamped)) > 1e-5
+    assert all(torch.equal(one[1], expected[1]) for one, expected in zip(damped, plain, strict=True))
+
+
+def test_damped_positions_of_two_references_in_a_batch_are_as_alone(family) -> None:
+    from appearance_transfer.host.transfer.plan import Appearance
+
+    if not any(family.tiny is TINY[name] for name in ROTARY):
+        pytest.skip("There are no rotary positions.")
+    left = torch.zeros(1, 64, 64)
+    left[..., :32] = 1
+    two = [Appearance(family.appearance, mask=left), Appearance(family.noised(3), weight=0.5, mask=1 - left)]
+    batch = torch.cat([family.tiny.image(1), family.tiny.image(4)])
+    model = family.transferred(two, position=1.0, sharing="balanced")
+    together = flat(family.predictions(model, batch, levels=(2,)))
+    apart = [flat(family.predictions(model, batch[i : i + 1], levels=(2,))) for i in range(2)]
+    assert relative(together, torch.cat(apart)) <= 1e-5
+
+
 def test_an_unknown_network_is_named(host) -> None:
     from appearance_transfer.host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
     from appearance_transfer.host.transfer.plan import Appearance
