@@ -7,16 +7,15 @@
  *     div > span [object-seeds-status], button [object-seeds-label] [object-seeds-undo] [-redo] [-remove] [-clear]
  */
 
+import { arrow, BAR, hasMoved, labeler, listen } from "../page/panel.js";
 import { positionIn, svg } from "../page/svg.js";
 import { handles, outlined, seedOf } from "./drawing.js";
 import { BACKGROUND, LABELS, OBJECT, Seeds } from "./seeds.js";
 import { say } from "./words.js";
 
-const BAR = 72; // pixels that the sentence and the buttons take
-const STILL = 3; // pixels that a hand may tremble in a click
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const FAR = 10; // pixels of the image per arrow key with Shift
 const ACTIONS = ["undo", "redo", "remove", "clear"];
+
+const labeled = labeler("object-seeds");
 
 export class ObjectSeeds {
   #seeds = new Seeds();
@@ -28,7 +27,7 @@ export class ObjectSeeds {
   #image = svg("image", { preserveAspectRatio: "none" });
   #outline = svg("g", { class: "contour", "data-testid": "object-seeds-outline" });
   #handles = svg("g");
-  #svg = svg("svg", { "data-testid": "object-seeds-image", class: "image empty", tabindex: 0, role: "group" });
+  #svg = svg("svg", { "data-testid": "object-seeds-image", class: "empty", tabindex: 0, role: "group" });
   #status = labeled("span", "status");
   #toggle = labeled("button", "label");
   #buttons = {};
@@ -47,7 +46,13 @@ export class ObjectSeeds {
     bar.classList.add("bar");
     bar.append(this.#status, this.#toggle, ...ACTIONS.map((action) => this.#button(action)));
     this.element.append(this.#svg, bar);
-    this.#listen();
+    listen(this.#svg, {
+      press: (event) => this.#press(event),
+      pull: (event) => this.#pull(event),
+      release: () => this.#release(),
+      key: (event) => this.#key(event),
+      render: () => this.render(),
+    });
     this.render();
   }
 
@@ -109,15 +114,6 @@ export class ObjectSeeds {
     });
     this.#buttons[action] = button;
     return button;
-  }
-
-  #listen() {
-    this.#svg.addEventListener("pointerdown", (event) => this.#press(event));
-    this.#svg.addEventListener("pointermove", (event) => this.#pull(event));
-    this.#svg.addEventListener("pointerup", () => this.#release());
-    this.#svg.addEventListener("pointercancel", () => this.#release());
-    this.#svg.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.render()).observe(this.#svg);
   }
 
   get #editable() {
@@ -184,7 +180,7 @@ export class ObjectSeeds {
     const drag = this.#drag;
     if (!drag) return;
     const at = positionIn(this.#svg, event);
-    drag.moved ||= Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > STILL;
+    drag.moved ||= hasMoved(drag.from, at);
     if (!drag.moved) return;
     const { x, y } = this.#pointAt(event);
     this.#seeds.move(drag.index, { x: x + drag.offset.x, y: y + drag.offset.y });
@@ -212,7 +208,8 @@ export class ObjectSeeds {
   }
 
   /** What a key does at a seed, or at the image where there is none; null for a key that is not ours. */
-  #keyed({ key, shiftKey }, index) {
+  #keyed(event, index) {
+    const { key, shiftKey } = event;
     const seeds = this.#seeds;
     if (index === null) {
       if (key !== "Enter" && key !== " ") return null;
@@ -220,10 +217,9 @@ export class ObjectSeeds {
       return () => seeds.add(shiftKey ? BACKGROUND : this.#label, middle);
     }
     if (key === "Delete" || key === "Backspace") return () => seeds.remove();
-    if (!(key in STEPS)) return null;
-    const [x, y] = STEPS[key].map((step) => step * (shiftKey ? FAR : 1));
+    const step = arrow(event);
     const seed = seeds.all[index];
-    return () => seeds.move(index, { x: seed.x + x, y: seed.y + y });
+    return step && (() => seeds.move(index, { x: seed.x + step.x, y: seed.y + step.y }));
   }
 
   /** The end of what a user did: it can be undone, is shown, and the node is told; the focus goes to a seed. */
@@ -236,10 +232,4 @@ export class ObjectSeeds {
     this.#known = this.#seeds.all;
     this.changed(this.#known);
   }
-}
-
-function labeled(tag, name) {
-  const element = document.createElement(tag);
-  element.dataset.testid = name ? `object-seeds-${name}` : "object-seeds";
-  return element;
 }

@@ -9,6 +9,7 @@
  *     div > span [point-pairs-status], button [point-pairs-grid] [-undo] [-remove] [-clear]
  */
 
+import { arrow, BAR, hasMoved, labeler, listen } from "../page/panel.js";
 import { positionIn, svg } from "../page/svg.js";
 import { Editor, PROBE } from "./editor.js";
 import { gridLines } from "./field.js";
@@ -18,10 +19,8 @@ import { APPEARANCE, STRUCTURE } from "./matches.js";
 import { say } from "./words.js";
 
 const SIDES = [STRUCTURE, APPEARANCE];
-const BAR = 72; // pixels that the sentence and the buttons take
-const STILL = 3; // pixels that a hand may tremble in a click
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const FAR = 10; // pixels of the image per arrow key with Shift
+
+const labeled = labeler("point-pairs");
 
 export class PointPairs {
   #editor = new Editor();
@@ -55,7 +54,13 @@ export class PointPairs {
     this.#grid.addEventListener("click", () => this.#showGrid(this.#field.style.display === "none"));
     bar.append(this.#status, this.#grid, ...["undo", "remove", "clear"].map((action) => this.#button(action)));
     this.element.append(this.#svg, bar);
-    this.#listen();
+    listen(this.#svg, {
+      press: (event) => this.#press(event),
+      pull: (event) => this.#pull(event),
+      release: () => this.#release(),
+      key: (event) => this.#key(event),
+      render: () => this.render(),
+    });
     this.render();
   }
 
@@ -140,15 +145,6 @@ export class PointPairs {
     this.#grid.setAttribute("aria-pressed", shown);
   }
 
-  #listen() {
-    this.#svg.addEventListener("pointerdown", (event) => this.#press(event));
-    this.#svg.addEventListener("pointermove", (event) => this.#pull(event));
-    this.#svg.addEventListener("pointerup", () => this.#release());
-    this.#svg.addEventListener("pointercancel", () => this.#release());
-    this.#svg.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.render()).observe(this.#svg);
-  }
-
   get #editable() {
     return this.#editor.matches !== null && this.#problem === null;
   }
@@ -216,7 +212,7 @@ export class PointPairs {
     const drag = this.#drag;
     if (!drag) return;
     const at = positionIn(this.#svg, event);
-    drag.moved ||= Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > STILL;
+    drag.moved ||= hasMoved(drag.from, at);
     if (!drag.moved) return;
     const held = { x: at.x + drag.offset.x, y: at.y + drag.offset.y };
     const { side } = drag.handle;
@@ -245,7 +241,8 @@ export class PointPairs {
   }
 
   /** What a key does at a handle, or at the images where there is none; null for a key that is not ours. */
-  #keyed({ key, shiftKey }, handle) {
+  #keyed(event, handle) {
+    const { key } = event;
     const editor = this.#editor;
     if (key === "Delete" || key === "Backspace") return () => editor.remove();
     if (handle === null) {
@@ -254,10 +251,9 @@ export class PointPairs {
       return () => editor.look(STRUCTURE, { x: width / 2, y: height / 2 });
     }
     if (key === "Escape") return () => editor.dismiss();
-    if (!(key in STEPS)) return null;
-    const [x, y] = STEPS[key].map((step) => step * (shiftKey ? FAR : 1));
+    const step = arrow(event);
     const point = editor.point(handle);
-    return () => editor.move(handle, { x: point.x + x, y: point.y + y });
+    return step && (() => editor.move(handle, { x: point.x + step.x, y: point.y + step.y }));
   }
 
   /** The end of what a user did: it can be undone, is shown, and the node is told; the focus goes to a handle. */
@@ -272,10 +268,4 @@ export class PointPairs {
 
 function sizes(matches) {
   return { [STRUCTURE]: matches.size(STRUCTURE), [APPEARANCE]: matches.size(APPEARANCE) };
-}
-
-function labeled(tag, name) {
-  const element = document.createElement(tag);
-  element.dataset.testid = name ? `point-pairs-${name}` : "point-pairs";
-  return element;
 }
