@@ -16,12 +16,12 @@ from torch import Tensor
 from ..developer.cli_output import echo
 from ..developer.installation import Installation
 from ..pocket.segmenter import WEIGHTS, segmenter_metadata
-from .reporting import RESULTS
 from .reporting.cases import Cases, read_cases, write_cases
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 from .transfers.batches import run_methods_in_processes
 from .transfers.measures import measure
+from .transfers.pair_options import add_only, add_workers, pair_parser, parsed
 from .transfers.pairs import NETWORK_OF_SIZE, SIZE, ScenePair, held_out_pairs, rendered
 
 DISPLAYED = 8
@@ -127,14 +127,9 @@ def _about_the_classifier() -> str:
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="dev.py bench effect", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=32, metavar="N", help="how many pairs (default: 32)")
-    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these methods alone; all if left out")
-    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; chosen by the machine if 0")
+    parser = pair_parser("effect", __doc__ or "", 32)
+    add_only(parser, "methods")
+    add_workers(parser)
     parser.add_argument("--size", type=int, default=SIZE, choices=NETWORK_OF_SIZE, help="of the images, in pixels")
     parser.add_argument("--sheet", metavar="NAME", help="name of the sheet (default: that of the table)")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
-    options = parser.parse_args(arguments)
-    if options.pairs < 1 or options.workers < 0:
-        parser.error("--pairs must be 1 or more, and --workers not negative")
-    return options
+    return parsed(parser, arguments)

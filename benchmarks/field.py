@@ -9,7 +9,6 @@ other pairs, with --first-seed 800000.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import torch
 
@@ -17,9 +16,9 @@ from ..developer.cli_output import echo
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
-from .reporting import RESULTS
 from .reporting.table import as_text, write_table
-from .transfers.pairs import FIRST_SEED, SIZE, held_out_pairs, rendered
+from .transfers.pair_options import add_first_seed, pair_parser, parsed
+from .transfers.pairs import SIZE, held_out_pairs, rendered
 
 
 def main(installation: Installation, arguments: list[str]) -> int:
@@ -38,11 +37,6 @@ def main(installation: Installation, arguments: list[str]) -> int:
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="dev.py bench field", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=64, metavar="N", help="how many pairs (default: 64)")
-    parser.add_argument("--first-seed", type=int, default=FIRST_SEED, metavar="N", help="other pairs, to try things on")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
-    options = parser.parse_args(arguments)
-    if options.pairs < 1:
-        parser.error("--pairs must be 1 or more")
-    return options
+    parser = pair_parser("field", __doc__ or "", 64)
+    add_first_seed(parser)
+    return parsed(parser, arguments)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,9 +25,9 @@ from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
 from .matches.keypoints import Keypoints, fractions_found, keypoints_of
-from .reporting import RESULTS
 from .reporting.table import as_text, write_table
-from .transfers.pairs import FIRST_SEED, SIZE, RenderedPairs, ScenePair, held_out_pairs, rendered
+from .transfers.pair_options import add_first_seed, add_only, pair_parser, parsed
+from .transfers.pairs import SIZE, RenderedPairs, ScenePair, held_out_pairs, rendered
 
 PCK, ALIGNED, FREE = "PCK@0.1", "PCK@0.1, mirrored as fits", "PCK@0.1, without masks"
 SIDE = "mirrored where it should be"
@@ -112,12 +111,7 @@ def _in_groups(pairs: list[ScenePair], measures: dict[str, list[float]]) -> Iter
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="dev.py bench matching", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=64, metavar="N", help="how many pairs (default: 64)")
-    parser.add_argument("--first-seed", type=int, default=FIRST_SEED, metavar="N", help="other pairs, to try things on")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these sources alone; all if left out")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
-    options = parser.parse_args(arguments)
-    if options.pairs < 1:
-        parser.error("--pairs must be 1 or more")
-    return options
+    parser = pair_parser("matching", __doc__ or "", 64)
+    add_first_seed(parser)
+    add_only(parser, "sources")
+    return parsed(parser, arguments)

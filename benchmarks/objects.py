@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import time
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,11 +22,11 @@ from ..developer.server import temporary_home
 from ..evaluation.overlap import intersection_over_union, overlap_image
 from ..objects.find import find_object
 from .object_masks.scenes import Objects, cropped, two_animals, whole
-from .reporting import RESULTS
 from .reporting.cases import Cases
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
-from .transfers.pairs import FIRST_SEED, held_out_pairs
+from .transfers.pair_options import add_first_seed, pair_parser, parsed
+from .transfers.pairs import held_out_pairs
 
 IOU, GOOD, SECONDS = "IoU", "IoU of 0.8 or more", "seconds"
 FIND = "Find Object"
@@ -44,21 +43,21 @@ def main(installation: Installation, arguments: list[str]) -> int:
     pairs = held_out_pairs(options.pairs, options.first_seed)
     scenes = [scene for pair in pairs for scene in (pair.structure, pair.appearance)]
     values: Cases = {}
-    panels: dict[str, Tensor] = {}
     with temporary_home() as home, torch.inference_mode():
         Host(installation.host, home)
         sets = {"whole": whole(scenes), "cropped": cropped(scenes), "two animals": two_animals(scenes)}
-        for name, objects in sets.items():
-            masks = found_masks(objects, segmentation=name == "whole")
-            for way, found in masks.items():
-                iou = intersection_over_union(found, objects.masks)
-                values[f"{way}, {name}"] = {IOU: iou.tolist(), GOOD: (iou >= 0.8).float().tolist()}
-            if objects.images.shape == sets["whole"].images.shape:
-                panels |= worst(name, objects, masks[FIND])
-        write_sheet(options.out / "objects_two_animals.png", worst("with a click", sets["two animals"], masks[CLICKED]))
+        masks = {name: found_masks(objects, segmentation=name == "whole") for name, objects in sets.items()}
+    for name, objects in sets.items():
+        for way, found in masks[name].items():
+            iou = intersection_over_union(found, objects.masks)
+            values[f"{way}, {name}"] = {IOU: iou.tolist(), GOOD: (iou >= 0.8).float().tolist()}
     values[f"{FIND} beside the network, 512 px, one core"] = {SECONDS: seconds()}
     write_table(options.out / "objects.csv", values)
-    write_sheet(options.out / "objects.png", panels)
+    alone = worst("whole", sets["whole"], masks["whole"][FIND])
+    alone |= worst("cropped", sets["cropped"], masks["cropped"][FIND])
+    write_sheet(options.out / "objects.png", alone)
+    in_twos = worst("with a click", sets["two animals"], masks["two animals"][CLICKED])
+    write_sheet(options.out / "objects_two_animals.png", in_twos)
     echo(as_text(values))
     return 0
 
@@ -88,7 +87,7 @@ def worst(name: str, objects: Objects, found: Tensor) -> dict[str, Tensor]:
     order = intersection_over_union(found, objects.masks).argsort()[:WORST]
     return {
         f"found worst, {name}": objects.images[order],
-        "orange: found too much, blue: too little": overlap_image(found[order], objects.masks[order]),
+        f"{name}: orange too much, blue too little": overlap_image(found[order], objects.masks[order]),
     }
 
 
@@ -109,11 +108,6 @@ def seconds() -> list[float]:
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="dev.py bench objects", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=32, metavar="N", help="how many pairs (default: 32)")
-    parser.add_argument("--first-seed", type=int, default=FIRST_SEED, metavar="N", help="other pairs, to try things on")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
-    options = parser.parse_args(arguments)
-    if options.pairs < 1:
-        parser.error("--pairs must be 1 or more")
-    return options
+    parser = pair_parser("objects", __doc__ or "", 32)
+    add_first_seed(parser)
+    return parsed(parser, arguments)

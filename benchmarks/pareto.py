@@ -10,15 +10,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 from ..developer.cli_output import CliError, echo
 from ..developer.installation import Installation
 from .hosts import in_hosts
-from .reporting import RESULTS
 from .reporting.cases import Cases, joined, read_cases, write_cases
 from .reporting.front import Front, write_front
 from .reporting.table import as_text, write_table
+from .transfers.pair_options import add_only, add_workers, pair_parser, parsed
 from .transfers.pairs import ScenePair, held_out_pairs
 
 ERROR, IOU, EVALUATIONS = "part_color_error", "silhouette_iou", "evaluations"
@@ -95,12 +94,7 @@ def _run(pairs: list[ScenePair], bar: int, only: tuple[str, ...]) -> Cases:
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="dev.py bench pareto", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=32, metavar="N", help="how many pairs (default: 32)")
-    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these settings alone; all if left out")
-    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; chosen by the machine if 0")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
-    options = parser.parse_args(arguments)
-    if options.pairs < 1 or options.workers < 0:
-        parser.error("--pairs must be 1 or more, and --workers not negative")
-    return options
+    parser = pair_parser("pareto", __doc__ or "", 32)
+    add_only(parser, "settings")
+    add_workers(parser)
+    return parsed(parser, arguments)

@@ -20,11 +20,11 @@ from torch import Tensor
 from ..developer.cli_output import CliError, echo
 from ..developer.installation import Installation
 from .hosts import in_hosts
-from .reporting import RESULTS
 from .reporting.cases import Cases, joined, read_cases, write_cases
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 from .transfers.measures import measure
+from .transfers.pair_options import add_only, add_workers, pair_parser, parsed
 from .transfers.pairs import FIRST_SEED, ScenePair, held_out_pairs, rendered
 
 SIZE, BATCH, DISPLAYED = 256, 8, 8
@@ -103,14 +103,9 @@ def _write_sheet(path: Path, pairs: list[ScenePair], parts: list[Images]) -> Non
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="dev.py bench transformer", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=32, metavar="N", help="how many pairs (default: 32)")
-    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these methods alone; all if left out")
-    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; chosen by the machine if 0")
+    parser = pair_parser("transformer", __doc__ or "", 32)
+    add_only(parser, "methods")
+    add_workers(parser)
     parser.add_argument("--tuning", action="store_true", help="the pairs on which settings are chosen")
     parser.add_argument("--sheet", metavar="NAME", help="name of the sheet (default: that of the table)")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
-    options = parser.parse_args(arguments)
-    if options.pairs < 1 or options.workers < 0:
-        parser.error("--pairs must be 1 or more, and --workers not negative")
-    return options
+    return parsed(parser, arguments)
