@@ -112,6 +112,28 @@ CONTENTS = (
         quick=(("matching", "--pairs", "8", "--only", "DIFT, pocket preset", "raw pixels, 3 x 3", "chance"),),
     ),
     Section(
+        "Matching by the whole field",
+        "The same keypoints, features fused, by every method; the appearance or its mirror image, as fits. One draw is "
+        "what Cross-Image Attention reads by itself. *said*: the confidence of matches in a fifth of its range, and "
+        "how many of them are *right*.",
+        (Table("field.csv"), Table("field_reliability.csv", "Confidence of the field:")),
+        full=(("field",),),
+        quick=(("field", "--pairs", "4"),),
+    ),
+    Section(
+        "Finding the object",
+        "The silhouettes of held-out scenes (seeds from 900000 on): whole, cropped until the animal covers a third of "
+        "the border, and two animals in one image, of which the left one is meant. *one click*: where the animal is "
+        "thickest. The blocks alone: one of the two that Find Object reads.",
+        (
+            Table("objects.csv"),
+            ReportImage("objects.png", "Found worst, without a click:"),
+            ReportImage("objects_two_animals.png", "Found worst of two animals, with a click:"),
+        ),
+        full=(("objects",),),
+        quick=(("objects", "--pairs", "2"),),
+    ),
+    Section(
         "Null-text inversion: does the image come back?",
         "PSNR in dB against the decoded original, held-out pocket scenes (seeds from 900000 on). *psnr_gained*: over "
         "DDIM inversion at the same guidance, scene by scene.",
@@ -244,6 +266,7 @@ CONTENTS = (
             Table("real_orders.csv", "Which of two images it finds nearer:"),
             ReportImage("real*.png", "The photographs, degraded:"),
             Table("real_matching.csv", "Keypoints of PF-WILLOW:", ("PCK@0.05", "PCK@0.1", "PCK@0.15")),
+            Table("real_field.csv", "The same by the whole field:", ("PCK@0.05", "PCK@0.1", "PCK@0.15")),
         ),
         full=(("real",),),
     ),
