@@ -10,6 +10,7 @@ from typing import Any
 
 from appearance_transfer.developer.paths import PACK_NAME
 from playwright.sync_api import ElementHandle, Locator, Page
+from playwright.sync_api import TimeoutError as Late
 
 ARRIVES_WITHIN = 60_000  # milliseconds, as all times here
 RUNS_WITHIN = 240_000  # ten seconds on an idle machine
@@ -64,6 +65,9 @@ WIDGET = f"""(id) => {{
 VALUE = f"([kind, widget]) => {{ {FIND} return node.widgets.find(({{ name }}) => name === widget).value; }}"
 SHOWS = f"([kind, file]) => {{ {FIND} return node.imgs?.some((i) => i.naturalWidth && i.src.includes(file)); }}"
 IS_BLANK = "() => app.graph.nodes.length === 0"
+OPEN_TABS = "() => app.extensionManager.workflow.openWorkflows.length"
+ONE_BLANK_MORE = "(tabs) => app.extensionManager.workflow.openWorkflows.length > tabs && app.graph.nodes.length === 0"
+OPEN_NOW = "() => [app.extensionManager.workflow.activeWorkflow.filename, app.graph.nodes.length]"
 OPENED = """([name, nodes]) =>
     app.extensionManager.workflow.activeWorkflow.filename.startsWith(name) && app.graph.nodes.length === nodes"""
 SAVED_AS = """(name) => {
@@ -126,14 +130,19 @@ class User:
 
     def open_template(self, name: str, nodes: int) -> None:
         """Open a template, which has so many nodes, from a blank tab: else the page may take one where it is open."""
+        tabs = self.page.evaluate(OPEN_TABS)
         self.page.locator("button:has(.pi-plus)").first.click()
-        self.page.wait_for_function(IS_BLANK)
+        self.page.wait_for_function(ONE_BLANK_MORE, arg=tabs)
         self.browse_templates().and_(self.page.get_by_test_id(f"template-workflow-{name}")).click()
         self.wait_for_workflow(name, nodes)
 
     def wait_for_workflow(self, name: str, nodes: int) -> None:
         """Wait until a workflow of this name and so many nodes is the one to be seen."""
-        self.page.wait_for_function(OPENED, arg=[name, nodes])
+        try:
+            self.page.wait_for_function(OPENED, arg=[name, nodes], timeout=ARRIVES_WITHIN)
+        except Late as error:
+            self.photograph(f"not_{name}")
+            raise AssertionError(f"Not {name} with {nodes} nodes, but {self.page.evaluate(OPEN_NOW)}.") from error
 
     def choose_tab(self, name: str) -> None:
         """Click the tab of a workflow that is open."""
