@@ -20,11 +20,16 @@ from ..correspondence.nearest import best_positions
 
 class ReferenceFeatures(NamedTuple):
     """What an image gives to an output: its features [m, C], which of them each of n positions takes (`matches` [n],
-    NO_MATCH for none), and how much of it (`weight` [n] in 0..1)."""
+    NO_MATCH for none), and how much of it (`weight` [n] in 0..1).
+
+    Where a match lies between positions, `matches` is [n, k] and `shares` [n, k]: the position takes the mean of k
+    features, whose shares sum to 1.
+    """
 
     features: Tensor
     matches: Tensor
     weight: Tensor
+    shares: Tensor | None = None
 
 
 def match_features(
@@ -46,17 +51,26 @@ def match_features(
 
 
 def rearranged(own: Tensor, references: Iterable[ReferenceFeatures]) -> Tensor:
-    """own [n, C] with reference features in it: sum of weight * features[matches] + (1 - sum of weights) * own.
+    """own [n, C] with reference features in it: sum of weight * features at the matches + (1 - sum of weights) * own.
 
     The weights of all references must not exceed 1 in sum. Where nothing matches or weighs, `own` stays bit for bit.
     """
     painted = torch.zeros_like(own)
     rest = torch.ones(len(own), 1, dtype=own.dtype, device=own.device)
-    for features, matches, weight in references:
-        weight = torch.where(matches == NO_MATCH, 0.0, weight).to(own.dtype)[:, None]
-        painted += weight * features[matches.clamp(min=0)]
+    for features, matches, weight, shares in references:
+        found = matches != NO_MATCH if shares is None else (matches != NO_MATCH).all(1)
+        weight = torch.where(found, weight, 0.0).to(own.dtype)[:, None]
+        painted += weight * _at(matches.clamp(min=0), features, shares)
         rest -= weight
     return painted + rest * own
+
+
+def _at(matches: Tensor, features: Tensor, shares: Tensor | None) -> Tensor:
+    """[n, C]: the features of the matches, or the mean of those around them."""
+    if shares is None:
+        return features[matches]
+    parts = (features[one] * share[:, None] for one, share in zip(matches.T, shares.to(features).T, strict=True))
+    return sum(parts, torch.zeros_like(features[:1]))
 
 
 def touched(mask: Tensor, grid: tuple[int, int]) -> Tensor:

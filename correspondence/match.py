@@ -63,8 +63,8 @@ def match(
     forced: points (x, y) in pixels of both images that belong together; the field bends to them, other methods do not
         look at them (see `force_pairs`).
 
-    An appearance of one image serves all structures. The confidence of a field is the probability that the match is
-    right; otherwise it is the cosine, not below 0, and of soft matches and of transport the share of the best position
+    An appearance of one image serves all structures. The confidence of a field and of transport is the probability that
+    the match is right; otherwise it is the cosine, not below 0, and of soft matches the share of the best position
     among all. Positions without a match have NO_MATCH.
 
     Raises ValueError for features of different networks or in different number, for masks that leave nothing to match

@@ -31,6 +31,10 @@ class FlipDecision:
         return self.mirrored > self.as_it_is
 
 
+Matcher = Callable[..., Correspondence]
+"""Takes what `match` takes."""
+
+
 def facing(
     structure: Features,
     appearance: Features,
@@ -38,19 +42,49 @@ def facing(
     *,
     structure_mask: Tensor | None = None,
     appearance_mask: Tensor | None = None,
-    matcher: Callable[..., Correspondence] = match,
+    matcher: Matcher = match,
 ) -> FlipDecision:
     """Match with both, and compare.
 
     appearance, mirrored: features of the same images, as they are and mirrored. appearance_mask: [B or 1, H, W] of
-        the image as it is. matcher: takes what `match` takes.
+        the image as it is.
 
     Raises ValueError as `match` does.
     """
+    plain, flipped = _both_sides(structure, appearance, mirrored, structure_mask, appearance_mask, matcher)
+    return FlipDecision(mean_cosine(plain), mean_cosine(flipped))
+
+
+def matched_side(
+    structure: Features,
+    appearance: Features,
+    mirrored: Features,
+    *,
+    structure_mask: Tensor | None = None,
+    appearance_mask: Tensor | None = None,
+    matcher: Matcher = match,
+) -> tuple[Correspondence, Tensor]:
+    """The matches with the appearance as it is, found on that side of it which is more alike, and [B] bool whether that
+    is its mirror image. Inputs and errors as of `facing`.
+    """
+    plain, flipped = _both_sides(structure, appearance, mirrored, structure_mask, appearance_mask, matcher)
+    turned = mean_cosine(flipped) > mean_cosine(plain)
+    return either(turned, mirrored_back(flipped), plain), turned
+
+
+def _both_sides(
+    structure: Features,
+    appearance: Features,
+    mirrored: Features,
+    structure_mask: Tensor | None,
+    appearance_mask: Tensor | None,
+    matcher: Matcher,
+) -> tuple[Correspondence, Correspondence]:
+    """The matches with an appearance, and with its mirror image."""
     flipped_mask = None if appearance_mask is None else appearance_mask.flip(-1)
     plain = matcher(structure, appearance, structure_mask=structure_mask, appearance_mask=appearance_mask)
     flipped = matcher(structure, mirrored, structure_mask=structure_mask, appearance_mask=flipped_mask)
-    return FlipDecision(mean_cosine(plain), mean_cosine(flipped))
+    return plain, flipped
 
 
 def mirrored_back(correspondence: Correspondence) -> Correspondence:

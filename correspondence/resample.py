@@ -55,16 +55,26 @@ def _moved(position: Tensor, offset: Tensor, new: int, old_target: int, new_targ
     return (position * 2 * new + offset.to(position.device)) * new_target // (2 * new * old_target)
 
 
+def _centers(grid: tuple[int, int], like: Tensor) -> Tensor:
+    """[h, w, (y, x)]: the centers of positions as shares of height and width."""
+    y, x = ((torch.arange(size).to(like) + 0.5) / size for size in grid)
+    return torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1)
+
+
 def _between(
     old: Correspondence, grid: tuple[int, int], appearance_grid: tuple[int, int], matched: Tensor, sources: Any
 ) -> Correspondence:
-    """`resample_matches` of matches finer than a position. Positions without a match have no part in the mean."""
+    """`resample_matches` of matches finer than a position. Positions without a match have no part in the mean.
+
+    What is interpolated is how far a match lies from its own place, so that what matches itself stays exactly that.
+    """
     known = (old.best != NO_MATCH)[..., None].to(old.points())
-    values = torch.cat([old.points() * known, known], dim=-1).movedim(-1, 1)
+    moved = old.points() - _centers(old.grid, old.points())
+    values = torch.cat([moved * known, known], dim=-1).movedim(-1, 1)
     if grid != old.grid:
         values = interpolate(values, size=grid, mode="bilinear", align_corners=False)
-    points, weight = values.movedim(1, -1).split([2, 1], dim=-1)
-    points = (points / weight.clamp(min=1e-6)).clamp(0, 1)
+    moved, weight = values.movedim(1, -1).split([2, 1], dim=-1)
+    points = (_centers(grid, moved) + moved / weight.clamp(min=1e-6)).clamp(0, 1)
     limits = torch.tensor(appearance_grid, device=points.device)
     y, x = (points * limits).long().minimum(limits - 1).unbind(-1)
     rows, columns = sources

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .box import Box
-from .field import FieldMatches, FieldQuery, scores_in_boxes
+from .field import WINDOW, FieldMatches, FieldQuery, confidence_of, scores_in_boxes
 
 TEMPERATURE, PRIOR = 0.03, 0.3
 """Of the cosines; and the standard deviation of the prior around the same place in the box, in box units."""
@@ -18,9 +18,8 @@ ROUNDS = 50
 
 
 def transport_matches(query: FieldQuery) -> FieldMatches:
-    """The likeliest match of each position inside the query mask, under the transport of all to all.
-
-    The confidence is that match's share of what the position gives away. Forced points take no part.
+    """Where each position inside the query mask gives most, under the transport of all to all: the mean of the
+    positions around the likeliest one, by what they are given. Confidence as of the field. Forced points take no part.
     """
     here, there = Box.around(query.query_mask), Box.around(query.key_mask)
     rows = here.part(query.query_mask).flatten()
@@ -29,15 +28,22 @@ def transport_matches(query: FieldQuery) -> FieldMatches:
     known = agreed.isfinite().any(1)
     logits = agreed / TEMPERATURE - torch.cdist(points, targets).square() / (2 * PRIOR**2)
     plan = transport_plan(logits)
-    fraction, index = plan.max(dim=1)
-    fraction = fraction / plan.sum(dim=1).clamp(min=torch.finfo(plan.dtype).tiny)
+    index = plan.argmax(dim=1)
+    fine = _mean_around(targets[index], plan, targets)
     return FieldMatches(
-        there.to_image(targets[index], (query.key_mask.shape[0], query.key_mask.shape[1])),
+        there.to_image(fine, (query.key_mask.shape[0], query.key_mask.shape[1])),
         torch.where(known, similarity.gather(1, index[:, None])[:, 0].nan_to_num(0.0).clamp(-1, 1), 0.0),
-        torch.where(known, fraction.clamp(0, 1), 0.0),
+        torch.where(known, confidence_of(points, targets[agreed.argmax(dim=1)], fine), 0.0),
         known,
         0,
     )
+
+
+def _mean_around(best: Tensor, plan: Tensor, targets: Tensor) -> Tensor:
+    """[n, 2]: the mean of the targets within `WINDOW` of the best one, by their part of the plan [n, m]."""
+    near = torch.where(torch.cdist(best, targets) <= WINDOW, plan, 0.0)
+    given = near.sum(dim=1, keepdim=True)
+    return torch.where(given > 0, near @ targets / given.clamp(min=torch.finfo(plan.dtype).tiny), best)
 
 
 def transport_plan(logits: Tensor, rounds: int = ROUNDS) -> Tensor:

@@ -78,10 +78,7 @@ class CrossImageAttention(io.ComfyNode):
                     tooltip="Sharpens what each position looks at; 1 changes nothing.",
                 ),
                 *_window(),
-                io.Boolean.Input(
-                    "find", default=True,
-                    tooltip="Find object and matches where none are connected; needs structure, three evaluations.",
-                ),
+                _find(),
                 io.Float.Input(
                     "match_width", default=Settings.match_width, min=0.0, max=1.0, step=0.001, advanced=True,
                     tooltip="How far around its match a position looks, as a part of the image; 0 ignores matches.",
@@ -139,13 +136,14 @@ class SemanticRearrangement(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "match_source", options=[SELF_ATTENTION, DIFT], default=Settings.match_source,
-                    tooltip="Match anew in every layer and step, or by DIFT once; a connected match comes first.",
+                    tooltip="Without find: match anew in every layer and step, or by DIFT once.",
                 ),
                 io.Combo.Input(
                     "inject", options=list(INJECTED), default=Settings.inject,
                     tooltip="What takes the matched features: all of self-attention, keys and values, or values alone.",
                 ),
                 *_window(),
+                _find(),
             ],
             outputs=[
                 io.Model.Output(
@@ -156,12 +154,12 @@ class SemanticRearrangement(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, appearances, strength, match_source, inject, preset, structure=None, **window
+        cls, model, appearances, strength, match_source, inject, find, preset, structure=None, **window
     ) -> io.NodeOutput:
         from ..host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
 
         settings = preset_of(RearrangementSettings, preset)(
-            strength=strength, match_source=match_source, inject=inject, **_when(**window)
+            strength=strength, match_source=match_source, inject=inject, find=find, **_when(**window)
         )
         return io.NodeOutput(rearrange_appearance(model, _weighed(appearances), structure, settings))
 
@@ -185,6 +183,14 @@ def _images() -> list[io.Input]:
             "structure", optional=True, tooltip="The structure image; some early steps read it to hold the shape."
         ),
     ]
+
+
+def _find() -> io.Input:
+    """Whether a method finds what nobody gives it."""
+    return io.Boolean.Input(
+        "find", default=True,
+        tooltip="Find object and matches where none are connected; needs structure, three evaluations.",
+    )  # fmt: skip
 
 
 def _window() -> list[io.Input]:

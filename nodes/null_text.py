@@ -79,6 +79,7 @@ class NullTextInversion(io.ComfyNode):
             schedule_of(model, steps=steps, sigmas=sigmas),
             NullTextSettings(guidance=cfg, updates=updates),
             prompts=subject.prompts,
+            thumbnail=subject.thumbnail,
             continue_from=continue_from,
             keep_unfinished=_keep if keep_unfinished else None,
         )

@@ -209,7 +209,7 @@ class LatentDeviation(io.ComfyNode):
                 readable("appearance", tooltip="The appearance image, by the same model."),
                 io.Combo.Input(
                     "matching", options=list(MATCHINGS), default=DeviationSettings.matching,
-                    tooltip="Match anew at every step, match the images once, or lay one over the other as it is.",
+                    tooltip="Find objects and matches once, match at every step or once, or take the same place.",
                 ),
                 io.Float.Input(
                     "delta", default=DeviationParams.delta, min=0.0, max=1.0, step=0.05,
@@ -217,15 +217,15 @@ class LatentDeviation(io.ComfyNode):
                 ),
                 io.Mask.Input(
                     "mask", optional=True,
-                    tooltip="Where the output deviates, gray is in part; everywhere without it.",
+                    tooltip="Where the output deviates, gray in part; without it everywhere, or the found object.",
                 ),
                 io.Mask.Input(
                     "appearance_mask", optional=True,
-                    tooltip="The part of the appearance that may be used; all of it without it.",
+                    tooltip="The part of the appearance that may be used; without it all, or the found object.",
                 ),
                 Matches.Input(
                     "matches", optional=True,
-                    tooltip="Matches to use instead of finding them here; matching then does nothing.",
+                    tooltip="Matches to use instead of those that matching makes.",
                 ),
                 *window_inputs("DEVIATION", "deviation"),
                 io.Float.Input(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from ...correspondence.correspondence import Correspondence
 from ...correspondence.features import Features
 from ...correspondence.fusion import fused
 from ...correspondence.match import FIELD, NEAREST, TRANSPORT, match
-from ...correspondence.mirroring import either, mean_cosine, mirrored_back
+from ...correspondence.mirroring import matched_side
 from ...correspondence.pck import find_keypoints, reference_sizes
 from ..transfers.inverted import Models, pocket_models
 from ..transfers.pairs import RenderedPairs
@@ -63,14 +64,21 @@ Sides = tuple[Features, Features, Features]
 
 
 def _features(models: Models, truth: RenderedPairs) -> Iterator[tuple[str, Sides]]:
-    sides = (
-        (truth.structure.image, truth.structure_nouns),
-        (truth.appearance.image, truth.appearance_nouns),
-        (truth.appearance.image.flip(2), truth.appearance_nouns),
-    )
     for name, recipe, ensemble in (("one draw", ONE_DRAW, 1), ("8 draws of two timesteps", TWO_TIMESTEPS, 8)):
-        structure, appearance, mirrored = (_fused(models, *side, recipe, ensemble) for side in sides)
-        yield name, (structure, appearance, mirrored)
+        yield name, fused_sides(models, truth, recipe, ensemble)
+
+
+def fused_sides(models: Models, truth: RenderedPairs, recipe: Recipe = ONE_DRAW, ensemble: int = 1) -> Sides:
+    """By default what the transfers read by themselves."""
+    structure, appearance, mirrored = (
+        _fused(models, images, nouns, recipe, ensemble)
+        for images, nouns in (
+            (truth.structure.image, truth.structure_nouns),
+            (truth.appearance.image, truth.appearance_nouns),
+            (truth.appearance.image.flip(2), truth.appearance_nouns),
+        )
+    )
+    return structure, appearance, mirrored
 
 
 def _fused(models: Models, images: Tensor, nouns: list[str], recipe: Recipe, ensemble: int) -> Features:
@@ -84,17 +92,14 @@ def _fused(models: Models, images: Tensor, nouns: list[str], recipe: Recipe, ens
 
 def _chosen(features: Sides, method: str, truth: RenderedPairs, *, masks: bool) -> tuple[Correspondence, list[float]]:
     """Matches with the side that resembles the structure more; and whether that is the side it faces (1) or not (0)."""
-    structure, appearance, mirrored = features
-    inside = truth.structure.mask if masks else None
-    other = truth.appearance.mask if masks else None
-    flipped_mask = None if other is None else other.flip(-1)
-    plain = match(structure, appearance, method=method, structure_mask=inside, appearance_mask=other)
-    flipped = mirrored_back(
-        match(structure, mirrored, method=method, structure_mask=inside, appearance_mask=flipped_mask)
+    matches, mirroring = matched_side(
+        *features,
+        structure_mask=truth.structure.mask if masks else None,
+        appearance_mask=truth.appearance.mask if masks else None,
+        matcher=partial(match, method=method),
     )
-    mirroring = mean_cosine(flipped) > mean_cosine(plain)
     right = [float(done != pair.same_side) for done, pair in zip(mirroring.tolist(), truth.pairs, strict=True)]
-    return either(mirroring, flipped, plain), right
+    return matches, right
 
 
 def _same_place(truth: RenderedPairs) -> Correspondence:

@@ -5,19 +5,21 @@ Imports ComfyUI's modules, so import it after ComfyUI has started.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...correspondence.match import FIELD, NEAREST, TRANSPORT
 from ...guidance.deviation import DeviationParams
 from ...host.inversion.ddpm_and_ddim import invert_with_ddim
 from ...host.inversion.null_text import invert_with_null_text
 from ...host.inversion.null_text_guider import NullTextGuider
 from ...host.models.conditioning import unpack
 from ...host.models.schedules import schedule_of
+from ...host.transfer.found_guidance import Matching
 from ...host.transfer.latent_deviation import DeviationSampler, DeviationSettings
 from ...inversion.null_text import NullTextSettings
 from ...inversion.types import Inversion
@@ -31,13 +33,20 @@ GUIDANCE = 3.5
 
 @dataclass(frozen=True)
 class Deviation:
-    """A transfer by latent deviation inside the true masks."""
+    """A transfer by latent deviation. inside: the true masks, given to the method."""
 
     name: str
     settings: DeviationSettings = DeviationSettings()
+    inside: bool = True
 
 
+FINDING = DeviationSettings(matching="found")
 DEVIATIONS = (
+    Deviation("fine-grained, found", FINDING, inside=False),
+    *(
+        Deviation(f"fine-grained, matches by {by}", replace(FINDING, by=Matching(method, within=True)))
+        for by, method in (("nearest neighbors", NEAREST), ("the field", FIELD), ("transport", TRANSPORT))
+    ),
     Deviation("fine-grained"),
     Deviation("fine-grained, initial matching", DeviationSettings(matching="initial")),
     Deviation("fine-grained, no matching", DeviationSettings(matching="none")),
@@ -49,9 +58,8 @@ def deviate(models: Models, pairs: InvertedPairs, variant: Deviation) -> Tensor:
     """The output images [B, H, W, 3] of one variant."""
     structure, appearance = _structure(models, pairs.structure), _appearance(models, pairs.appearance)
     masks = pairs.masks[TRUE]
-    sampler = DeviationSampler(
-        structure, appearance, variant.settings, mask=masks.structure, appearance_mask=masks.appearance
-    )
+    inside = {"mask": masks.structure, "appearance_mask": masks.appearance} if variant.inside else {}
+    sampler = DeviationSampler(structure, appearance, variant.settings, **inside)
     guider = NullTextGuider(models.model, unpack(structure.conditioning, "positive"), structure, GUIDANCE)
     return sample(models, structure, guider, sampler)
 
@@ -59,12 +67,13 @@ def deviate(models: Models, pairs: InvertedPairs, variant: Deviation) -> Tensor:
 @lru_cache(maxsize=1)  # all variants of a batch share it
 def _structure(models: Models, inversion: Inversion) -> Inversion:
     with torch.inference_mode(False):
-        return invert_with_null_text(*_to_invert(models, inversion), NullTextSettings(guidance=GUIDANCE))
+        settings = NullTextSettings(guidance=GUIDANCE)
+        return invert_with_null_text(*_to_invert(models, inversion), settings, thumbnail=inversion.thumbnail)
 
 
 @lru_cache(maxsize=2)  # as it is, and mirrored
 def _appearance(models: Models, inversion: Inversion) -> Inversion:
-    return invert_with_ddim(*_to_invert(models, inversion))
+    return invert_with_ddim(*_to_invert(models, inversion), thumbnail=inversion.thumbnail)
 
 
 def _to_invert(models: Models, inversion: Inversion) -> tuple[Any, ...]:

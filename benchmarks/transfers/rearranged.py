@@ -5,7 +5,7 @@ Imports ComfyUI's modules, so import it after ComfyUI has started.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import comfy.samplers
 import torch
@@ -13,12 +13,14 @@ from torch import Tensor
 
 from ...attention.windows import Window
 from ...correspondence.correspondence import Correspondence
+from ...correspondence.match import FIELD, NEAREST, TRANSPORT
 from ...host.models.conditioning import unpack
 from ...host.transfer.adain_operation import AdaINOperation
+from ...host.transfer.found_guidance import Matching
 from ...host.transfer.plan import Appearance
 from ...host.transfer.semantic_rearrangement import RearrangementSettings, rearrange_appearance
 from ...pocket.truth import true_correspondence
-from .inverted import FOUND, THREE_SEGMENTS, TRUE, InvertedPairs, Models
+from .inverted import FOUND, OBJECT, THREE_SEGMENTS, TRUE, InvertedPairs, Models
 from .pairs import RenderedPairs
 from .sampled import resume
 
@@ -30,7 +32,8 @@ ADAIN = Window(0.81, 1.0)  # executed step 49 of 68
 class Rearrangement:
     """A transfer by rearranged features. masks: by name (see `SEGMENTATIONS`), those that bind AdaIN to the animal.
 
-    inside: matches are sought and painted within these masks only. true_matches: the matches are the renderer's.
+    inside: matches are sought and painted within these masks only, given to the method. true_matches: the matches are
+    the renderer's.
     """
 
     name: str
@@ -41,7 +44,24 @@ class Rearrangement:
 
 
 DIFT = RearrangementSettings(match_source="dift")
+FINDING = RearrangementSettings(find=True)
+MATCHERS = (
+    ("transport", FINDING.matching),
+    ("transport, between positions", Matching(TRANSPORT, within=True)),
+    ("the field", Matching(FIELD, within=True)),
+    ("the field, whole positions", Matching(FIELD, within=True, whole=True)),
+    ("nearest neighbors", Matching(NEAREST, within=True)),
+)
+"""By what the clean images are matched once."""
+FOUND_BY_ITSELF = (
+    Rearrangement("eye-for-an-eye, found", FINDING, masks=OBJECT, inside=False),
+    *(
+        Rearrangement(f"eye-for-an-eye, matches by {by}, true masks", replace(FINDING, matching=matching))
+        for by, matching in MATCHERS
+    ),
+)
 REARRANGEMENTS = (
+    *FOUND_BY_ITSELF,
     Rearrangement("eye-for-an-eye", masks=FOUND, inside=False),
     Rearrangement("eye-for-an-eye, masks of three segments", masks=THREE_SEGMENTS),  # as in the demo
     Rearrangement("eye-for-an-eye, true masks"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from ...attention.windows import ADAIN
@@ -14,8 +15,8 @@ from ...host.models.conditioning import unpack
 from ...host.transfer.adain_operation import AdaINOperation
 from ...host.transfer.appearance_guider import AppearanceGuider, GuidanceSettings
 from ...host.transfer.cross_image_attention import Appearance, CrossImageSettings, transfer_appearance
-from .inverted import FOUND, OBJECT, THREE_SEGMENTS, TRUE, InvertedPairs, Models
-from .rearranged import true_matches
+from .given_matches import GivenMatches, by_the_field, damaged, given_truth
+from .inverted import FOUND, OBJECT, THREE_SEGMENTS, TRUE, InvertedPairs, Masks, Models
 from .sampled import resume
 
 NO_GUIDANCE = GuidanceSettings(scale=1.0, end_scale=1.0)
@@ -25,7 +26,7 @@ NO_GUIDANCE = GuidanceSettings(scale=1.0, end_scale=1.0)
 class Variant:
     """A transfer. masks: those that bind AdaIN to the animal, by name (see `SEGMENTATIONS`); None is no AdaIN at all.
     inside: the appearance paints only where the structure's mask is. keys: and is read only where its own is.
-    true_matches: the matches are the renderer's.
+    read_everywhere: it is read everywhere, also where an object is found. matches: those that are given, if any.
     """
 
     name: str
@@ -34,7 +35,8 @@ class Variant:
     masks: str | None = FOUND
     inside: bool = False
     keys: bool = False
-    true_matches: bool = False
+    read_everywhere: bool = False
+    matches: GivenMatches | None = None
 
 
 PAPER = GuidanceSettings.reference_code()
@@ -50,13 +52,29 @@ FOUND_BY_ITSELF = (
     Variant("ours, found, without matches", settings=replace(FINDING, match_width=0.0), masks=OBJECT),
     Variant("ours, found, matches do not fade", settings=replace(FINDING, fade=False), masks=OBJECT),
     Variant("ours, found matches, true masks, keys masked", settings=FINDING, **WHOLE),
-    Variant("ours, true matches, true masks, keys masked", true_matches=True, **WHOLE),
+    Variant("ours, true matches, true masks, keys masked", matches=given_truth, **WHOLE),
     Variant("ours, true masks, keys masked", **WHOLE),
     Variant("ours, masks by Find Object", masks=OBJECT),
+)
+DAMAGED = tuple(
+    Variant(
+        f"ours, found, {share} % of matches wrong{how}",
+        settings=replace(FINDING, fade=fade),
+        masks=OBJECT,
+        matches=damaged(share / 100),
+    )
+    for share in (10, 30, 50)
+    for fade, how in ((True, ""), (False, ", do not fade"))
+)
+WITHOUT_A_STEP = (
+    Variant("ours, found, keys not masked", settings=FINDING, masks=OBJECT, read_everywhere=True),
+    Variant("ours, found, not mirrored", settings=FINDING, masks=OBJECT, matches=by_the_field(mirroring=False)),
 )
 VARIANTS = (
     Variant("ours"),
     *FOUND_BY_ITSELF,
+    *DAMAGED,
+    *WITHOUT_A_STEP,
     Variant("ours, no contrast", settings=CrossImageSettings(contrast=1.0)),
     Variant("ours, no guidance", guidance=NO_GUIDANCE),
     Variant("ours, no AdaIN", masks=None),
@@ -77,10 +95,17 @@ def transfer(models: Models, pairs: InvertedPairs, variant: Variant) -> Tensor:
     appearance = Appearance(
         pairs.appearance,
         mask=masks.structure if masks and variant.inside else None,
-        appearance_mask=masks.appearance if masks and variant.keys else None,
-        correspondence=true_matches(pairs.truth) if variant.true_matches else None,
+        appearance_mask=_read(pairs, masks, variant),
+        correspondence=variant.matches(models, pairs) if variant.matches else None,
     )
     patched = transfer_appearance(models.model, [appearance], pairs.structure, variant.settings)
     guider = AppearanceGuider(patched, unpack(pairs.structure.conditioning, "positive"), None, variant.guidance)
     adain = AdaINOperation(pairs.appearance, masks.structure, masks.appearance, ADAIN) if masks else None
     return resume(models, pairs.structure, guider, adain)
+
+
+def _read(pairs: InvertedPairs, masks: Masks | None, variant: Variant) -> Tensor | None:
+    """What of the appearance may be read."""
+    if variant.read_everywhere:
+        return torch.ones_like(pairs.truth.appearance.mask)
+    return masks.appearance if masks and variant.keys else None

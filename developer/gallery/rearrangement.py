@@ -27,11 +27,12 @@ def eye_for_an_eye() -> WorkflowTemplate:
     note = (
         "# Eye-for-an-eye: each position takes the features of its best match\n"
         "Where Cross-Image Attention lets a position look at the whole appearance, *Semantic Rearrangement* finds its "
-        "one best match, anew in every layer and step, and puts the features of that position there. *Appearance "
+        "one best match, once for both whole objects, and puts the features of that position there. *Appearance "
         "Options* says where in the output (mask) and from where in the appearance (appearance_mask); both masks "
         "are the true ones of Pocket Scene here, any segmenter does for your images.\n\n"
-        "Text guidance 2.5 in the stock *CFGGuider* strengthens text and transfer together. *match_source* dift "
-        f"matches the two images once, before the first step. {ADAIN_NOTE}\n\n{POCKET_NOTE}"
+        "Text guidance 2.5 in the stock *CFGGuider* strengthens text and transfer together. Without *find*, "
+        "*match_source* decides: matches anew in every layer and step as in the paper, or by DIFT. "
+        f"{ADAIN_NOTE}\n\n{POCKET_NOTE}"
     )
     return WorkflowTemplate(graph, groups, note)
 

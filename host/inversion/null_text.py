@@ -39,6 +39,7 @@ def invert_with_null_text(
     continue_from: Inversion | None = None,
     keep_unfinished: Callable[[Inversion], None] | None = None,
     prompts: tuple[str, ...] = (),
+    thumbnail: Tensor | None = None,
 ) -> Inversion:
     """Null-text inversion of a batch of images. latent: [B, C, h, w], the samples of a LATENT.
 
@@ -57,7 +58,8 @@ def invert_with_null_text(
         )
     trainable = differentiable(model)
     if continue_from is None:
-        ddim = invert_with_ddim(trainable, latent, positive, negative, schedule, prompts=prompts)
+        about = {"prompts": prompts, "thumbnail": thumbnail}
+        ddim = invert_with_ddim(trainable, latent, positive, negative, schedule, **about)
         unfinished = replace(ddim, guidance=settings.guidance)
     else:
         _check_same_task(continue_from, model, latent, pack(positive, negative), schedule, settings)

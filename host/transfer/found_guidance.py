@@ -6,7 +6,8 @@ match them. It happens once, at the first step that reads a reference.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import lcm
 
 import torch
@@ -17,16 +18,30 @@ from ...correspondence.dift import DiftSettings
 from ...correspondence.features import Features
 from ...correspondence.fusion import FeatureRecipe, fuse_maps
 from ...correspondence.match import FIELD, match
-from ...correspondence.mirroring import either, mean_cosine, mirrored_back
+from ...correspondence.mirroring import matched_side
 from ...objects.find import find_object
 from ..matching.dift_features import up_blocks_of_x0
 from ..matching.recipes import recipe_of
+from .plan import Appearance
 from .references import ModelCall, RecordedReference
 
 log = logging.getLogger("appearance_transfer")
 
+MASKS = ("structure_mask", "appearance_mask")
 LATENT_CONTRAST = 60.0
 """Of the random walk over the channels of a latent, where there is no image."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How objects are matched. method: see `match`. within: only inside the masks of the objects, given or found;
+    found ones are then hard, without the soft edge. whole: by whole positions, since between two matches that lie far
+    apart there is none.
+    """
+
+    method: str = FIELD
+    within: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +57,36 @@ class Found:
 
 
 def find_guidance(
-    call: ModelCall, structure: RecordedReference, appearances: Sequence[RecordedReference]
+    call: ModelCall,
+    structure: RecordedReference,
+    appearances: Sequence[RecordedReference],
+    given: Sequence[Appearance],
+    matching: Matching,
 ) -> list[Found]:
-    """Object and matches of every appearance beside the structure; says on the node what was found and how surely."""
+    """Object and matches of every appearance beside the structure; says on the node what was found and how surely.
+
+    given: of each appearance what a user has said about it, of which the masks are read.
+    """
     recipe = recipe_of(call.guider.model_patcher)
     evaluations = structure.distinct.images + 2 * sum(appearance.distinct.images for appearance in appearances)
     log.info("%d evaluations of the model to find objects and matches.", evaluations)
     ours = _looked_at(call, structure, recipe, mirrored=False)[0]
-    structure_masks, sure = _objects(structure, ours, recipe)
+    structure_masks, sure = _objects(structure, ours, recipe, hard=matching.within)
+    if not bool(structure_masks.any()):
+        log.warning("No object was found in the structure, so nothing of it changes. Connect a mask of it.")
     found = []
-    for appearance in appearances:
+    for appearance, entry in zip(appearances, given, strict=True):
         as_it_is, mirrored = _looked_at(call, appearance, recipe, mirrored=True)
-        masks, sure_there = _objects(appearance, as_it_is, recipe)
-        matches, flipped = _matched(structure, appearance, ours, (as_it_is, mirrored), recipe)
+        masks, sure_there = _objects(appearance, as_it_is, recipe, hard=matching.within)
+        sides = [
+            Features(fuse_maps(maps, recipe.match_blocks), reference.inversion.size)
+            for maps, reference in ((ours, structure), (as_it_is, appearance), (mirrored, appearance))
+        ]
+        within = [
+            mask if own is None else own
+            for mask, own in ((structure_masks, entry.mask), (masks, entry.appearance_mask))
+        ]  # fmt: skip
+        matches, flipped = _matched(sides, within, matching)
         found.append(Found(structure_masks, masks, matches))
         log.info(
             "The object of the structure covers %.0f%% of its image (%.0f%% sure), that of the appearance %.0f%% "
@@ -84,7 +116,9 @@ def _looked_at(
     ]
 
 
-def _objects(reference: RecordedReference, features: dict[int, Tensor], recipe: FeatureRecipe) -> tuple[Tensor, float]:
+def _objects(
+    reference: RecordedReference, features: dict[int, Tensor], recipe: FeatureRecipe, *, hard: bool
+) -> tuple[Tensor, float]:
     """MASK [B, H, W] of every image, and how decided they are in the mean."""
     inversion = reference.inversion
     found = []
@@ -94,7 +128,8 @@ def _objects(reference: RecordedReference, features: dict[int, Tensor], recipe: 
             found.append(find_object(maps, inversion.thumbnail[i]))
         else:
             found.append(find_object(maps, _colors(inversion.x0[i]), contrast=LATENT_CONTRAST))
-    return torch.stack([one.mask for one in found]), sum(one.certainty for one in found) / len(found)
+    masks = torch.stack([one.mask for one in found])
+    return (masks > 0.5).float() if hard else masks, sum(one.certainty for one in found) / len(found)
 
 
 def _colors(latent: Tensor) -> Tensor:
@@ -103,28 +138,26 @@ def _colors(latent: Tensor) -> Tensor:
     return ((latent - low) / (high - low).clamp(min=1e-6)).movedim(0, -1)
 
 
-def _matched(
-    structure: RecordedReference,
-    appearance: RecordedReference,
-    ours: dict[int, Tensor],
-    sides: tuple[dict[int, Tensor], dict[int, Tensor]],
-    recipe: FeatureRecipe,
-) -> tuple[Correspondence, Tensor]:
-    """Matches by the field, without masks, with the side of the appearance that resembles the structure more; and [B]
-    whether that is its mirror image. Of all pairs of a batch, where one may be one for all.
+def _matched(sides: Sequence[Features], masks: Sequence[Tensor], matching: Matching) -> tuple[Correspondence, Tensor]:
+    """Matches with the side of the appearance that resembles the structure more; and [B] whether that is its mirror
+    image. Of all pairs of a batch, where one may be one for all.
+
+    sides: of the structure, of the appearance as it is, and mirrored.
     """
-    pairs = lcm(structure.inversion.images, appearance.inversion.images)
-    query, plain, other_way = (
-        Features(_repeated(fuse_maps(maps, recipe.match_blocks), pairs), size)
-        for maps, size in (
-            (ours, structure.inversion.size), (sides[0], appearance.inversion.size),
-            (sides[1], appearance.inversion.size),
-        )
-    )  # fmt: skip
-    as_it_is = match(query, plain, method=FIELD)
-    mirrored = mirrored_back(match(query, other_way, method=FIELD))
-    flipped = mean_cosine(mirrored) > mean_cosine(as_it_is)
-    return either(flipped, mirrored, as_it_is).moved(device="cpu"), flipped
+    pairs = lcm(*(side.images for side in sides), *(len(mask) for mask in masks if matching.within))
+    query, plain, mirrored = (replace(side, values=_repeated(side.values, pairs)) for side in sides)
+    within = {}
+    if matching.within:
+        within = dict(zip(MASKS, (_repeated(_nonempty(mask), pairs) for mask in masks), strict=True))
+    matches, flipped = matched_side(query, plain, mirrored, matcher=partial(match, method=matching.method), **within)
+    if matching.whole:
+        matches = replace(matches, subcell=None)
+    return matches.moved(device="cpu"), flipped
+
+
+def _nonempty(mask: Tensor) -> Tensor:
+    """Everything where nothing of a mask is left."""
+    return torch.where(mask.amax((1, 2), keepdim=True) > 0, mask, 1.0)
 
 
 def _repeated(images: Tensor, times: int) -> Tensor:

@@ -13,6 +13,7 @@ from ...attention.windows import DEVIATION, Window
 from ...correspondence.correspondence import Correspondence
 from ...correspondence.dift import DiftSettings
 from ...correspondence.features import Features
+from ...correspondence.match import FIELD
 from ...correspondence.warp import warp
 from ...guidance.deviation import DeviationParams, deviate
 from ...inversion.types import Inversion
@@ -23,28 +24,34 @@ from ..models.unet import has_up_blocks
 from ..runtime.latents import framed, without_frame
 from ..runtime.supported import SUPPORTED
 from .adain_operation import mask_at, per_output
+from .found_guidance import Matching
+from .given_or_found import GivenOrFound
 from .model_patch import check_inversions
 from .noise_map_sampler import BeforeStep, NoiseMapSampler, batched
+from .plan import Appearance
 from .references import ModelCall, RecordedReference
 from .session_checks import check_number
 
 log = logging.getLogger("appearance_transfer")
 
-PROGRESSIVE, INITIAL, NONE = MATCHINGS = ("progressive", "initial", "none")
+FOUND, PROGRESSIVE, INITIAL, NONE = MATCHINGS = ("found", "progressive", "initial", "none")
 
 
 @dataclass(frozen=True)
 class DeviationSettings:
     """The parameters of Fine-grained Appearance Transfer (Ye et al., arXiv 2311.16513); defaults are the paper's.
 
-    matching: progressive, anew at every step of the window, between what the model takes the two latents for; initial,
-        once, between the two images; none, every position with itself, for comparison.
+    matching: found, objects and matches once, by `by`, where none are given; progressive, anew at every step of the
+        window, between what the model takes the two latents for; initial, once, between the two images; none, every
+        position with itself, for comparison.
+    dift: of progressive and initial.
     """
 
     mixing: DeviationParams = DeviationParams()
     window: Window = DEVIATION
     matching: str = PROGRESSIVE
     dift: DiftSettings = DiftSettings()
+    by: Matching = Matching(FIELD, within=True)
 
 
 class DeviationSampler(NoiseMapSampler):
@@ -97,8 +104,10 @@ class DeviationSampler(NoiseMapSampler):
         return _Run(self, guider, latent, extra_args, frozenset(steps)).before_step
 
     def _extra_evaluations(self, outputs: int, steps: int) -> int:
-        """Evaluations of the appearance at every step, and of both images' DIFT features as often as they are."""
-        matched = {PROGRESSIVE: steps, INITIAL: 1, NONE: 0}[self.settings.matching]
+        """Evaluations of the appearance at every step, and of both images' DIFT features as often as they are. What is
+        found says itself what it takes.
+        """
+        matched = {FOUND: 0, PROGRESSIVE: steps, INITIAL: 1, NONE: 0}[self.settings.matching]
         times = matched if self.correspondence is None else 0
         estimated = RecordedReference(self.appearance).distinct.images
         of_matching = (outputs + self.appearance.images) * self.settings.dift.ensemble * times
@@ -163,6 +172,13 @@ class _Run:
         self.seed = extra_args["seed"]
         self.structure = RecordedReference(sampler.inversion)
         self.appearance = RecordedReference(sampler.appearance)
+        entry = Appearance(
+            sampler.appearance,
+            mask=sampler.mask,
+            appearance_mask=sampler.appearance_mask,
+            correspondence=sampler.correspondence,
+        )
+        self.known = GivenOrFound([entry], self.settings.matching == FOUND, self.settings.by)
         self.mask = per_output(mask_at(sampler.mask, latent), latent)
         self.appearance_mask = per_output(sampler.appearance_mask, latent)
         self.matches = sampler.correspondence
@@ -173,10 +189,18 @@ class _Run:
         if i not in self.steps:
             return x, denoised
         sigma = x.new_full((x.shape[0],), self.schedule.sigmas[i])
-        appearance_x0 = self.appearance.estimate(ModelCall(self.guider, sigma, self.model_options, self.seed))
+        call = ModelCall(self.guider, sigma, self.model_options, self.seed)
+        self._find(call, x)
+        appearance_x0 = self.appearance.estimate(call)
         warped = self._warped(appearance_x0, denoised)
         a, _ = self.schedule.pair(i)
         return deviate(x, denoised, warped, self.mask, a, lambda at: self._guided(at, sigma), self.settings.mixing)
+
+    def _find(self, call: ModelCall, x: Tensor) -> None:
+        """Take over what is found at the first step of the window."""
+        if self.known.prepare(call, self.structure, [self.appearance]):
+            self.mask = per_output(mask_at(self.known.output_mask(0), x), x)
+            self.matches = self.known.matches(0)
 
     def _guided(self, x: Tensor, sigma: Tensor) -> Tensor:
         x = framed(x, self.guider.inner_model.latent_format)

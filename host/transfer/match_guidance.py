@@ -1,6 +1,5 @@
-"""Masks of the objects and matches in cross-image attention: given by a user, or found, and turned into a bias."""
+"""What masks and matches, given or found, say to cross-image attention: a bias of its scores."""
 
-import logging
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -12,17 +11,16 @@ from ...attention.match_prior import AttentionBias, log_prior
 from ...correspondence.correspondence import NO_MATCH
 from ...correspondence.resample import resample_matches
 from ..models.attention_layer import AttentionLayer, Grid
-from ..models.unet import has_up_blocks
-from .found_guidance import Found, find_guidance
+from .found_guidance import Matching
+from .given_or_found import GivenOrFound
 from .plan import TransferPlan
 from .references import ModelCall, RecordedReference
-
-log = logging.getLogger("appearance_transfer")
 
 INSIDE = 0.9
 """How much of a transformer's token an appearance_mask has to cover for it to be read: what a token at the border shows
 besides is painted with it, and no finer layer takes it back.
 """
+
 
 
 class GuidanceSettings(Protocol):
@@ -34,24 +32,19 @@ class GuidanceSettings(Protocol):
 
 
 class MatchGuidance:
-    """What the appearances of one run have in masks and matches."""
+    """What the appearances of one run have in masks and matches, as its layers take them."""
 
     def __init__(self, plan: TransferPlan, settings: GuidanceSettings):
         self.settings = settings
         self.appearances = plan.appearances
-        self._found: list[Found] | None = None
+        self.known = GivenOrFound(plan.appearances, settings.find, Matching())
         self._structural = False
-        self._looked = False
-        self._known: dict[tuple[int, Grid, Grid, bool], AttentionBias | None] = {}
+        self._biases: dict[tuple[int, Grid, Grid, bool], AttentionBias | None] = {}
 
     def check(self, shape: Sequence[int]) -> None:
         """Raise ValueError where matches are of another number of images than a batch of this shape [B, C, h, w]."""
+        self.known.check(shape[0])
         for entry in self.appearances:
-            if entry.correspondence is not None and shape[0] % entry.correspondence.images:
-                raise ValueError(
-                    f"The matches of an appearance are of {entry.correspondence.images} images and the batch to sample "
-                    f"{shape[0]}: match one image for all outputs, or as many as there are outputs."
-                )
             if entry.appearance_mask is not None and not bool(entry.appearance_mask.any()):
                 raise ValueError(
                     "An appearance_mask is empty, so nothing of that appearance may be read. Paint the region in the "
@@ -68,30 +61,11 @@ class MatchGuidance:
     ) -> None:
         """Find what is missing, once in a run; remember which kind of step this is."""
         self._structural = structural
-        if self._looked or not self.settings.find or not self._missing():
-            return
-        self._looked = True
-        if structure is None:
-            log.info("No structure is connected, so no object and no matches were found.")
-        elif not has_up_blocks(call.guider.inner_model.diffusion_model):
-            log.info("Objects and matches are found on U-Nets only. Connect masks and matches to Appearance Options.")
-        else:
-            self._found = find_guidance(call, structure, appearances)
-
-    def _missing(self) -> bool:
-        return any(
-            value is None
-            for entry in self.appearances
-            for value in (entry.mask, entry.appearance_mask, entry.correspondence)
-        )
+        self.known.prepare(call, structure, appearances)
 
     def output_masks(self, masks: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The masks of what the appearances paint, with found ones where there are none."""
-        found = self._found or [None] * len(masks)
-        return [
-            mask if mask is not None or one is None else one.structure_mask
-            for mask, one in zip(masks, found, strict=True)
-        ]
+        return [self.known.output_mask(number) for number in range(len(masks))]
 
     def bias(
         self, number: int, layer: AttentionLayer, keys: Grid, rows: int, outputs: int, device: torch.device
@@ -102,17 +76,15 @@ class MatchGuidance:
         """
         if self._structural:
             return None
-        known = (number, layer.grid, keys, layer.joint)
-        if known not in self._known:
+        asked = (number, layer.grid, keys, layer.joint)
+        if asked not in self._biases:
             bias = self._bias(number, layer, keys)
-            self._known[known] = None if bias is None else bias.to(device)
-        bias = self._known[known]
+            self._biases[asked] = None if bias is None else bias.to(device)
+        bias = self._biases[asked]
         return None if bias is None else _of_rows(bias, torch.arange(rows, device=device) % outputs)
 
     def _bias(self, number: int, layer: AttentionLayer, keys: Grid) -> AttentionBias | None:
-        entry, found = self.appearances[number], self._found[number] if self._found else None
-        mask = entry.appearance_mask if entry.appearance_mask is not None or found is None else found.appearance_mask
-        matches = entry.correspondence if entry.correspondence is not None or found is None else found.matches
+        mask, matches = self.known.appearance_mask(number), self.known.matches(number)
         key_mask = None if mask is None else _tokens(mask, keys, INSIDE if layer.joint else 0.0)
         if matches is None or self.settings.match_width <= 0:
             return None if key_mask is None else AttentionBias(key_mask=key_mask)

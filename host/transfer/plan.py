@@ -14,8 +14,7 @@ class Appearance:
     """One image whose look is used.
 
     weight: its share against others, 0 or more. mask: MASK [B, H, W] of what it paints in the output.
-    appearance_mask: MASK [B, H, W] of itself, where matches may lie. correspondence: its matches, found beforehand.
-        Only Semantic Rearrangement, which matches position by position, uses these two.
+    appearance_mask: MASK [B, H, W] of itself, what may be read. correspondence: its matches, found beforehand.
     """
 
     inversion: Inversion

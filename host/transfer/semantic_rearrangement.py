@@ -6,28 +6,25 @@ put in as they are.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import lcm
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ...attention.rearrangement import ReferenceFeatures, match_features, rearranged, touched
-from ...correspondence.correspondence import Correspondence
-from ...correspondence.dift import DiftSettings
-from ...correspondence.features import Features
-from ...correspondence.resample import resample_matches
+from ...attention.rearrangement import ReferenceFeatures, rearranged, touched
+from ...correspondence.match import TRANSPORT
 from ...inversion.types import Inversion
-from ..matching.dift_features import dift_of_x0
-from ..matching.matched import matched
 from ..models.architecture import network_of
 from ..models.attention_layer import NEGATIVE, POSITIVE, AttentionLayer, Grid, Tokens
 from ..models.unet import up_block_ends
+from .found_guidance import Matching
+from .given_or_found import GivenOrFound
 from .method import LayerReference
 from .model_patch import ModelPatch
 from .plan import Appearance, TransferPlan, TransferSettings
+from .rearrangement_matches import Places, RearrangementMatches
 from .references import ModelCall, RecordedReference
 
 log = logging.getLogger("appearance_transfer")
@@ -48,8 +45,9 @@ INJECTED: dict[Inject, tuple[bool, bool, bool]] = {
 class RearrangementSettings(TransferSettings):
     """The parameters of Semantic Rearrangement (Go et al., arXiv 2406.07008).
 
-    match_source: where the matches come from that no `Appearance.correspondence` gives: the features themselves, in
-        every layer and step, or one DIFT of the clean images.
+    find: object and matches, where no mask or matches are given, by `matching`.
+    match_source: where the matches come from that are neither given nor found: the features themselves, in every layer
+        and step, or one DIFT of the clean images.
     structure_rule: which rows take the structure's features on its steps. "official", as in the reference code, the
         unconditional ones, or the only ones where there is no text guidance; "both", those of both prompts.
     """
@@ -57,11 +55,15 @@ class RearrangementSettings(TransferSettings):
     inject: Inject = "feature"
     match_source: Literal["self-attention", "dift"] = SELF_ATTENTION
     structure_rule: Literal["official", "both"] = OFFICIAL
+    find: bool = False
+    matching: Matching = Matching(TRANSPORT, within=True, whole=True)
 
     @classmethod
     def reference_code(cls, **settings: Any) -> "RearrangementSettings":
-        """As the authors' code: references are replayed, structure steps edit all positions of the negative rows."""
-        return cls(replayed=True, structure_everywhere=True, structure_rule=OFFICIAL, **settings)
+        """As the authors' code: references are replayed, structure steps edit all positions of the negative rows,
+        nothing is found."""
+        plain = {"structure_rule": OFFICIAL, "find": False}
+        return cls(replayed=True, structure_everywhere=True, **(settings | plain))
 
 
 def rearrange_appearance(
@@ -88,16 +90,15 @@ class SemanticRearrangement:
     def __init__(self, plan: TransferPlan, cfg: float):
         self.settings: RearrangementSettings = plan.settings
         self.cfg = cfg
-        self.correspondences = [entry.correspondence for entry in plan.appearances]
-        self.appearance_masks = [entry.appearance_mask for entry in plan.appearances]
-        self._positions: dict[tuple[int, Grid, Grid], Tensor] = {}
+        self.known = GivenOrFound(plan.appearances, self.settings.find, self.settings.matching)
+        self.matches = RearrangementMatches(self.known)
         self._warned = False
 
     def check(self, shape: Sequence[int]) -> None:
-        for correspondence in self.correspondences:
-            if correspondence is not None:
-                _check_number(correspondence, shape[0])
-                _check_shape("structure", correspondence.structure_image, shape[-2:])
+        self.known.check(shape[0])
+        for entry in self.known.appearances:
+            if entry.correspondence is not None:
+                _check_shape("structure", entry.correspondence.structure_image, shape[-2:])
 
     def prompts(self, structural: bool) -> Sequence[int]:
         """On structure steps also those whose rows are edited; see `RearrangementSettings`."""
@@ -106,7 +107,9 @@ class SemanticRearrangement:
         return (NEGATIVE,) if self.settings.structure_rule == OFFICIAL else (POSITIVE, NEGATIVE)
 
     def masks_at(self, masks: Sequence[Tensor | None], grid: Grid) -> Sequence[Tensor | None]:
-        """A position is painted or not: matches are hard, and so is the reference code's mask."""
+        """A position is painted or not: matches are hard, and so is the reference code's mask. Those that are missing
+        may have been found."""
+        masks = [self.known.output_mask(number) for number in range(len(masks))]
         return [None if mask is None else touched(mask, grid).float() for mask in masks]
 
     def prepare(
@@ -116,14 +119,9 @@ class SemanticRearrangement:
         appearances: list[RecordedReference],
         structural: bool,
     ) -> None:
-        """Match by DIFT what is not matched yet, once in a run."""
-        if structural or self.settings.match_source != DIFT or None not in self.correspondences:
-            return
-        of_structure = _dift(structure, call)
-        for number, known in enumerate(self.correspondences):
-            if known is None:
-                of_appearance = _dift(appearances[number], call)
-                self.correspondences[number] = _matched(of_structure, of_appearance, self.appearance_masks[number])
+        self.known.prepare(call, structure, appearances)
+        if not structural and self.settings.match_source == DIFT and structure is not None:
+            self.matches.match_by_dift(call, structure, appearances)
 
     def capture(self, layer: AttentionLayer, tokens: Tokens) -> dict[Any, Tensor]:
         """In a U-Net queries, keys and values are made of one feature; in a transformer they come apart, after their
@@ -189,43 +187,27 @@ class SemanticRearrangement:
             features = parts[0]
             weight = reference.weight[image].to(own.device)
             if structural:
-                matches = torch.arange(len(features), device=own.device)
-            elif self.correspondences[number] is not None:
-                positions = self._resampled(number, layer.grid, reference.grid)
-                matches = positions[image % len(positions)].to(own.device)
+                places = Places(torch.arange(len(features), device=own.device))
             else:
-                key_mask = self._key_mask(number, image, reference.grid, own.device)
-                matches = match_features(own, features, weight > 0, key_mask)
-            reference_matches.append(_Matched(parts, matches, weight))
+                places = self.matches.at(number, image, (layer.grid, reference.grid), own, features, weight)
+            reference_matches.append(_Matched(parts, places, weight))
         return reference_matches
-
-    def _resampled(self, number: int, grid: Grid, appearance_grid: Grid) -> Tensor:
-        """[images, N]: the best matches of an appearance between the token grids of a layer."""
-        key = number, grid, appearance_grid
-        if key not in self._positions:
-            self._positions[key] = resample_matches(self.correspondences[number], grid, appearance_grid).best.flatten(1)
-        return self._positions[key]
-
-    def _key_mask(self, number: int, image: int, grid: Grid, device: torch.device) -> Tensor | None:
-        """[N] bool: where the matches in an appearance, whose tokens are of this grid, may lie."""
-        mask = self.appearance_masks[number]
-        return None if mask is None else touched(mask, grid).flatten(1)[image % len(mask)].to(device)
 
 
 @dataclass(frozen=True)
 class _Matched:
     """What a reference gives to one row of a layer.
 
-    parts: the features that its queries, keys and values take, [m, C] each. matches, weight: [N], see
+    parts: the features that its queries, keys and values take, [m, C] each. places, weight [N]: see
         `ReferenceFeatures`.
     """
 
     parts: Sequence[Tensor]
-    matches: Tensor
+    places: Places
     weight: Tensor
 
     def of_part(self, part: int) -> ReferenceFeatures:
-        return ReferenceFeatures(self.parts[part], self.matches, self.weight)
+        return ReferenceFeatures(self.parts[part], self.places.matches, self.weight, self.places.shares)
 
     def fits(self, part: int, tokens: Tensor) -> bool:
         """Whether tokens [rows, N, C] are those that it was matched for."""
@@ -254,26 +236,6 @@ def _check_plan(
             )
 
 
-def _dift(reference: RecordedReference, call: ModelCall) -> Features:
-    """DIFT of the inverted image, clean, under its own text."""
-    x0 = reference.inversion.x0.to(device=call.sigma.device, dtype=torch.float32)
-    prompt = reference.prompt(call.guider, x0, call.seed)
-    values = dift_of_x0(call.guider.inner_model, x0, prompt, DiftSettings(), call.model_options)
-    return Features(values, image=reference.inversion.size)
-
-
-def _matched(structure: Features, appearance: Features, mask: Tensor | None) -> Correspondence:
-    """The matches of all pairs of a batch, where any of the three may be one for all."""
-    mask = torch.ones(1, 1, 1) if mask is None else mask
-    pairs = lcm(structure.images, appearance.images, len(mask))
-    ours, theirs = (replace(x, values=_repeated(x.values, pairs)) for x in (structure, appearance))
-    return matched(ours, theirs, appearance_mask=_repeated(mask.to(structure.values.device), pairs))
-
-
-def _repeated(images: Tensor, times: int) -> Tensor:
-    return images[torch.arange(times) % len(images)]
-
-
 def _check_shape(which: str, image: Grid, size: Sequence[int]) -> None:
     """Raise where the matches are of an image of another shape than the latents (h, w) that they are used on."""
     height, width = size
@@ -282,12 +244,4 @@ def _check_shape(which: str, image: Grid, size: Sequence[int]) -> None:
             f"The matches of an appearance were made with {image[1]}x{image[0]} pixels of the {which} "
             f"and the latents of the {which} are {width}x{height}, another shape. Make the features of the {which} "
             "from the same image, as it went to VAE Encode."
-        )
-
-
-def _check_number(correspondence: Correspondence, batch: int) -> None:
-    if batch % correspondence.images:
-        raise ValueError(
-            f"The matches of an appearance are of {correspondence.images} images and the batch to sample {batch}: "
-            "match one image for all outputs, or as many as there are outputs."
         )

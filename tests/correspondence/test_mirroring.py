@@ -8,7 +8,7 @@ import pytest
 import torch
 from appearance_transfer.correspondence.correspondence import NO_MATCH
 from appearance_transfer.correspondence.match import match
-from appearance_transfer.correspondence.mirroring import facing, mean_cosine, turn
+from appearance_transfer.correspondence.mirroring import facing, matched_side, mean_cosine, mirrored_back, turn
 
 
 def test_the_pose_whose_features_are_those_of_the_structure_wins(features):
@@ -54,3 +54,13 @@ def test_turning(shape):
     left, flipped = turn(images, torch.tensor([False, True]))
     assert torch.equal(left, images[0])
     assert torch.equal(flipped, images[-1].flip(1))
+
+
+def test_the_side_that_is_more_alike_gives_the_matches_of_the_image_as_it_is(features):
+    structure, other = features(1), features(2)
+    matches, turned = matched_side(structure, other, structure)
+    assert turned.tolist() == [True]
+    assert torch.equal(matches.index, mirrored_back(match(structure, structure)).index)
+    matches, turned = matched_side(structure, structure, other)
+    assert turned.tolist() == [False]
+    assert torch.equal(matches.index, match(structure, structure).index)

@@ -15,6 +15,7 @@ SETS = {  # settings, and what only a reproducer needs: by default, and as in th
     },
     "RearrangementSettings": {
         "replayed": (False, True), "structure_everywhere": (False, True), "structure_rule": ("official", "official"),
+        "find": (False, False),
     },
     "CrossAttentionSettings": {"bounded": (True, False), "update_target": ("negative", "negative")},
     "DDIMSettings": {"timesteps": ("consistent", "reference")},

@@ -21,7 +21,7 @@ def test_of_cross_image_attention(machines) -> None:
 
 def test_of_semantic_rearrangement(machines) -> None:
     graph = workflow(REARRANGED)
-    graph["attention"]["inputs"] |= {"match_source": "dift", "inject": "v"}
+    graph["attention"]["inputs"] |= {"find": False, "match_source": "dift", "inject": "v"}
     machines.same(graph)
 
 
@@ -31,6 +31,7 @@ def test_of_semantic_rearrangement(machines) -> None:
         # little of it, since stored maps are in fp16, where a number may fall to either side
         (GUIDED, "guider", {"reference_maps": "store", "amount": 0.1}),
         (DEVIATED, "deviate", {"matching": "initial"}),
+        (DEVIATED, "deviate", {"matching": "found"}),
     ],
 )
 def test_of_what_needs_gradients(machines, name: str, node: str, settings: dict) -> None:

@@ -1,0 +1,107 @@
+"""Which position of an appearance a position of the output takes: as given, as found, by DIFT, or by its features."""
+
+from dataclasses import replace
+from math import lcm
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...attention.rearrangement import match_features, touched
+from ...correspondence.between import positions_around
+from ...correspondence.correspondence import NO_MATCH, Correspondence
+from ...correspondence.dift import DiftSettings
+from ...correspondence.features import Features
+from ...correspondence.resample import resample_matches
+from ..matching.dift_features import dift_of_x0
+from ..matching.matched import matched
+from ..models.attention_layer import Grid
+from .given_or_found import GivenOrFound
+from .references import ModelCall, RecordedReference
+
+
+class Places(NamedTuple):
+    """matches [N] and shares None; or, finer than positions, matches and shares [N, 4]. See `ReferenceFeatures`."""
+
+    matches: Tensor
+    shares: Tensor | None = None
+
+
+class RearrangementMatches:
+    """The matches of one run with its appearances, by their number."""
+
+    def __init__(self, known: GivenOrFound):
+        self.known = known
+        self._by_dift: dict[int, Correspondence] = {}
+        self._places: dict[tuple[int, Grid, Grid], Places] = {}
+
+    def match_by_dift(
+        self, call: ModelCall, structure: RecordedReference, appearances: list[RecordedReference]
+    ) -> None:
+        """Match what is not matched yet, once in a run, inside the masks of the appearances."""
+        missing = [number for number in range(len(appearances)) if self._of(number) is None]
+        if not missing:
+            return
+        of_structure = _dift(structure, call)
+        for number in missing:
+            of_appearance = _dift(appearances[number], call)
+            self._by_dift[number] = _matched(of_structure, of_appearance, self.known.appearance_mask(number))
+
+    def at(
+        self, number: int, image: int, grids: tuple[Grid, Grid], own: Tensor, features: Tensor, weight: Tensor
+    ) -> Places:
+        """The places of one output's positions in an appearance, on the device of `own`.
+
+        grids: of the layer in the output and in the appearance. own [N, C], features [m, C]: what entered that layer.
+        weight: [N], above 0 where a match is needed.
+        """
+        if self._of(number) is None:
+            key_mask = self._key_mask(number, image, grids[1], own.device)
+            return Places(match_features(own, features, weight > 0, key_mask))
+        places = self._resampled(number, *grids)
+        row = image % len(places.matches)
+        return Places(*(None if part is None else part[row].to(own.device) for part in places))
+
+    def _of(self, number: int) -> Correspondence | None:
+        matches = self.known.matches(number)
+        return self._by_dift.get(number) if matches is None else matches
+
+    def _resampled(self, number: int, grid: Grid, appearance_grid: Grid) -> Places:
+        """The places [images, N] or [images, N, 4] of an appearance between the token grids of a layer."""
+        key = number, grid, appearance_grid
+        if key not in self._places:
+            self._places[key] = _places(resample_matches(self._of(number), grid, appearance_grid))
+        return self._places[key]
+
+    def _key_mask(self, number: int, image: int, grid: Grid, device: torch.device) -> Tensor | None:
+        """[N] bool: where the matches in an appearance, whose tokens are of this grid, may lie."""
+        mask = self.known.appearance_mask(number)
+        return None if mask is None else touched(mask, grid).flatten(1)[image % len(mask)].to(device)
+
+
+def _places(matches: Correspondence) -> Places:
+    best = matches.best.flatten(1)
+    if matches.subcell is None:
+        return Places(best)
+    positions, shares = positions_around(matches.subcell.flatten(1, 2), matches.appearance_grid)
+    return Places(torch.where(best[..., None] == NO_MATCH, NO_MATCH, positions), shares)
+
+
+def _dift(reference: RecordedReference, call: ModelCall) -> Features:
+    """DIFT of the inverted image, clean, under its own text."""
+    x0 = reference.inversion.x0.to(device=call.sigma.device, dtype=torch.float32)
+    prompt = reference.prompt(call.guider, x0, call.seed)
+    values = dift_of_x0(call.guider.inner_model, x0, prompt, DiftSettings(), call.model_options)
+    return Features(values, image=reference.inversion.size)
+
+
+def _matched(structure: Features, appearance: Features, mask: Tensor | None) -> Correspondence:
+    """The matches of all pairs of a batch, where any of the three may be one for all."""
+    mask = torch.ones(1, 1, 1) if mask is None else mask
+    pairs = lcm(structure.images, appearance.images, len(mask))
+    ours, theirs = (replace(x, values=_repeated(x.values, pairs)) for x in (structure, appearance))
+    return matched(ours, theirs, appearance_mask=_repeated(mask.to(structure.values.device), pairs))
+
+
+def _repeated(images: Tensor, times: int) -> Tensor:
+    return images[torch.arange(times) % len(images)]
