@@ -40,17 +40,17 @@ class Deviation:
     inside: bool = True
 
 
-FINDING = DeviationSettings(matching="found")
+FINDING, PAPER = DeviationSettings(matching="found"), DeviationSettings(matching="progressive")
 DEVIATIONS = (
     Deviation("fine-grained, found", FINDING, inside=False),
     *(
         Deviation(f"fine-grained, matches by {by}", replace(FINDING, by=Matching(method, within=True)))
         for by, method in (("nearest neighbors", NEAREST), ("the field", FIELD), ("transport", TRANSPORT))
     ),
-    Deviation("fine-grained"),
+    Deviation("fine-grained", PAPER),
     Deviation("fine-grained, initial matching", DeviationSettings(matching="initial")),
     Deviation("fine-grained, no matching", DeviationSettings(matching="none")),
-    Deviation("fine-grained, no deviation", DeviationSettings(mixing=DeviationParams(delta=0.0))),
+    Deviation("fine-grained, no deviation", replace(PAPER, mixing=DeviationParams(delta=0.0))),
 )
 
 

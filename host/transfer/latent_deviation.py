@@ -39,7 +39,8 @@ FOUND, PROGRESSIVE, INITIAL, NONE = MATCHINGS = ("found", "progressive", "initia
 
 @dataclass(frozen=True)
 class DeviationSettings:
-    """The parameters of Fine-grained Appearance Transfer (Ye et al., arXiv 2311.16513); defaults are the paper's.
+    """The parameters of Fine-grained Appearance Transfer (Ye et al., arXiv 2311.16513); defaults are the paper's,
+    but for matching, where it is progressive.
 
     matching: found, objects and matches once, by `by`, where none are given; progressive, anew at every step of the
         window, between what the model takes the two latents for; initial, once, between the two images; none, every
@@ -49,7 +50,7 @@ class DeviationSettings:
 
     mixing: DeviationParams = DeviationParams()
     window: Window = DEVIATION
-    matching: str = PROGRESSIVE
+    matching: str = FOUND
     dift: DiftSettings = DiftSettings()
     by: Matching = Matching(FIELD, within=True)
 

@@ -152,7 +152,7 @@ class TestCosts:
         announced, counted = evaluations()
         assert announced == counted == 6
 
-    @pytest.mark.parametrize("matching", ["progressive", "initial", "none"])
+    @pytest.mark.parametrize("matching", ["found", "progressive", "initial", "none"])
     def test_latent_deviation(self, model, evaluations, matching) -> None:
         from appearance_transfer.correspondence.dift import DiftSettings
         from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
