@@ -22,14 +22,14 @@ class ReferenceFeatures(NamedTuple):
     """What an image gives to an output: its features [m, C], which of them each of n positions takes (`matches` [n],
     NO_MATCH for none), and how much of it (`weight` [n] in 0..1).
 
-    Where a match lies between positions, `matches` is [n, k] and `shares` [n, k]: the position takes the mean of k
-    features, whose shares sum to 1.
+    Where a match lies between positions, `matches` is [n, k] and `fractions` [n, k]: the position takes the mean of k
+    features, whose fractions sum to 1.
     """
 
     features: Tensor
     matches: Tensor
     weight: Tensor
-    shares: Tensor | None = None
+    fractions: Tensor | None = None
 
 
 def match_features(
@@ -57,19 +57,21 @@ def rearranged(own: Tensor, references: Iterable[ReferenceFeatures]) -> Tensor:
     """
     painted = torch.zeros_like(own)
     rest = torch.ones(len(own), 1, dtype=own.dtype, device=own.device)
-    for features, matches, weight, shares in references:
-        found = matches != NO_MATCH if shares is None else (matches != NO_MATCH).all(1)
+    for features, matches, weight, fractions in references:
+        found = matches != NO_MATCH if fractions is None else (matches != NO_MATCH).all(1)
         weight = torch.where(found, weight, 0.0).to(own.dtype)[:, None]
-        painted += weight * _at(matches.clamp(min=0), features, shares)
+        painted += weight * _at(matches.clamp(min=0), features, fractions)
         rest -= weight
     return painted + rest * own
 
 
-def _at(matches: Tensor, features: Tensor, shares: Tensor | None) -> Tensor:
+def _at(matches: Tensor, features: Tensor, fractions: Tensor | None) -> Tensor:
     """[n, C]: the features of the matches, or the mean of those around them."""
-    if shares is None:
+    if fractions is None:
         return features[matches]
-    parts = (features[one] * share[:, None] for one, share in zip(matches.T, shares.to(features).T, strict=True))
+    parts = (
+        features[one] * fraction[:, None] for one, fraction in zip(matches.T, fractions.to(features).T, strict=True)
+    )
     return sum(parts, torch.zeros_like(features[:1]))
 
 

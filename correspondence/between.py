@@ -1,4 +1,4 @@
-"""A place between the positions of a grid as the four positions around it and the share of each (bilinear)."""
+"""A point between the positions of a grid as the four positions around it and the fraction of each (bilinear)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ PARTS = 256
 
 
 def positions_around(points: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The positions [..., 4] int64 of a grid (h, w) around points [..., (y, x)], and their shares [..., 4], sum 1.
+    """The positions [..., 4] int64 of a grid (h, w) around points [..., (y, x)], and their fractions [..., 4], sum 1.
 
-    points: as shares of height and width, 0..1; beyond the outermost centers it is the outermost position.
+    points: as fractions of height and width, 0..1; beyond the outermost centers it is the outermost position.
     """
     (top, bottom, down), (left, right, across) = (_along(points[..., axis], size) for axis, size in enumerate(grid))
     index = torch.stack(
         [top * grid[1] + left, top * grid[1] + right, bottom * grid[1] + left, bottom * grid[1] + right]
     )
-    share = torch.stack([(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across])
-    return index.movedim(0, -1), share.movedim(0, -1)
+    fraction = torch.stack([(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across])
+    return index.movedim(0, -1), fraction.movedim(0, -1)
 
 
-def _along(places: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The positions before and behind places 0..1 along an axis of `size` positions, and the share of the latter."""
-    place = ((places * size - 0.5) * PARTS).round().clamp(0, (size - 1) * PARTS) / PARTS
-    before = place.long()
-    return before, (before + 1).clamp(max=size - 1), place - before
+def _along(axis: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The positions before and behind points 0..1 on an axis of `size` positions, and the fraction of the latter."""
+    scaled = ((axis * size - 0.5) * PARTS).round().clamp(0, (size - 1) * PARTS) / PARTS
+    before = scaled.long()
+    return before, (before + 1).clamp(max=size - 1), scaled - before

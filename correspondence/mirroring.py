@@ -68,8 +68,8 @@ def matched_side(
     is its mirror image. Inputs and errors as of `facing`.
     """
     plain, flipped = _both_sides(structure, appearance, mirrored, structure_mask, appearance_mask, matcher)
-    turned = mean_cosine(flipped) > mean_cosine(plain)
-    return either(turned, mirrored_back(flipped), plain), turned
+    mirror = mean_cosine(flipped) > mean_cosine(plain)
+    return either(mirror, mirrored_back(flipped), plain), mirror
 
 
 def _both_sides(

@@ -42,8 +42,8 @@ def transport_matches(query: FieldQuery) -> FieldMatches:
 def _mean_around(best: Tensor, plan: Tensor, targets: Tensor) -> Tensor:
     """[n, 2]: the mean of the targets within `WINDOW` of the best one, by their part of the plan [n, m]."""
     near = torch.where(torch.cdist(best, targets) <= WINDOW, plan, 0.0)
-    given = near.sum(dim=1, keepdim=True)
-    return torch.where(given > 0, near @ targets / given.clamp(min=torch.finfo(plan.dtype).tiny), best)
+    mass = near.sum(dim=1, keepdim=True)
+    return torch.where(mass > 0, near @ targets / mass.clamp(min=torch.finfo(plan.dtype).tiny), best)
 
 
 def transport_plan(logits: Tensor, rounds: int = ROUNDS) -> Tensor:

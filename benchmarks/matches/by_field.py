@@ -6,30 +6,22 @@ Imports ComfyUI's modules, so import it after ComfyUI has started.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from ...correspondence.box import Box
 from ...correspondence.correspondence import Correspondence
-from ...correspondence.features import Features
-from ...correspondence.fusion import fused
 from ...correspondence.match import FIELD, NEAREST, TRANSPORT, match
 from ...correspondence.mirroring import matched_side
 from ...correspondence.pck import find_keypoints, reference_sizes
+from ..transfers.fused_sides import ONE_DRAW, Sides, fused_sides
 from ..transfers.inverted import Models, pocket_models
 from ..transfers.pairs import RenderedPairs
 from .keypoints import Keypoints, fractions_found, keypoints_of
-from .sources import dift
 
-GRID = 32
-ONE_DRAW = (((421, 1), 1.0), ((421, 0), 0.5))
-"""(timestep, up block) and weight: what Cross-Image Attention reads by itself, one evaluation of an image."""
 TWO_TIMESTEPS = (((421, 1), 1.0), ((621, 1), 1.0), ((621, 0), 0.5))
 BINS = 5
-Recipe = tuple[tuple[tuple[int, int], float], ...]
 Results = dict[str, dict[str, list[float]]]
 MASKED, FREE, SIDE = (
     "PCK@0.1, mirrored as fits",
@@ -59,35 +51,9 @@ def measured(truth: RenderedPairs) -> tuple[Results, Results]:
     return values, reliability
 
 
-Sides = tuple[Features, Features, Features]
-"""Of the structure, of the appearance, and of its mirror image."""
-
-
 def _features(models: Models, truth: RenderedPairs) -> Iterator[tuple[str, Sides]]:
     for name, recipe, ensemble in (("one draw", ONE_DRAW, 1), ("8 draws of two timesteps", TWO_TIMESTEPS, 8)):
         yield name, fused_sides(models, truth, recipe, ensemble)
-
-
-def fused_sides(models: Models, truth: RenderedPairs, recipe: Recipe = ONE_DRAW, ensemble: int = 1) -> Sides:
-    """By default what the transfers read by themselves."""
-    structure, appearance, mirrored = (
-        _fused(models, images, nouns, recipe, ensemble)
-        for images, nouns in (
-            (truth.structure.image, truth.structure_nouns),
-            (truth.appearance.image, truth.appearance_nouns),
-            (truth.appearance.image.flip(2), truth.appearance_nouns),
-        )
-    )
-    return structure, appearance, mirrored
-
-
-def _fused(models: Models, images: Tensor, nouns: list[str], recipe: Recipe, ensemble: int) -> Features:
-    parts = [
-        dift(models, images, nouns, timestep=timestep, up_block=block, ensemble=ensemble)
-        for (timestep, block), _ in recipe
-    ]
-    values = fused([part.values for part in parts], [weight for _, weight in recipe], (GRID, GRID))
-    return replace(parts[0], values=values, source={})
 
 
 def _chosen(features: Sides, method: str, truth: RenderedPairs, *, masks: bool) -> tuple[Correspondence, list[float]]:

@@ -18,7 +18,7 @@ from ...correspondence.features import Features
 from ...correspondence.field import FieldMatches, FieldQuery, confidence_of, field_matches, scores_in_boxes
 from ...correspondence.grid_match import Matcher, match_on_grids
 from ...correspondence.mirroring import matched_side
-from ..matches.by_field import fused_sides
+from .fused_sides import fused_sides
 from .inverted import InvertedPairs, Models
 from .rearranged import true_matches
 
@@ -44,9 +44,9 @@ def by_the_field(*, mirroring: bool = True, matcher: Matcher = field_matches) ->
     return find
 
 
-def damaged(share: float) -> GivenMatches:
-    """The same with a share 0..1 of all positions pointed elsewhere at random; always the same ones."""
-    return by_the_field(matcher=lambda query: _damaged(query, share))
+def damaged(fraction: float) -> GivenMatches:
+    """The same with a fraction 0..1 of all positions pointed elsewhere at random; always the same ones."""
+    return by_the_field(matcher=lambda query: _damaged(query, fraction))
 
 
 def _everywhere(matcher: Matcher, structure: Features, appearance: Features, **masks: None) -> Correspondence:
@@ -58,18 +58,18 @@ def _everywhere(matcher: Matcher, structure: Features, appearance: Features, **m
     )
 
 
-def _damaged(query: FieldQuery, share: float) -> FieldMatches:
+def _damaged(query: FieldQuery, fraction: float) -> FieldMatches:
     """The field with wrong matches in it, which are as sure as the field would be of them."""
     found = field_matches(query)
     here, there = Box.around(query.query_mask), Box.around(query.key_mask)
     grid = (query.key_mask.shape[0], query.key_mask.shape[1])
     points, targets = here.centers(), there.centers()
     nearest = targets[scores_in_boxes(query, here, there)[0].argmax(1)]
-    fine = _elsewhere(there.from_image(found.point, grid), targets, share)
+    fine = _elsewhere(there.from_image(found.point, grid), targets, fraction)
     return replace(found, point=there.to_image(fine, grid), confidence=confidence_of(points, nearest, fine))
 
 
-def _elsewhere(points: Tensor, targets: Tensor, share: float) -> Tensor:
+def _elsewhere(points: Tensor, targets: Tensor, fraction: float) -> Tensor:
     generator = torch.Generator().manual_seed(SEED)
-    wrong = torch.rand(len(points), 1, generator=generator) < share
+    wrong = torch.rand(len(points), 1, generator=generator) < fraction
     return torch.where(wrong, targets[torch.randint(len(targets), (len(points),), generator=generator)], points)

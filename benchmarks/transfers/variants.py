@@ -58,12 +58,12 @@ FOUND_BY_ITSELF = (
 )
 DAMAGED = tuple(
     Variant(
-        f"ours, found, {share} % of matches wrong{how}",
+        f"ours, found, {percent} % of matches wrong{how}",
         settings=replace(FINDING, fade=fade),
         masks=OBJECT,
-        matches=damaged(share / 100),
+        matches=damaged(percent / 100),
     )
-    for share in (10, 30, 50)
+    for percent in (10, 30, 50)
     for fade, how in ((True, ""), (False, ", do not fade"))
 )
 WITHOUT_A_STEP = (

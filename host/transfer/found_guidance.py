@@ -60,12 +60,12 @@ def find_guidance(
     call: ModelCall,
     structure: RecordedReference,
     appearances: Sequence[RecordedReference],
-    given: Sequence[Appearance],
+    entries: Sequence[Appearance],
     matching: Matching,
 ) -> list[Found]:
     """Object and matches of every appearance beside the structure; says on the node what was found and how surely.
 
-    given: of each appearance what a user has said about it, of which the masks are read.
+    entries: of each appearance what a user has said about it, of which the masks are read.
     """
     recipe = recipe_of(call.guider.model_patcher)
     evaluations = structure.distinct.images + 2 * sum(appearance.distinct.images for appearance in appearances)
@@ -75,7 +75,7 @@ def find_guidance(
     if not bool(structure_masks.any()):
         log.warning("No object was found in the structure, so nothing of it changes. Connect a mask of it.")
     found = []
-    for appearance, entry in zip(appearances, given, strict=True):
+    for appearance, entry in zip(appearances, entries, strict=True):
         as_it_is, mirrored = _looked_at(call, appearance, recipe, mirrored=True)
         masks, sure_there = _objects(appearance, as_it_is, recipe, hard=matching.within)
         sides = [

@@ -20,11 +20,11 @@ from .given_or_found import GivenOrFound
 from .references import ModelCall, RecordedReference
 
 
-class Places(NamedTuple):
-    """matches [N] and shares None; or, finer than positions, matches and shares [N, 4]. See `ReferenceFeatures`."""
+class Sources(NamedTuple):
+    """matches [N] and fractions None; or, between positions, matches and fractions [N, 4]. See `ReferenceFeatures`."""
 
     matches: Tensor
-    shares: Tensor | None = None
+    fractions: Tensor | None = None
 
 
 class RearrangementMatches:
@@ -33,7 +33,7 @@ class RearrangementMatches:
     def __init__(self, known: GivenOrFound):
         self.known = known
         self._by_dift: dict[int, Correspondence] = {}
-        self._places: dict[tuple[int, Grid, Grid], Places] = {}
+        self._sources: dict[tuple[int, Grid, Grid], Sources] = {}
 
     def match_by_dift(
         self, call: ModelCall, structure: RecordedReference, appearances: list[RecordedReference]
@@ -49,29 +49,29 @@ class RearrangementMatches:
 
     def at(
         self, number: int, image: int, grids: tuple[Grid, Grid], own: Tensor, features: Tensor, weight: Tensor
-    ) -> Places:
-        """The places of one output's positions in an appearance, on the device of `own`.
+    ) -> Sources:
+        """The sources of one output's positions in an appearance, on the device of `own`.
 
         grids: of the layer in the output and in the appearance. own [N, C], features [m, C]: what entered that layer.
         weight: [N], above 0 where a match is needed.
         """
         if self._of(number) is None:
             key_mask = self._key_mask(number, image, grids[1], own.device)
-            return Places(match_features(own, features, weight > 0, key_mask))
-        places = self._resampled(number, *grids)
-        row = image % len(places.matches)
-        return Places(*(None if part is None else part[row].to(own.device) for part in places))
+            return Sources(match_features(own, features, weight > 0, key_mask))
+        sources = self._resampled(number, *grids)
+        row = image % len(sources.matches)
+        return Sources(*(None if part is None else part[row].to(own.device) for part in sources))
 
     def _of(self, number: int) -> Correspondence | None:
         matches = self.known.matches(number)
         return self._by_dift.get(number) if matches is None else matches
 
-    def _resampled(self, number: int, grid: Grid, appearance_grid: Grid) -> Places:
-        """The places [images, N] or [images, N, 4] of an appearance between the token grids of a layer."""
+    def _resampled(self, number: int, grid: Grid, appearance_grid: Grid) -> Sources:
+        """The sources [images, N] or [images, N, 4] of an appearance between the token grids of a layer."""
         key = number, grid, appearance_grid
-        if key not in self._places:
-            self._places[key] = _places(resample_matches(self._of(number), grid, appearance_grid))
-        return self._places[key]
+        if key not in self._sources:
+            self._sources[key] = _sources(resample_matches(self._of(number), grid, appearance_grid))
+        return self._sources[key]
 
     def _key_mask(self, number: int, image: int, grid: Grid, device: torch.device) -> Tensor | None:
         """[N] bool: where the matches in an appearance, whose tokens are of this grid, may lie."""
@@ -79,12 +79,12 @@ class RearrangementMatches:
         return None if mask is None else touched(mask, grid).flatten(1)[image % len(mask)].to(device)
 
 
-def _places(matches: Correspondence) -> Places:
+def _sources(matches: Correspondence) -> Sources:
     best = matches.best.flatten(1)
     if matches.subcell is None:
-        return Places(best)
-    positions, shares = positions_around(matches.subcell.flatten(1, 2), matches.appearance_grid)
-    return Places(torch.where(best[..., None] == NO_MATCH, NO_MATCH, positions), shares)
+        return Sources(best)
+    positions, fractions = positions_around(matches.subcell.flatten(1, 2), matches.appearance_grid)
+    return Sources(torch.where(best[..., None] == NO_MATCH, NO_MATCH, positions), fractions)
 
 
 def _dift(reference: RecordedReference, call: ModelCall) -> Features:

@@ -24,7 +24,7 @@ from .given_or_found import GivenOrFound
 from .method import LayerReference
 from .model_patch import ModelPatch
 from .plan import Appearance, TransferPlan, TransferSettings
-from .rearrangement_matches import Places, RearrangementMatches
+from .rearrangement_matches import RearrangementMatches, Sources
 from .references import ModelCall, RecordedReference
 
 log = logging.getLogger("appearance_transfer")
@@ -187,10 +187,10 @@ class SemanticRearrangement:
             features = parts[0]
             weight = reference.weight[image].to(own.device)
             if structural:
-                places = Places(torch.arange(len(features), device=own.device))
+                sources = Sources(torch.arange(len(features), device=own.device))
             else:
-                places = self.matches.at(number, image, (layer.grid, reference.grid), own, features, weight)
-            reference_matches.append(_Matched(parts, places, weight))
+                sources = self.matches.at(number, image, (layer.grid, reference.grid), own, features, weight)
+            reference_matches.append(_Matched(parts, sources, weight))
         return reference_matches
 
 
@@ -198,16 +198,16 @@ class SemanticRearrangement:
 class _Matched:
     """What a reference gives to one row of a layer.
 
-    parts: the features that its queries, keys and values take, [m, C] each. places, weight [N]: see
+    parts: the features that its queries, keys and values take, [m, C] each. sources, weight [N]: see
         `ReferenceFeatures`.
     """
 
     parts: Sequence[Tensor]
-    places: Places
+    sources: Sources
     weight: Tensor
 
     def of_part(self, part: int) -> ReferenceFeatures:
-        return ReferenceFeatures(self.parts[part], self.places.matches, self.weight, self.places.shares)
+        return ReferenceFeatures(self.parts[part], self.sources.matches, self.weight, self.sources.fractions)
 
     def fits(self, part: int, tokens: Tensor) -> bool:
         """Whether tokens [rows, N, C] are those that it was matched for."""

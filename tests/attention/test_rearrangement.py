@@ -113,8 +113,8 @@ def test_a_match_between_positions_takes_their_mean() -> None:
     own, features = random(N, C), random(M, C, seed=1)
     around = torch.stack([torch.arange(N) % M, (torch.arange(N) + 3) % M], 1)
     around[4] = NO_MATCH
-    shares = torch.tensor([0.25, 0.75]).expand(N, 2)
-    out = rearranged(own, [ReferenceFeatures(features, around, torch.ones(N), shares)])
+    fractions = torch.tensor([0.25, 0.75]).expand(N, 2)
+    out = rearranged(own, [ReferenceFeatures(features, around, torch.ones(N), fractions)])
     expected = 0.25 * features[around[:, 0]] + 0.75 * features[around[:, 1]]
     expected[4] = own[4]
     torch.testing.assert_close(out, expected)

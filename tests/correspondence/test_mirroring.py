@@ -58,9 +58,9 @@ def test_turning(shape):
 
 def test_the_side_that_is_more_alike_gives_the_matches_of_the_image_as_it_is(features):
     structure, other = features(1), features(2)
-    matches, turned = matched_side(structure, other, structure)
-    assert turned.tolist() == [True]
+    matches, mirror = matched_side(structure, other, structure)
+    assert mirror.tolist() == [True]
     assert torch.equal(matches.index, mirrored_back(match(structure, structure)).index)
-    matches, turned = matched_side(structure, structure, other)
-    assert turned.tolist() == [False]
+    matches, mirror = matched_side(structure, structure, other)
+    assert mirror.tolist() == [False]
     assert torch.equal(matches.index, match(structure, structure).index)

@@ -26,14 +26,14 @@ class TestRearrangement:
     def test_what_is_found_is_said(self, model, structure, appearance, caplog) -> None:
         with caplog.at_level("INFO"):
             sample(rearrange(model, [appearance], structure, find=True), structure)
-        assert "3 U-Net evaluations to find objects and matches" in caplog.text
+        assert "3 evaluations of the model to find objects and matches" in caplog.text
         assert "Connect masks or matches to replace them" in caplog.text
 
     def test_everything_given_is_nothing_found(self, model, structure, appearance) -> None:
         ones = torch.ones(1, 16, 16)
-        given = weigh(appearance, mask=ones, appearance_mask=ones, correspondence=identity())
+        full = weigh(appearance, mask=ones, appearance_mask=ones, correspondence=identity())
         (plain, before), (other, after) = (
-            samples_of(rearrange(model, [given], structure, find=find), structure) for find in (False, True)
+            samples_of(rearrange(model, [full], structure, find=find), structure) for find in (False, True)
         )
         assert before == after
         assert torch.equal(plain, other)
@@ -113,18 +113,18 @@ class TestDeviation:
 
     def test_outside_of_the_mask_nothing_changes(self, model, pair) -> None:
         own = deviating.warped_values(model, *pair, mask=torch.zeros(1, 16, 16))
-        carried = deviating.warped_values(model, *pair, matching="found", mask=left_half())
-        assert torch.equal(carried[..., 8:], own[..., 8:])
-        assert world.relative(carried[..., :8], own[..., :8]) > 0.01
+        moved = deviating.warped_values(model, *pair, matching="found", mask=left_half())
+        assert torch.equal(moved[..., 8:], own[..., 8:])
+        assert world.relative(moved[..., :8], own[..., :8]) > 0.01
 
     def test_everything_given_is_nothing_found(self, model, pair) -> None:
         ones = torch.ones(1, 16, 16)
-        given = {"mask": ones, "appearance_mask": ones, "correspondence": deviating.identity()}
+        full = {"mask": ones, "appearance_mask": ones, "correspondence": deviating.identity()}
         outputs, counts = [], []
         for matching in ("none", "found"):
             clone = model.clone()
             counter = world.count_evaluations(clone)
-            outputs.append(deviating.sample(clone, *pair, matching=matching, **given))
+            outputs.append(deviating.sample(clone, *pair, matching=matching, **full))
             counts.append(counter.samples)
         assert torch.equal(*outputs)
         assert counts[0] == counts[1]

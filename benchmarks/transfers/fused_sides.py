@@ -1,0 +1,56 @@
+"""Fused features of both images of pairs, and of the appearance's mirror image, as transfers read them.
+
+Imports ComfyUI's modules, so import it after ComfyUI has started.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from ...correspondence.dift import DiftSettings
+from ...correspondence.features import Features
+from ...correspondence.fusion import fused
+from ...host.matching.dift_features import dift_features
+from .inverted import Models
+from .pairs import RenderedPairs, prompt
+
+GRID = 32
+ROWS = 64  # per forward
+Recipe = tuple[tuple[tuple[int, int], float], ...]
+"""(timestep, up block) and weight of every part."""
+ONE_DRAW = (((421, 1), 1.0), ((421, 0), 0.5))
+"""What the transfers read by themselves, one evaluation of an image."""
+Sides = tuple[Features, Features, Features]
+"""Of the structure, of the appearance, and of its mirror image."""
+
+
+def fused_sides(models: Models, truth: RenderedPairs, recipe: Recipe = ONE_DRAW, ensemble: int = 1) -> Sides:
+    """Every image under the text of its noun."""
+    structure, appearance, mirrored = (
+        _fused(models, images, nouns, recipe, ensemble)
+        for images, nouns in (
+            (truth.structure.image, truth.structure_nouns),
+            (truth.appearance.image, truth.appearance_nouns),
+            (truth.appearance.image.flip(2), truth.appearance_nouns),
+        )
+    )
+    return structure, appearance, mirrored
+
+
+def _fused(models: Models, images: Tensor, nouns: list[str], recipe: Recipe, ensemble: int) -> Features:
+    latent, positive = models.encode(images), models.conditioning([prompt(noun) for noun in nouns])
+    size = (images.shape[1], images.shape[2])
+    parts = [
+        dift_features(
+            models.model,
+            latent,
+            positive,
+            DiftSettings(timestep=timestep, up_block=block, ensemble=ensemble, batch=ROWS),
+            size,
+        )
+        for (timestep, block), _ in recipe
+    ]
+    values = fused([part.values for part in parts], [weight for _, weight in recipe], (GRID, GRID))
+    return replace(parts[0], values=values, source={})
