@@ -181,7 +181,7 @@ def _say_cost(latent: Tensor, steps: int, guidance: float, latents_kept: int) ->
         images,
         steps,
         _evaluations(images, steps, guidance),
-        format_mib(latents_kept * latent.numel()),
+        format_mib(latents_kept * latent.numel() * latent.element_size()),
     )
 
 

@@ -12,7 +12,6 @@ from server import PromptServer
 
 EVENT = "appearance_transfer.messages"
 NOTE, WARNING = "note", "warning"
-FP32 = 4  # bytes
 
 
 class NodeTextHandler(logging.Handler):
@@ -54,6 +53,6 @@ def attach_node_text(logger: logging.Logger) -> None:
         logger.addHandler(NodeTextHandler())
 
 
-def format_mib(values: int) -> str:
-    """How much memory so many numbers in fp32 take, in words."""
-    return f"{values * FP32 / 2**20:.1f} MiB"
+def format_mib(size: int) -> str:
+    """So many bytes in words."""
+    return f"{size / 2**20:.1f} MiB"

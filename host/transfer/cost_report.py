@@ -10,8 +10,11 @@ from .reference_session import ReferenceSession
 log = logging.getLogger("appearance_transfer")
 
 
-def tell(run: ReferenceSession, network: NetworkPatch) -> None:
-    """Log the steps that read a reference and the evaluations that they cost; warn where there are none."""
+def tell(run: ReferenceSession, network: NetworkPatch, value: int) -> None:
+    """Log the steps that read a reference and what they cost; warn where there are none.
+
+    value: bytes of a number in which the network computes.
+    """
     reading = sorted(run.windows.reading)
     if not reading:
         run.warn_once(
@@ -24,7 +27,7 @@ def tell(run: ReferenceSession, network: NetworkPatch) -> None:
         "%s: %d extra evaluations of the model, about %s. Executed steps %d-%d of %d, %s; %d read the structure.",
         run.method.name,
         _evaluations(run, reading),
-        format_mib(network.captured_values(max(_positions(run, step) for step in reading))),
+        format_mib(value * network.captured_values(run.method, max(_positions(run, step) for step in reading))),
         reading[0],
         reading[-1],
         run.steps,

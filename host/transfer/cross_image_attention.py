@@ -95,6 +95,9 @@ class CrossImageAttention:
         _, k, v = tokens
         return {"k": split_heads(k, layer.heads), "v": split_heads(v, layer.heads)}
 
+    def kept_per_channel(self, joint: bool) -> int:
+        return 2
+
     def apply(
         self, layer: AttentionLayer, q: Tensor, own: Tensor | None, keys: OwnKeys, references: Sequence[LayerReference]
     ) -> Tensor:

@@ -22,7 +22,6 @@ besides is painted with it, and no finer layer takes it back.
 """
 
 
-
 class GuidanceSettings(Protocol):
     """What of the settings of cross-image attention is read here."""
 

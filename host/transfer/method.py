@@ -70,6 +70,9 @@ class TransferMethod(Protocol):
     def capture(self, layer: AttentionLayer, tokens: Tokens) -> dict[Any, Tensor]:
         """What a reference offers at a layer, by name; tokens: of the reference's own forward."""
 
+    def kept_per_channel(self, joint: bool) -> int:
+        """How many numbers of a reference `capture` keeps for each token and channel. joint: of a transformer."""
+
 
 class OutputMethod(TransferMethod, Protocol):
     """A method that changes what a self-attention layer gives; it captures queries, keys and values."""

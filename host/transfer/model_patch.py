@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import comfy.patcher_extension
+from comfy.model_management import dtype_size
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
@@ -64,7 +65,7 @@ class ModelPatch:
         self, executor: Any, noise: Tensor, latent: Tensor, sampler: Any, sigmas: Tensor, *args: Any, **kwargs: Any
     ) -> Tensor:
         session = self._session(executor.class_obj, [float(sigma) for sigma in sigmas], latent.shape)
-        tell(session, self.network)
+        tell(session, self.network, dtype_size(executor.class_obj.model_patcher.model.get_dtype_inference()))
         warn_of_compiled(executor.class_obj.model_options)
         self.session = session
         try:

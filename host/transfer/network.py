@@ -35,7 +35,5 @@ class NetworkPatch(Protocol):
     def layer_names(self) -> str:
         """Which layers it changes, for a message."""
 
-    def captured_values(self, positions: int) -> int:
-        """About how many numbers are captured of an image of so many latent positions: a key and a value for each
-        channel and token.
-        """
+    def captured_values(self, method: TransferMethod, positions: int) -> int:
+        """About how many numbers a method captures of an image of so many latent positions."""

@@ -63,7 +63,7 @@ class ReferenceForwards:
         rows = 1
         for reference in references:
             images = reference.distinct.images * len(self.prompts)
-            kept += value * self.network.captured_values(images * reference.distinct.x0[0, 0].numel())
+            kept += value * self.network.captured_values(self.method, images * reference.distinct.x0[0, 0].numel())
             rows = max(rows, images)
         largest = max((reference.distinct.x0[0] for reference in references), key=lambda latent: latent.numel())
         return batches_per_forward(model, device, [rows, *largest.shape], requested, kept_bytes=kept)

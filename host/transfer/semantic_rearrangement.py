@@ -135,6 +135,9 @@ class SemanticRearrangement:
             features |= {(prompt, part): own[rows] for part, own in enumerate(keys_values, 1) if own is not n}
         return features
 
+    def kept_per_channel(self, joint: bool) -> int:
+        return 3 if joint else 1
+
     def apply(
         self, layer: AttentionLayer, tokens: Tokens, references: Sequence[LayerReference], structural: bool
     ) -> Tokens:

@@ -118,8 +118,10 @@ class TransformerPatch:
         first, last = (self.transformer.blocks.index(block) for block in (self.blocks[0], self.blocks[-1]))
         return f"blocks {first} to {last} of 0 to {len(self.transformer.blocks) - 1} ({self.transformer.family})"
 
-    def captured_values(self, positions: int) -> int:
-        return 2 * self.transformer.width * len(self.blocks) * positions // self.transformer.patch**2
+    def captured_values(self, method: TransferMethod, positions: int) -> int:
+        layers = len(self.blocks) + len(self.transformer.attending_twice.intersection(self.blocks))
+        tokens = positions // self.transformer.patch**2
+        return method.kept_per_channel(joint=True) * self.transformer.width * layers * tokens
 
     def _at(self, forward: Forward, q: Tensor, k: Tensor, heads: int, options: dict[str, Any]) -> JointLayer | None:
         """The layer that is being computed, if it is of one of our blocks."""

@@ -88,9 +88,9 @@ class UNetPatch:
     def layer_names(self) -> str:
         return f"levels /{self.levels.fine}, /{self.levels.coarse}"
 
-    def captured_values(self, positions: int) -> int:
-        return sum(
-            2 * self.levels.channels[block] * positions // level**2
+    def captured_values(self, method: TransferMethod, positions: int) -> int:
+        return method.kept_per_channel(joint=False) * sum(
+            self.levels.channels[block] * positions // level**2
             for level in (self.levels.fine, self.levels.coarse)
             for block in self.levels.blocks_at(level)
         )

@@ -256,3 +256,31 @@ def test_a_guidance_value_is_the_references_own(host) -> None:
     found = [sampled(family.transferred([other]), structure) for other in (structure, strong, off)]
     assert relative(found[1], found[0]) > 1e-5
     assert relative(found[2], found[1]) > 1e-5
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_memory_said_before_a_run_is_what_it_keeps(
+    family, structure, appearance, method, caplog, monkeypatch
+) -> None:
+    from appearance_transfer.host.transfer import cost_report
+    from appearance_transfer.host.transfer.feature_cache import FeatureCache
+    from appearance_transfer.host.transfer.transformer_edits import START
+
+    supported(family, method)
+    kept = []
+
+    def fill(cache, references) -> None:
+        tensors = [features.tensors for reference in references for features in reference.layers.values()]
+        kept.append(sum(value.nbytes for layer in tensors for name, value in layer.items() if name != START))
+        filled(cache, references)
+
+    filled = FeatureCache.fill
+    monkeypatch.setattr(FeatureCache, "fill", fill)
+    monkeypatch.setattr(cost_report, "format_mib", str)
+    with caplog.at_level("INFO"):
+        sampled(family.transferred([appearance], method=method), structure)
+    (said,) = re.findall(r"extra evaluations of the model, about (\d+)", caplog.text)
+    if family.tiny is TINY["Krea 2"] and method == "rearrangement":  # fewer heads of keys than of queries
+        assert max(kept) < int(said) <= 1.5 * max(kept)
+    else:
+        assert int(said) == max(kept)

@@ -14,9 +14,13 @@ def sd3(network: Module) -> Transformer | None:
     """What a network of this architecture is; None for every other."""
     if not isinstance(network, MMDiT):
         return None
+    blocks = blocks_of("double", network.joint_blocks)
     return Transformer(
         family="SD3",
-        blocks=blocks_of("double", network.joint_blocks),
+        blocks=blocks,
+        attending_twice=frozenset(
+            key for key, block in zip(blocks, network.joint_blocks, strict=True) if block.x_block.x_block_self_attn
+        ),
         width=network.hidden_size,
         patch=network.patch_size,
         identity="final_layer.linear.bias",

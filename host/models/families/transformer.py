@@ -35,6 +35,7 @@ class Transformer:
     axes: of RoPE, how many channels of a head each turns, neighbors as pairs; none where positions are in the features.
     untwisting: how its source damps the fast pairs; where there is none, as in Flux.1.
     text_axis: None where the length of the text does not move the image.
+    attending_twice: the blocks that attend to the image alone once more.
     """
 
     family: str
@@ -49,6 +50,7 @@ class Transformer:
     text_axis: TextAxis | None = None
     axes: tuple[int, ...] = ()
     untwisting: Untwisting = Untwisting()
+    attending_twice: frozenset[BlockKey] = frozenset()
 
     def grid_of(self, size: Sequence[int]) -> tuple[int, int]:
         """(h, w) in tokens of a latent of size (h, w); a token at the border may be cut."""
