@@ -28,6 +28,19 @@ def test_its_evaluations_are_those_of_the_released_code(model) -> None:
     assert counter.samples == 400 + 408
 
 
+def test_our_evaluations_are_those_of_the_nodes(model) -> None:
+    """With the paper's settings, with the defaults, and with the defaults where object and matches are found."""
+    from appearance_transfer.benchmarks.official_cost import DEFAULTS, NOTHING_GIVEN, OURS, way
+
+    expected = {OURS: 318, DEFAULTS: 46, NOTHING_GIVEN: 49}
+    for side, evaluations in expected.items():
+        counted = model.clone()
+        counter = world.count_evaluations(counted)
+        with torch.inference_mode():
+            way(side)(counted, task(16))
+        assert counter.samples == evaluations, side
+
+
 def test_ours_with_replayed_references_makes_the_same_image(model) -> None:
     """Whole maps and two passes over everything, or what the pack does instead: only the cost differs."""
     from appearance_transfer.benchmarks.official import loop, ours
