@@ -67,12 +67,14 @@ def deviate(
     x: [B, C, h, w] at a level with x = a*x0 + b*eps. denoised: D at x, of the same shape.
     warped: [B, C, h, w], the appearance's x0 at each position of the structure; D itself where nothing matches.
     mask: [B or 1, h, w] in 0..1, where to deviate; None is everywhere.
-    denoise: the estimate of x0 at another latent of the same level, guided like D; called once, with x'.
+    denoise: the estimate of x0 at another latent of the same level, guided like D; called once, with x', and not at all
+        where keep_noise is 1.
     """
     shift = mixing.delta * (warped - denoised)
     if mask is not None:
         shift = shift * mask[:, None]
-    change = denoise(x + a * shift) - denoised
     start = x + (1 - mixing.keep_latent) * a * shift
-    target = denoised + (mixing.keep_noise - mixing.keep_latent) * shift + (1 - mixing.keep_noise) * change
+    target = denoised + (mixing.keep_noise - mixing.keep_latent) * shift
+    if mixing.keep_noise != 1:
+        target = target + (1 - mixing.keep_noise) * (denoise(x + a * shift) - denoised)
     return start, target

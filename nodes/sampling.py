@@ -190,9 +190,9 @@ class LatentDeviation(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         from ..correspondence.dift import DiftSettings
-        from ..guidance.deviation import DeviationParams
         from ..host.transfer.latent_deviation import MATCHINGS, DeviationSettings
 
+        mixing = DeviationSettings.mixing
         return io.Schema(
             node_id="AppearanceTransfer_LatentDeviation",
             display_name="Latent Deviation Sampler",
@@ -212,7 +212,7 @@ class LatentDeviation(io.ComfyNode):
                     tooltip="Find objects and matches once, match at every step or once, or take the same place.",
                 ),
                 io.Float.Input(
-                    "delta", default=DeviationParams.delta, min=0.0, max=1.0, step=0.05,
+                    "delta", default=mixing.delta, min=0.0, max=1.0, step=0.05,
                     tooltip="How far each step moves towards the appearance; 0 is off.",
                 ),
                 io.Mask.Input(
@@ -229,12 +229,12 @@ class LatentDeviation(io.ComfyNode):
                 ),
                 *window_inputs("DEVIATION", "deviation"),
                 io.Float.Input(
-                    "keep_latent", default=DeviationParams.keep_latent, min=0.0, max=1.0, step=0.05, advanced=True,
+                    "keep_latent", default=mixing.keep_latent, min=0.0, max=1.0, step=0.05, advanced=True,
                     tooltip="The paper's lambda, how much of the unmoved latent stays; 1 keeps it whole.",
                 ),
                 io.Float.Input(
-                    "keep_noise", default=DeviationParams.keep_noise, min=0.0, max=1.0, step=0.05, advanced=True,
-                    tooltip="The paper's gamma, how much of the unmoved noise stays; 1 keeps it whole.",
+                    "keep_noise", default=mixing.keep_noise, min=0.0, max=1.0, step=0.05, advanced=True,
+                    tooltip="The paper's gamma, how much of the unmoved noise stays; at 1 no step is predicted twice.",
                 ),
                 io.Int.Input(
                     "timestep", default=DiftSettings.timestep, min=0, max=999, advanced=True,

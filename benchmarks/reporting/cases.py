@@ -26,9 +26,9 @@ def read_cases(path: Path) -> Cases:
 
 
 def joined(parts: Sequence[Cases]) -> Cases:
-    """The values of the same methods on batches of cases, one behind the other."""
+    """The values of the methods of the first batch of cases, one batch behind the other; later ones may lack some."""
     return {
-        name: {metric: [case for part in parts for case in part[name][metric]] for metric in metrics}
+        name: {metric: [case for part in parts if name in part for case in part[name][metric]] for metric in metrics}
         for name, metrics in parts[0].items()
     }
 

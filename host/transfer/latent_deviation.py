@@ -1,5 +1,6 @@
 """Latent deviation (guidance/deviation.py) as a SAMPLER: within a window of steps the structure's replay leans towards
-the appearance, whose estimate of x0 is carried to where DIFT features match (correspondence/dift.py).
+the appearance, whose x0 is carried to where it matches: the image itself, by matches that are found once, or as the
+paper has it the model's estimate at every step, by DIFT features (correspondence/dift.py).
 """
 
 import logging
@@ -39,20 +40,30 @@ FOUND, PROGRESSIVE, INITIAL, NONE = MATCHINGS = ("found", "progressive", "initia
 
 @dataclass(frozen=True)
 class DeviationSettings:
-    """The parameters of Fine-grained Appearance Transfer (Ye et al., arXiv 2311.16513); defaults are the paper's,
-    but for matching, where it is progressive.
+    """The parameters of Fine-grained Appearance Transfer (Ye et al., arXiv 2311.16513); `paper` has its defaults.
 
     matching: found, objects and matches once, by `by`, where none are given; progressive, anew at every step of the
         window, between what the model takes the two latents for; initial, once, between the two images; none, every
-        position with itself, for comparison.
+        position with itself, for comparison. With found the appearance's x0 is the image itself, which costs no
+        evaluation; with the others the model's estimate of it at each step.
     dift: of progressive and initial.
     """
 
-    mixing: DeviationParams = DeviationParams()
+    mixing: DeviationParams = DeviationParams(keep_noise=1.0)
     window: Window = DEVIATION
     matching: str = FOUND
     dift: DiftSettings = DiftSettings()
     by: Matching = Matching(FIELD, within=True)
+
+    @classmethod
+    def paper(cls, **settings: Any) -> "DeviationSettings":
+        """Section 4 of the paper: matched and estimated anew at every step, of which each is predicted twice."""
+        return cls(**{"mixing": DeviationParams(), "matching": PROGRESSIVE} | settings)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the appearance's x0 is the model's estimate at each step."""
+        return self.matching != FOUND
 
 
 class DeviationSampler(NoiseMapSampler):
@@ -98,9 +109,11 @@ class DeviationSampler(NoiseMapSampler):
             log.warning("Latent Deviation has no effect: %s", nothing)
             return None
         log.info(
-            "Latent deviation on executed steps %d-%d of %d, each of which is predicted twice; %d "
-            "evaluations of the model besides, for matches and the appearance.",
-            steps[0], steps[-1], self.inversion.steps, self._extra_evaluations(len(latent), len(steps)),
+            "Latent deviation on executed steps %d-%d of %d%s; %d evaluations of the model besides, for matches and "
+            "the appearance.",
+            steps[0], steps[-1], self.inversion.steps,
+            "" if self.settings.mixing.keep_noise == 1 else ", each of which is predicted twice",
+            self._extra_evaluations(len(latent), len(steps)),
         )  # fmt: skip
         return _Run(self, guider, latent, extra_args, frozenset(steps)).before_step
 
@@ -110,7 +123,7 @@ class DeviationSampler(NoiseMapSampler):
         """
         matched = {FOUND: 0, PROGRESSIVE: steps, INITIAL: 1, NONE: 0}[self.settings.matching]
         times = matched if self.correspondence is None else 0
-        estimated = RecordedReference(self.appearance).distinct.images
+        estimated = RecordedReference(self.appearance).distinct.images if self.settings.estimated else 0
         of_matching = (outputs + self.appearance.images) * self.settings.dift.ensemble * times
         return estimated * steps + of_matching
 
@@ -192,8 +205,8 @@ class _Run:
         sigma = x.new_full((x.shape[0],), self.schedule.sigmas[i])
         call = ModelCall(self.guider, sigma, self.model_options, self.seed)
         self._find(call, x)
-        appearance_x0 = self.appearance.estimate(call)
-        warped = self._warped(appearance_x0, denoised)
+        appearance_x0 = self.appearance.estimate(call) if self.settings.estimated else self.appearance.inversion.x0
+        warped = self._warped(appearance_x0.to(denoised), denoised)
         a, _ = self.schedule.pair(i)
         return deviate(x, denoised, warped, self.mask, a, lambda at: self._guided(at, sigma), self.settings.mixing)
 
