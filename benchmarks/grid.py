@@ -132,7 +132,7 @@ def transferred(models: Models, shapes: list[Scene], appearance_scenes: list[Sce
     )
     pairs = every_pair(structures, appearances, truth.structure.mask[down], truth.appearance.mask[across])
     masks = {TRUE: Masks(pairs.structure_mask, pairs.appearance_mask)}
-    ours = next(variant for variant in VARIANTS if variant.masks == TRUE)
+    ours = next(variant for variant in VARIANTS if variant.name == "ours, true masks")
     return transfer(models, InvertedPairs(truth, pairs.structures, pairs.appearances, masks), ours)
 
 

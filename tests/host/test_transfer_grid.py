@@ -61,6 +61,22 @@ def test_it_is_its_pairs(model, grid, structures, appearances, settings) -> None
         assert world.relative(together[row : row + 1], alone) < SAME
 
 
+def test_the_appearances_may_have_another_size_than_the_structures(host, model, structures) -> None:
+    """All of them; one aspect ratio of two is refused, with what to do."""
+    node = host.nodes["AppearanceTransfer_TransferGrid"]
+    named = {f"structure{i}": inversion for i, inversion in enumerate(structures)}
+    narrow = [world.invert(model, world.latents(seed)[..., :8], seed=7) for seed in (3, 5)]
+    across = {f"reference{i}": inversion for i, inversion in enumerate(narrow)}
+    pairs, appearances, positive, *masks = node.execute(structures=named, appearances=across).args
+    assert masks[1].shape == (4, 16, 8)
+    together = transferred(model, appearances, pairs, positive, masks)
+    alone = transferred(model, narrow[1], structures[0], world.prompt(1))
+    assert world.relative(together[1:2], alone) < SAME
+    wide = {"reference0": narrow[0], "reference1": structures[0]}
+    with pytest.raises(ValueError, match="differ in their size"):
+        node.execute(structures=named, appearances=wide)
+
+
 def test_each_reference_is_run_once_per_step(host, structures, appearances) -> None:
     """Of 10 executed steps 9 read a reference: the structures on steps 1, 5 and 9, the appearances on the others."""
     model = world.small_model()
