@@ -2,9 +2,9 @@
 
 `python dev.py bench editing [--scenes N] [--edits NAME ...] [--only NAME ...] [--editor FILE]` turns horses to cows,
 plain coats to striped ones and red coats to blue ones, and writes results/editing_scenes.csv (every value of every
-scene), results/editing.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the images. Methods
-that are not run keep the values that an earlier run has written. `--speed N --editor FILE` instead measures the time
-per image (results/editing_speed.csv).
+scene), results/editing.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the images. The rows of
+fewer steps are of 16 scenes. Methods that are not run keep the values that an earlier run has written. `--speed N
+--editor FILE` instead measures the time per image (results/editing_speed.csv).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from ..developer.cli_output import echo
 from ..developer.installation import Installation
 from ..pocket.render import render
-from .edits.batches import Outputs, run_methods
+from .edits.batches import Evaluations, Outputs, run_methods
 from .edits.classifier import WEIGHTS, classifier_metadata, load_classifier
 from .edits.measures import measure
 from .edits.speed import seconds_per_image
@@ -44,19 +44,24 @@ def main(installation: Installation, arguments: list[str]) -> int:
     edits = [edit for edit in EDITS if not options.edits or edit.name in options.edits]
     if any(edit.needs_classifier for edit in edits):
         load_classifier()  # first, since it may take minutes
-    outputs = run_methods(installation.host, edits, options.scenes, options.only, options.editor, options.workers)
-    echo(as_text(write_results(options.out, measured(outputs), outputs, options.sheet)))
+    outputs, counted = run_methods(
+        installation.host, edits, options.scenes, options.only, options.editor, options.workers
+    )
+    echo(as_text(write_results(options.out, measured(outputs, counted), outputs, options.sheet)))
     return 0
 
 
-def measured(outputs: Outputs) -> Cases:
-    """Every measure of every method's outputs, by edit and method."""
+def measured(outputs: Outputs, counted: Evaluations) -> Cases:
+    """Every measure of every method's outputs, by edit and method, and the evaluations of those that were counted."""
     classifier = load_classifier() if any(edit.needs_classifier for edit in outputs) else None
-    return {
-        f"{edit.name}: {name}": measure(edit, edit.scenes(len(images)), images, classifier)
-        for edit, of_edit in outputs.items()
-        for name, images in of_edit.items()
-    }
+    values: Cases = {}
+    for edit, of_edit in outputs.items():
+        for name, images in of_edit.items():
+            found = measure(edit, edit.scenes(len(images)), images, classifier)
+            if name in counted[edit]:
+                found["evaluations"] = [counted[edit][name]] * len(images)
+            values[f"{edit.name}: {name}"] = found
+    return values
 
 
 def write_results(folder: Path, values: Cases, outputs: Outputs, sheet: str) -> Cases:

@@ -7,6 +7,7 @@ does not depend on the number of processes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,51 +22,81 @@ from ..hosts import in_hosts
 from .tasks import Edit
 
 BATCH = 8
-Batch = tuple[Edit, tuple[Scene, ...]]
 Outputs = dict[Edit, dict[str, Tensor]]
 """edit -> method -> the edited images [scenes, H, W, 3]"""
+Evaluations = dict[Edit, dict[str, float]]
+"""edit -> method -> evaluations of the network per image, of the methods that are counted"""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Scenes of an edit, the first of which has the number `first` among them all."""
+
+    edit: Edit
+    first: int
+    scenes: tuple[Scene, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What became of a batch: images [B, H, W, 3] and evaluations per image, by method."""
+
+    images: dict[str, np.ndarray]
+    evaluations: dict[str, float]
 
 
 def run_methods(
     comfyui: Path, edits: Sequence[Edit], number: int, only: Sequence[str], editor: Path | None, workers: int
-) -> Outputs:
-    """The outputs of every method on the first `number` scenes of each edit, or of those whose names are in `only`.
+) -> tuple[Outputs, Evaluations]:
+    """The outputs of every method on the first `number` scenes of each edit, or of those whose names are in `only`; and
+    what they cost.
 
     editor: a distilled editor, which is then a method of PLAIN_TO_STRIPED too. workers: 0 is chosen by the machine.
 
     Raises Trouble for a name that is no method's.
     """
     batches = [
-        (edit, tuple(scenes[first : first + BATCH]))
+        Batch(edit, first, tuple(scenes[first : first + BATCH]))
         for edit in edits
         for scenes in [edit.scenes(number)]
         for first in range(0, number, BATCH)
     ]
     parts = in_hosts(comfyui, partial(_run_batch, only=tuple(only), editor=editor), batches, workers)
     outputs: Outputs = {}
+    evaluations: Evaluations = {}
     for edit in edits:
-        of_edit = [part for (of, _), part in zip(batches, parts, strict=True) if of == edit]
+        of_edit = [part for batch, part in zip(batches, parts, strict=True) if batch.edit == edit]
         outputs[edit] = {
-            name: torch.from_numpy(np.concatenate([part[name] for part in of_edit])) for name in of_edit[0]
+            name: torch.from_numpy(np.concatenate([part.images[name] for part in of_edit if name in part.images]))
+            for name in of_edit[0].images
         }
-    return outputs
+        evaluations[edit] = of_edit[0].evaluations
+    return outputs, evaluations
 
 
-def _run_batch(batch: Batch, bar: int, only: tuple[str, ...], editor: Path | None) -> dict[str, np.ndarray]:
+def _run_batch(batch: Batch, bar: int, only: tuple[str, ...], editor: Path | None) -> Part:
+    from ..evaluation_counter import EvaluationCount
     from ..transfers.inverted import pocket_models
-    from .methods import DISTILLED, METHODS, methods_of
+    from .methods import COUNTED, DISTILLED, METHODS, ON_FEWER_SCENES, methods_of
     from .subjects import Subjects
 
     if unknown := set(only) - {*METHODS, DISTILLED}:
         raise CliError(
             f"There is no method {', '.join(sorted(unknown))}; there are: {', '.join(METHODS)}, {DISTILLED}."
         )
-    edit, scenes = batch
-    methods = methods_of(edit, editor)
-    chosen = {name: method for name, method in methods.items() if not only or name in only}
-    outputs = {}
+    chosen = {
+        name: method
+        for name, method in methods_of(batch.edit, editor).items()
+        if (not only or name in only) and batch.first < ON_FEWER_SCENES.get(name, batch.first + 1)
+    }
+    part = Part({}, {})
     with torch.inference_mode():
-        subjects = Subjects(pocket_models(), edit, scenes)
-        for name, method in tqdm(chosen.items(), desc=edit.name, position=bar, leave=False):
-            outputs[name] = method(subjects).cpu().float().numpy()
-    return outputs
+        subjects = Subjects(pocket_models(), batch.edit, batch.scenes)
+        for name, method in tqdm(chosen.items(), desc=batch.edit.name, position=bar, leave=False):
+            count = EvaluationCount(subjects.models.model.model.diffusion_model)
+            images = method(replace(subjects) if name in COUNTED else subjects)  # replaced, it has inverted nothing yet
+            count.close()
+            part.images[name] = images.cpu().float().numpy()
+            if name in COUNTED:
+                part.evaluations[name] = sum(count.by_node.values()) / len(batch.scenes)
+    return part

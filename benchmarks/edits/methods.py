@@ -6,7 +6,7 @@ Imports ComfyUI's modules, so import it after ComfyUI has started.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Variant:
     """A way from an inversion to an edit. strength: how far the text moves along the direction; None swaps the word.
 
     empty_negative: guide away from no text, as text guidance usually does, instead of from the source's caption.
+    steps: of inversion and edit.
     """
 
     name: str
@@ -46,10 +47,13 @@ class Variant:
     regularized: bool = True
     amount: float = AMOUNT
     empty_negative: bool = False
+    steps: int = STEPS
 
 
+FEWER_STEPS = tuple(Variant(f"{OURS}, {steps} steps", steps=steps) for steps in (15, 10))
 VARIANTS = (
     Variant(OURS),
+    *FEWER_STEPS,
     Variant("ours, strength 1", strength=1.0),
     Variant("ours, amount 0.1", amount=0.1),
     Variant("ours, no regularization", regularized=False),
@@ -62,8 +66,10 @@ VARIANTS = (
 def edited(subjects: Subjects, variant: Variant) -> Tensor:
     """Invert, and sample anew under the edited text."""
     models = subjects.models
+    if variant.steps != subjects.steps:
+        subjects = replace(subjects, steps=variant.steps)
     inversion = subjects.regularized if variant.regularized else subjects.inverted
-    text = subjects.swapped if variant.strength is None else subjects.moved(variant.strength)
+    text = subjects.swapped if variant.strength is None else subjects.apply_direction(variant.strength)
     negative = models.conditioning([""]) if variant.empty_negative else None
     settings = CrossAttentionSettings(CFG, variant.amount)
     return resume(models, inversion, CrossAttentionGuider(models.model, subjects.source, text, negative, settings))
@@ -98,3 +104,6 @@ METHODS: dict[str, Method] = {
     "SDEdit, denoise 0.7": partial(sdedit, denoise=0.7),
     **{variant.name: partial(edited, variant=variant) for variant in VARIANTS},
 }
+COUNTED = (OURS, *(variant.name for variant in FEWER_STEPS))
+"""Whose evaluations are counted, an inversion of their own included."""
+ON_FEWER_SCENES = {variant.name: 16 for variant in FEWER_STEPS}

@@ -25,7 +25,7 @@ from ..transfers.inverted import Models
 from .tasks import SIZE, Edit
 
 STEPS = 25
-"""Of every method; the paper has 100, its code 50."""
+"""Of every method where nothing else is said; the paper has 100, its code 50."""
 
 Conditioning = list[list[Any]]
 
@@ -37,6 +37,7 @@ class Subjects:
     models: Models
     edit: Edit
     scenes: tuple[Scene, ...]
+    steps: int = STEPS
 
     @cached_property
     def images(self) -> Tensor:
@@ -89,7 +90,7 @@ class Subjects:
         return self._inverted(None)
 
     def _inverted(self, regularization: Regularization | None) -> Inversion:
-        schedule = schedule_of(self.models.model, steps=STEPS)
+        schedule = schedule_of(self.models.model, steps=self.steps)
         return invert_with_ddim(
             self.models.model, self.latents, self.source, self.source, schedule, regularization=regularization
         )

@@ -4,9 +4,11 @@ from dataclasses import replace
 from math import prod
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from appearance_transfer.benchmarks.editing import DISPLAYED, columns
+from appearance_transfer.benchmarks.edits import batches
 from appearance_transfer.benchmarks.edits.classifier import TRAITS as CLASSIFIED
 from appearance_transfer.benchmarks.edits.classifier import SceneClassifier, labels, worsened
 from appearance_transfer.benchmarks.edits.measures import EDGE, body_colors, measure
@@ -111,3 +113,16 @@ def test_the_sheet_is_white_where_a_method_is_not_for_an_edit() -> None:
     assert {len(column) for column in displayed.values()} == {2 * DISPLAYED}
     assert displayed["distilled"][:DISPLAYED].min() == 1
     assert displayed["distilled"][DISPLAYED:].max() == 0
+
+
+def test_a_method_may_be_run_on_the_first_batches_alone(monkeypatch) -> None:
+    """Nine scenes are two batches; what is counted is of the first."""
+    image = np.zeros((1, SIZE, SIZE, 3), np.float32)
+    every, one = {"ours": image, "ours, 10 steps": image}, {"ours": image}
+    parts = [batches.Part(every, {"ours": 150.0}), batches.Part(one, {"ours": 150.0})]
+    asked = []
+    monkeypatch.setattr(batches, "in_hosts", lambda comfyui, work, of, workers: asked.extend(of) or parts)
+    outputs, evaluations = batches.run_methods(None, [RED_TO_BLUE], 9, (), None, 1)
+    assert [(batch.first, len(batch.scenes)) for batch in asked] == [(0, 8), (8, 1)]
+    assert {name: len(images) for name, images in outputs[RED_TO_BLUE].items()} == {"ours": 2, "ours, 10 steps": 1}
+    assert evaluations[RED_TO_BLUE] == {"ours": 150.0}

@@ -2,6 +2,7 @@
 
 import pytest
 from appearance_transfer.benchmarks.pareto import from_the_paper, fronts
+from appearance_transfer.benchmarks.reporting.cases import joined
 from appearance_transfer.benchmarks.reporting.front import write_front
 
 VALUES = {
@@ -31,3 +32,8 @@ def test_every_setting_is_a_point_of_its_method() -> None:
 def test_the_plot_is_written(tmp_path) -> None:
     write_front(tmp_path / "front.png", "title", fronts(VALUES))
     assert (tmp_path / "front.png").stat().st_size > 10_000
+
+
+def test_later_batches_may_lack_a_setting() -> None:
+    both, one = {"A": {"evaluations": [1.0, 1.0]}, "B": {"evaluations": [2.0]}}, {"A": {"evaluations": [3.0]}}
+    assert joined([both, one]) == {"A": {"evaluations": [1.0, 1.0, 3.0]}, "B": {"evaluations": [2.0]}}
