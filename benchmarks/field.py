@@ -1,9 +1,10 @@
 """Does the whole field find the same spot better than each position alone? Held-out pocket pairs, step by step.
 
-`python dev.py bench field [--pairs N]` writes results/field.csv: PCK@0.1 of fused features by every method and with one
-step of the field left out, beside what the silhouette alone finds, means with 95 % bootstrap intervals over pairs; and
-results/field_reliability.csv: of the matches that are said to be so sure, how many are right. Settings were chosen on
-other pairs, with --first-seed 800000.
+`python dev.py bench field [--pairs N]` writes results/field.csv: PCK@0.1 of fused features by every method, and by the
+field with one of its steps left out or replaced; how far each row lies from the field and from what the silhouettes
+alone find, pair by pair; means with 95 % bootstrap intervals over pairs. And results/field_reliability.csv: of the
+matches that are said to be so sure, how many are right; and field_failures.png, the pairs that it matches worst.
+Settings were chosen on other pairs, with --first-seed 800000.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ..developer.cli_output import echo
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
+from .matches.failures import write_failures
 from .reporting.table import as_text, write_table
 from .transfers.pair_options import add_first_seed, pair_parser, parsed
 from .transfers.pairs import SIZE, held_out_pairs, rendered
@@ -29,8 +31,9 @@ def main(installation: Installation, arguments: list[str]) -> int:
         Host(installation.host, home)
         from .matches.by_field import measured
 
-        values, reliability = measured(truth)
-    for name, table in (("field", values), ("field_reliability", reliability)):
+        found = measured(truth)
+    write_failures(options.out / "field_failures.png", found.worst)
+    for name, table in (("field", found.values), ("field_reliability", found.reliability)):
         write_table(options.out / f"{name}.csv", table)
         echo(as_text(table))
     return 0

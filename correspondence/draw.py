@@ -52,7 +52,7 @@ def draw_matches(
     lefts, rights = _at_height(structure, height), _at_height(appearance, height)
     sheets = []
     for i in range(correspondence.images):
-        matches = _of_image(correspondence, i)
+        matches = of_image(correspondence, i)
         left, right = lefts[i % len(lefts)], rights[i % len(rights)]
         colors = position_colors((right.shape[1], right.shape[2]), _matched_box(matches)).movedim(-1, 0)
         sheet = _side_by_side(left, right, matches, colors)
@@ -121,8 +121,8 @@ def _lines(starts: Sequence[Point], matches: Correspondence, colors: Tensor, wid
     return lines
 
 
-def _of_image(correspondence: Correspondence, i: int) -> Correspondence:
-    """The matches of one structure, in the processor's memory."""
+def of_image(correspondence: Correspondence, i: int) -> Correspondence:
+    """The matches of the structure with the number i alone, in the processor's memory."""
     names = ["index", "weight", "cosine", "confidence", *(["subcell"] if correspondence.subcell is not None else [])]
     return replace(correspondence, **{name: getattr(correspondence, name)[i : i + 1].cpu() for name in names})
 

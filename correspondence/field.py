@@ -74,14 +74,14 @@ def field_matches(query: FieldQuery) -> FieldMatches:
     points, targets = here.centers(agreed.device)[rows], there.centers(agreed.device)
     best, nearest = agreed.max(dim=1)
     forced = _forced(query, here, there, points)
-    certainty = _certainty(query, here, there)
-    seeds, weight = _seeds(agreed, best, nearest, certainty[0][rows], certainty[1])
+    certainty = certainty_in_boxes(query, here, there)
+    seeds, weight = mutual_seeds(agreed, best, nearest, certainty[0][rows], certainty[1])
     known = best.isfinite()
     smooth = _smooth(points, targets[nearest], seeds, weight, forced)
     fine = targets[nearest]
     if smooth is not None:
-        refined = torch.lerp(_refined(similarity, smooth, targets), smooth, _told(points, forced[0]))
-        fine = torch.where(known[:, None], refined, fine)
+        placed = torch.lerp(refined(similarity, smooth, targets), smooth, _told(points, forced[0]))
+        fine = torch.where(known[:, None], placed, fine)
     index = there.position_of(fine)
     cosine = similarity.gather(1, index[:, None])[:, 0]
     cosine = torch.where(cosine.isfinite(), cosine, best.clamp(min=-1))
@@ -128,15 +128,19 @@ def _directions(features: Tensor) -> Tensor:
     return normalize(features.float().flatten(1).T, dim=1)
 
 
-def _certainty(query: FieldQuery, here: Box, there: Box) -> tuple[Tensor, Tensor]:
-    """How surely each position of the boxes is of the object: [n], [m]."""
+def certainty_in_boxes(query: FieldQuery, here: Box, there: Box) -> tuple[Tensor, Tensor]:
+    """How surely each position of the boxes is of the object, in 0..1: [n], [m]."""
     sides = (here, query.structure_weight, query.query_mask), (there, query.appearance_weight, query.key_mask)
     ours, theirs = (box.part(mask.float() if weight is None else weight).flatten() for box, weight, mask in sides)
     return ours, theirs
 
 
-def _seeds(agreed: Tensor, best: Tensor, nearest: Tensor, ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows that are the nearest of their nearest, [s], and how much each counts, [s]; the heaviest `MOST_SEEDS`."""
+def mutual_seeds(agreed: Tensor, best: Tensor, nearest: Tensor, ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows that are the nearest of their nearest, [s], and how much each counts, [s]; the heaviest `MOST_SEEDS`.
+
+    agreed: [n, m], similarities; best, nearest: [n], the highest of each row and where it is. ours [n], theirs [m]: how
+    surely positions are of the object.
+    """
     mutual = agreed.argmax(dim=0)[nearest] == torch.arange(len(agreed), device=agreed.device)
     rows = torch.nonzero(mutual & (best > 0))[:, 0]
     weight = best[rows] * ours[rows] * theirs[nearest[rows]]
@@ -162,7 +166,7 @@ def _told(points: Tensor, forced: Tensor) -> Tensor:
     return gaussian(points, forced, NEAR).amax(1, keepdim=True)
 
 
-def _refined(similarity: Tensor, field: Tensor, targets: Tensor) -> Tensor:
+def refined(similarity: Tensor, field: Tensor, targets: Tensor) -> Tensor:
     """[n, 2]: near the field, the mean of the positions around the best one, by softmax of their similarities."""
     parts = []
     for cosine, around in zip(similarity.split(CHUNK), field.split(CHUNK), strict=True):

@@ -6,6 +6,7 @@ the image is taken for background, what is ranked least like it for object, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -45,15 +46,8 @@ def rank_object(
     """
     expected = settings or RankingSettings()
     height, width = features.shape[-2:]
-    unit = normalize(features.flatten(1).cpu().double(), dim=0)  # not every accelerator has fp64
-    similarity = torch.exp((unit.T @ unit - 1) / expected.bandwidth)
-    system = torch.diag(similarity.sum(1)) - expected.damping * similarity
-    factors = torch.linalg.lu_factor(system)
-
-    def ranked(query: Tensor) -> Tensor:
-        return torch.linalg.lu_solve(*factors, query.flatten()[:, None])[:, 0]
-
-    border = _border(height, width).to(unit)
+    ranked = ranking_on(features, expected)
+    border = border_of(height, width)
     for row, column in background:
         border[row, column] = 1
     for row, column in objects:
@@ -61,23 +55,32 @@ def rank_object(
 
     def object_by(border: Tensor) -> Tensor:
         """The probability [h, w] of what is ranked least like the border."""
-        rank = _scaled(-ranked(border))
-        rank = _scaled(ranked((rank > rank.mean()).to(rank)))
+        rank = scaled(-ranked(border))
+        rank = scaled(ranked((rank > rank.mean()).to(rank)))
         return torch.sigmoid(expected.steepness * (rank - otsu_threshold(rank))).float().view(height, width)
 
     found = object_by(border)
     if not objects:
         return found
-    clicked = torch.zeros(height, width).to(unit)
+    clicked = torch.zeros_like(border)
     for cell in objects:
         clicked[cell] = 1
     if not _hit(found, objects):
-        similarity_to_clicks = _scaled(ranked(clicked)).view(height, width)
+        similarity_to_clicks = scaled(ranked(clicked)).view(height, width)
         found = object_by(border * (similarity_to_clicks < otsu_threshold(similarity_to_clicks)))
     if not _hit(found, objects):
         near, far = (density / density.sum() for density in (ranked(clicked), ranked(border * (1 - clicked))))
         found = torch.sigmoid(expected.steepness * (near / (near + far) - 0.5)).float().view(height, width)
     return found
+
+
+def ranking_on(features: Tensor, settings: RankingSettings) -> Callable[[Tensor], Tensor]:
+    """What ranks the n = h*w positions of features [C, h, w]: from a query of n numbers, fp64, to the ranks [n]."""
+    unit = normalize(features.flatten(1).cpu().double(), dim=0)  # not every accelerator has fp64
+    similarity = torch.exp((unit.T @ unit - 1) / settings.bandwidth)
+    system = torch.diag(similarity.sum(1)) - settings.damping * similarity
+    factors = torch.linalg.lu_factor(system)
+    return lambda query: torch.linalg.lu_solve(*factors, query.flatten()[:, None])[:, 0]
 
 
 def _hit(probability: Tensor, cells: tuple[Cell, ...]) -> bool:
@@ -121,13 +124,14 @@ def otsu_threshold(values: Tensor, bins: int = 256) -> Tensor:
     return ((best + 1) / bins).to(values)
 
 
-def _border(height: int, width: int) -> Tensor:
-    border = torch.ones(height, width)
+def border_of(height: int, width: int) -> Tensor:
+    """[height, width] fp64: 1 on the border, 0 inside."""
+    border = torch.ones(height, width, dtype=torch.float64)
     border[1:-1, 1:-1] = 0
     return border
 
 
-def _scaled(values: Tensor) -> Tensor:
+def scaled(values: Tensor) -> Tensor:
     """To 0..1; 0 where all are the same."""
     lowest, highest = values.min(), values.max()
     return (values - lowest) / (highest - lowest).clamp(min=torch.finfo(values.dtype).tiny)

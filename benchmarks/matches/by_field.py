@@ -1,71 +1,153 @@
-"""Pocket pairs matched by fused features: every method, the steps of the field, and the silhouette alone.
+"""Pocket pairs matched by fused features: every method, the field with a step left out, and the silhouette alone.
 
 Imports ComfyUI's modules, so import it after ComfyUI has started.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from ...correspondence.box import Box
 from ...correspondence.correspondence import Correspondence
+from ...correspondence.fusion import fused
 from ...correspondence.match import FIELD, NEAREST, TRANSPORT, match
-from ...correspondence.mirroring import matched_side
 from ...correspondence.pck import find_keypoints, reference_sizes
 from ..transfers.fused_sides import ONE_DRAW, Sides, fused_sides
 from ..transfers.inverted import Models, pocket_models
-from ..transfers.pairs import RenderedPairs
-from .keypoints import Keypoints, fractions_found, keypoints_of
+from ..transfers.pairs import SIZE, RenderedPairs, rendered
+from .failures import Worst, by_side, worst
+from .field_rows import EIGHT, FREE, MASKED, ONE, PLACE, SIDE, SILHOUETTE, WITH_SILHOUETTE, Results, compared
+from .field_steps import LEFT_OUT
+from .hard_cases import Structures, as_they_are, at_the_border, two_in_one_image
+from .keypoints import Keypoints, fractions_found
+from .sides import BothWays, both_ways, decided_right, should_mirror
+from .silhouettes import silhouette
 
 TWO_TIMESTEPS = (((421, 1), 1.0), ((621, 1), 1.0), ((621, 0), 0.5))
 BINS = 5
-Results = dict[str, dict[str, list[float]]]
-MASKED, FREE, SIDE = (
-    "PCK@0.1, mirrored as fits",
-    "PCK@0.1, mirrored as fits, without masks",
-    "mirrored where it should be",
-)
+BLOCKS = {"up block 1 alone": ONE_DRAW[:1], "up block 0 alone": ONE_DRAW[1:]}
+HARD = {"two animals in the structure": two_in_one_image, "the structure cropped": at_the_border}
+FEW = 16
+"""Pairs that are measured so."""
 
 
-def measured(truth: RenderedPairs) -> tuple[Results, Results]:
-    """PCK of every row, a value per pair; and of the field the share of right matches by its confidence."""
-    models, keypoints = pocket_models(), keypoints_of(truth)
+@dataclass(frozen=True, eq=False)
+class FieldResults:
+    """values: PCK of every row, a value per pair. reliability: of the field, the share of right matches by its
+    confidence. worst: the pairs that it matches worst, by what they are.
+    """
+
+    values: Results
+    reliability: Results
+    worst: dict[str, Worst]
+
+
+def measured(truth: RenderedPairs) -> FieldResults:
+    """Everything that is said of the field."""
+    models, structures = pocket_models(), as_they_are(truth)
+    keypoints = structures.keypoints(truth)
     values: Results = {}
     reliability: Results = {}
-    for name, features in _features(models, truth):
+    failures: dict[str, Worst] = {}
+    for name, recipe, ensemble in ((ONE, ONE_DRAW, 1), (EIGHT, TWO_TIMESTEPS, 8)):
+        features = fused_sides(models, truth, recipe, ensemble)
         for method in (NEAREST, TRANSPORT, FIELD):
             row = f"{name}, {method}"
-            masked, right = _chosen(features, method, truth, masks=True)
-            free, _ = _chosen(features, method, truth, masks=False)
-            values[row] = {
-                MASKED: fractions_found(masked, keypoints).tolist(),
-                FREE: fractions_found(free, keypoints).tolist(),
-                SIDE: right,
-            }
+            ways = both_ways(features, partial(match, method=method), truth)
+            free = both_ways(features, partial(match, method=method), truth, masks=False)
+            values[row] = _row(ways, ways.by_cosine(), truth, keypoints)
+            values[row][FREE] = fractions_found(free.taken(free.by_cosine()), keypoints).tolist()
             if method == FIELD:
-                reliability[row] = dict(reliability_of(masked, keypoints))
-    values["no network: the same place in the box"] = {MASKED: fractions_found(_same_place(truth), keypoints).tolist()}
-    return values, reliability
+                matches = ways.taken(ways.by_cosine())
+                reliability[row] = dict(reliability_of(matches, keypoints))
+                values |= _mirrored_otherwise(row, ways, truth, keypoints)
+                failures |= (
+                    by_side(structures, truth, matches, fractions_found(matches, keypoints)) if name == ONE else {}
+                )
+        if name == ONE:
+            values |= _left_out(features, truth, keypoints) | _by_one_block(models, truth, keypoints)
+            values |= _by_silhouettes(features, truth, keypoints)
+    table = compared(values)
+    for kind, hard in HARD.items():
+        row, failures[kind] = _hard(models, hard, truth)
+        table[f"{ONE}, {FIELD}: without masks, {kind}"] = row
+    return FieldResults(table, reliability, failures)
 
 
-def _features(models: Models, truth: RenderedPairs) -> Iterator[tuple[str, Sides]]:
-    for name, recipe, ensemble in (("one draw", ONE_DRAW, 1), ("8 draws of two timesteps", TWO_TIMESTEPS, 8)):
-        yield name, fused_sides(models, truth, recipe, ensemble)
+def _row(ways: BothWays, mirrored: Tensor, truth: RenderedPairs, keypoints: Keypoints) -> dict[str, list[float]]:
+    found = fractions_found(ways.taken(mirrored), keypoints).tolist()
+    return {MASKED: found, SIDE: decided_right(mirrored, truth)}
 
 
-def _chosen(features: Sides, method: str, truth: RenderedPairs, *, masks: bool) -> tuple[Correspondence, list[float]]:
-    """Matches with the side that resembles the structure more; and whether that is the side it faces (1) or not (0)."""
-    matches, mirroring = matched_side(
-        *features,
-        structure_mask=truth.structure.mask if masks else None,
-        appearance_mask=truth.appearance.mask if masks else None,
-        matcher=partial(match, method=method),
+def _mirrored_otherwise(row: str, ways: BothWays, truth: RenderedPairs, keypoints: Keypoints) -> Results:
+    """The same matches with other decisions on the side."""
+    decisions = {
+        "mirrored by its confidence": ways.by_confidence(),
+        "never mirrored": torch.zeros(len(truth.pairs), dtype=torch.bool),
+        "the true side given": should_mirror(truth),
+    }
+    return {f"{row}: {name}": _row(ways, decision, truth, keypoints) for name, decision in decisions.items()}
+
+
+def _left_out(features: Sides, truth: RenderedPairs, keypoints: Keypoints) -> Results:
+    """The field with one step left out; each decides on the side by itself."""
+    values = {}
+    for name, steps in LEFT_OUT.items():
+        ways = both_ways(features, steps.match, truth)
+        values[f"{ONE}, {FIELD}: {name}"] = _row(ways, ways.by_cosine(), truth, keypoints)
+    return values
+
+
+def _hard(
+    models: Models, structures_of: Callable[[RenderedPairs], Structures], truth: RenderedPairs
+) -> tuple[dict[str, list[float]], Worst]:
+    """The field on other structures of the first pairs, in whole images."""
+    few = rendered(list(truth.pairs[:FEW]), SIZE)
+    structures = structures_of(few)
+    ways = both_ways(
+        fused_sides(models, few, structures=structures.images), partial(match, method=FIELD), few, masks=False
     )
-    right = [float(done != pair.same_side) for done, pair in zip(mirroring.tolist(), truth.pairs, strict=True)]
-    return matches, right
+    matches = ways.taken(ways.by_cosine())
+    fractions = fractions_found(matches, structures.keypoints(few))
+    row = {MASKED: fractions.tolist(), SIDE: decided_right(ways.by_cosine(), few)}
+    return row, worst(structures, few, matches, fractions, torch.ones(len(fractions), dtype=torch.bool))
+
+
+def _by_one_block(models: Models, truth: RenderedPairs, keypoints: Keypoints) -> Results:
+    """One feature in place of fused ones."""
+    values = {}
+    for name, recipe in BLOCKS.items():
+        ways = both_ways(fused_sides(models, truth, recipe), partial(match, method=FIELD), truth)
+        values[f"{ONE}, {FIELD}: {name}"] = _row(ways, ways.by_cosine(), truth, keypoints)
+    return values
+
+
+def _by_silhouettes(features: Sides, truth: RenderedPairs, keypoints: Keypoints) -> Results:
+    """What silhouettes alone say, with the true side given; and what they add to the features of a network."""
+    by_field = partial(match, method=FIELD)
+    masks = truth.structure.mask, truth.appearance.mask, truth.appearance.mask.flip(-1)
+    structure, appearance, mirrored = map(silhouette, masks)
+    shapes = structure, appearance, mirrored
+    alone = both_ways(shapes, by_field, truth).taken(should_mirror(truth))
+    together = both_ways(_beside(features, shapes), by_field, truth)
+    return {
+        WITH_SILHOUETTE: _row(together, together.by_cosine(), truth, keypoints),
+        PLACE: {MASKED: fractions_found(_same_place(truth), keypoints).tolist()},
+        SILHOUETTE: {MASKED: fractions_found(alone, keypoints).tolist()},
+    }
+
+
+def _beside(features: Sides, shapes: Sides) -> Sides:
+    structure, appearance, mirrored = (
+        replace(one, values=fused([one.values, shape.values], [1.0, 1.0], one.grid))
+        for one, shape in zip(features, shapes, strict=True)
+    )
+    return structure, appearance, mirrored
 
 
 def _same_place(truth: RenderedPairs) -> Correspondence:

@@ -35,11 +35,20 @@ def keypoints_of(truth: RenderedPairs) -> Keypoints:
     structure, appearance = [], []
     for i, pair in enumerate(truth.pairs):
         match = true_correspondence(truth.structure, truth.appearance, i, i, mirror=not pair.same_side)
-        known = torch.nonzero(match.flatten() >= 0)[:, 0]
-        chosen = known[torch.linspace(0, len(known) - 1, min(KEYPOINTS, len(known))).round().long()]
-        structure.append(_points(chosen, match.shape[1]))
-        appearance.append(_points(match.flatten()[chosen], match.shape[1]))
+        ours, theirs = spread(match, match.shape[1])
+        structure.append(ours)
+        appearance.append(theirs)
     return Keypoints(structure, appearance, truth.appearance.mask)
+
+
+def spread(match: Tensor, width: int) -> tuple[list[Point], list[Point]]:
+    """An even sample of the pixels that have a match, and their matches.
+
+    match: int64 [H, W], pixels of an image of that width, row by row, or -1.
+    """
+    known = torch.nonzero(match.flatten() >= 0)[:, 0]
+    chosen = known[torch.linspace(0, len(known) - 1, min(KEYPOINTS, len(known))).round().long()]
+    return _points(chosen, match.shape[1]), _points(match.flatten()[chosen], width)
 
 
 def fractions_found(correspondence: Correspondence, keypoints: Keypoints) -> Tensor:

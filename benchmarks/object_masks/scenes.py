@@ -41,7 +41,7 @@ def whole(scenes: list[Scene]) -> Objects:
 def cropped(scenes: list[Scene]) -> Objects:
     """The largest square around the middle of each object of whose border the object covers BORDER_SHARE."""
     truth = render(scenes, SIZE * ZOOM)
-    windows = [_window(mask > 0.5) for mask in truth.mask]
+    windows = [window_of(mask > 0.5) for mask in truth.mask]
     images = torch.stack(
         [_cut(image.movedim(-1, 0), window) for image, window in zip(truth.image, windows, strict=True)]
     )
@@ -51,10 +51,15 @@ def cropped(scenes: list[Scene]) -> Objects:
 
 def two_animals(scenes: list[Scene]) -> Objects:
     """Each scene, drawn smaller, to the left of the next one; the left animal is meant."""
-    smaller = [replace(scene, fill=scene.fill * SMALLER) for scene in scenes]
-    left, right = (render(some, SIZE) for some in (smaller, smaller[1:] + smaller[:1]))
+    left = render(smaller(scenes), SIZE)
+    right = render(smaller(scenes[1:] + scenes[:1]), SIZE)
     masks = torch.cat([left.mask > 0.5, torch.zeros_like(right.mask, dtype=torch.bool)], dim=2)
     return Objects(torch.cat([left.image, right.image], dim=2), masks, [scene.species for scene in scenes])
+
+
+def smaller(scenes: list[Scene]) -> list[Scene]:
+    """The scenes as one of two has to be."""
+    return [replace(scene, fill=scene.fill * SMALLER) for scene in scenes]
 
 
 def border_share(mask: Tensor) -> float:
@@ -67,7 +72,8 @@ Window = tuple[int, int, int]
 """(top, left, side) in pixels."""
 
 
-def _window(mask: Tensor) -> Window:
+def window_of(mask: Tensor) -> Window:
+    """The largest square around the middle of a bool mask [H, W] of whose border it covers BORDER_SHARE."""
     length = min(mask.shape)
     rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
     middle = [int(found.min() + found.max() + 1) // 2 for found in (rows, columns)]

@@ -17,10 +17,12 @@ from ...host.matching.object_finding import object_maps
 from ...host.models.schedules import schedule_of
 from ...inversion.defaults import START_AT, STEPS
 from ...objects.find import Clicks, find_object
+from ...objects.random_walker import walk
 from ...objects.ranking import on_one_grid, rank_object
 from ..transfers.inverted import SEGMENTATIONS, Models, noised, segmented
 from ..transfers.pairs import prompt
 from .scenes import Objects
+from .steps import Step, ellipse
 
 MIDDLE_SHARE = 0.33
 """Of the image, what the object covers in the mean of whole scenes (16 pairs from seed 800000 on)."""
@@ -64,8 +66,14 @@ def ranked(this: Seen) -> Tensor:
 def middle(this: Seen) -> Tensor:
     """An ellipse in the middle, as large as objects are in the mean."""
     number, height, width, _ = this.objects.images.shape
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    return (y**2 + x**2 < 4 * MIDDLE_SHARE / torch.pi).expand(number, -1, -1)
+    return ellipse(height, width, MIDDLE_SHARE).expand(number, -1, -1)
+
+
+def by_step(this: Seen, step: Step) -> Tensor:
+    """By Find Object with another step."""
+    maps = ([one[i] for one in this.maps] for i in range(len(this.objects.images)))
+    masks = [step(one, image) for one, image in zip(maps, this.objects.images, strict=True)]
+    return _at_size_of(this, torch.stack(masks))
 
 
 def self_segmented(this: Seen, settings: str) -> Tensor:
@@ -73,6 +81,12 @@ def self_segmented(this: Seen, settings: str) -> Tensor:
     schedule = schedule_of(this.models.model, steps=STEPS, start_at=START_AT)
     reference = noised(this.models, this.objects.images, this.objects.nouns, schedule)
     return _at_size_of(this, segmented(this.models, reference, this.objects.nouns, SEGMENTATIONS[settings]))
+
+
+def walked(this: Seen, masks: Tensor) -> Tensor:
+    """Masks [B, H, W] of the objects after Find Object's second stage, the random walker."""
+    probabilities = [walk(image, mask.float()) for image, mask in zip(this.objects.images, masks, strict=True)]
+    return _at_size_of(this, torch.stack(probabilities))
 
 
 def _deepest(mask: Tensor) -> tuple[float, float]:

@@ -17,21 +17,28 @@ from .inverted import Models
 from .pairs import RenderedPairs, prompt
 
 GRID = 32
+"""Positions from top to bottom."""
 ROWS = 64  # per forward
 Recipe = tuple[tuple[tuple[int, int], float], ...]
 """(timestep, up block) and weight of every part."""
 ONE_DRAW = (((421, 1), 1.0), ((421, 0), 0.5))
 """What the transfers read by themselves, one evaluation of an image."""
 Sides = tuple[Features, Features, Features]
-"""Of the structure, of the appearance, and of its mirror image."""
+"""Of the structures, of the appearances, and of their mirror images."""
 
 
-def fused_sides(models: Models, truth: RenderedPairs, recipe: Recipe = ONE_DRAW, ensemble: int = 1) -> Sides:
-    """Every image under the text of its noun."""
+def fused_sides(
+    models: Models,
+    truth: RenderedPairs,
+    recipe: Recipe = ONE_DRAW,
+    ensemble: int = 1,
+    structures: Tensor | None = None,
+) -> Sides:
+    """Every image under the text of its noun. structures: [B, H, W, 3], other ones than those of the pairs."""
     structure, appearance, mirrored = (
         _fused(models, images, nouns, recipe, ensemble)
         for images, nouns in (
-            (truth.structure.image, truth.structure_nouns),
+            (truth.structure.image if structures is None else structures, truth.structure_nouns),
             (truth.appearance.image, truth.appearance_nouns),
             (truth.appearance.image.flip(2), truth.appearance_nouns),
         )
@@ -52,5 +59,5 @@ def _fused(models: Models, images: Tensor, nouns: list[str], recipe: Recipe, ens
         )
         for (timestep, block), _ in recipe
     ]
-    values = fused([part.values for part in parts], [weight for _, weight in recipe], (GRID, GRID))
+    values = fused([part.values for part in parts], [weight for _, weight in recipe], (GRID, GRID * size[1] // size[0]))
     return replace(parts[0], values=values, source={})

@@ -1,0 +1,66 @@
+"""Matches with an appearance and with its mirror image, and which of the two is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...correspondence.correspondence import Correspondence
+from ...correspondence.mirroring import either, mean_cosine, mirrored_back
+from ..transfers.pairs import RenderedPairs
+
+if TYPE_CHECKING:
+    from ..transfers.fused_sides import Sides  # imports ComfyUI's modules
+
+Matcher = Callable[..., Correspondence]
+"""Takes what `match` takes: two features, structure_mask, appearance_mask."""
+
+
+@dataclass(frozen=True, eq=False)
+class BothWays:
+    """Matches with the appearances as they are, and by way of their mirror images."""
+
+    plain: Correspondence
+    flipped: Correspondence
+
+    def by_cosine(self) -> Tensor:
+        """bool [B]: the mirror image resembles the structure more."""
+        return mean_cosine(self.flipped) > mean_cosine(self.plain)
+
+    def by_confidence(self) -> Tensor:
+        """bool [B]: more of the nearest neighbors agree with the field where the appearance is mirrored."""
+        return _mean_confidence(self.flipped) > _mean_confidence(self.plain)
+
+    def taken(self, mirrored: Tensor) -> Correspondence:
+        """By way of the mirror image where `mirrored` [B] holds."""
+        return either(mirrored, self.flipped, self.plain)
+
+
+def both_ways(features: Sides, matcher: Matcher, truth: RenderedPairs, *, masks: bool = True) -> BothWays:
+    """masks: inside the true masks, or in the whole images."""
+    ours, theirs, flipped = (
+        (truth.structure.mask, truth.appearance.mask, truth.appearance.mask.flip(-1)) if masks else (None,) * 3
+    )
+    structure, appearance, mirrored = features
+    plain = matcher(structure, appearance, structure_mask=ours, appearance_mask=theirs)
+    other = matcher(structure, mirrored, structure_mask=ours, appearance_mask=flipped)
+    return BothWays(plain, mirrored_back(other))
+
+
+def should_mirror(truth: RenderedPairs) -> Tensor:
+    """bool [B]: the two animals face opposite ways."""
+    return torch.tensor([not pair.same_side for pair in truth.pairs])
+
+
+def decided_right(mirrored: Tensor, truth: RenderedPairs) -> list[float]:
+    """1 where it is mirrored as it should be, 0 elsewhere."""
+    return (mirrored == should_mirror(truth)).float().tolist()
+
+
+def _mean_confidence(matches: Correspondence) -> Tensor:
+    matched = matches.best >= 0
+    return (matches.confidence * matched).sum((1, 2)) / matched.sum((1, 2)).clamp(min=1)
