@@ -1,11 +1,14 @@
-"""Matching against one plain matrix product of the same size: peak extra memory, and time, side by side.
+"""Matching against one plain matrix product of the same size, and the field against nearest neighbors: peak extra
+memory, and time, side by side.
 
-64 x 64 positions ask 64 x 64 positions with 1280 channels in fp32, on the CPU with one thread. Memory is the rise of
-the process's resident memory above the two sets of features, each figure in a fresh process; times alternate between
-the methods in one process, and each ratio is of two runs next to each other. Writes results/matching_memory.csv.
+64 x 64 positions ask 64 x 64 positions with 1280 channels in fp32, on the CPU with one thread; most are the nearest of
+their nearest, so that the field has as many seeds as it ever has. Memory is the rise of the process's resident memory
+above the two sets of features, each figure in a fresh process; times alternate between the methods in one process, and
+each ratio is of two runs next to each other. Writes results/matching_memory.csv.
 """
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,8 +21,12 @@ from .measuring.peak_memory import MEBIBYTE, memory_rise
 from .reporting import RESULTS
 from .reporting.table import as_text, write_table
 
-POSITIONS, CHANNELS = 4096, 1280
-PRODUCT, METHODS = "matrix product", ("nearest", "mutual", "soft")
+SIDE, CHANNELS = 64, 1280
+FEW = 64
+"""Positions of what is matched beforehand, 8 x 8."""
+PRODUCT, NEAREST, FIELD = "matrix product", "nearest", "field"
+BESIDE = {NEAREST: PRODUCT, "mutual": PRODUCT, "soft": PRODUCT, FIELD: NEAREST}
+"""What is timed next to each method."""
 
 
 def main(installation: object, arguments: Sequence[str]) -> int:
@@ -29,7 +36,7 @@ def main(installation: object, arguments: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the result goes")
     parsed = parser.parse_args(arguments)
     values: dict[str, dict[str, list[float]]] = {}
-    for method in (PRODUCT, *METHODS):
+    for method in (PRODUCT, *BESIDE):
         rises = [in_fresh_process(rise, method) / MEBIBYTE for _ in range(parsed.repeats)]
         values[method] = {"peak extra MiB": rises}
     for method, metric, taken in in_fresh_process(times, parsed.repeats):
@@ -42,20 +49,20 @@ def main(installation: object, arguments: Sequence[str]) -> int:
 def rise(method: str) -> int:
     """How many bytes the peak of this process rises above the features."""
     run, queries, keys = prepared(method)
-    run(queries[:8], keys[:8])  # loads what is loaded on first use
+    run(queries[:FEW], keys[:FEW])  # loads what is loaded on first use
     return memory_rise(partial(run, queries, keys))
 
 
 def times(repeats: int) -> list[tuple[str, str, list[float]]]:
-    """Seconds of each method, and as a share of the matrix product just before it; the first round does not count."""
-    product, queries, keys = prepared(PRODUCT)
+    """Seconds of each method, and how many times those of what ran just before it; the first round does not count."""
     figures = []
-    for method in METHODS:
+    for method, other in BESIDE.items():
+        before, queries, keys = prepared(other)
         run, *_ = prepared(method)
-        pairs = [(seconds(product, queries, keys), seconds(run, queries, keys)) for _ in range(repeats + 1)][1:]
-        figures.append((PRODUCT, f"seconds beside {method}", [plain for plain, _ in pairs]))
+        pairs = [(seconds(before, queries, keys), seconds(run, queries, keys)) for _ in range(repeats + 1)][1:]
+        figures.append((other, f"seconds beside {method}", [plain for plain, _ in pairs]))
         figures.append((method, "seconds", [own for _, own in pairs]))
-        figures.append((method, "times the matrix product", [own / plain for plain, own in pairs]))
+        figures.append((method, f"times the {other}", [own / plain for plain, own in pairs]))
     return figures
 
 
@@ -72,16 +79,25 @@ def prepared(method: str) -> tuple[Callable[..., Any], Any, Any]:
 
     import torch
 
+    from ..correspondence.field import FieldMatches, FieldQuery, field_matches
     from ..correspondence.nearest import best_positions, mutual_positions
     from ..correspondence.softmax_match import soft_positions
+
+    def by_field(queries: torch.Tensor, keys: torch.Tensor) -> FieldMatches:
+        side = math.isqrt(len(queries))
+        everywhere = torch.ones(side, side, dtype=torch.bool)
+        return field_matches(
+            FieldQuery(*(one.T.unflatten(1, (side, side)) for one in (queries, keys)), everywhere, everywhere)
+        )
 
     torch.set_num_threads(1)  # threads have buffers of their own
     run: dict[str, Callable[..., Any]] = {
         PRODUCT: lambda queries, keys: queries @ keys.T,
-        "nearest": best_positions,
+        NEAREST: best_positions,
         "mutual": mutual_positions,
-        "soft": partial(soft_positions, temperature=0.05, candidates=8),
+        "soft": partial(soft_positions, temperature=0.05, candidates=8, floor=-1.0),
+        FIELD: by_field,
     }
     generator = torch.Generator().manual_seed(0)
-    queries, keys = (torch.randn(POSITIONS, CHANNELS, generator=generator) for _ in range(2))
-    return run[method], queries, keys
+    queries, noise = (torch.randn(SIDE**2, CHANNELS, generator=generator) for _ in range(2))
+    return run[method], queries, queries + noise

