@@ -51,23 +51,30 @@ class SelfSegmentation(io.ComfyNode):
                     "factor", default=Settings.factor, min=0.0, max=10.0, step=0.05, advanced=True,
                     tooltip="How far above the other segments an object must score; lower takes more of the image.",
                 ),
+                io.Image.Input(
+                    "image", optional=True,
+                    tooltip="The image itself, to move the mask's edges to those of its colors; left out, it stays.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(
-                    tooltip="1 on the object, at latent size, one per image; any other mask can take its place.",
+                    tooltip="1 on the object, at latent size or that of image; any other mask can take its place.",
                 ),
             ],
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, model, inversion, clip, noun, prompt, other_nouns, at_percent, clusters, factor) -> io.NodeOutput:
-        from ..host.matching.segmentation import segment
+    def execute(
+        cls, model, inversion, clip, noun, prompt, other_nouns, at_percent, clusters, factor, image=None
+    ) -> io.NodeOutput:
+        from ..host.matching.segmentation import fitted, segment
         from ..host.runtime.previews import enlarged
 
         mask = segment(
             model, inversion, clip, prompt, noun, other_nouns,
             at_percent=at_percent, clusters=clusters, factor=factor,
         )  # fmt: skip
+        mask = fitted(mask, image)
         return io.NodeOutput(mask, ui=ui.PreviewMask(enlarged(mask), cls=cls))
 
 

@@ -68,10 +68,22 @@ def find_object(
     walked = walk(image, probability, settings, objects=known.objects, background=known.background)
     if known.objects:
         walked = _chosen(walked, image, probability, settings, known)
-    mask = ((walked - FADES_FROM) / (FADES_TO - FADES_FROM)).clamp(0, 1)
+    mask = _faded(walked)
     inside = walked[walked > 0.5]
     certainty = float(2 * inside.mean() - 1) if len(inside) else 0.0
     return FoundObject(mask, certainty, exchanged)
+
+
+def fit_to_colors(mask: Tensor, image: Tensor) -> Tensor:
+    """[H', W'] in 0..1 as `FoundObject.mask`: a coarse mask [h, w] in 0..1, its edges moved to those of the image.
+
+    image: [H, W, 3] in 0..1. The random walker alone, with the mask for its prior: a mask of nothing stays so.
+    """
+    return _faded(walk(image, mask))
+
+
+def _faded(walked: Tensor) -> Tensor:
+    return ((walked - FADES_FROM) / (FADES_TO - FADES_FROM)).clamp(0, 1)
 
 
 def _chosen(walked: Tensor, image: Tensor, probability: Tensor, settings: WalkerSettings, clicks: Clicks) -> Tensor:

@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ...attention.segmentation import SegmentationSettings, noun_map, object_mask
 from ...attention.word_map import WordMapSettings, fitting_downscale, word_mask
 from ...inversion.types import Inversion
+from ...objects.find import fit_to_colors
 from ..models.prompt_tokens import columns_in, prompt_of
 from ..models.unet import decoder_levels, text_layers
 from .capture import capture_maps, capture_text_maps, step_read_at
@@ -65,6 +67,22 @@ def segment(
             )
         masks.append(found.mask)
     return torch.stack(masks)
+
+
+def fitted(masks: Tensor, images: Tensor | None) -> Tensor:
+    """MASK [B, H, W] with soft edges at the size of images [B, H, W, 3 or 4]: coarse masks [B, h, w] with their edges
+    moved to those of the images, by the second stage of Find Object; as they are without images.
+
+    Raises ValueError for another number of images.
+    """
+    if images is None:
+        return masks
+    if len(images) != len(masks):
+        raise ValueError(
+            f"There are {len(images)} images and masks of {len(masks)}. Connect the images that were inverted to image."
+        )
+    found = [fit_to_colors(mask.cpu(), image[..., :3].cpu()) for mask, image in zip(masks, images, strict=True)]
+    return interpolate(torch.stack(found)[:, None], size=images.shape[1:3], mode="bilinear", align_corners=False)[:, 0]
 
 
 def mask_of_word(
