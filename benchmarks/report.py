@@ -1,32 +1,34 @@
 """The report: every benchmark, its tables, images and curves in one page, each with what made it.
 
 `python dev.py bench [--quick] [--reuse | --compose]` runs what benchmarks/reporting/contents.py names, each in a
-process of its own, and writes report.md: in full into benchmarks/results (hours), or with --quick, few cases each, into
-out/report-quick (minutes). --reuse runs only what has left no results there yet, --compose nothing. What fails, or
-cannot be run here, is a sentence in the report.
+process of its own and as many at a time as there are cores, and writes report.md: in full into benchmarks/results, or
+with --quick, few cases each, into out/report-quick (minutes). --reuse runs only what has left no results there yet,
+--compose nothing. What fails, or cannot be run here, is a sentence in the report; report_minutes.csv says how long each
+benchmark took, and all of them together.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..developer.cli_output import echo, step
+from ..developer.cli_output import echo
 from ..developer.installation import Installation
-from ..developer.paths import CACHE, OUT, ROOT, contained_environment
+from ..developer.paths import OUT, ROOT
 from .reporting import RESULTS
 from .reporting.claim_list import CLAIMS
 from .reporting.claims import stated
 from .reporting.contents import CONTENTS
 from .reporting.markdown import table
 from .reporting.origin import benchmarks_run, caveats, here_and_now
+from .reporting.running import Done, run_sections
 from .reporting.runs import Runs
 from .reporting.section import ReportImage, Section, Table, Words
+from .reporting.table import write_rows
 
 QUICK = OUT / "report-quick"
-LOGS = CACHE / "bench"
 Failures = dict[Words, str]
 """What did not finish, and why."""
 
@@ -35,12 +37,11 @@ def main(installation: Installation, arguments: list[str]) -> int:
     """Run the benchmarks and write the report; 1 where one of them did not finish."""
     options = _options(arguments)
     folder = QUICK if options.quick else RESULTS
-    done = benchmarks_run(folder) if options.reuse else set()
-    failures: Failures = {}
-    for section in () if options.compose else CONTENTS:
-        for words in section.quick if options.quick else section.full:
-            if words[0] not in done:
-                failures |= run(words, folder)
+    started = time.monotonic()
+    done = [] if options.compose else run_sections(to_run(folder, options), () if folder == RESULTS else _out(folder))
+    if done and not options.reuse:
+        write_minutes(folder / "report_minutes.csv", done, time.monotonic() - started)
+    failures = {run.words: run.failure for run in done if run.failure}
     path = folder / "report.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(report(folder, failures, quick=options.quick), encoding="utf-8")
@@ -48,20 +49,23 @@ def main(installation: Installation, arguments: list[str]) -> int:
     return 1 if failures else 0
 
 
-def run(words: Words, folder: Path) -> Failures:
-    """Run one benchmark in a process of its own; nothing, or why it did not finish. Its output goes to a log."""
-    out = () if folder == RESULTS else ("--out", folder.relative_to(ROOT).as_posix())
-    command = [sys.executable, str(ROOT / "dev.py"), "bench", *words, *out]
-    LOGS.mkdir(parents=True, exist_ok=True)
-    path = LOGS / f"{words[0]}.log"
-    with step(f"Running {' '.join(words)} (its output: {path.relative_to(ROOT).as_posix()})"), path.open("w") as log:
-        done = subprocess.run(command, cwd=ROOT, env=contained_environment(), stdout=log, stderr=subprocess.STDOUT)
-    if done.returncode == 0:
-        return {}
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    last = lines[-1] if lines else "it said nothing"
-    echo(f"It did not finish: {last}")
-    return {words: last}
+def to_run(folder: Path, options: argparse.Namespace) -> list[tuple[Section, list[Words]]]:
+    """The benchmarks of every section; with --reuse, those that have left nothing in `folder` yet."""
+    done = benchmarks_run(folder) if options.reuse else set()
+    return [
+        (section, [words for words in (section.quick if options.quick else section.full) if words[0] not in done])
+        for section in CONTENTS
+    ]
+
+
+def write_minutes(path: Path, done: Sequence[Done], seconds: float) -> None:
+    """Write how long each benchmark took, and all together on the clock."""
+    lines = [(" ".join(run.words[:3]), f"{run.seconds / 60:.1f}") for run in done]
+    write_rows(path, ("benchmark", "minutes"), [*lines, ("all, several at a time", f"{seconds / 60:.1f}")])
+
+
+def _out(folder: Path) -> tuple[str, str]:
+    return "--out", folder.relative_to(ROOT).as_posix()
 
 
 def report(folder: Path, failures: Failures, *, quick: bool) -> str:

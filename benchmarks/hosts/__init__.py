@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -43,8 +42,8 @@ def in_hosts(
 
 
 def _fitting() -> int:
-    """One process for an accelerator; without one, a process per core is quicker than threads, up to four."""
-    return 1 if has_accelerator() else min(4, os.cpu_count() or 1)
+    """One process for an accelerator; without one, a process per thread is quicker than threads, up to four."""
+    return 1 if has_accelerator() else min(4, torch.get_num_threads())
 
 
 _bar = 0  # of this worker process: the line of its progress bar

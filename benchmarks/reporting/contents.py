@@ -66,12 +66,17 @@ CONTENTS = (
                 EFFECT[:2],
                 ("gained over",),
             ),
-            Table("effect_256.csv", "The same at 256 px, by the network for that size:", EFFECT),
             ReportImage("effect.png", "The first pairs:"),
-            ReportImage("effect_*.png", "Methods of later runs:"),
+            ReportImage("effect_[!2]*.png", "Methods of later runs:"),
         ),
-        full=(("effect",), ("effect", "--size", "256", "--pairs", "16", "--only", *LARGE_METHODS)),
+        full=(("effect",),),
         quick=(("effect", "--pairs", "2", "--only", *QUICK_METHODS),),
+    ),
+    Section(
+        "Effect at 256 px",
+        "The first 16 of these pairs, by the network for that size.",
+        (Table("effect_256.csv", metrics=EFFECT), ReportImage("effect_256.png", "The first pairs:")),
+        full=(("effect", "--size", "256", "--pairs", "16", "--only", *LARGE_METHODS),),
     ),
     Section(
         "Effect on a transformer",
@@ -232,6 +237,7 @@ CONTENTS = (
             ("official_cost", "--case", "128 px, 100 steps", "--repeats", "1"),
             ("contrast_memory", "--repeats", "1", "--tokens", "1024", "4096"),
         ),
+        timed=True,
     ),
     Section(
         "Scaling: size, references",
@@ -241,6 +247,7 @@ CONTENTS = (
         (ReportImage("scaling.png", "Measured, each point in a process of its own:"), Table("scaling.csv")),
         full=(("scaling",),),
         quick=(("scaling", "--sizes", "128", "256", "--references", "1", "2"),),
+        timed=True,
     ),
     Section(
         "Scaling: grids of N structures and M appearances",
@@ -249,6 +256,7 @@ CONTENTS = (
         (ReportImage("grid.png", "Measured:"), Table("grid.csv")),
         full=(("grid",),),
         quick=(("grid", "--largest", "2", "--steps", "10"),),
+        timed=True,
     ),
     Section(
         "Reliability: damaged files, wrong inputs, killed and interrupted runs",

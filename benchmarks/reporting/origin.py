@@ -12,11 +12,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock
+
 from ...developer.comfyui import version
 from ...developer.installation import current
-from ...developer.paths import ROOT
+from ...developer.paths import CACHE, ROOT
 
 FILE = "origins.json"
+RESULTS = "benchmarks/results"
+"""What a benchmark writes, seen from the root of the checkout."""
 GIBIBYTE = 2**30
 
 
@@ -55,12 +59,14 @@ def note(path: Path, *, rows_stay: bool = False) -> None:
     rows_stay: the file holds rows of earlier runs as well, so their origins stay beside the new one.
     """
     origin = here_and_now()
-    known = _read(path.parent)
-    before = [one for one in known.get(path.name, []) if rows_stay and one["command"] != origin.command]
-    known[path.name] = [*before, asdict(origin)]
-    unfinished = path.parent / f"{FILE}.part"
-    unfinished.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    unfinished.replace(path.parent / FILE)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / f"{FILE}.lock"):  # the report runs several benchmarks at a time
+        known = _read(path.parent)
+        before = [one for one in known.get(path.name, []) if rows_stay and one["command"] != origin.command]
+        known[path.name] = [*before, asdict(origin)]
+        unfinished = path.parent / f"{FILE}.part"
+        unfinished.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        unfinished.replace(path.parent / FILE)
 
 
 def origins(path: Path) -> Sequence[Origin]:
@@ -93,13 +99,17 @@ def _quoted(word: str) -> str:
 
 
 def _commit() -> str:
-    """Of the checkout; where the tree is none, it says so."""
-    command = ["git", "describe", "--always", "--dirty"]
+    """Of the checkout, "-dirty" where more than results has changed since; where the tree is none, it says so."""
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        commit = _git("rev-parse", "--short", "HEAD").strip()
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS}").strip()
     except FileNotFoundError:
         return "unknown (no git)"
-    return done.stdout.strip() or "unknown (no git checkout)"
+    return commit + ("-dirty" if changed else "") if commit else "unknown (no git checkout)"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout
 
 
 def _machine() -> str:

@@ -31,10 +31,14 @@ class ReportImage:
 
 @dataclass(frozen=True)
 class Section:
-    """full, quick: the benchmarks that make its results; the quick report leaves a section out that has no `quick`."""
+    """full, quick: the benchmarks that make its results; the quick report leaves a section out that has no `quick`.
+
+    timed: they measure time, so nothing may run beside them.
+    """
 
     title: str
     about: str
     shows: tuple[Table | ReportImage, ...]
     full: tuple[Words, ...]
     quick: tuple[Words, ...] = ()
+    timed: bool = False

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TextIO
 
 import pytest
 from appearance_transfer.benchmarks.report import paragraphs, report
+from appearance_transfer.benchmarks.reporting import running
 from appearance_transfer.benchmarks.reporting.claim_list import CLAIMS
 from appearance_transfer.benchmarks.reporting.claims import Cell, Claim, Count, stated
 from appearance_transfer.benchmarks.reporting.contents import CONTENTS
@@ -169,3 +172,31 @@ def test_curves_become_an_image_with_its_origin(tmp_path: Path) -> None:
     width, height = Image.open(tmp_path / "curves.png").size
     assert width > 2 * height > 0
     assert origins(tmp_path / "curves.png")
+
+
+class TestRunning:
+    def test_benchmarks_run_one_thread_each_and_those_that_measure_time_last(self, monkeypatch) -> None:
+        ran = []
+
+        def run(command: list[str], env: dict[str, str], **how: object) -> SimpleNamespace:
+            ran.append((" ".join(command[command.index("bench") + 1 :]), env.get("OMP_NUM_THREADS")))
+            return SimpleNamespace(returncode=0)
+
+        monkeypatch.setattr(running.subprocess, "run", run)
+        monkeypatch.setattr(running.os, "cpu_count", lambda: 2)
+        monkeypatch.setattr(running, "has_accelerator", lambda: False)
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        timed = Section("", "", (), full=(("timed",),), timed=True)
+        done = running.run_sections([(timed, timed.full), (SECTION, [("one",), ("two",)])], ("--out", "there"))
+        assert ran == [("one --out there", "1"), ("two --out there", "1"), ("timed --out there", None)]
+        assert [run.words for run in done] == [("one",), ("two",), ("timed",)]
+        assert not any(run.failure for run in done)
+
+    def test_the_last_words_of_one_that_fails_are_kept(self, monkeypatch) -> None:
+        def run(command: list[str], stdout: TextIO, **how: object) -> SimpleNamespace:
+            stdout.write("It began.\nIt ended badly.\n\n")
+            return SimpleNamespace(returncode=1)
+
+        monkeypatch.setattr(running.subprocess, "run", run)
+        (done,) = running.run_sections([(SECTION, SECTION.full)], ())
+        assert done.failure == "It ended badly."
