@@ -1,4 +1,4 @@
-"""Run the benchmarks of a report: as many at a time as there are cores; those that measure time after them, one by one."""
+"""Run the benchmarks of a report: as many at a time as there are cores; those that measure time after them, alone."""
 
 from __future__ import annotations
 
