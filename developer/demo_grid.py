@@ -14,15 +14,16 @@ from .transfer_graph import GraphImage, Link, Transfer
 
 ROLES = ("structure", "appearance")
 TILE = 256  # pixels of an image in the grid
+DRAFT = {"steps": 10, "start_at_step": 3}
 
 
 def grid_graph(structures: Sequence[GraphImage], appearances: Sequence[GraphImage], size: int) -> Graph:
-    """Every structure with every appearance in one batch, by the graph of a single transfer.
+    """Every structure with every appearance in one batch, by the graph of a single transfer in half as many steps.
 
     As many structures as appearances. Output nodes: `draw` (the grid) and `save` (every transfer, row by row).
     """
     images = list(zip(structures, appearances, strict=True))
-    singles = [demo_graph(Transfer(structure, appearance, size)) for structure, appearance in images]
+    singles = [demo_graph(Transfer(structure, appearance, size, **DRAFT)) for structure, appearance in images]
     graph = {name: node for name, node in singles[0].items() if not _role(name) and name != "matches"}
     for number, single in enumerate(singles, start=1):
         graph |= {f"{name}_{number}": _renamed(node, number) for name, node in single.items() if _role(name)}

@@ -8,8 +8,6 @@ from .object_info import OURS
 from .transfer_graph import Link, Transfer, transfer_graph
 
 TEXT_GUIDANCE, ADAIN_START = 2.5, 0.81  # of Eye-for-an-eye's reference code: AdaIN from executed step 49 of 68
-POCKET_SEGMENTS = {"clusters": 3, "factor": 1.0, "at_percent": 0.77}
-"""Self-Segmentation for pocket scenes, which have few colors; chosen on pairs from seed 800000 on."""
 
 
 def part_by_part(graph: Graph, masks: Mapping[str, Link]) -> Graph:
@@ -32,12 +30,13 @@ def part_by_part(graph: Graph, masks: Mapping[str, Link]) -> Graph:
 
 
 def demo_graph(transfer: Transfer) -> Graph:
-    """The demo's transfer: part by part, inside the objects that Self-Segmentation finds."""
+    """The demo's transfer: part by part, inside the objects that Find Object finds; the matches are found besides."""
     graph = transfer_graph(transfer)
     masks: dict[str, Link] = {role: [f"mask_{role}", 0] for role in ("structure", "appearance")}
-    if transfer.checkpoint is None:
-        for name, _ in masks.values():
-            graph[str(name)]["inputs"] |= POCKET_SEGMENTS
+    model = graph["attention"]["inputs"]["model"]
+    for role, (name, _) in masks.items():
+        inputs = {"image": [role, 0], "model": model, "vae": ["checkpoint", 2], "positive": [f"text_{role}", 0]}
+        graph[str(name)] = {"class_type": OURS + "FindObject", "inputs": inputs}
     return part_by_part(graph, masks)
 
 

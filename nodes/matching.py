@@ -193,4 +193,52 @@ class MirrorToMatch(io.ComfyNode):
         return io.NodeOutput(images, mask, ui=ui.PreviewImage(images[..., :3], cls=cls))
 
 
+class MatchReferences(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        from ..correspondence.match import FIELD, TRANSPORT
+
+        return io.Schema(
+            node_id="AppearanceTransfer_MatchReferences",
+            display_name="Match References",
+            category=FAMILY,
+            description="Shows the objects and matches that a transfer finds by itself, to see or change them before it.",
+            search_aliases=["correspondence", "what paints what", "semantic matching", "find object", "found matches"],
+            inputs=[
+                io.Model.Input("model", tooltip="SD1.x, SD2.x or SDXL; the model both were made with."),
+                readable("structure", tooltip="The structure image, inverted or noised."),
+                readable("appearance", tooltip="The appearance image, inverted or noised."),
+                io.Combo.Input(
+                    "method", options=[FIELD, TRANSPORT], default=FIELD,
+                    tooltip="field as in Cross-Image Attention; transport as in Semantic Rearrangement.",
+                ),
+                io.Mask.Input(
+                    "structure_mask", optional=True, tooltip="The object of the structure, in place of the found one."
+                ),
+                io.Mask.Input(
+                    "appearance_mask", optional=True,
+                    tooltip="The object of the appearance, in place of the found one.",
+                ),
+            ],
+            outputs=[
+                Matches.Output("matches", tooltip="Of the structure with the appearance, or with its mirror image."),
+                io.Mask.Output("object", display_name="structure mask", tooltip="The object of the structure."),
+                io.Mask.Output(
+                    "other_object", display_name="appearance mask", tooltip="The object of the appearance."
+                ),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, model, structure, appearance, method, structure_mask=None, appearance_mask=None
+    ) -> io.NodeOutput:  # fmt: skip
+        from ..host.transfer.match_references import match_references
+
+        found = match_references(
+            model, structure, appearance, method, structure_mask=structure_mask, appearance_mask=appearance_mask
+        )
+        return io.NodeOutput(found.matches, found.structure_mask, found.appearance_mask)
+
+
 NODES = [MirrorToMatch, MatchFeatures]
