@@ -14,6 +14,7 @@ from .transfer_graph import GraphImage, Link, Transfer
 
 ROLES = ("structure", "appearance")
 TILE = 256  # pixels of an image in the grid
+MATCHED = ("match", "warp", "matches")  # which a grid finds by itself, for every pair
 DRAFT = {"steps": 10, "start_at_step": 3}
 
 
@@ -24,7 +25,7 @@ def grid_graph(structures: Sequence[GraphImage], appearances: Sequence[GraphImag
     """
     images = list(zip(structures, appearances, strict=True))
     singles = [demo_graph(Transfer(structure, appearance, size, **DRAFT)) for structure, appearance in images]
-    graph = {name: node for name, node in singles[0].items() if not _role(name) and name != "matches"}
+    graph = {name: node for name, node in singles[0].items() if not _role(name) and name not in MATCHED}
     for number, single in enumerate(singles, start=1):
         graph |= {f"{name}_{number}": _renamed(node, number) for name, node in single.items() if _role(name)}
     for name in [name for name in graph if name.startswith("show_") or "_image_" in name]:
@@ -42,7 +43,7 @@ def grid_graph(structures: Sequence[GraphImage], appearances: Sequence[GraphImag
     graph["grid"] = {"class_type": OURS + "TransferGrid", "inputs": inverted | masks}
     inside: dict[str, Link] = {"mask": ["grid", 3], "appearance_mask": ["grid", 4]}
     graph["attention"]["inputs"]["structure"] = ["grid", 0]
-    graph["weigh"]["inputs"] |= {"reference": ["grid", 1]} | inside
+    graph["weigh"]["inputs"] = {"reference": ["grid", 1]} | inside
     graph["guider"]["inputs"]["positive"] = ["grid", 2]
     graph["adain"]["inputs"] |= {"appearance": ["grid", 1]} | inside
     graph["resume"]["inputs"]["inversion"] = ["grid", 0]

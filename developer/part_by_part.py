@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..correspondence.match import TRANSPORT
 from .client import Graph
 from .object_info import OURS
 from .transfer_graph import Link, Transfer, transfer_graph
@@ -30,14 +31,31 @@ def part_by_part(graph: Graph, masks: Mapping[str, Link]) -> Graph:
 
 
 def demo_graph(transfer: Transfer) -> Graph:
-    """The demo's transfer: part by part, inside the objects that Find Object finds; the matches are found besides."""
+    """The demo's transfer: part by part, inside the objects that Find Object finds, by matches that can be seen."""
     graph = transfer_graph(transfer)
     masks: dict[str, Link] = {role: [f"mask_{role}", 0] for role in ("structure", "appearance")}
     model = graph["attention"]["inputs"]["model"]
     for role, (name, _) in masks.items():
         inputs = {"image": [role, 0], "model": model, "vae": ["checkpoint", 2], "positive": [f"text_{role}", 0]}
         graph[str(name)] = {"class_type": OURS + "FindObject", "inputs": inputs}
-    return part_by_part(graph, masks)
+    return with_matches(part_by_part(graph, masks), masks)
+
+
+def with_matches(graph: Graph, masks: Mapping[str, Link]) -> Graph:
+    """The graph of `part_by_part` with the matches found before the transfer, so that `matches` shows what paints what.
+
+    masks: by "structure" and "appearance"; none where the objects are to be found, too.
+    """
+    roles = ("structure", "appearance")
+    inputs = {"model": graph["attention"]["inputs"]["model"], "method": TRANSPORT}
+    inputs |= {role: [f"invert_{role}", 0] for role in roles} | {f"{role}_mask": mask for role, mask in masks.items()}
+    changed = dict(graph)
+    changed["match"] = {"class_type": OURS + "MatchReferences", "inputs": inputs}
+    carried = {"values": ["appearance", 0], "matches": ["match", 0], "fallback": ["structure", 0]}
+    changed["warp"] = {"class_type": OURS + "WarpByMatches", "inputs": carried}
+    changed["matches"] = {"class_type": "PreviewImage", "inputs": {"images": ["warp", 0]}}
+    changed["weigh"] = {**graph["weigh"], "inputs": graph["weigh"]["inputs"] | {"matches": ["match", 0]}}
+    return changed
 
 
 def appearance_inside(mask: Link, appearance_mask: Link, matches: Link | None = None) -> dict[str, Any]:

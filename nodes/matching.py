@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from .sockets import CATEGORY, Features, Matches, seed_input
+from .sockets import CATEGORY, Features, Matches, readable, seed_input
 
 FAMILY = f"{CATEGORY}/matching"
 
@@ -210,7 +210,7 @@ class MatchReferences(io.ComfyNode):
                 readable("appearance", tooltip="The appearance image, inverted or noised."),
                 io.Combo.Input(
                     "method", options=[FIELD, TRANSPORT], default=FIELD,
-                    tooltip="field as in Cross-Image Attention; transport as in Semantic Rearrangement.",
+                    tooltip="field as in Cross-Image Attention; optimal transport as in Semantic Rearrangement.",
                 ),
                 io.Mask.Input(
                     "structure_mask", optional=True, tooltip="The object of the structure, in place of the found one."
@@ -241,4 +241,4 @@ class MatchReferences(io.ComfyNode):
         return io.NodeOutput(found.matches, found.structure_mask, found.appearance_mask)
 
 
-NODES = [MirrorToMatch, MatchFeatures]
+NODES = [MirrorToMatch, MatchFeatures, MatchReferences]

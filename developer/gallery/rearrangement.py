@@ -1,7 +1,7 @@
 """Eye-for-an-eye: every position takes the feature of its match, found by the model or corrected by a user."""
 
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..part_by_part import ADAIN_START, appearance_inside, part_by_part
+from ..part_by_part import ADAIN_START, appearance_inside, part_by_part, with_matches
 from ..transfer_graph import Graph, Transfer, transfer_graph
 from ..ui_layout import Group
 from .keypoints import as_text
@@ -16,20 +16,23 @@ ADAIN_NOTE = f"*start_percent* of *AdaIN* is {ADAIN_START}, as in the paper's co
 
 
 def eye_for_an_eye() -> WorkflowTemplate:
-    graph = _transfer()
+    graph = with_matches(_transfer(), {})
+    objects = {"mask": ["match", 1], "appearance_mask": ["match", 2]}
+    for name in ("weigh", "adain"):
+        graph[name]["inputs"] |= objects
     images = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
     groups = [
         Group("1. Checkpoint and images", images),
         Group("2. Invert both", inverting(("structure", "appearance"))),
-        Group("3. Who paints where", [["weigh"]]),
+        Group("3. Who paints where", [["match", "weigh"], ["warp", "matches"]]),
         *sampling_groups(4),
     ]
     note = (
         "# Eye-for-an-eye: each position takes the features of its best match\n"
         "Where Cross-Image Attention lets a position look at the whole appearance, *Semantic Rearrangement* finds its "
-        "one best match, once for both whole objects, and puts the features of that position there. *Appearance "
-        "Options* says where in the output (mask) and from where in the appearance (appearance_mask); both masks "
-        "are the true ones of Pocket Scene here, any segmenter does for your images.\n\n"
+        "one best match, once for both whole objects, and puts the features of that position there. Objects and "
+        "matches it finds by itself; here *Match References* finds the same ones before, and *Warp by Matches* shows "
+        "what paints what. Put other masks or matches in their place where you know better.\n\n"
         "Text guidance 2.5 in the stock *CFGGuider* strengthens text and transfer together. Without *find*, "
         "*match_source* decides: matches anew in every layer and step as in the paper, or by DIFT. "
         f"{ADAIN_NOTE}\n\n{POCKET_NOTE}"
