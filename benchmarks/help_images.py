@@ -24,6 +24,7 @@ MAIN, INVERSIONS, MATCHING, EDITING = (
     "21_whole_transfer", "04_save_and_load_inversion", "05_dift_matching", "14_pix2pix_zero_real",
 )  # fmt: skip
 SPLICE, SIMILARITY, FACING = "10_splice", "13_key_self_similarity", "20_mirror_to_match"
+EYE = "06_eye_for_an_eye"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ IMAGES: dict[str, Sequence[Panel]] = {
     ],
     "InversionReport": [Panel(INVERSIONS, node) for node in ("structure", "report_ddpm", "report_ddim")],
     "DrawMatches": [Panel(MATCHING, "draw")],
+    "MatchReferences": [*_both(EYE), Panel(EYE, "warp")],
     "MirrorToMatch": [*_both(FACING), Panel(FACING, "turned")],
     "WarpByMatches": [*_both(MATCHING), Panel(MATCHING, "warp")],
     "CrossAttentionGuider": [

@@ -50,6 +50,7 @@ def inputs_of(node: str, inversion) -> dict:
         "SelfSegmentation": noun | {"noun": "horse", "other_nouns": "", "clusters": 2, "factor": 1.4},
         "WordAttentionMap": noun | {"word": "horse", "threshold": 0.3, "downscale": "2", "accumulate": True},
         "ShowAttentionMatches": {"structure": inversion, "appearance": inversion, "image": IMAGE, "at_percent": 0.1},
+        "MatchReferences": {"structure": inversion, "appearance": inversion, "method": "field"},
         "DIFTFeatures": dift
         | {"timestep": 1, "up_block": 1, "posterior": "mean", "images_per_forward": 1, "image": IMAGE},
         "MirrorToMatch": dift | {"structure": IMAGE, "appearance": IMAGE},
@@ -60,7 +61,7 @@ def inputs_of(node: str, inversion) -> dict:
     "node",
     [
         "InvertImage", "InvertImageDDIM", "NullTextInversion", "InversionReport", "SelfSegmentation",
-        "WordAttentionMap", "ShowAttentionMatches", "DIFTFeatures", "MirrorToMatch",
+        "WordAttentionMap", "ShowAttentionMatches", "DIFTFeatures", "MirrorToMatch", "MatchReferences",
     ],
 )  # fmt: skip
 def test_a_model_with_a_transfer_is_refused_before_it_runs(host, patched, inversion, node, monkeypatch) -> None:

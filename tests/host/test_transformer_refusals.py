@@ -12,7 +12,7 @@ IMAGE = torch.zeros(1, 128, 128, 3)
 CLIP = SimpleNamespace(tokenize=str.split)
 OUT_OF_REACH = (
     "NullTextInversion", "CrossAttentionGuider", "DIFTFeatures", "MirrorToMatch", "FindObject", "SelfSegmentation",
-    "WordAttentionMap", "ShowAttentionMatches",
+    "WordAttentionMap", "ShowAttentionMatches", "MatchReferences",
 )  # fmt: skip
 
 
@@ -45,6 +45,7 @@ def inputs_of(node: str, family, inversion) -> dict:
         "SelfSegmentation": noun | {"noun": "horse", "other_nouns": "", "clusters": 2, "factor": 1.4},
         "WordAttentionMap": noun | {"word": "horse", "threshold": 0.3, "downscale": "2", "accumulate": True},
         "ShowAttentionMatches": {"structure": inversion, "appearance": inversion, "image": IMAGE, "at_percent": 0.1},
+        "MatchReferences": {"structure": inversion, "appearance": inversion, "method": "field"},
     }[node]  # fmt: skip
 
 

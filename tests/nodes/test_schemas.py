@@ -45,6 +45,7 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_LoadSpliceGenerator",
     "AppearanceTransfer_MaskIoU",
     "AppearanceTransfer_MatchFeatures",
+    "AppearanceTransfer_MatchReferences",
     "AppearanceTransfer_MirrorToMatch",
     "AppearanceTransfer_NullTextGuider",
     "AppearanceTransfer_NullTextInversion",
