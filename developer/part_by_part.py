@@ -51,8 +51,8 @@ def with_matches(graph: Graph, masks: Mapping[str, Link]) -> Graph:
     inputs |= {role: [f"invert_{role}", 0] for role in roles} | {f"{role}_mask": mask for role, mask in masks.items()}
     changed = dict(graph)
     changed["match"] = {"class_type": OURS + "MatchReferences", "inputs": inputs}
-    carried = {"values": ["appearance", 0], "matches": ["match", 0], "fallback": ["structure", 0]}
-    changed["warp"] = {"class_type": OURS + "WarpByMatches", "inputs": carried}
+    inputs = {"values": ["appearance", 0], "matches": ["match", 0], "fallback": ["structure", 0]}
+    changed["warp"] = {"class_type": OURS + "WarpByMatches", "inputs": inputs}
     changed["matches"] = {"class_type": "PreviewImage", "inputs": {"images": ["warp", 0]}}
     changed["weigh"] = {**graph["weigh"], "inputs": graph["weigh"]["inputs"] | {"matches": ["match", 0]}}
     return changed

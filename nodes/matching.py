@@ -202,7 +202,7 @@ class MatchReferences(io.ComfyNode):
             node_id="AppearanceTransfer_MatchReferences",
             display_name="Match References",
             category=FAMILY,
-            description="Shows the objects and matches that a transfer finds by itself, to see or change them before it.",
+            description="The objects and matches that a transfer finds by itself, to see or change them before it.",
             search_aliases=["correspondence", "what paints what", "semantic matching", "find object", "found matches"],
             inputs=[
                 io.Model.Input("model", tooltip="SD1.x, SD2.x or SDXL; the model both were made with."),

@@ -59,5 +59,5 @@ def match_references(
 
     with torch.inference_mode():
         (found,) = run_guider(guider, torch.zeros_like(structure.x0), find, sigmas=sigmas)
-    given = {"structure_mask": structure_mask, "appearance_mask": appearance_mask}
-    return replace(found, **{name: mask for name, mask in given.items() if mask is not None})
+    connected = {"structure_mask": structure_mask, "appearance_mask": appearance_mask}
+    return replace(found, **{name: mask for name, mask in connected.items() if mask is not None})

@@ -29,7 +29,7 @@ def found(model, inversions, *words, **masks):
     return match_references(model, *inversions, *words, **masks)
 
 
-def given(inversion, found):
+def entry_with(inversion, found):
     from appearance_transfer.host.transfer.plan import Appearance
 
     return Appearance(
@@ -44,7 +44,7 @@ def test_cross_image_attention_given_what_it_would_find_is_the_same(model, inver
     structure, appearance = inversions
     settings = transfer_settings(find=True)
     by_itself = transfer_appearance(model, [Appearance(appearance)], structure, settings)
-    entry = given(appearance, found(model, inversions))
+    entry = entry_with(appearance, found(model, inversions))
     before = transfer_appearance(model, [entry], structure, settings)
     assert torch.equal(sample(before, structure), sample(by_itself, structure))
 
@@ -56,7 +56,7 @@ def test_semantic_rearrangement_given_what_it_would_find_is_the_same(model, inve
     structure, appearance = inversions
     settings = RearrangementSettings(find=True)
     by_itself = rearrange_appearance(model, [Appearance(appearance)], structure, settings)
-    entry = given(appearance, found(model, inversions, TRANSPORT))
+    entry = entry_with(appearance, found(model, inversions, TRANSPORT))
     before = rearrange_appearance(model, [entry], structure, settings)
     assert torch.equal(sample(before, structure), sample(by_itself, structure))
 
