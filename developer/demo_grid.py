@@ -15,7 +15,7 @@ from .transfer_graph import GraphImage, Link, Transfer
 ROLES = ("structure", "appearance")
 TILE = 256  # pixels of an image in the grid
 MATCHED = ("match", "warp", "matches")  # which a grid finds by itself, for every pair
-DRAFT = {"steps": 10, "start_at_step": 3}
+STEPS, START_AT = 10, 3  # half of a single transfer's
 
 
 def grid_graph(structures: Sequence[GraphImage], appearances: Sequence[GraphImage], size: int) -> Graph:
@@ -24,7 +24,9 @@ def grid_graph(structures: Sequence[GraphImage], appearances: Sequence[GraphImag
     As many structures as appearances. Output nodes: `draw` (the grid) and `save` (every transfer, row by row).
     """
     images = list(zip(structures, appearances, strict=True))
-    singles = [demo_graph(Transfer(structure, appearance, size, **DRAFT)) for structure, appearance in images]
+    singles = [
+        demo_graph(Transfer(structure, appearance, size, None, STEPS, START_AT)) for structure, appearance in images
+    ]
     graph = {name: node for name, node in singles[0].items() if not _role(name) and name not in MATCHED}
     for number, single in enumerate(singles, start=1):
         graph |= {f"{name}_{number}": _renamed(node, number) for name, node in single.items() if _role(name)}
