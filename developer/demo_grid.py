@@ -10,11 +10,11 @@ from .client import Client, Graph, PromptResult
 from .demo_results import measured
 from .object_info import OURS
 from .part_by_part import demo_graph
-from .transfer_graph import GraphImage, Link, Transfer
+from .transfer_graph import GraphImage, Transfer
 
 ROLES = ("structure", "appearance")
 TILE = 256  # pixels of an image in the grid
-MATCHED = ("match", "warp", "matches")  # which a grid finds by itself, for every pair
+WARPED = ("warp", "matches")  # what paints what, which is not shown of a grid
 STEPS, START_AT = 10, 3  # half of a single transfer's
 
 
@@ -27,7 +27,7 @@ def grid_graph(structures: Sequence[GraphImage], appearances: Sequence[GraphImag
     singles = [
         demo_graph(Transfer(structure, appearance, size, None, STEPS, START_AT)) for structure, appearance in images
     ]
-    graph = {name: node for name, node in singles[0].items() if not _role(name) and name not in MATCHED}
+    graph = {name: node for name, node in singles[0].items() if not _role(name) and name not in WARPED}
     for number, single in enumerate(singles, start=1):
         graph |= {f"{name}_{number}": _renamed(node, number) for name, node in single.items() if _role(name)}
     for name in [name for name in graph if name.startswith("show_") or "_image_" in name]:
@@ -36,18 +36,15 @@ def grid_graph(structures: Sequence[GraphImage], appearances: Sequence[GraphImag
     for role in ROLES:
         batch = {f"images.image{i}": [f"{role}_{number}", 0] for i, number in enumerate(numbers)}
         graph[f"{role}s"] = {"class_type": "BatchImagesNode", "inputs": batch}
-        batch = {f"masks.mask{i}": [f"mask_{role}_{number}", 0] for i, number in enumerate(numbers)}
-        graph[f"{role}_masks"] = {"class_type": "BatchMasksNode", "inputs": batch}
     inverted = {
         f"{role}s.{role}{i}": [f"invert_{role}_{number}", 0] for role in ROLES for i, number in enumerate(numbers)
     }
-    masks = {f"{role}_mask": [f"{role}_masks", 0] for role in ROLES}
-    graph["grid"] = {"class_type": OURS + "TransferGrid", "inputs": inverted | masks}
-    inside: dict[str, Link] = {"mask": ["grid", 3], "appearance_mask": ["grid", 4]}
+    graph["grid"] = {"class_type": OURS + "TransferGrid", "inputs": inverted}
     graph["attention"]["inputs"]["structure"] = ["grid", 0]
-    graph["weigh"]["inputs"] = {"reference": ["grid", 1]} | inside
+    graph["match"]["inputs"] |= {"structure": ["grid", 0], "appearance": ["grid", 1]}
+    graph["weigh"]["inputs"]["reference"] = ["grid", 1]
     graph["guider"]["inputs"]["positive"] = ["grid", 2]
-    graph["adain"]["inputs"] |= {"appearance": ["grid", 1]} | inside
+    graph["adain"]["inputs"]["appearance"] = ["grid", 1]
     graph["resume"]["inputs"]["inversion"] = ["grid", 0]
     originals = {f"{role}s": [f"{role}s", 0] for role in ROLES}
     drawn = originals | {"outputs": ["decode", 0], "names": "", "tile": TILE}

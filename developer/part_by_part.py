@@ -10,6 +10,9 @@ from .transfer_graph import Link, Transfer, transfer_graph
 
 TEXT_GUIDANCE, ADAIN_START = 2.5, 0.81  # of Eye-for-an-eye's reference code: AdaIN from executed step 49 of 68
 
+FOUND: Mapping[str, Link] = {"structure": ["match", 1], "appearance": ["match", 2]}
+"""The objects that the node `match` finds."""
+
 
 def part_by_part(graph: Graph, masks: Mapping[str, Link]) -> Graph:
     """The graph of `transfer_graph` in which every position inside the structure's mask takes the features of its best
@@ -31,24 +34,18 @@ def part_by_part(graph: Graph, masks: Mapping[str, Link]) -> Graph:
 
 
 def demo_graph(transfer: Transfer) -> Graph:
-    """The demo's transfer: part by part, inside the objects that Find Object finds, by matches that can be seen."""
+    """The demo's transfer: part by part, by objects and matches that Match References finds and the panels show."""
     graph = transfer_graph(transfer)
-    masks: dict[str, Link] = {role: [f"mask_{role}", 0] for role in ("structure", "appearance")}
-    model = graph["attention"]["inputs"]["model"]
-    for role, (name, _) in masks.items():
-        inputs = {"image": [role, 0], "model": model, "vae": ["checkpoint", 2], "positive": [f"text_{role}", 0]}
-        graph[str(name)] = {"class_type": OURS + "FindObject", "inputs": inputs}
-    return with_matches(part_by_part(graph, masks), masks)
+    for role, mask in FOUND.items():
+        del graph[f"mask_{role}"]
+        graph[f"mask_{role}_image"]["inputs"]["mask"] = mask
+    return with_matches(part_by_part(graph, FOUND))
 
 
-def with_matches(graph: Graph, masks: Mapping[str, Link]) -> Graph:
-    """The graph of `part_by_part` with the matches found before the transfer, so that `matches` shows what paints what.
-
-    masks: by "structure" and "appearance"; none where the objects are to be found, too.
-    """
-    roles = ("structure", "appearance")
-    inputs = {"model": graph["attention"]["inputs"]["model"], "method": TRANSPORT}
-    inputs |= {role: [f"invert_{role}", 0] for role in roles} | {f"{role}_mask": mask for role, mask in masks.items()}
+def with_matches(graph: Graph) -> Graph:
+    """The graph of `part_by_part` with matches that are found before the transfer; `matches` shows what paints what."""
+    inverted = {role: [f"invert_{role}", 0] for role in FOUND}
+    inputs = {"model": graph["attention"]["inputs"]["model"], "method": TRANSPORT, **inverted}
     changed = dict(graph)
     changed["match"] = {"class_type": OURS + "MatchReferences", "inputs": inputs}
     inputs = {"values": ["appearance", 0], "matches": ["match", 0], "fallback": ["structure", 0]}

@@ -1,8 +1,10 @@
 """Eye-for-an-eye: every position takes the feature of its match, found by the model or corrected by a user."""
 
+from collections.abc import Mapping
+
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..part_by_part import ADAIN_START, appearance_inside, part_by_part, with_matches
-from ..transfer_graph import Graph, Transfer, transfer_graph
+from ..part_by_part import ADAIN_START, FOUND, appearance_inside, part_by_part, with_matches
+from ..transfer_graph import Graph, Link, Transfer, transfer_graph
 from ..ui_layout import Group
 from .keypoints import as_text
 from .matching import add_features, draw_matches, match_features
@@ -12,14 +14,13 @@ from .workflow_template import WorkflowTemplate
 RIGHT_STRUCTURE_SEED, RIGHT_APPEARANCE_SEED = 12, 7
 FLANK, HEAD, RADIUS = (62, 60), (105, 62), 0.14  # a pair that nobody would find: so one sees who decided
 SIZE = 128
+TRUE: Mapping[str, Link] = {"structure": ["structure", 1], "appearance": ["appearance", 1]}
+"""The masks of Pocket Scene."""
 ADAIN_NOTE = f"*start_percent* of *AdaIN* is {ADAIN_START}, as in the paper's code: late, for the last colors alone."
 
 
 def eye_for_an_eye() -> WorkflowTemplate:
-    graph = with_matches(_transfer(), {})
-    objects = {"mask": ["match", 1], "appearance_mask": ["match", 2]}
-    for name in ("weigh", "adain"):
-        graph[name]["inputs"] |= objects
+    graph = with_matches(_transfer(FOUND))
     images = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
     groups = [
         Group("1. Checkpoint and images", images),
@@ -41,7 +42,7 @@ def eye_for_an_eye() -> WorkflowTemplate:
 
 
 def two_objects() -> WorkflowTemplate:
-    graph = _transfer()
+    graph = _transfer(TRUE)
     for name in ("show_structure", "show_appearance", "weigh", "adain"):
         del graph[name]
     del graph["resume"]["inputs"]["between_steps"]
@@ -94,7 +95,7 @@ def two_objects() -> WorkflowTemplate:
 
 
 def corrected_match() -> WorkflowTemplate:
-    graph = _transfer()
+    graph = _transfer(TRUE)
     del graph["weigh"]
     add_features(graph)
     graph["match"] = match_features()
@@ -135,11 +136,11 @@ def corrected_match() -> WorkflowTemplate:
     return WorkflowTemplate(graph, groups, note)
 
 
-def _transfer() -> Graph:
+def _transfer(masks: Mapping[str, Link]) -> Graph:
     """The main job's graph with Semantic Rearrangement in place of cross-image attention, and its settings."""
     graph = without(
         transfer_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED), size=SIZE)),
         "mask_{}", *MASK_IMAGES,
     )  # fmt: skip
     del graph["matches"]
-    return part_by_part(graph, {"structure": ["structure", 1], "appearance": ["appearance", 1]})
+    return part_by_part(graph, masks)

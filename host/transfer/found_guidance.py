@@ -34,9 +34,8 @@ LATENT_CONTRAST = 60.0
 
 @dataclass(frozen=True)
 class Matching:
-    """How objects are matched. method: see `match`. within: only inside the masks of the objects, given or found;
-    found ones are then hard, without the soft edge. whole: by whole positions, since between two matches that lie far
-    apart there is none.
+    """How objects are matched. method: see `match`. within: only inside the masks of the objects, given or found,
+    without their soft edge. whole: by whole positions, since between two matches that lie far apart there is none.
     """
 
     method: str = FIELD
@@ -83,7 +82,7 @@ def find_guidance(
             for maps, reference in ((ours, structure), (as_it_is, appearance), (mirrored, appearance))
         ]
         within = [
-            mask if own is None else own
+            mask if own is None else _without_edge(own)
             for mask, own in ((structure_masks, entry.mask), (masks, entry.appearance_mask))
         ]  # fmt: skip
         matches, flipped = _matched(sides, within, matching)
@@ -153,6 +152,14 @@ def _matched(sides: Sequence[Features], masks: Sequence[Tensor], matching: Match
     if matching.whole:
         matches = replace(matches, subcell=None)
     return matches.moved(device="cpu"), flipped
+
+
+def _without_edge(mask: Tensor) -> Tensor:
+    """1 where a mask is above a half, else 0: at a soft edge there is background, which is not to be matched. A mask
+    that is nowhere above it stays as it is.
+    """
+    hard = (mask > 0.5).float()
+    return torch.where(hard.amax((1, 2), keepdim=True) > 0, hard, mask)
 
 
 def _nonempty(mask: Tensor) -> Tensor:

@@ -87,3 +87,14 @@ def test_images_that_do_not_go_together_are_told_before_the_model_runs(model, in
     three = invert(model, torch.cat([latents(seed) for seed in (1, 2, 3)]))
     with pytest.raises(ValueError, match="holds 1 image.*appearance 3"):
         found(model, (structure, three))
+
+
+def test_the_soft_edge_of_a_mask_is_not_matched(model, inversions) -> None:
+    """It shows background, too; a mask that is soft all over is taken as it is."""
+    hard = torch.zeros(1, 16, 16)
+    hard[:, 4:12, 4:12] = 1
+    soft = torch.full((1, 16, 16), 0.4).maximum(hard)
+    by_hard, by_soft = (found(model, inversions, TRANSPORT, structure_mask=mask) for mask in (hard, soft))
+    assert torch.equal(by_hard.matches.index, by_soft.matches.index)
+    faint = found(model, inversions, TRANSPORT, structure_mask=0.4 * hard)
+    assert torch.equal(faint.matches.index, by_hard.matches.index)
