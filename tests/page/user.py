@@ -13,6 +13,7 @@ from playwright.sync_api import ElementHandle, Locator, Page
 from playwright.sync_api import TimeoutError as Late
 
 ARRIVES_WITHIN = 60_000  # milliseconds, as all times here
+ANSWERS_WITHIN = 10_000
 RUNS_WITHIN = 240_000  # ten seconds on an idle machine
 
 FIND = """
@@ -133,7 +134,12 @@ class User:
         tabs = self.page.evaluate(OPEN_TABS)
         self.page.locator("button:has(.pi-plus)").first.click()
         self.page.wait_for_function(ONE_BLANK_MORE, arg=tabs)
-        self.browse_templates().and_(self.page.get_by_test_id(f"template-workflow-{name}")).click()
+        card = self.browse_templates().and_(self.page.get_by_test_id(f"template-workflow-{name}"))
+        card.click()
+        try:
+            self.page.get_by_role("dialog").wait_for(state="hidden", timeout=ANSWERS_WITHIN)
+        except Late:  # the page laid its cards out anew under the mouse, and the click was of none of them
+            card.click()
         self.wait_for_workflow(name, nodes)
 
     def wait_for_workflow(self, name: str, nodes: int) -> None:
