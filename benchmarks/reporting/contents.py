@@ -22,6 +22,7 @@ QUICK_SETTINGS = (
     "Cross-Image Attention, 20 steps", "Cross-Image Attention, 10 steps",
     "Cross-Image Attention, 4 steps, no structure injection",
 )  # fmt: skip
+OBJECTS = ("IoU", "IoU of 0.8 or more", "keypoints inside", "IoU of the boxes")
 TRANSFORMER = ("evaluations", "unet_evaluations", *EFFECT)
 METHODS = (
     "identity", "perfect", "resumed", "AdaIN", "SDEdit", "concatenated", "Untwisting", "balanced", "by likeness",
@@ -120,8 +121,13 @@ CONTENTS = (
         "Matching by the whole field",
         "The same keypoints, features fused, by every method; the appearance or its mirror image, as fits. One draw is "
         "what Cross-Image Attention reads by itself. *said*: the confidence of matches in a fifth of its range, and "
-        "how many of them are *right*.",
-        (Table("field.csv"), Table("field_reliability.csv", "Confidence of the field:")),
+        "how many of them are *right*. *less the field's*, *less the silhouette's*: pair by pair, what a step of the "
+        "field brings, and what is found beyond that which the silhouettes alone tell.",
+        (
+            Table("field.csv"),
+            Table("field_reliability.csv", "Confidence of the field:"),
+            ReportImage("field_failures.png", "Matched worst, found above and true below:"),
+        ),
         full=(("field",),),
         quick=(("field", "--pairs", "4"),),
     ),
@@ -202,9 +208,11 @@ CONTENTS = (
     ),
     Section(
         "Effect against cost",
-        "Both attention methods at 4 to 100 steps with the true masks. *evaluations*: counted at the network, the "
+        "The three transfer methods at 4 to 100 steps with the true masks. *evaluations*: counted at the network, the "
         "structure's inversion included. 8 steps and fewer are those of ComfyUI's Basic Scheduler (sgm_uniform, "
-        "denoise 0.6), without steps that read the structure. *less the paper's*: pair by pair.",
+        "denoise 0.6), without steps that read the structure. Latent Deviation inverts by DDIM and moves until 0.6 "
+        "where there are less than 50 steps; its paper's settings, with null text, are of 16 pairs. *less the "
+        "paper's*: pair by pair.",
         (Table("pareto.csv"), ReportImage("pareto.png", "Every setting:")),
         full=(("pareto",),),
         quick=(("pareto", "--pairs", "2", "--only", *QUICK_SETTINGS),),
@@ -275,6 +283,7 @@ CONTENTS = (
             ReportImage("real*.png", "The photographs, degraded:"),
             Table("real_matching.csv", "Keypoints of PF-WILLOW:", ("PCK@0.05", "PCK@0.1", "PCK@0.15")),
             Table("real_field.csv", "The same by the whole field:", ("PCK@0.05", "PCK@0.1", "PCK@0.15")),
+            Table("real_objects.csv", "Objects found in 45 photographs:", OBJECTS),
         ),
         full=(("real",),),
     ),
