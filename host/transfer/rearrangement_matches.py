@@ -26,6 +26,12 @@ class Sources(NamedTuple):
     matches: Tensor
     fractions: Tensor | None = None
 
+    def whole(self) -> "Sources":
+        """The position that counts most in place of those between which a match lies."""
+        if self.fractions is None:
+            return self
+        return Sources(self.matches.gather(1, self.fractions.argmax(dim=1, keepdim=True))[:, 0])
+
 
 class RearrangementMatches:
     """The matches of one run with its appearances, by their number."""

@@ -193,6 +193,8 @@ class SemanticRearrangement:
                 sources = Sources(torch.arange(len(features), device=own.device))
             else:
                 sources = self.matches.at(number, image, (layer.grid, reference.grid), own, features, weight)
+                if layer.joint:  # where the mean of several keys and values costs color
+                    sources = sources.whole()
             reference_matches.append(_Matched(parts, sources, weight))
         return reference_matches
 
