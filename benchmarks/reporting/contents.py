@@ -15,7 +15,7 @@ QUICK_METHODS = (
 )  # fmt: skip
 LARGE_METHODS = (
     "identity", "identity, autoencoder", "perfect answer, autoencoder", "color transfer", "AdaIN only", "ours",
-    "ours, true masks", "eye-for-an-eye", "eye-for-an-eye, masks of three segments", "eye-for-an-eye, true masks",
+    "ours, true masks", "ours, found", "eye-for-an-eye", "eye-for-an-eye, true masks", "eye-for-an-eye, found",
     "fine-grained",
 )  # fmt: skip
 QUICK_SETTINGS = (
