@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from .origin import here_and_now, note
 
@@ -29,6 +30,9 @@ def write_front(path: Path, title: str, fronts: Mapping[str, Front]) -> None:
         for x, y, name in zip(evaluations, errors, names, strict=True):
             axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize="xx-small")
         axes.set(title=method, xlabel="U-Net evaluations a pair", ylabel="part-color error", xscale="log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
         figure.colorbar(drawn, ax=axes, label="silhouette IoU")
     origin = here_and_now()
