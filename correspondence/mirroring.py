@@ -51,7 +51,7 @@ def facing(
 
     Raises ValueError as `match` does.
     """
-    plain, flipped = _both_sides(structure, appearance, mirrored, structure_mask, appearance_mask, matcher)
+    plain, flipped = both_sides(structure, appearance, mirrored, structure_mask, appearance_mask, matcher)
     return FlipDecision(mean_cosine(plain), mean_cosine(flipped))
 
 
@@ -67,12 +67,12 @@ def matched_side(
     """The matches with the appearance as it is, found on that side of it which is more alike, and [B] bool whether that
     is its mirror image. Inputs and errors as of `facing`.
     """
-    plain, flipped = _both_sides(structure, appearance, mirrored, structure_mask, appearance_mask, matcher)
+    plain, flipped = both_sides(structure, appearance, mirrored, structure_mask, appearance_mask, matcher)
     mirror = mean_cosine(flipped) > mean_cosine(plain)
     return either(mirror, mirrored_back(flipped), plain), mirror
 
 
-def _both_sides(
+def both_sides(
     structure: Features,
     appearance: Features,
     mirrored: Features,
@@ -80,7 +80,7 @@ def _both_sides(
     appearance_mask: Tensor | None,
     matcher: Matcher,
 ) -> tuple[Correspondence, Correspondence]:
-    """The matches with an appearance, and with its mirror image."""
+    """The matches with an appearance, and with its mirror image. Inputs and errors as of `facing`."""
     flipped_mask = None if appearance_mask is None else appearance_mask.flip(-1)
     plain = matcher(structure, appearance, structure_mask=structure_mask, appearance_mask=appearance_mask)
     flipped = matcher(structure, mirrored, structure_mask=structure_mask, appearance_mask=flipped_mask)

@@ -43,7 +43,9 @@ def demo_graph(transfer: Transfer) -> Graph:
 
 
 def with_matches(graph: Graph) -> Graph:
-    """The graph of `part_by_part` with matches that are found before the transfer; `matches` shows what paints what."""
+    """The graph of `part_by_part` inside `FOUND`, with matches found before the transfer: `matches` shows what paints
+    what.
+    """
     inverted = {role: [f"invert_{role}", 0] for role in FOUND}
     inputs = {"model": graph["attention"]["inputs"]["model"], "method": TRANSPORT, **inverted}
     changed = dict(graph)
@@ -51,7 +53,7 @@ def with_matches(graph: Graph) -> Graph:
     inputs = {"values": ["appearance", 0], "matches": ["match", 0], "fallback": ["structure", 0]}
     changed["warp"] = {"class_type": OURS + "WarpByMatches", "inputs": inputs}
     changed["matches"] = {"class_type": "PreviewImage", "inputs": {"images": ["warp", 0]}}
-    changed["weigh"] = {**graph["weigh"], "inputs": graph["weigh"]["inputs"] | {"matches": ["match", 0]}}
+    changed["weigh"] = appearance_inside(FOUND["structure"], FOUND["appearance"], ["match", 0])
     return changed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,11 @@ import torch
 from torch import Tensor
 
 from ...correspondence.correspondence import Correspondence
-from ...correspondence.mirroring import either, mean_cosine, mirrored_back
+from ...correspondence.mirroring import Matcher, both_sides, either, mean_cosine, mirrored_back
 from ..transfers.pairs import RenderedPairs
 
 if TYPE_CHECKING:
     from ..transfers.fused_sides import Sides  # imports ComfyUI's modules
-
-Matcher = Callable[..., Correspondence]
-"""Takes what `match` takes: two features, structure_mask, appearance_mask."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +38,8 @@ class BothWays:
 
 def both_ways(features: Sides, matcher: Matcher, truth: RenderedPairs, *, masks: bool = True) -> BothWays:
     """masks: inside the true masks, or in the whole images."""
-    ours, theirs, flipped = (
-        (truth.structure.mask, truth.appearance.mask, truth.appearance.mask.flip(-1)) if masks else (None,) * 3
-    )
-    structure, appearance, mirrored = features
-    plain = matcher(structure, appearance, structure_mask=ours, appearance_mask=theirs)
-    other = matcher(structure, mirrored, structure_mask=ours, appearance_mask=flipped)
+    inside = (truth.structure.mask, truth.appearance.mask) if masks else (None, None)
+    plain, other = both_sides(*features, *inside, matcher)
     return BothWays(plain, mirrored_back(other))
 
 

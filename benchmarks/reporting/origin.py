@@ -17,10 +17,9 @@ from filelock import FileLock
 from ...developer.comfyui import version
 from ...developer.installation import current
 from ...developer.paths import CACHE, ROOT
+from . import RESULTS
 
 FILE = "origins.json"
-RESULTS = "benchmarks/results"
-"""What a benchmark writes, seen from the root of the checkout."""
 GIBIBYTE = 2**30
 
 
@@ -102,7 +101,9 @@ def _commit() -> str:
     """Of the checkout, "-dirty" where more than results has changed since; where the tree is none, it says so."""
     try:
         commit = _git("rev-parse", "--short", "HEAD").strip()
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS}").strip()
+        changed = _git(
+            "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS.relative_to(ROOT).as_posix()}"
+        ).strip()
     except FileNotFoundError:
         return "unknown (no git)"
     return commit + ("-dirty" if changed else "") if commit else "unknown (no git checkout)"

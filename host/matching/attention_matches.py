@@ -28,11 +28,7 @@ def paint_with_matches(
     only.
     Raises ValueError where the inversions differ in number of images, and for another number of images.
     """
-    if appearance.images not in (1, structure.images):
-        raise ValueError(
-            f"The structure holds {structure.images} image(s) and the appearance {appearance.images}. "
-            "Invert as many appearances as structures, or one for all."
-        )
+    check_as_many(structure, appearance)
     if len(image) not in (1, structure.images):
         raise ValueError(
             f"There are {len(image)} appearance images for {structure.images} structure(s). Connect one image, "
@@ -53,6 +49,15 @@ def paint_with_matches(
     uniform = 1 / (appearance_tokens.grid[0] * appearance_tokens.grid[1])
     decided = ((weight - uniform) / (1 - uniform)).clamp(0, 1).unflatten(1, (height, width))
     return painted.contiguous(), decided
+
+
+def check_as_many(structure: Inversion, appearance: Inversion) -> None:
+    """Raise ValueError where an appearance holds neither one image nor as many as the structure."""
+    if appearance.images not in (1, structure.images):
+        raise ValueError(
+            f"The structure holds {structure.images} image(s) and the appearance {appearance.images}. "
+            "Invert as many appearances as structures, or one for all."
+        )
 
 
 def match_features(structure: Features, appearance: Features, **settings: Any) -> Correspondence:

@@ -144,10 +144,10 @@ def _matched(sides: Sequence[Features], masks: Sequence[Tensor], matching: Match
     sides: of the structure, of the appearance as it is, and mirrored.
     """
     pairs = lcm(*(side.images for side in sides), *(len(mask) for mask in masks if matching.within))
-    query, plain, mirrored = (replace(side, values=_repeated(side.values, pairs)) for side in sides)
+    query, plain, mirrored = (replace(side, values=repeated(side.values, pairs)) for side in sides)
     within = {}
     if matching.within:
-        within = dict(zip(MASKS, (_repeated(_nonempty(mask), pairs) for mask in masks), strict=True))
+        within = dict(zip(MASKS, (repeated(_nonempty(mask), pairs) for mask in masks), strict=True))
     matches, flipped = matched_side(query, plain, mirrored, matcher=partial(match, method=matching.method), **within)
     if matching.whole:
         matches = replace(matches, subcell=None)
@@ -167,5 +167,6 @@ def _nonempty(mask: Tensor) -> Tensor:
     return torch.where(mask.amax((1, 2), keepdim=True) > 0, mask, 1.0)
 
 
-def _repeated(images: Tensor, times: int) -> Tensor:
+def repeated(images: Tensor, times: int) -> Tensor:
+    """[b, ...] one after the other, and over again, until there are so many."""
     return images[torch.arange(times) % len(images)]

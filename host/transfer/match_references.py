@@ -1,20 +1,20 @@
 """Objects and matches of two references before a run, as the transfers find them by themselves."""
 
-from dataclasses import replace
-
 import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...correspondence.match import FIELD, TRANSPORT
 from ...inversion.types import Inversion
+from ..matching.attention_matches import check_as_many
 from ..models.conditioning import unpack
 from ..models.fingerprint import check_model
 from ..models.plain_model import check_plain
 from ..models.schedules import sigmas_tensor
 from ..models.unet import decoder_levels
 from ..runtime.model_runner import Denoise, run_guider, stock_guider
-from .found_guidance import Found, Matching, find_guidance
+from .found_guidance import Found, Matching
+from .given_or_found import GivenOrFound
 from .plan import Appearance
 from .references import ModelCall, RecordedReference
 from .semantic_rearrangement import RearrangementSettings
@@ -42,22 +42,17 @@ def match_references(
     decoder_levels(model)
     for inversion in (structure, appearance):
         check_model(inversion.fingerprint, model)
-    if appearance.images not in (1, structure.images):
-        raise ValueError(
-            f"The structure holds {structure.images} image(s) and the appearance {appearance.images}. "
-            "Invert as many appearances as structures, or one for all."
-        )
+    check_as_many(structure, appearance)
     entry = Appearance(appearance, mask=structure_mask, appearance_mask=appearance_mask)
+    known = GivenOrFound([entry], find=True, matching=AS_FOUND_BY[method])
     positive, negative = (unpack(structure.conditioning, side) for side in ("positive", "negative"))
     guider = stock_guider(model, positive, negative, 1.0)
     sigmas = sigmas_tensor(structure.schedule)
 
-    def find(denoise: Denoise, x: Tensor) -> list[Found]:
+    def find(denoise: Denoise, x: Tensor) -> None:
         call = ModelCall(guider, sigmas[:1].to(x), guider.model_options, 0)
-        references = RecordedReference(structure), [RecordedReference(appearance)]
-        return find_guidance(call, *references, [entry], AS_FOUND_BY[method])
+        known.prepare(call, RecordedReference(structure), [RecordedReference(appearance)])
 
     with torch.inference_mode():
-        (found,) = run_guider(guider, torch.zeros_like(structure.x0), find, sigmas=sigmas)
-    connected = {"structure_mask": structure_mask, "appearance_mask": appearance_mask}
-    return replace(found, **{name: mask for name, mask in connected.items() if mask is not None})
+        run_guider(guider, torch.zeros_like(structure.x0), find, sigmas=sigmas)
+    return Found(known.output_mask(0), known.appearance_mask(0), known.matches(0))

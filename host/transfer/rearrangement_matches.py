@@ -15,7 +15,8 @@ from ...correspondence.features import Features
 from ...correspondence.resample import resample_matches
 from ..matching.dift_features import dift_of_x0
 from ..matching.matched import matched
-from ..models.attention_layer import Grid
+from ..models.attention_layer import AttentionLayer, Grid
+from .found_guidance import repeated
 from .given_or_found import GivenOrFound
 from .references import ModelCall, RecordedReference
 
@@ -30,7 +31,7 @@ class Sources(NamedTuple):
         """The position that counts most in place of those between which a match lies."""
         if self.fractions is None:
             return self
-        return Sources(self.matches.gather(1, self.fractions.argmax(dim=1, keepdim=True))[:, 0])
+        return Sources(self.matches.gather(-1, self.fractions.argmax(dim=-1, keepdim=True))[..., 0])
 
 
 class RearrangementMatches:
@@ -39,7 +40,7 @@ class RearrangementMatches:
     def __init__(self, known: GivenOrFound):
         self.known = known
         self._by_dift: dict[int, Correspondence] = {}
-        self._sources: dict[tuple[int, Grid, Grid], Sources] = {}
+        self._sources: dict[tuple[int, Grid, Grid, bool], Sources] = {}
 
     def match_by_dift(
         self, call: ModelCall, structure: RecordedReference, appearances: list[RecordedReference]
@@ -54,17 +55,24 @@ class RearrangementMatches:
             self._by_dift[number] = _matched(of_structure, of_appearance, self.known.appearance_mask(number))
 
     def at(
-        self, number: int, image: int, grids: tuple[Grid, Grid], own: Tensor, features: Tensor, weight: Tensor
+        self,
+        number: int,
+        image: int,
+        layer: AttentionLayer,
+        appearance_grid: Grid,
+        own: Tensor,
+        features: Tensor,
+        weight: Tensor,
     ) -> Sources:
         """The sources of one output's positions in an appearance, on the device of `own`.
 
-        grids: of the layer in the output and in the appearance. own [N, C], features [m, C]: what entered that layer.
-        weight: [N], above 0 where a match is needed.
+        appearance_grid: of the layer in the appearance. own [N, C], features [m, C]: what entered that layer. weight:
+        [N], above 0 where a match is needed.
         """
         if self._of(number) is None:
-            key_mask = self._key_mask(number, image, grids[1], own.device)
+            key_mask = self._key_mask(number, image, appearance_grid, own.device)
             return Sources(match_features(own, features, weight > 0, key_mask))
-        sources = self._resampled(number, *grids)
+        sources = self._resampled(number, layer, appearance_grid)
         row = image % len(sources.matches)
         return Sources(*(None if part is None else part[row].to(own.device) for part in sources))
 
@@ -72,11 +80,14 @@ class RearrangementMatches:
         matches = self.known.matches(number)
         return self._by_dift.get(number) if matches is None else matches
 
-    def _resampled(self, number: int, grid: Grid, appearance_grid: Grid) -> Sources:
-        """The sources [images, N] or [images, N, 4] of an appearance between the token grids of a layer."""
-        key = number, grid, appearance_grid
+    def _resampled(self, number: int, layer: AttentionLayer, appearance_grid: Grid) -> Sources:
+        """The sources [images, N] or [images, N, 4] of an appearance between the token grids of a layer; whole ones in
+        a transformer, where the mean of several keys and values costs color.
+        """
+        key = number, layer.grid, appearance_grid, layer.joint
         if key not in self._sources:
-            self._sources[key] = _sources(resample_matches(self._of(number), grid, appearance_grid))
+            sources = _sources(resample_matches(self._of(number), layer.grid, appearance_grid))
+            self._sources[key] = sources.whole() if layer.joint else sources
         return self._sources[key]
 
     def _key_mask(self, number: int, image: int, grid: Grid, device: torch.device) -> Tensor | None:
@@ -105,9 +116,5 @@ def _matched(structure: Features, appearance: Features, mask: Tensor | None) -> 
     """The matches of all pairs of a batch, where any of the three may be one for all."""
     mask = torch.ones(1, 1, 1) if mask is None else mask
     pairs = lcm(structure.images, appearance.images, len(mask))
-    ours, theirs = (replace(x, values=_repeated(x.values, pairs)) for x in (structure, appearance))
-    return matched(ours, theirs, appearance_mask=_repeated(mask.to(structure.values.device), pairs))
-
-
-def _repeated(images: Tensor, times: int) -> Tensor:
-    return images[torch.arange(times) % len(images)]
+    ours, theirs = (replace(x, values=repeated(x.values, pairs)) for x in (structure, appearance))
+    return matched(ours, theirs, appearance_mask=repeated(mask.to(structure.values.device), pairs))

@@ -192,9 +192,7 @@ class SemanticRearrangement:
             if structural:
                 sources = Sources(torch.arange(len(features), device=own.device))
             else:
-                sources = self.matches.at(number, image, (layer.grid, reference.grid), own, features, weight)
-                if layer.joint:  # where the mean of several keys and values costs color
-                    sources = sources.whole()
+                sources = self.matches.at(number, image, layer, reference.grid, own, features, weight)
             reference_matches.append(_Matched(parts, sources, weight))
         return reference_matches
 

@@ -3,24 +3,12 @@
 import pytest
 import torch
 from appearance_transfer.correspondence.match import FIELD, TRANSPORT
-from appearance_transfer.tests.host.small_world import (
-    count_evaluations,
-    invert,
-    latents,
-    sample,
-    small_model,
-    transfer_settings,
-)
+from appearance_transfer.tests.host.small_world import count_evaluations, invert, latents, sample, transfer_settings
 
 
 @pytest.fixture(scope="module")
-def model(host):
-    return small_model()
-
-
-@pytest.fixture(scope="module")
-def inversions(model):
-    return invert(model, latents(0)), invert(model, latents(1))
+def inversions(structure, appearance):
+    return structure, appearance
 
 
 def found(model, inversions, *words, **masks):
