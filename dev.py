@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""One command line for people: setup, demo, grid, serve, test, bench, nodes, generate. Needs only Python to start.
+"""One command line for people: setup, demo, grid, report, serve, test, bench, nodes, generate.
 
-Every command first makes ready what is missing (see developer/installation.py), so each works on a fresh clone.
+Needs only Python to start: every command first makes ready what is missing (see developer/installation.py), so each
+works on a fresh clone.
 """
 
 import sys
@@ -36,8 +37,9 @@ import_pack()
 
 from appearance_transfer.developer.cli_output import CliError, echo, full_disk  # noqa: E402
 from appearance_transfer.developer.comfyui import version  # noqa: E402
-from appearance_transfer.developer.installation import setup  # noqa: E402
+from appearance_transfer.developer.installation import current, setup  # noqa: E402
 from appearance_transfer.developer.paths import contained_environment, inside_venv, venv_python  # noqa: E402
+from appearance_transfer.developer.serve_words import help_text  # noqa: E402
 
 PASSES_ARGUMENTS_ON = ("serve", "test", "bench")
 ENDINGS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]  # the second: the terminal closes
@@ -62,10 +64,16 @@ def arguments(words: list[str]) -> argparse.Namespace:
     demo.add_argument("--out", metavar="DIR", default=str(ROOT / "out"), help="where the results go (default: out)")
 
     add_grid(commands)
-    commands.add_parser("nodes", help="list what the running host has registered of ours: id, label, category")
-    commands.add_parser("generate", help="write what follows from the nodes: workflows, blueprints, the English locale")
+    add_report(commands)
+    commands.add_parser("nodes", help="list our nodes: id, label, category")
+    commands.add_parser(
+        "generate", help="write what follows from the nodes: workflows, blueprints, docs/nodes.md, the English locale"
+    )
     commands.add_parser("serve", help="run ComfyUI with the pack, on port 8188 or the next free; all words go to it")
-    commands.add_parser("test", help="run the tests: all, a tier (0..5), --real, a folder, or pytest arguments")
+    commands.add_parser(
+        "test",
+        help="run the tests: all, a tier (0..5), --real, a folder, or pytest arguments; --frontend VERSION before",
+    )
     commands.add_parser("bench", help="measure all into one report (--quick); or run benchmarks/NAME.py (--list)")
 
     if words[:1] and words[0] in PASSES_ARGUMENTS_ON and words[1:2] not in (["-h"], ["--help"]):
@@ -89,6 +97,23 @@ def add_grid(commands: Any) -> None:
     grid.add_argument("--out", metavar="DIR", default=out, help="where the results go (default: out/grid)")
 
 
+def add_report(commands: Any) -> None:
+    """The options of `report`."""
+    about = "transfers between your images at every setting, as one page to look at or to send back"
+    report = commands.add_parser("report", help=about, description=about + ": out/report-own/report.html")
+    report.add_argument("structures", metavar="STRUCTURES", help="an image that gives the shape, or a folder of them")
+    report.add_argument("appearances", metavar="APPEARANCES", help="an image that gives the look, or a folder of them")
+    report.add_argument(
+        "--checkpoint", metavar="FILE", help="an SD1.5, SD2.x or SDXL checkpoint instead of the pocket one"
+    )
+    report.add_argument("--noun", metavar="WORD", help="what your images show, in one word (default: horse)")
+    report.add_argument(
+        "--size", metavar="PIXELS", type=int, help="of a side (default: 512; pocket 256; SDXL wants 1024)"
+    )
+    out = str(ROOT / "out" / "report-own")
+    report.add_argument("--out", metavar="DIR", default=out, help="where the page goes (default: out/report-own)")
+
+
 def run_again_in_venv(words: list[str]) -> int:
     """Hand over to the same command inside `.venv`."""
     command = [str(venv_python()), str(ROOT / "dev.py"), *words]
@@ -99,6 +124,10 @@ def run_again_in_venv(words: list[str]) -> int:
 
 
 def main(words: list[str]) -> int:
+    if words[:1] == ["serve"] and set(words) & {"-h", "--help"}:
+        ready = current()
+        echo(help_text(ready.host if ready else None))
+        return 0
     options = arguments(words)
     os.environ.update(contained_environment())
     if options.command == "setup":
@@ -131,6 +160,9 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except CliError as error:
         sys.exit(f"dev.py: {error}")
+    except BrokenPipeError:  # whoever read our lines has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except OSError as error:
         if (reason := full_disk(error)) is None:
             raise

@@ -3,13 +3,15 @@
 `python dev.py bench editing [--scenes N] [--edits NAME ...] [--only NAME ...] [--editor FILE]` turns horses to cows,
 plain coats to striped ones and red coats to blue ones, and writes results/editing_scenes.csv (every value of every
 scene), results/editing.csv (means of them with 95 % bootstrap intervals) and a sheet of some of the images. The rows of
-fewer steps are of 16 scenes. Methods that are not run keep the values that an earlier run has written. `--speed N
---editor FILE` instead measures the time per image (results/editing_speed.csv).
+fewer steps are of 16 scenes. Methods that are not run keep the values that an earlier run has written. `--transformer`
+is the same at 256 px on the pocket transformer, by methods of its own, into results/editing_transformer*.csv. `--speed
+N --editor FILE` instead measures the time per image (results/editing_speed.csv).
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
@@ -19,11 +21,11 @@ from torch import Tensor
 from ..developer.cli_output import echo
 from ..developer.installation import Installation
 from ..pocket.render import render
-from .edits.batches import Evaluations, Outputs, run_methods
+from .edits.batches import Evaluations, Outputs, run_methods, run_on_transformer
 from .edits.classifier import WEIGHTS, classifier_metadata, load_classifier
 from .edits.measures import measure
 from .edits.speed import seconds_per_image
-from .edits.tasks import EDITS, SIZE
+from .edits.tasks import EDITS
 from .reporting import RESULTS
 from .reporting.cases import Cases, read_cases, write_cases
 from .reporting.sheet import write_sheet
@@ -44,10 +46,13 @@ def main(installation: Installation, arguments: list[str]) -> int:
     edits = [edit for edit in EDITS if not options.edits or edit.name in options.edits]
     if any(edit.needs_classifier for edit in edits):
         load_classifier()  # first, since it may take minutes
-    outputs, counted = run_methods(
-        installation.host, edits, options.scenes, options.only, options.editor, options.workers
-    )
-    echo(as_text(write_results(options.out, measured(outputs, counted), outputs, options.sheet)))
+    shared = installation.host, edits, options.scenes, options.only
+    if options.transformer:
+        outputs, counted = run_on_transformer(*shared, options.workers)
+    else:
+        outputs, counted = run_methods(*shared, options.editor, options.workers)
+    name = "editing_transformer" if options.transformer else "editing"
+    echo(as_text(write_results(options.out, name, measured(outputs, counted), outputs, options.sheet or name)))
     return 0
 
 
@@ -64,9 +69,9 @@ def measured(outputs: Outputs, counted: Evaluations) -> Cases:
     return values
 
 
-def write_results(folder: Path, values: Cases, outputs: Outputs, sheet: str) -> Cases:
+def write_results(folder: Path, name: str, values: Cases, outputs: Outputs, sheet: str) -> Cases:
     """The values with those of earlier runs, the table of them all, which is returned, and the first images."""
-    path = folder / "editing_scenes.csv"
+    path = folder / f"{name}_scenes.csv"
     earlier = read_cases(path)
     every = _edit_by_edit(earlier | values)
     number = max(len(cases) for metrics in every.values() for cases in metrics.values())
@@ -74,7 +79,7 @@ def write_results(folder: Path, values: Cases, outputs: Outputs, sheet: str) -> 
     write_cases(path, ("scene", *(f"{edit.name} seed" for edit in EDITS)), zip(count(), *seeds), every)
     metadata = classifier_metadata() if WEIGHTS.is_file() else {}
     table = every | {f"judge, {kind} images": right for kind, right in metadata.items()}
-    write_table(folder / "editing.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
+    write_table(folder / f"{name}.csv", table, rows_stay=bool(earlier.keys() - values.keys()))
     write_sheet(folder / f"{sheet}.png", columns(outputs))
     return table
 
@@ -89,11 +94,16 @@ def columns(outputs: Outputs) -> dict[str, Tensor]:
     names = dict.fromkeys(name for of_edit in outputs.values() for name in of_edit)
     below: dict[str, list[Tensor]] = {name: [] for name in ("image", *names)}
     for edit, of_edit in outputs.items():
-        images = render(edit.scenes(min(DISPLAYED, *map(len, of_edit.values()))), SIZE).image
+        images = render(edit.scenes(min(DISPLAYED, *map(len, of_edit.values()))), width_of(of_edit)).image
         below["image"].append(images)
         for name in names:
             below[name].append(of_edit[name][:DISPLAYED] if name in of_edit else torch.ones_like(images))
     return {name: torch.cat(pieces) for name, pieces in below.items()}
+
+
+def width_of(of_edit: Mapping[str, Tensor]) -> int:
+    """Of the outputs."""
+    return next(iter(of_edit.values())).shape[2]
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -104,7 +114,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these methods alone; all if left out")
     parser.add_argument("--editor", type=Path, metavar="FILE", help="a distilled editor of `bench distil`, judged too")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; chosen by the machine if 0")
-    parser.add_argument("--sheet", default="editing", metavar="NAME", help="name of the sheet (default: editing)")
+    parser.add_argument("--sheet", metavar="NAME", help="name of the sheet (default: that of the table)")
+    parser.add_argument("--transformer", action="store_true", help="on the pocket transformer, at 256 px")
     parser.add_argument("--speed", type=int, default=0, metavar="N", help="instead, time N images one by one")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the results go")
     options = parser.parse_args(arguments)
@@ -112,6 +123,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         parser.error("--scenes must be 1 or more, --workers and --speed not negative")
     if options.speed and not options.editor:
         parser.error("--speed compares with a distilled editor: give its file with --editor")
+    if options.transformer and options.editor:
+        parser.error("--editor is judged beside the U-Net's methods: leave --transformer out")
     if options.editor and not options.editor.is_file():
         parser.error(f"there is no file {options.editor}; `python dev.py bench distil` says where it keeps its editor")
     return options

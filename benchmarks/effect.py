@@ -26,7 +26,7 @@ from .transfers.pairs import NETWORK_OF_SIZE, SIZE, ScenePair, held_out_pairs, r
 
 DISPLAYED = 8
 MIRRORED, GAINED, OVER_OURS = ", mirrored to match", "gained by mirroring", "gained over ours by"
-COMPARED = ("color transfer", "AdaIN only", "eye-for-an-eye", "fine-grained")
+COMPARED = ("color transfer", "AdaIN only", "eye-for-an-eye", "fine-grained, 20 steps", "ours, found")
 """The methods that are set against ours."""
 BETTER = {"part_color_error": -1, "silhouette_iou": 1}
 """The measures in which a gain is given: whether more is better (1) or worse."""

@@ -63,7 +63,7 @@ IMAGES: dict[str, Sequence[Panel]] = {
     "SelfSegmentation": [
         Panel(MAIN, node) for node in ("structure", "mask_structure", "appearance", "mask_appearance")
     ],
-    "InversionReport": [Panel(INVERSIONS, node) for node in ("structure", "report_ddpm", "report_ddim")],
+    "InversionReport": [Panel(INVERSIONS, node) for node in ("structure", "report")],
     "DrawMatches": [Panel(MATCHING, "draw")],
     "MatchReferences": [*_both(EYE), Panel(EYE, "warp")],
     "MirrorToMatch": [*_both(FACING), Panel(FACING, "turned")],

@@ -2,7 +2,8 @@
 
 `python dev.py bench matching [--pairs N] [--only NAME ...]` writes results/matching.csv: PCK@0.1 (of the longer side of
 the appearance animal's box) of every kind of feature, means with 95 % bootstrap intervals over pairs. Settings were
-chosen on other pairs, with --first-seed 800000.
+chosen on other pairs, with --first-seed 800000. Features of the pocket transformer are compared on the same pairs at
+256 px, with those of the U-Net for that size.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..developer.cli_output import CliError, echo
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.server import temporary_home
+from ..pocket.checkpoint import DEFAULT_NETWORK
 from .matches.keypoints import Keypoints, fractions_found, keypoints_of
 from .reporting.table import as_text, write_table
 from .transfers.pair_options import add_first_seed, add_only, pair_parser, parsed
@@ -32,7 +34,8 @@ from .transfers.pairs import SIZE, RenderedPairs, ScenePair, held_out_pairs, ren
 PCK, ALIGNED, FREE = "PCK@0.1", "PCK@0.1, mirrored as fits", "PCK@0.1, without masks"
 SIDE = "mirrored where it should be"
 GRID = 32
-"""Positions per side at which images of 128 px are compared: finer than any of the features are."""
+"""Positions per side at which images are compared: finer than any of the features are, or as fine."""
+LARGE_SIZE = 256
 Results = dict[str, dict[str, list[float]]]
 """source -> measure -> a value per pair"""
 
@@ -52,19 +55,31 @@ def main(installation: Installation, arguments: list[str]) -> int:
 
 def measured(truth: RenderedPairs, only: list[str]) -> Results:
     """Every measure of every source, or of those in `only`. Needs ComfyUI. Raises Trouble for an unknown source."""
-    from .matches.sources import sources
-    from .transfers.inverted import pocket_models
+    from .matches.sources import sources, sources_at_256
 
-    known = dict(sources())
+    at_256 = dict(sources_at_256())
+    known = {name: (DEFAULT_NETWORK, source) for name, source in sources()} | at_256
     if unknown := set(only) - known.keys():
         raise CliError(f"There is no source {', '.join(sorted(unknown))}; there are: {', '.join(known)}.")
-    models, keypoints = pocket_models(), keypoints_of(truth)
+    names = only or list(known)
     torch.manual_seed(0)  # of chance
     values: Results = {}
     with torch.inference_mode():
-        for name in tqdm(only or known, leave=False):
-            values[name] = measure(models, known[name], truth, keypoints)
+        values |= _of([name for name in names if name not in at_256], known, truth)
+        if large := [name for name in names if name in at_256]:
+            values |= _of(large, known, rendered(list(truth.pairs), LARGE_SIZE))
     return values
+
+
+def _of(names: list[str], known: dict[str, tuple[str, Any]], truth: RenderedPairs) -> Results:
+    """The measures of sources on images of one size, each of its network."""
+    from .transfers.inverted import models_of
+
+    keypoints = keypoints_of(truth)
+    models = {network: models_of(network) for network in {known[name][0] for name in names}}
+    return {
+        name: measure(models[known[name][0]], known[name][1], truth, keypoints) for name in tqdm(names, leave=False)
+    }
 
 
 def measure(models: Any, source: Any, truth: RenderedPairs, keypoints: Keypoints) -> dict[str, list[float]]:

@@ -1,15 +1,18 @@
 """The report: every benchmark, its tables, images and curves in one page, each with what made it.
 
 `python dev.py bench [--quick] [--reuse | --compose]` runs what benchmarks/reporting/contents.py names, each in a
-process of its own and as many at a time as there are cores, and writes report.md: in full into benchmarks/results, or
-with --quick, few cases each, into out/report-quick (minutes). --reuse runs only what has left no results there yet,
---compose nothing. What fails, or cannot be run here, is a sentence in the report; report_minutes.csv says how long each
-benchmark took, and all of them together.
+process of its own and as many at a time as there are cores, and writes report.md and what it shows into out/report, or
+with --quick, few cases each, into out/report-quick (minutes). When a whole one has ended well, it takes the place of
+the one in benchmarks/results, so that all of its tables are of one run. --reuse runs only what has left no results in
+the folder yet, as after a stop; --compose runs nothing and writes the page in benchmarks/results anew. What fails, or
+cannot be run here, is a sentence in the report; report_minutes.csv says how long each benchmark took, and all of them
+together.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +31,7 @@ from .reporting.runs import Runs
 from .reporting.section import ReportImage, Section, Table, Words
 from .reporting.table import write_rows
 
-QUICK = OUT / "report-quick"
+QUICK, WHOLE = OUT / "report-quick", OUT / "report"
 Failures = dict[Words, str]
 """What did not finish, and why."""
 
@@ -36,17 +39,37 @@ Failures = dict[Words, str]
 def main(installation: Installation, arguments: list[str]) -> int:
     """Run the benchmarks and write the report; 1 where one of them did not finish."""
     options = _options(arguments)
-    folder = QUICK if options.quick else RESULTS
+    if options.compose:
+        return write_report(RESULTS, {}, quick=False)
+    folder = QUICK if options.quick else WHOLE
+    if not options.reuse:
+        shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
-    done = [] if options.compose else run_sections(to_run(folder, options), () if folder == RESULTS else _out(folder))
-    if done and not options.reuse:
+    done = run_sections(to_run(folder, options), ("--out", folder.relative_to(ROOT).as_posix()))
+    if not options.reuse:
         write_minutes(folder / "report_minutes.csv", done, time.monotonic() - started)
     failures = {run.words: run.failure for run in done if run.failure}
+    code = write_report(folder, failures, quick=options.quick)
+    if not (options.quick or failures):
+        replace_results(folder, RESULTS)
+    return code
+
+
+def write_report(folder: Path, failures: Failures, *, quick: bool) -> int:
+    """Write the page of the results in `folder`; 1 where one of them failed."""
     path = folder / "report.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report(folder, failures, quick=options.quick), encoding="utf-8")
+    path.write_text(report(folder, failures, quick=quick), encoding="utf-8")
     echo(f"The report is {path.relative_to(ROOT).as_posix()}.")
     return 1 if failures else 0
+
+
+def replace_results(whole: Path, results: Path) -> None:
+    """Put the files of one whole report in the place of an earlier one's; folders in there stay."""
+    for old in results.iterdir():
+        if old.is_file():
+            old.unlink()
+    shutil.copytree(whole, results, dirs_exist_ok=True)
 
 
 def to_run(folder: Path, options: argparse.Namespace) -> list[tuple[Section, list[Words]]]:
@@ -62,10 +85,6 @@ def write_minutes(path: Path, done: Sequence[Done], seconds: float) -> None:
     """Write how long each benchmark took, and all together on the clock."""
     lines = [(" ".join(run.words[:3]), f"{run.seconds / 60:.1f}") for run in done]
     write_rows(path, ("benchmark", "minutes"), [*lines, ("all, several at a time", f"{seconds / 60:.1f}")])
-
-
-def _out(folder: Path) -> tuple[str, str]:
-    return "--out", folder.relative_to(ROOT).as_posix()
 
 
 def report(folder: Path, failures: Failures, *, quick: bool) -> str:

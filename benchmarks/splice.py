@@ -1,9 +1,10 @@
 """Splice on real pairs of photographs, judged by a real ViT (see real_weights/dino.py): what training takes and gives.
 
-`python dev.py bench splice [PAIR ...]` trains a generator per pair, writes results/splice.csv and results/splice.png.
-A training that is stopped goes on when the same command is given again, and pairs may be trained one at a time: the
-results are always those of every pair that has been trained so far. `--speed STEPS` instead measures the time of a step
-against the released scheme, which sends six images through the ViT where we send four (results/splice_speed.csv).
+`python dev.py bench splice [PAIR ...]` trains a generator per pair and writes results/splice.csv, and
+results/splice.png of the pair that may be shown; those of the shared data are drawn in out/splice_pairs.png. A training
+that is stopped goes on when the same command is given again, and pairs may be trained one at a time: the results are
+always those of every pair that has been trained so far. `--speed STEPS` instead measures the time of a step against the
+released scheme, which sends six images through the ViT where we send four (results/splice_speed.csv).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -23,7 +25,7 @@ from tqdm import tqdm
 
 from ..developer.cli_output import echo
 from ..developer.installation import Installation
-from ..developer.paths import CACHE
+from ..developer.paths import CACHE, OUT
 from ..evaluation.structure_distance import structure_distance
 from ..splice.checkpoint import TrainedGenerator
 from ..splice.generator import SkipGenerator, initialize
@@ -35,17 +37,19 @@ from ..vit.features import ViTExtractor
 from ..vit.preprocess import vit_input
 from ..vit.self_similarity import self_similarity
 from ..vit.vit import VisionTransformer, ViTOutput, load_vit
-from .photographs import IMAGES, photograph
+from .photographs import FREE, IMAGES, photograph
 from .real_weights.dino import SOUND_LAYER, weights
 from .reporting import RESULTS
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 
 PAIRS = {  # name -> structure, appearance
-    "cows": ("red_cow.jpg", "spotted_cow.jpg"),
-    "fruit": ("apples.jpg", "oranges.jpg"),
-    "savanna": ("giraffe.png", "zebra.png"),
+    "faces": (FREE / "raccoon.jpg", FREE / "cat.jpg"),
+    "cows": (IMAGES / "red_cow.jpg", IMAGES / "spotted_cow.jpg"),
+    "fruit": (IMAGES / "apples.jpg", IMAGES / "oranges.jpg"),
+    "savanna": (IMAGES / "giraffe.png", IMAGES / "zebra.png"),
 }
+FACES = "faces"
 KEPT = CACHE / "splice"
 SIDE, STEPS = 256, 900
 SAVED_EVERY = 100
@@ -70,18 +74,18 @@ def main(installation: Installation, arguments: list[str]) -> int:
     if options.speed:
         compare_speed(ViTExtractor(vit, options.layer), options.side, options.speed, options.out)
         return 0
-    if not IMAGES.is_dir():
-        echo(f"There are no photographs at {IMAGES}, so nothing was trained.")
-        return 0
     for name in options.pairs or PAIRS:
-        train(photographs(name, options.side), ViTExtractor(vit, options.layer), options.steps)
+        if all(file.is_file() for file in PAIRS[name]):
+            train(photographs(name, options.side), ViTExtractor(vit, options.layer), options.steps)
+        else:
+            echo(f"The photographs of {name} are not at {IMAGES}, so it was left out.")
     write_results(options.out, ViTExtractor(vit, options.layer), options.side)
     return 0
 
 
 def photographs(name: str, side: int) -> Case:
     """A pair with the shorter sides at `side` pixels."""
-    return Case(name, *(photograph(IMAGES / file, side) for file in PAIRS[name]))
+    return Case(name, *(photograph(file, side) for file in PAIRS[name]))
 
 
 def train(case: Case, extractor: ViTExtractor, steps: int) -> None:
@@ -103,24 +107,31 @@ def train(case: Case, extractor: ViTExtractor, steps: int) -> None:
 
 
 def write_results(folder: Path, extractor: ViTExtractor, side: int) -> None:
-    """Table and sheet of every pair that has been trained so far."""
+    """Table and sheets of every pair that has been trained so far."""
     rows: list[tuple[str, str, str, str]] = []
-    columns: dict[str, list[Tensor]] = {"structure": [], "appearance": [], "output": []}
-    for name in PAIRS:
-        case = photographs(name, side)
+    images: dict[str, Sequence[Tensor]] = {}
+    for name, files in PAIRS.items():
         path = trained(name, extractor.layer, side)
-        if not path.is_file():
+        if not (path.is_file() and all(file.is_file() for file in files)):
             continue
-        generator = load(path)
+        case, generator = photographs(name, side), load(path)
         output = _output(generator, case)
         rows += [(name, *row) for row in measured(extractor, case, generator, output)]
-        for column, image in zip(columns.values(), (case.structure, case.appearance, output), strict=True):
-            column.append(image)
+        images[name] = (case.structure, case.appearance, output)
     with (folder / "splice.csv").open("w", newline="", encoding="ascii") as file:
         csv.writer(file, lineterminator="\n").writerows([("pair", "image", "measure", "value"), *rows])
-    write_sheet(folder / "splice.png", {name: _framed(images) for name, images in columns.items()})
+    if FACES in images:
+        _draw(folder / "splice.png", [images.pop(FACES)])
+    if images:
+        _draw(OUT / "splice_pairs.png", list(images.values()))
     for row in rows:
         echo("  ".join(row))
+
+
+def _draw(path: Path, rows: Sequence[Sequence[Tensor]]) -> None:
+    columns = zip(("structure", "appearance", "output"), zip(*rows, strict=True), strict=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_sheet(path, {name: _framed(images) for name, images in columns})
 
 
 @torch.no_grad()
@@ -207,7 +218,7 @@ def _loss(reports: list[Report]) -> float:
     return mean(report.loss for report in reports if report.step % WHOLE_EVERY)
 
 
-def _framed(images: list[Tensor]) -> Tensor:
+def _framed(images: Sequence[Tensor]) -> Tensor:
     """[B, H, W, 3], every image on white of the size of the largest."""
     height, width = (max(image.shape[axis] for image in images) for axis in (-2, -1))
     framed = [F.pad(p, (0, width - p.shape[-1], 0, height - p.shape[-2]), value=1.0) for p in images]

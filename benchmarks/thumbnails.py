@@ -1,9 +1,9 @@
 """The thumbnails of the workflows, made by running them as they are committed, with all their steps.
 
-`python dev.py bench thumbnails` writes workflows/NAME.jpg: what goes in, and what comes out. The workflow for a
-user's own checkpoint is run on the pocket checkpoint and pocket scenes; those with a ViT on the photographs and the
-ViT of benchmarks/splice.py, and the training is not repeated: the generator that `bench splice` has trained is applied.
-The distilled editor learns the pairs of one run of the collecting workflow, for 300 steps only.
+`python dev.py bench thumbnails` writes the image beside each file in workflows/: what goes in, and what comes out. The
+workflows for a user's own checkpoint are run on the pocket checkpoint and pocket scenes; those with a ViT on the
+photographs and the ViT of benchmarks/splice.py, and the training is not repeated: the generator that `bench splice` has
+trained is applied. The distilled editor learns the pairs of one run of the collecting workflow, for 300 steps only.
 """
 
 import shutil
@@ -16,22 +16,23 @@ from torch import Tensor
 
 from ..developer.cli_output import echo, step
 from ..developer.client import Graph
-from ..developer.gallery import gallery
+from ..developer.gallery import file_name, gallery
 from ..developer.gallery.stand_in import on_the_pocket
 from ..developer.in_process import Host
 from ..developer.installation import Installation
 from ..developer.paths import ROOT
 from ..developer.server import temporary_home
 from .real_weights.dino import weights
-from .splice import SIDE, photographs, trained
+from .splice import FACES, SIDE, photographs, trained
 
 PIXELS = 256  # of a panel
+QUALITY = 84  # of the JPEG: all of them are in the registry's archive
 ON_TRANSFORMERS = ("27_flux1_krea", "28_flux2_klein", "29_z_image", "30_qwen_image")  # of a user; run on the pocket one
 PANELS = {  # the nodes whose first output is shown; what comes out is the last
     "01_cross_image_attention_pocket": ("structure", "appearance", "decode"),
     "02_cross_image_attention": ("structure", "appearance", "decode"),
     "03_two_appearances_with_masks": ("structure", "appearance", "background", "decode"),
-    "04_save_and_load_inversion": ("structure", "report_ddpm", "decode"),
+    "04_save_and_load_inversion": ("structure", "report", "decode"),
     "05_dift_matching": ("draw", "warp"),
     "06_eye_for_an_eye": ("structure", "appearance", "decode"),
     "07_eye_for_an_eye_two_objects": ("structure", "appearance", "decode"),
@@ -56,11 +57,15 @@ PANELS = {  # the nodes whose first output is shown; what comes out is the last
     "26_transformer": ("structure", "appearance", "decode"),
     **{name: ("structure", "appearance", "decode") for name in ON_TRANSFORMERS},
     "31_find_object_and_match": ("draw", "warp"),
+    "32_sdxl": ("structure", "appearance", "decode"),
+    "33_measure_with_weights": ("structure", "appearance", "decode"),
+    "34_flow_edit": ("structure", "appearance", "decode"),
+    "35_transformer_deviation": ("structure", "appearance", "decode"),
+    "36_own_images": ("structure", "appearance", "decode", "decode_plain", "decode_parts"),
 }
 LEARNING = "17_train_distilled_editor"
 SHORTENED = {"train": {"steps": 300, "batch": 4}}  # ten thousand steps are for a GPU
 PHOTOGRAPHED = ("10_splice", "11_splice_apply", "12_vit_feature_inversion", "13_key_self_similarity")
-PAIR = "cows"  # of the photographs
 
 
 def main(installation: Installation, arguments: Sequence[str]) -> int:
@@ -72,8 +77,8 @@ def main(installation: Installation, arguments: Sequence[str]) -> int:
         for name in arguments or PANELS:
             with step(f"Running {name}"):
                 images = run(host, name)
-            path = ROOT / "workflows" / f"{name}.jpg"
-            thumbnail(images).save(path, quality=90)
+            path = ROOT / "workflows" / f"{file_name(name)}.jpg"
+            thumbnail(images).save(path, quality=QUALITY)
             echo(f"Wrote {path.relative_to(ROOT).as_posix()}.")
     return 0
 
@@ -82,11 +87,11 @@ def lay_ready(home: Path) -> None:
     """Photographs as they were trained on, ViT and trained generator where ComfyUI looks for them."""
     for folder in ("input", "models/dino", "output/splice"):
         (home / folder).mkdir(parents=True, exist_ok=True)
-    case = photographs(PAIR, SIDE)
+    case = photographs(FACES, SIDE)
     for role in ("structure", "appearance"):
         as_image(getattr(case, role)[0].movedim(0, -1)).save(home / "input" / f"{role}.png")
     shutil.copy(weights(), home / "models" / "dino")
-    shutil.copy(trained(PAIR), home / "output" / "splice" / "splice_00001.safetensors")
+    shutil.copy(trained(FACES), home / "output" / "splice" / "splice_00001.safetensors")
 
 
 def on_photographs(name: str, graph: Graph) -> Graph:

@@ -2,16 +2,19 @@
 
 `python dev.py bench transformer [--pairs N] [--only NAME ...]` writes results/transformer_pairs.csv (every value of
 every pair), results/transformer.csv (means with 95 % bootstrap intervals, and differences pair by pair against doing
-nothing and against "by likeness") and a sheet. Evaluations are counted at the networks. Methods that are not run keep
-the values that an earlier run has written. `--tuning` takes other pairs, on which settings are chosen, and writes
+nothing and against "by likeness"), a sheet, and a plot of effect against cost of the methods that were run in several
+numbers of steps. Evaluations are counted at the networks. Methods that are not run keep the values that an earlier run
+has written. `--tuning` takes other pairs, on which settings are chosen, and writes
 transformer_tuning.csv and its like.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from functools import partial
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ from ..developer.cli_output import CliError, echo
 from ..developer.installation import Installation
 from .hosts import in_hosts
 from .reporting.cases import Cases, joined, read_cases, write_cases
+from .reporting.front import Front, write_front
 from .reporting.sheet import write_sheet
 from .reporting.table import as_text, write_table
 from .transfers.measures import measure
@@ -51,6 +55,8 @@ def main(installation: Installation, arguments: list[str]) -> int:
     write_cases(path, ("pair",), ((row,) for row in range(most)), every)
     table = every | compared(every)
     write_table(options.out / f"{name}.csv", table, rows_stay=bool(earlier.keys() - measured.keys()))
+    if points := by_steps(every):
+        write_front(options.out / f"{name}_front.png", "Effect against cost on the transformer, true masks", points)
     _write_sheet(options.out / f"{options.sheet or name}.png", pairs, [images for _, images in parts])
     echo(as_text(table))
     return 0
@@ -67,6 +73,17 @@ def compared(values: Cases) -> Cases:
                     for metric in METRICS
                 }
     return differences
+
+
+def by_steps(values: Cases) -> dict[str, Front]:
+    """The methods whose number of steps was varied, named with it behind a comma: what to draw of each."""
+    found: dict[str, Front] = {}
+    for name, metrics in values.items():
+        method, _, setting = name.rpartition(", ")
+        if re.fullmatch(r"\d+ steps", setting):
+            evaluations, error, iou = (mean(metrics[m]) for m in ("evaluations", *METRICS[:2]))
+            found.setdefault(method, []).append((evaluations, error, iou, setting))
+    return {method: points for method, points in found.items() if len(points) > 1}
 
 
 def _run(pairs: list[ScenePair], bar: int, only: tuple[str, ...]) -> tuple[Cases, Images]:
@@ -86,7 +103,7 @@ def _run(pairs: list[ScenePair], bar: int, only: tuple[str, ...]) -> tuple[Cases
             outputs = METHODS[name](models, truth)
         output = outputs.images.cpu().float()
         measures = measure(output, truth)
-        evaluations = {"evaluations": outputs.evaluations, "unet_evaluations": outputs.unet_evaluations}
+        evaluations = {"evaluations": outputs.evaluations, "matching_evaluations": outputs.matching_evaluations}
         values[name] = {metric: [value] * len(pairs) for metric, value in evaluations.items()}
         values[name] |= {metric: measures[metric] for metric in METRICS}
         images[name] = output.numpy()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
+from .dift import BLOCK_PRESETS, TOKENS
 from .features import Features
 
 FINEST = 64
@@ -25,15 +26,25 @@ FINEST = 64
 class FeatureRecipe:
     """Which features of one forward tell the object, and which the matches.
 
-    timestep: 0 to 999. object_blocks: up blocks. match_blocks: up block -> weight.
+    timestep: 0 to 999. object_blocks: up blocks of a U-Net, or blocks of a transformer. match_blocks: block -> weight.
+    facet: of a transformer's blocks. draws: looks at an image, each with noise of its own. elsewhere: how the object is
+    read where other forwards tell it better.
     """
 
     timestep: int
     object_blocks: tuple[int, ...]
     match_blocks: Mapping[int, float]
+    facet: str = TOKENS
+    draws: int = 1
+    elsewhere: FeatureRecipe | None = None
 
     @property
-    def up_blocks(self) -> tuple[int, ...]:
+    def of_objects(self) -> FeatureRecipe:
+        """By which the object is read: this recipe, if one forward tells both."""
+        return self.elsewhere or self
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
         """All blocks that are read."""
         return tuple(sorted({*self.object_blocks, *self.match_blocks}))
 
@@ -44,6 +55,23 @@ LITERATURE_RECIPE = FeatureRecipe(timestep=261, object_blocks=(1, 2), match_bloc
 """For SD1.x, SD2.x and SDXL: DIFT's timestep (arXiv 2306.03881) and the pocket checkpoint's blocks; not tried on
 published weights.
 """
+TRANSFORMER_DRAWS = 4
+"""A look alone says less of a transformer than of a U-Net."""
+
+
+def pocket_transformer_recipe() -> FeatureRecipe:
+    """Matches by the block of its preset of `BLOCK_PRESETS`, at a level where little of the image is left to see; the
+    object by one look where most of it is. Chosen on scenes that nothing is reported of: the object's silhouette had an
+    IoU of 0.87 at the level of the matches (8 scenes), and of 0.95 at this one (32 scenes).
+    """
+    where = BLOCK_PRESETS["pocket transformer"]
+    matches = block_recipe_at(where["block"].block, where["timestep"], where["block"].facet)
+    return replace(matches, elsewhere=FeatureRecipe(timestep=200, object_blocks=(5,), match_blocks={}))
+
+
+def block_recipe_at(block: int, timestep: int, facet: str = TOKENS) -> FeatureRecipe:
+    """By one block of a transformer, for objects and matches."""
+    return FeatureRecipe(timestep, (block,), {block: 1.0}, facet, TRANSFORMER_DRAWS)
 
 
 def fuse_maps(maps: Mapping[int, Tensor], weights: Mapping[int, float]) -> Tensor:

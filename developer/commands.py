@@ -9,31 +9,28 @@ from collections.abc import Callable
 
 from .cli_output import CliError, echo
 from .client import Client
+from .frontend import VARIABLE, page_of
 from .installation import Installation
+from .node_list import listed_nodes
 from .paths import ROOT, contained_environment
 from .ports import port_to_serve
+from .serve_words import check
 from .server import OWN_GROUP, PACK, host_command, host_environment, running, stop, temporary_home
 
-PREFIX = "AppearanceTransfer_"
 TIERS = "012345"
 MOST_WORKERS = 4  # each boots a host of its own, of 1 to 2 GB
 NOT_IN_CI = "not tier5 and not real"  # minutes of measuring, real networks: on demand
 
 
 def nodes(options: argparse.Namespace, installation: Installation) -> int:
-    """What the running host has registered of ours, one per line: id, label, category."""
-    with temporary_home() as home, running(installation.host, home) as address:
-        known = Client(address).get("/object_info")
-    ours = {name: about for name, about in known.items() if name.startswith(PREFIX)}
-    if not ours:
-        raise CliError("ComfyUI runs, but has registered none of our nodes.")
-    for name, about in sorted(ours.items()):
-        echo(f"{name}\t{about['display_name']}\t{about['category']}")
+    """Our nodes, one per line: id, label, category."""
+    for node in listed_nodes():
+        echo(f"{node.id}\t{node.label}\t{node.category}")
     return 0
 
 
 def generate(options: argparse.Namespace, installation: Installation) -> int:
-    """Write the files that follow from the nodes: workflows, blueprints, the English locale."""
+    """Write the files that follow from the nodes: workflows, blueprints, docs/nodes.md, the English locale."""
     from .generated import generated
 
     with temporary_home() as home, running(installation.host, home) as address:
@@ -51,6 +48,8 @@ def serve(options: argparse.Namespace, installation: Installation) -> int:
     words = options.rest
     port = port_to_serve(words)
     home = ROOT / "out" / "comfyui"
+    home.mkdir(parents=True, exist_ok=True)
+    check(installation.host, home, words)
     command = host_command(installation.host, home, PACK, port, words)
     echo(f"Serving at http://127.0.0.1:{port} (images and workflows are kept in {home}). Ctrl-C stops it.")
     process = subprocess.Popen(command, cwd=home, env=host_environment(installation.host), **OWN_GROUP)
@@ -61,10 +60,16 @@ def serve(options: argparse.Namespace, installation: Installation) -> int:
 
 
 def test(options: argparse.Namespace, installation: Installation) -> int:
-    """pytest: all that CI runs; or one tier, or `--real`, or one folder of tests/; further words go to pytest."""
+    """pytest: all that CI runs; or one tier, or `--real`, or one folder of tests/; further words go to pytest.
+
+    `--frontend VERSION` comes first: the tests of server and page run on that version of ComfyUI's page.
+    """
     words = options.rest
     command = [sys.executable, "-P", "-m", "pytest"]  # -P: our folder `nodes` must not hide ComfyUI's module
     environment = contained_environment() | {"COMFYUI_PATH": installation.comfyui}
+    if words[:1] == ["--frontend"]:
+        environment[VARIABLE] = str(page_of("".join(words[1:2])))
+        words = words[2:]
     if not words:
         workers = min(os.cpu_count() or 1, MOST_WORKERS)
         command += ["-m", NOT_IN_CI, "-n", str(workers), "--dist", "loadfile"]
@@ -110,6 +115,13 @@ def grid(options: argparse.Namespace, installation: Installation) -> int:
     return run(options, installation)
 
 
+def report(options: argparse.Namespace, installation: Installation) -> int:
+    """Make a page of transfers between a user's own images, to look at and to send back."""
+    from .own_report.command import run
+
+    return run(options, installation)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace, Installation], int]] = {
-    function.__name__: function for function in (nodes, generate, serve, test, bench, demo, grid)
+    function.__name__: function for function in (nodes, generate, serve, test, bench, demo, grid, report)
 }

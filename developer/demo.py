@@ -16,6 +16,7 @@ from PIL import Image
 from ..pocket.scene import random_scene
 from ..storage.atomic_write import atomic_write
 from . import comfyui
+from .checkpoint_files import check_checkpoint
 from .cli_output import CliError, echo, step, writing
 from .client import Client, Graph, GraphError, PromptResult
 from .demo_grid import grid_graph, grid_measures
@@ -25,8 +26,8 @@ from .installation import Installation
 from .part_by_part import demo_graph
 from .paths import ROOT
 from .pocket_advice import advise
+from .progress_line import GraphProgress, ProgressLine
 from .server import PACK, lend_checkpoint, running, temporary_home
-from .step_bars import StepBars
 from .transfer_graph import GraphImage, Transfer
 
 COUNTER = {"evaluation_counter": ROOT / "benchmarks" / "evaluation_counter"}
@@ -49,12 +50,12 @@ def run(options: argparse.Namespace, installation: Installation) -> int:
         transfer = plan(options, home)
         if options.structure and not options.checkpoint:
             advise([Path(options.structure), Path(options.appearance)])
-        with _host(installation, home, options.checkpoint) as address:
+        with counted_host(installation, home, options.checkpoint) as address:
             client, graph = Client(address), demo_graph(transfer)
             outcome = follow(client, graph)
             images = collect(client, outcome)
             measures = {
-                "versions": _versions(client),
+                "versions": versions(client),
                 "seconds": seconds(outcome),
                 **evaluations(outcome),
                 **effect(transfer, images["output"]),
@@ -70,8 +71,8 @@ def plan(options: argparse.Namespace, home: Path) -> Transfer:
     """What the command line asks for, with the user's own images put where ComfyUI loads images from."""
     if bool(options.structure) != bool(options.appearance):
         raise CliError("Give both --structure and --appearance, or neither for two pocket scenes.")
-    if options.checkpoint and not Path(options.checkpoint).is_file():
-        raise CliError(f"There is no checkpoint {options.checkpoint}.")
+    if options.checkpoint:
+        check_checkpoint(options.checkpoint)
     return Transfer(
         structure=_image(options, "structure", DEMO_PAIR[0], home),
         appearance=_image(options, "appearance", DEMO_PAIR[1], home),
@@ -82,15 +83,14 @@ def plan(options: argparse.Namespace, home: Path) -> Transfer:
 
 
 def follow(client: Client, graph: Graph) -> PromptResult:
-    """Run the graph with a progress bar for every node that reports steps."""
-    bars = StepBars(graph)
-    try:
-        return client.queue(graph, bars.watch)
-    except GraphError as error:
-        where = f" in {bars.title(error.node)}" if error.node else ""
-        raise CliError(f"ComfyUI did not finish the transfer{where}: {error}") from None
-    finally:
-        bars.close()
+    """Run the graph, and say how far it is."""
+    with ProgressLine() as line:
+        progress = GraphProgress(graph, line)
+        try:
+            return client.queue(graph, progress.watch)
+        except GraphError as error:
+            where = f" in {progress.title(error.node)}" if error.node else ""
+            raise CliError(f"ComfyUI did not finish the transfer{where}: {error}") from None
 
 
 def collect(client: Client, outcome: PromptResult) -> dict[str, Image.Image]:
@@ -164,7 +164,7 @@ def _png(image: Image.Image) -> bytes:
 
 
 @contextmanager
-def _host(installation: Installation, home: Path, checkpoint: str | None) -> Iterator[str]:
+def counted_host(installation: Installation, home: Path, checkpoint: str | None) -> Iterator[str]:
     """ComfyUI with the pack and the counter."""
     lend_checkpoint(home, checkpoint)
     with ExitStack() as stack:
@@ -173,7 +173,7 @@ def _host(installation: Installation, home: Path, checkpoint: str | None) -> Ite
         yield address
 
 
-def _versions(client: Client) -> dict[str, str]:
+def versions(client: Client) -> dict[str, str]:
     """What made this image."""
     system = client.get("/system_stats")["system"]
     return {

@@ -10,6 +10,7 @@ OURS = "AppearanceTransfer_"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 AUTOGROW = "COMFY_AUTOGROW_V3"
 MATCHING = "COMFY_MATCHTYPE_V3"  # of several types; the output has that of what is connected
+UNSAVED = {"IMAGECOMPARE": {"__value__": ["", ""]}}  # widgets that no workflow keeps, and what the page queues for them
 CONTROL, UPLOAD = "fixed", "image"  # what the page keeps for the widgets it adds: after a seed, under an image
 
 
@@ -33,6 +34,11 @@ def widgets_of(about: Mapping[str, Any]) -> Iterator[tuple[str | None, Any]]:
             yield None, CONTROL
         if options.get("image_upload"):
             yield None, UPLOAD
+
+
+def unsaved_of(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page queues for the widgets of a node that no workflow keeps."""
+    return {name: UNSAVED[kind] for name, kind, _, _ in inputs_of(about) if kind in UNSAVED}
 
 
 def is_widget(kind: str, options: Mapping[str, Any]) -> bool:

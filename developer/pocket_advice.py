@@ -32,7 +32,7 @@ def advise(files: Sequence[Path]) -> None:
         echo(
             f"The pocket checkpoint knows toy animals only, and {far} is far from them: the result will not look like "
             "it. Give an SD1.5 checkpoint of your own with --checkpoint FILE, or use Splice, which needs none "
-            "(workflow 10_splice)."
+            "(workflow 10)."
         )
 
 

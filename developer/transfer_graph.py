@@ -12,6 +12,7 @@ from .client import Graph
 from .object_info import OURS
 
 SMALL_SIZE = 128  # up to this many pixels the smaller pocket network is the right one
+FEW_STEPS, FEW_DENOISE = 4, 0.6
 Link = list[str | int]
 
 
@@ -91,6 +92,20 @@ def simple_graph(transfer: Transfer) -> Graph:
     )
     graph["decode"] = _node("VAEDecode", samples=["sample", 0], vae=vae)
     graph["save"] = _node("SaveImage", images=["decode", 0], filename_prefix="transfer")
+    return graph
+
+
+def few_step_graph(transfer: Transfer) -> Graph:
+    """The simplest transfer along few levels of a Basic Scheduler, which both images take in place of their steps; the
+    structure's noise alone holds the shape.
+    """
+    graph = simple_graph(transfer)
+    graph["scheduler"] = _node(
+        "BasicScheduler", model=["checkpoint", 0], scheduler="sgm_uniform", steps=FEW_STEPS, denoise=FEW_DENOISE
+    )
+    for role in ("structure", "appearance"):
+        graph[f"invert_{role}"]["inputs"]["sigmas"] = ["scheduler", 0]
+    del graph["attention"]["inputs"]["structure"]
     return graph
 
 

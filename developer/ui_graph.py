@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .client import Graph
-from .object_info import AUTOGROW, MATCHING, inputs_of, is_widget, widgets_of
+from .object_info import AUTOGROW, MATCHING, UNSAVED, inputs_of, is_widget, unsaved_of, widgets_of
 
 Workflow = dict[str, Any]
 VERSION = 0.4
@@ -78,6 +78,7 @@ def api_graph(workflow: Mapping[str, Any], info: Mapping[str, Any], with_muted: 
             raise ValueError(f"{node['type']} has {len(widgets)} widgets, and the workflow keeps {len(values)} values.")
         inputs = {name: value for (name, _), value in zip(widgets, values, strict=True) if name}
         inputs |= {socket["name"]: origins[socket["link"]] for socket in node["inputs"] if socket["link"]}
+        inputs |= unsaved_of(info[node["type"]])
         graph[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return graph
 
@@ -121,7 +122,7 @@ def _sockets(about: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[di
         shape = OPTIONAL if optional else {}
         if kind == AUTOGROW:
             yield from _grown(name, options["template"], inputs)
-        elif not is_widget(kind, options):
+        elif not is_widget(kind, options) and kind not in UNSAVED:
             types = options["template"]["allowed_types"] if kind == MATCHING else kind
             yield {"name": name, "type": types, "link": link, **shape}
         elif link:

@@ -1,4 +1,6 @@
-"""Where the nodes of a workflow stand: in framed groups from left to right, below a note that says what it is."""
+"""Where the nodes of a workflow stand: in framed groups, from left to right in one row or in two, after a note that
+says what it is.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,8 @@ SOCKET, IMAGE, LINE = 20, 250, 17
 WIDGET, TEXT = 26, 70  # on the canvas; a text takes this beyond a widget
 FIELD, STRING, AREA, ROW = 28, 36, 68, 26  # in Nodes 2.0; a row has the pack's name, or folds advanced inputs away
 FRAME_TITLE = 50
-NOTE_SIZE = (760, 300)
+NOTE_WIDTH, NOTE_LINE, NOTE_LETTERS = 400, 24, 46  # letters that stand on a line of the note
+SCREEN = 1440, 900  # a window in which a graph should be readable when it opens
 FRAME_COLOR, NOTE_COLOR = "#3f789e", "#432"
 LINES = {  # of text that a node shows once it has run: what it costs, what it found
     "SamplerCustomAdvanced": 4,
@@ -44,6 +47,7 @@ LINES = {  # of text that a node shows once it has run: what it costs, what it f
     "AppearanceTransfer_TrainSplice": 4,
 }
 SHOWS_AN_IMAGE = {  # at its end, or while it runs with live previews on
+    "ImageCompare",
     "LoadImage",
     "PreviewAny",  # text takes as much
     "PreviewImage",
@@ -93,22 +97,45 @@ def lay_out(
     if sorted(placed) != sorted(names):
         raise ValueError(f"Not placed, or twice, or unknown: {sorted(set(placed) ^ set(names)) or sorted(placed)}.")
     nodes = dict(zip(names, workflow["nodes"], strict=True))
+    board = _note(workflow["last_node_id"] + 1, note)
+    sizes = [_position(group, nodes, (0, 0), info) for group in groups]
+    in_first_row = _first_row(sizes, board["size"])
+    second_row = GAP + max([board["size"][1], *(height for _, height in sizes[:in_first_row])])
     left = 0
-    for number, group in enumerate(groups, start=1):
-        right, bottom = _position(group, nodes, left, info)
-        box = [left, 0, right - left, bottom]
-        frame = {"id": number, "title": group.title, "bounding": box, "color": FRAME_COLOR, "font_size": 24}
-        workflow["groups"].append(frame | {"flags": {}})
-        left = right + GAP
+    for number, (group, size) in enumerate(zip(groups, sizes, strict=True)):
+        if number == in_first_row:
+            left = board["pos"][0]
+        top = 0 if number < in_first_row else second_row
+        _position(group, nodes, (left, top), info)
+        frame = {"id": number + 1, "title": group.title, "bounding": [left, top, *size], "color": FRAME_COLOR}
+        workflow["groups"].append(frame | {"font_size": 24, "flags": {}})
+        left += size[0] + GAP
     workflow["last_node_id"] += 1
-    workflow["nodes"].append(_note(workflow["last_node_id"], note))
+    workflow["nodes"].append(board)
 
 
-def _position(group: Group, nodes: Mapping[str, dict[str, Any]], left: int, info: Mapping[str, Any]) -> tuple[int, int]:
-    """Put the nodes of a group in its columns; its right and bottom edge."""
-    x, bottom = left + GAP // 2, 0
+def _first_row(sizes: Sequence[tuple[int, int]], note: Sequence[int]) -> int:
+    """How many of the groups of these sizes (width, height) stand beside the note, the others below them: as many as
+    make the whole largest on a screen.
+    """
+
+    def scale(count: int) -> float:
+        rows = [(note[0], note[1]), *sizes[:count]], list(sizes[count:])
+        width = max(sum(size[0] + GAP for size in row) for row in rows)
+        height = sum(GAP + max(size[1] for size in row) for row in rows if row)
+        return min(SCREEN[0] / width, SCREEN[1] / height)
+
+    return max(range(1, len(sizes) + 1), key=scale)
+
+
+def _position(
+    group: Group, nodes: Mapping[str, dict[str, Any]], corner: tuple[int, int], info: Mapping[str, Any]
+) -> tuple[int, int]:
+    """Put the nodes of a group in its columns; its width and height."""
+    left, top = corner
+    x, bottom = left + GAP // 2, top
     for column in group.columns:
-        y = FRAME_TITLE + TITLE
+        y = top + FRAME_TITLE + TITLE
         for name in column:
             node = nodes[name]
             node["pos"] = [x, y]
@@ -118,7 +145,7 @@ def _position(group: Group, nodes: Mapping[str, dict[str, Any]], left: int, info
             y += node["size"][1] + TITLE + GAP // 2
         bottom = max(bottom, y - TITLE)
         x += WIDTH + GAP
-    return x - GAP // 2, bottom
+    return x - GAP // 2 - left, bottom - top
 
 
 def _height(node: Mapping[str, Any], about: Mapping[str, Any]) -> int:
@@ -148,11 +175,13 @@ def _widgets_in_vue(about: Mapping[str, Any]) -> int:
 
 
 def _note(number: int, text: str) -> dict[str, Any]:
+    """The note, left of the first group, as high as its text."""
+    lines = sum(1 + len(line) // NOTE_LETTERS for line in text.splitlines())
     return {
         "id": number,
         "type": NOTE,
-        "pos": [0, -NOTE_SIZE[1] - GAP],
-        "size": list(NOTE_SIZE),
+        "pos": [-NOTE_WIDTH - GAP, TITLE],
+        "size": [NOTE_WIDTH, NOTE_LINE * (lines + 3)],
         "flags": {},
         "order": number - 1,
         "mode": 0,

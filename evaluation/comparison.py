@@ -64,7 +64,7 @@ def comparison_sheet(
     """
     width, height = tile[0] + GAP, tile[1] + GAP
     rows = max(map(len, columns.values()))
-    names = [_in_lines(name, tile[0]) for name in columns]
+    names = [in_lines(name, tile[0]) for name in columns]
     heading = max(HEADING, GAP + LINE * max(map(len, names)))
     foot = heading + rows * height
     sheet = Image.new("RGB", (width * len(columns), foot + LINE * max(map(len, below), default=0)), "white")
@@ -94,9 +94,9 @@ def as_table(captions: Sequence[Caption]) -> str:
     return table.getvalue()
 
 
-def _in_lines(name: str, width: int) -> list[str]:
-    """A name in lines that are no wider than `width` pixels, as far as its words allow."""
-    font = ImageFont.load_default(FONT)
+def in_lines(name: str, width: int, font_size: int = FONT) -> list[str]:
+    """A name in lines that are no wider than `width` pixels, as far as its words allow; it breaks at commas."""
+    font = ImageFont.load_default(font_size)
     lines = []
     for part in name.replace(", ", ",\n").split("\n"):
         line = ""

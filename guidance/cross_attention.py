@@ -48,19 +48,19 @@ def cross_attention_loss(maps: Mapping[Any, Tensor], reference: Mapping[Any, Ten
 
 
 def guidance_shift(gradient: Tensor, amount: float | Tensor) -> Tensor:
-    """By how much a gradient step moves X. gradient: [..., C, h, w]. amount: one for all, or [...]."""
+    """By how much a gradient step moves X. gradient: [..., *latent]. amount: one for all, or [...]."""
     if isinstance(amount, Tensor):
-        amount = amount[..., None, None, None]
+        amount = amount.reshape(amount.shape + (1,) * (gradient.ndim - amount.ndim))
     return -amount * gradient
 
 
 def bounded_amount(amount: float, loss: Tensor, gradient: Tensor) -> Tensor:
-    """`amount`, but nowhere more than Polyak's step loss / |gradient|^2. loss: [...], gradient: [..., C, h, w].
+    """`amount`, but nowhere more than Polyak's step loss / |gradient|^2. loss: [...], gradient: [..., *latent].
 
     There the loss, which is never below 0, would be 0 if it fell on as steeply as it begins. So a longer step cannot
     be meant; and where curvature is constant Polyak's is half of the best one, so that repeated steps cannot run away.
     """
-    steepness = gradient.square().sum(dim=(-1, -2, -3))
+    steepness = gradient.flatten(loss.ndim).square().sum(dim=-1)
     return (loss / steepness.clamp(min=torch.finfo(loss.dtype).tiny)).clamp(max=amount)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from .search_words import REFERENCE, TRANSFER
 from .sockets import CATEGORY, PRESETS, Appearance, Matches, preset_of, readable
 
 FAMILY = f"{CATEGORY}/attention"
@@ -64,9 +65,7 @@ class CrossImageAttention(io.ComfyNode):
             display_name="Cross-Image Attention",
             category=FAMILY,
             description="Lets the output look at other images: their colors and textures land on matching parts.",
-            search_aliases=[
-                "style transfer", "appearance transfer", "texture transfer", "reference", "recolor", "shared attention",
-            ],
+            search_aliases=[*TRANSFER, *REFERENCE, "shared attention"],
             inputs=[
                 *_images(),
                 io.Float.Input(
@@ -91,6 +90,10 @@ class CrossImageAttention(io.ComfyNode):
                     "position", default=Settings.position, min=0.0, max=1.0, step=0.05, optional=True, advanced=True,
                     tooltip="Of a transformer: how far the pull to the same place is loosened; 0 is as recorded.",
                 ),
+                io.Boolean.Input(
+                    "mirror_columns", default=Settings.mirror_columns, optional=True, advanced=True,
+                    tooltip="Of a transformer: read the appearances as if they were mirrored; off is as they are.",
+                ),
             ],
             outputs=[
                 io.Model.Output(
@@ -102,11 +105,12 @@ class CrossImageAttention(io.ComfyNode):
     @classmethod
     def execute(
         cls, model, appearances, strength, contrast, find, match_width, preset, structure=None, sharing="replace",
-        position=0.0, **window,
+        position=0.0, mirror_columns=False, **window,
     ) -> io.NodeOutput:  # fmt: skip
         from ..host.transfer.cross_image_attention import CrossImageSettings, transfer_appearance
 
-        guided = {"find": find, "match_width": match_width, "sharing": sharing, "position": position}
+        guided = {"find": find, "match_width": match_width, "sharing": sharing}
+        guided |= {"position": position, "mirror_columns": mirror_columns}
         settings = preset_of(CrossImageSettings, preset)(
             strength=strength, contrast=contrast, **guided, **_when(**window)
         )
@@ -125,8 +129,7 @@ class SemanticRearrangement(io.ComfyNode):
             category=FAMILY,
             description="Gives each position of the output the features of its one best match in another image.",
             search_aliases=[
-                "eye-for-an-eye", "appearance transfer", "style transfer", "texture transfer", "reference",
-                "semantic correspondence", "feature injection", "matching",
+                *TRANSFER, *REFERENCE, "eye-for-an-eye", "semantic correspondence", "feature injection", "matching",
             ],
             inputs=[
                 *_images(),
@@ -189,7 +192,7 @@ def _find() -> io.Input:
     """Whether a method finds what nobody gives it."""
     return io.Boolean.Input(
         "find", default=True,
-        tooltip="Find object and matches where none are connected; needs structure, three evaluations.",
+        tooltip="Find object and matches where none are connected; needs structure and a few evaluations.",
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from .files import NOTHING_SAVED, ReadsFile, prefix_input
+from .search_words import PROMPT_TO_PROMPT
 from .sockets import CATEGORY, PRESETS, EditDirection, preset_of, seed_input
 
 FAMILY = f"{CATEGORY}/editing"
@@ -21,7 +22,7 @@ class MakeEditDirection(io.ComfyNode):
             display_name="Edit Direction",
             category=FAMILY,
             description="Finds the direction from one word to another in a text encoder, from many sentences of each.",
-            search_aliases=["pix2pix-zero", "word swap", "concept direction", "cat to dog", "embedding arithmetic"],
+            search_aliases=[*PROMPT_TO_PROMPT, "concept direction", "cat to dog", "embedding arithmetic"],
             inputs=[
                 io.Clip.Input("clip", tooltip="The CLIP that also encodes the prompt to be moved."),
                 io.String.Input(
@@ -175,9 +176,9 @@ class CrossAttentionGuider(io.ComfyNode):
             display_name="Cross-Attention Guider",
             category=FAMILY,
             description="Text guidance towards an edited prompt that keeps where the original prompt was seen.",
-            search_aliases=["pix2pix-zero", "guider", "cfg", "keep structure", "attention guidance", "word swap"],
+            search_aliases=[*PROMPT_TO_PROMPT, "guider", "cfg", "keep structure", "attention guidance"],
             inputs=[
-                io.Model.Input("model", tooltip="The checkpoint, not quantized; it must look at its text as SD does."),
+                io.Model.Input("model", tooltip="A U-Net or a transformer, not quantized."),
                 io.Conditioning.Input("positive", tooltip="The prompt of the image as it is, as it was inverted."),
                 io.Conditioning.Input(
                     "edited", tooltip="That prompt from Apply Edit Direction, or with another word in place of one.",
@@ -200,7 +201,7 @@ class CrossAttentionGuider(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "preset", options=list(PRESETS), default=PRESETS[0], advanced=True,
-                    tooltip="Reference code leaves the steps on v-prediction models as long as pix2pix-zero's code.",
+                    tooltip="Reference code bounds no step on v-prediction and flow models, like pix2pix-zero's code.",
                 ),
                 io.Conditioning.Input(
                     "negative", optional=True,

@@ -11,7 +11,7 @@ CUSTOM = "custom"
 class DIFTFeatures(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..correspondence.dift import POSTERIORS, PRESETS
+        from ..correspondence.dift import BLOCK_PRESETS, FACETS, POSTERIORS, PRESETS, BlockReading
         from ..correspondence.dift import DiftSettings as Settings
 
         return io.Schema(
@@ -21,14 +21,16 @@ class DIFTFeatures(io.ComfyNode):
             description="What the model knows of every position of an image, to find the same part in another image.",
             search_aliases=["diffusion features", "correspondence", "semantic matching", "dift"],
             inputs=[
-                io.Model.Input("model", tooltip="SD1.x, SD2.x or SDXL; the same for both images to match."),
+                io.Model.Input(
+                    "model", tooltip="A U-Net (SD1.x, SD2.x, SDXL) or a known transformer; the same for both images."
+                ),
                 io.Conditioning.Input(
                     "positive", tooltip="What the image shows, for example 'a photo of a horse'; or an empty text."
                 ),
                 io.Combo.Input(
-                    "feature_preset", options=[*PRESETS, CUSTOM], default=next(iter(PRESETS)),
-                    tooltip="Semantic for parts of objects, geometric for two views of one thing, pocket for the "
-                    "pocket checkpoint; custom uses the parameters.",
+                    "feature_preset", options=[*PRESETS, *BLOCK_PRESETS, CUSTOM], default=next(iter(PRESETS)),
+                    tooltip="Semantic for parts, geometric for two views of one thing, the others for their models; "
+                    "custom uses the parameters.",
                 ),
                 seed_input(Settings.seed, "Seed of the noise; keep it the same for both images.", advanced=True),
                 io.Int.Input(
@@ -37,7 +39,16 @@ class DIFTFeatures(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "up_block", default=Settings.up_block, min=0, max=3, advanced=True,
-                    tooltip="Only with feature_preset custom: the decoder block that is read; 0 is the coarsest.",
+                    tooltip="Only with custom on a U-Net: the decoder block that is read; 0 is the coarsest.",
+                ),
+                io.Int.Input(
+                    "block", default=BlockReading.block, min=0, max=199, advanced=True,
+                    tooltip="Only with custom on a transformer: the block that is read; 0 is the first.",
+                ),
+                io.Combo.Input(
+                    "block_facet", options=list(FACETS), default=BlockReading.facet, advanced=True,
+                    tooltip="Only with custom on a transformer: the tokens that go into the block, or their queries "
+                    "or keys.",
                 ),
                 io.Int.Input(
                     "ensemble", default=Settings.ensemble, min=1, max=64, advanced=True,
@@ -60,14 +71,15 @@ class DIFTFeatures(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, positive, feature_preset, seed, timestep, up_block, ensemble, posterior, images_per_forward,
-        image=None, vae=None, latent=None,
+        cls, model, positive, feature_preset, seed, timestep, up_block, block, block_facet, ensemble, posterior,
+        images_per_forward, image=None, vae=None, latent=None,
     ) -> io.NodeOutput:  # fmt: skip
-        from ..correspondence.dift import PRESETS, SAMPLE, DiftSettings
+        from ..correspondence.dift import BLOCK_PRESETS, PRESETS, SAMPLE, BlockReading, DiftSettings
         from ..host.matching.dift_features import dift_features
         from ..host.runtime.encoding import image_or_latent
 
-        where = {"timestep": timestep, "up_block": up_block} if feature_preset == CUSTOM else PRESETS[feature_preset]
+        custom = {"timestep": timestep, "up_block": up_block, "block": BlockReading(block, block_facet)}
+        where = (PRESETS | BLOCK_PRESETS | {CUSTOM: custom})[feature_preset]
         settings = DiftSettings(**where, ensemble=ensemble, seed=seed, batch=images_per_forward)
         samples = ensemble if posterior == SAMPLE else 0
         latents, size = image_or_latent(image, vae, latent, samples, seed)

@@ -4,20 +4,10 @@ from typing import get_args
 
 from comfy_api.latest import io
 
+from .search_words import CHINESE, INVERSION
 from .sockets import CATEGORY, PRESETS, Inversion, Reference, preset_of, seed_input
 
 FAMILY = f"{CATEGORY}/inversion"
-ALIASES = [
-    "unsampler",
-    "noise inversion",
-    "edit friendly",
-    "ddim inversion",
-    "uni-inv",
-    "style transfer",
-    "appearance transfer",
-]
-
-
 AUTO = "auto"
 LAST_NOISE = {AUTO: None, "keep": True, "zero": False}
 
@@ -59,7 +49,7 @@ class InvertImage(io.ComfyNode):
             display_name="Invert Image",
             category=FAMILY,
             description="Finds the noise that makes your image (edit-friendly DDPM), to change it on the way back.",
-            search_aliases=ALIASES,
+            search_aliases=INVERSION,
             inputs=[
                 *subject_inputs(),
                 io.Int.Input(
@@ -132,7 +122,7 @@ class ReferenceImage(io.ComfyNode):
             display_name="Reference Image",
             category=FAMILY,
             description="Prepares an image that others take their look from, at no cost: the network does not run.",
-            search_aliases=["reference only", "appearance image", "style image", "style reference"],
+            search_aliases=["reference only", "appearance image", "style image", "style reference", *CHINESE],
             inputs=[
                 *subject_inputs(),
                 io.Int.Input(
@@ -187,7 +177,7 @@ class InvertImageDDIM(io.ComfyNode):
             display_name="Invert Image (DDIM)",
             category=FAMILY,
             description="Runs the sampler backwards from image to noise; no noise maps, less exact than Invert Image.",
-            search_aliases=ALIASES,
+            search_aliases=INVERSION,
             inputs=[
                 *subject_inputs(),
                 io.Int.Input(

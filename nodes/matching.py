@@ -134,7 +134,7 @@ def by_number(regions: dict | None, prefix: str) -> dict:
 class MirrorToMatch(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ..correspondence.dift import PRESETS, DiftSettings
+        from ..correspondence.dift import BLOCK_PRESETS, PRESETS, DiftSettings
 
         return io.Schema(
             node_id="AppearanceTransfer_MirrorToMatch",
@@ -143,7 +143,9 @@ class MirrorToMatch(io.ComfyNode):
             description="Mirrors the appearance where its mirror image matches the structure better.",
             search_aliases=["flip", "pose alignment", "facing", "left right", "orientation"],
             inputs=[
-                io.Model.Input("model", tooltip="SD1.x, SD2.x or SDXL; its features decide."),
+                io.Model.Input(
+                    "model", tooltip="A U-Net (SD1.x, SD2.x, SDXL) or a known transformer; its features decide."
+                ),
                 io.Vae.Input("vae", tooltip="Encodes the images."),
                 io.Conditioning.Input(
                     "positive", tooltip="What both images show, for example 'a photo of an animal'; or an empty text."
@@ -151,8 +153,8 @@ class MirrorToMatch(io.ComfyNode):
                 io.Image.Input("structure", tooltip="The image that stays as it is."),
                 io.Image.Input("appearance", tooltip="The image that is mirrored where that fits better."),
                 io.Combo.Input(
-                    "feature_preset", options=list(PRESETS), default=next(iter(PRESETS)),
-                    tooltip="As in DIFT Features: semantic for parts of objects, pocket for the pocket checkpoint.",
+                    "feature_preset", options=[*PRESETS, *BLOCK_PRESETS], default=next(iter(PRESETS)),
+                    tooltip="As in DIFT Features: semantic for parts of objects, the last ones for their models.",
                 ),
                 seed_input(DiftSettings.seed, "Seed of the noise of the looks.", advanced=True),
                 io.Int.Input(
@@ -182,10 +184,10 @@ class MirrorToMatch(io.ComfyNode):
         cls, model, vae, positive, structure, appearance, feature_preset, seed, ensemble,
         structure_mask=None, appearance_mask=None,
     ) -> io.NodeOutput:  # fmt: skip
-        from ..correspondence.dift import PRESETS, DiftSettings
+        from ..correspondence.dift import BLOCK_PRESETS, PRESETS, DiftSettings
         from ..host.matching.mirroring import mirror_to_match
 
-        settings = DiftSettings(**PRESETS[feature_preset], ensemble=ensemble, seed=seed)
+        settings = DiftSettings(**(PRESETS | BLOCK_PRESETS)[feature_preset], ensemble=ensemble, seed=seed)
         images, mask = mirror_to_match(
             model, vae, positive, structure, appearance, settings,
             structure_mask=structure_mask, appearance_mask=appearance_mask,
@@ -205,7 +207,7 @@ class MatchReferences(io.ComfyNode):
             description="The objects and matches that a transfer finds by itself, to see or change them before it.",
             search_aliases=["correspondence", "what paints what", "semantic matching", "find object", "found matches"],
             inputs=[
-                io.Model.Input("model", tooltip="SD1.x, SD2.x or SDXL; the model both were made with."),
+                io.Model.Input("model", tooltip="A U-Net or a known transformer; the model both were made with."),
                 readable("structure", tooltip="The structure image, inverted or noised."),
                 readable("appearance", tooltip="The appearance image, inverted or noised."),
                 io.Combo.Input(

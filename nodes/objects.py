@@ -21,7 +21,7 @@ class FindObject(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="The image, or several of one size."),
-                io.Model.Input("model", optional=True, tooltip="SD1.x, SD2.x or SDXL, with vae and positive."),
+                io.Model.Input("model", optional=True, tooltip="A U-Net or known transformer, with vae and positive."),
                 io.Vae.Input("vae", optional=True, tooltip="Encodes the image for the model."),
                 io.Conditioning.Input(
                     "positive", optional=True, tooltip="What the image shows, or an empty text, for the model."

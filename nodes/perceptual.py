@@ -52,7 +52,7 @@ class GramDistance(io.ComfyNode):
             display_name="Gram Distance",
             category=FAMILY,
             description="Measures how far the output's textures are from those of the appearance image.",
-            search_aliases=["metric", "gram matrix", "vgg", "style loss", "texture similarity"],
+            search_aliases=["metric", "gram matrix", "vgg", "perceptual loss"],
             is_output_node=True,
             inputs=[_network_input(), output_input(), appearance_input()],
             outputs=[

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from .search_words import COLORS, TRANSFER
 from .sockets import CATEGORY, Inversion, Matches, readable, seed_input
 
 FAMILY = f"{CATEGORY}/sampling"
@@ -158,7 +159,7 @@ class AdaIN(io.ComfyNode):
             display_name="AdaIN (Latent Operation)",
             category=FAMILY,
             description="Gives the output the overall colors of the appearance (mean and spread of the latent).",
-            search_aliases=["color match", "recolor", "statistics", "normalization"],
+            search_aliases=[*COLORS, "statistics", "normalization"],
             inputs=[
                 readable("appearance", tooltip="The appearance image whose statistics are taken."),
                 io.Mask.Input(
@@ -199,8 +200,8 @@ class LatentDeviation(io.ComfyNode):
             category=FAMILY,
             description="Leans some steps towards the appearance, whose pieces are laid where they match.",
             search_aliases=[
-                "fine-grained appearance transfer", "style transfer", "texture transfer", "recolor", "x0 transfer",
-                "dift transfer", "null-text edit",
+                *TRANSFER, "fine-grained appearance transfer", "recolor", "x0 transfer", "dift transfer",
+                "null-text edit",
             ],
             inputs=[
                 Inversion.Input(

@@ -5,6 +5,7 @@ from pathlib import Path
 from comfy_api.latest import io, ui
 
 from .files import NOTHING_SAVED, ReadsFile, prefix_input
+from .search_words import TRANSFER
 from .sockets import CATEGORY, DinoVit, SpliceGenerator, seed_input
 
 FAMILY = f"{CATEGORY}/splice"
@@ -22,9 +23,7 @@ class TrainSplice(io.ComfyNode):
             display_name="Train Splice",
             category=FAMILY,
             description="Trains a generator that repaints the structure image in the look of the appearance image.",
-            search_aliases=[
-                "splice", "splicing vit", "dino", "appearance transfer", "style transfer", "texture transfer",
-            ],
+            search_aliases=[*TRANSFER, "splice", "splicing vit", "dino"],
             inputs=[
                 io.Image.Input("structure", tooltip="The image that gives the shape, from 64 px on."),
                 io.Image.Input("appearance", tooltip="The image that gives the look, from 64 px on, of any size."),

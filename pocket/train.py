@@ -83,6 +83,19 @@ _MIXED = dataclasses.replace(
     log="training_log_256.csv",
     sheet="training_sheet_256.jpg",
 )
+_LARGE = dataclasses.replace(
+    _MIXED,
+    denoiser=dataclasses.replace(
+        _MIXED_DENOISER,
+        samples=24_000,
+        start=NETWORKS[LARGE_NETWORK],
+        state="denoiser_large.safetensors",
+        decay=0.75,
+        ema=0.995,
+        seed=29,
+        portions=(Portion(LatentPlan(scenes=6_000, size=256), batch=32),),
+    ),
+)
 _GPU_LATENTS = LatentPlan(scenes=60_000, size=256)
 _GPU = TrainingPlan(
     AutoencoderPlan(samples=600_000, batch=64, crop=128, scenes=10_000, size=256),
@@ -96,9 +109,10 @@ _GPU = TrainingPlan(
     ),
     SegmenterPlan(),
 )
-PLANS = {"cpu": _CPU, "mixed": _MIXED, "gpu": _GPU}
+PLANS = {"cpu": _CPU, "mixed": _MIXED, "large": _LARGE, "gpu": _GPU}
 """cpu: 128 px images, some hours on two cores. mixed: from there on, 256 and 128 px images in turns, an hour on two
-cores that do nothing else. gpu: 256 px images, about half an hour on one H200.
+cores that do nothing else. large: from there on, 256 px images alone, as long again. gpu: 256 px images, about half an
+hour on one H200.
 """
 
 

@@ -139,7 +139,8 @@ def _checkpoint_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _phase(plan: DenoiserPlan, portion: Portion) -> str:
-    return "denoiser" if len(plan.portions) == 1 else f"denoiser {portion.latents.size}"
+    alone = len(plan.portions) == 1 and plan.start is None
+    return "denoiser" if alone else f"denoiser {portion.latents.size}"
 
 
 def _sheet(plan: DenoiserPlan, portion: Portion, sheet: Path) -> Path:

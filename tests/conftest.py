@@ -3,6 +3,7 @@ into tiers by their folder, and offers the real ComfyUI to those that need it.
 """
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
@@ -43,6 +45,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not any(mark.name.startswith("tier") for mark in item.iter_markers()):
             folder = item.path.relative_to(ROOT / "tests").parts[0]
             item.add_marker(TIERS.get(folder, "tier0"))
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    """Draws without a seed of their own are the same in every run, so that a test does not fail by luck."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +95,7 @@ def server(comfyui: Path) -> Iterator:
     Its models are a tiny random ViT in `dino` and a random AlexNet with the heads of LPIPS in `lpips`, nothing else.
     """
     from appearance_transfer.developer.client import Client
+    from appearance_transfer.developer.frontend import VARIABLE
     from appearance_transfer.developer.server import running, temporary_home
     from appearance_transfer.tests.evaluation.perceptual_weights import keep_random_lpips
     from appearance_transfer.tests.splice.vits import keep_tiny_vit
@@ -94,5 +103,6 @@ def server(comfyui: Path) -> Iterator:
     with temporary_home() as home:
         keep_tiny_vit(home / "models" / "dino")
         keep_random_lpips(home / "models" / "lpips")
-        with running(comfyui, home) as address:
+        page = os.environ.get(VARIABLE)
+        with running(comfyui, home, options=["--front-end-root", page] if page else []) as address:
             yield Client(address)

@@ -6,10 +6,11 @@ does not depend on the number of processes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +21,10 @@ from ...developer.cli_output import CliError
 from ...pocket.scene import Scene
 from ..hosts import in_hosts
 from .tasks import Edit
+
+if TYPE_CHECKING:
+    from .methods import Method
+    from .subjects import Subjects
 
 BATCH = 8
 Outputs = dict[Edit, dict[str, Tensor]]
@@ -53,15 +58,29 @@ def run_methods(
 
     editor: a distilled editor, which is then a method of PLAIN_TO_STRIPED too. workers: 0 is chosen by the machine.
 
-    Raises Trouble for a name that is no method's.
+    Raises CliError for a name that is no method's.
     """
+    return run_batches(comfyui, edits, number, partial(_run_batch, only=tuple(only), editor=editor), workers)
+
+
+def run_on_transformer(
+    comfyui: Path, edits: Sequence[Edit], number: int, only: Sequence[str], workers: int
+) -> tuple[Outputs, Evaluations]:
+    """The same on the pocket transformer, by its methods."""
+    return run_batches(comfyui, edits, number, partial(_run_on_transformer, only=tuple(only)), workers)
+
+
+def run_batches(
+    comfyui: Path, edits: Sequence[Edit], number: int, run: Callable[[Batch, int], Part], workers: int
+) -> tuple[Outputs, Evaluations]:
+    """Share out the scenes among processes, and put together what `run` makes of the batches."""
     batches = [
         Batch(edit, first, tuple(scenes[first : first + BATCH]))
         for edit in edits
         for scenes in [edit.scenes(number)]
         for first in range(0, number, BATCH)
     ]
-    parts = in_hosts(comfyui, partial(_run_batch, only=tuple(only), editor=editor), batches, workers)
+    parts = in_hosts(comfyui, run, batches, workers)
     outputs: Outputs = {}
     evaluations: Evaluations = {}
     for edit in edits:
@@ -75,28 +94,48 @@ def run_methods(
 
 
 def _run_batch(batch: Batch, bar: int, only: tuple[str, ...], editor: Path | None) -> Part:
-    from ..evaluation_counter import EvaluationCount
     from ..transfers.inverted import pocket_models
     from .methods import COUNTED, DISTILLED, METHODS, ON_FEWER_SCENES, methods_of
     from .subjects import Subjects
 
-    if unknown := set(only) - {*METHODS, DISTILLED}:
-        raise CliError(
-            f"There is no method {', '.join(sorted(unknown))}; there are: {', '.join(METHODS)}, {DISTILLED}."
-        )
+    _check_names(only, (*METHODS, DISTILLED))
     chosen = {
         name: method
         for name, method in methods_of(batch.edit, editor).items()
         if (not only or name in only) and batch.first < ON_FEWER_SCENES.get(name, batch.first + 1)
     }
+    return _outputs(Subjects(pocket_models(), batch.edit, batch.scenes), chosen, COUNTED, bar)
+
+
+def _run_on_transformer(batch: Batch, bar: int, only: tuple[str, ...]) -> Part:
+    from ..transfers.on_transformer import transformer_models
+    from .subjects import Subjects
+    from .transformer_methods import SIZE, TRANSFORMER_METHODS
+
+    _check_names(only, tuple(TRANSFORMER_METHODS))
+    chosen = {name: method for name, method in TRANSFORMER_METHODS.items() if not only or name in only}
+    subjects = Subjects(transformer_models(), batch.edit, batch.scenes, size=SIZE)
+    return _outputs(subjects, chosen, tuple(chosen), bar)
+
+
+def _check_names(only: tuple[str, ...], known: tuple[str, ...]) -> None:
+    if unknown := set(only) - {*known}:
+        raise CliError(f"There is no method {', '.join(sorted(unknown))}; there are: {', '.join(known)}.")
+
+
+def _outputs(subjects: Subjects, methods: Mapping[str, Method], counted: tuple[str, ...], bar: int) -> Part:
+    """What these methods make of the scenes, and the evaluations per image of those that are counted, an inversion of
+    their own included.
+    """
+    from ..evaluation_counter import EvaluationCount
+
     part = Part({}, {})
     with torch.inference_mode():
-        subjects = Subjects(pocket_models(), batch.edit, batch.scenes)
-        for name, method in tqdm(chosen.items(), desc=batch.edit.name, position=bar, leave=False):
+        for name, method in tqdm(methods.items(), desc=subjects.edit.name, position=bar, leave=False):
             count = EvaluationCount(subjects.models.model.model.diffusion_model)
-            images = method(replace(subjects) if name in COUNTED else subjects)  # replaced, it has inverted nothing yet
+            images = method(replace(subjects) if name in counted else subjects)  # replaced, it has inverted nothing yet
             count.close()
             part.images[name] = images.cpu().float().numpy()
-            if name in COUNTED:
-                part.evaluations[name] = sum(count.by_node.values()) / len(batch.scenes)
+            if name in counted:
+                part.evaluations[name] = sum(count.by_node.values()) / len(subjects.scenes)
     return part

@@ -15,10 +15,10 @@ from ...pocket.render import Rendering, render
 from ...pocket.scene import COLORS, PARTS, Scene
 from ...pocket.segmenter import segment_parts
 from .classifier import SceneClassifier
-from .tasks import SIZE, TRAITS, Edit
+from .tasks import TRAITS, Edit
 
-EDGE = 2
-"""Pixels around an animal that have something of its color."""
+EDGE = 1 / 64
+"""Of an image's width: the strip around an animal that has something of its color."""
 BODY = PARTS.index("body")
 LIT = 0.85
 """Of a coat's color in the light of the pocket world, on the mean over a body."""
@@ -32,13 +32,15 @@ def measure(
     success: 1 where the judge reads the target off the output (of a color: `body_colors`), else 0.
     silhouette_iou: of the image's true silhouette and the output's, as pocket/segmenter.py sees it. An edit that
         changes the species cannot have 1; what the renderer itself has stands in the row of the perfect answer.
-    background_psnr: in dB against the image, EDGE away from where it or the perfect answer has the animal.
+    background_psnr: in dB against the image, away from where it or the perfect answer has the animal.
     body_color_error, of edits of the color: 0 is the perfect answer's mean color of the body, 1 is the image's.
 
     classifier: None will do for an edit that needs none.
     """
-    before, answer = (render(some, SIZE) for some in (scenes, [edit.answer(scene) for scene in scenes]))
-    outside = F.max_pool2d(before.mask + answer.mask, 2 * EDGE + 1, stride=1, padding=EDGE) == 0
+    size = outputs.shape[1]
+    edge = round(EDGE * size)
+    before, answer = (render(some, size) for some in (scenes, [edit.answer(scene) for scene in scenes]))
+    outside = F.max_pool2d(before.mask + answer.mask, 2 * edge + 1, stride=1, padding=edge) == 0
     values = {
         "success": [float(word == edit.target) for word in read(edit, outputs, before, classifier)],
         "silhouette_iou": intersection_over_union(segment_parts(outputs) > 0, before.mask > 0.5).tolist(),

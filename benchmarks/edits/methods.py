@@ -97,9 +97,11 @@ def methods_of(edit: Edit, editor: Path | None) -> dict[str, Method]:
     return METHODS | {DISTILLED: partial(distilled, editor=load(editor))}
 
 
+UNEDITED: dict[str, Method] = {"identity, autoencoder": partial(_through_autoencoder, images="images")}
+ANSWERED: dict[str, Method] = {"perfect answer, autoencoder": partial(_through_autoencoder, images="answers")}
 METHODS: dict[str, Method] = {
-    "identity, autoencoder": partial(_through_autoencoder, images="images"),
-    "perfect answer, autoencoder": partial(_through_autoencoder, images="answers"),
+    **UNEDITED,
+    **ANSWERED,
     "SDEdit, denoise 0.5": partial(sdedit, denoise=0.5),
     "SDEdit, denoise 0.7": partial(sdedit, denoise=0.7),
     **{variant.name: partial(edited, variant=variant) for variant in VARIANTS},

@@ -32,22 +32,23 @@ Conditioning = list[list[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Subjects:
-    """B scenes of one edit."""
+    """B scenes of one edit. size: of the images, in pixels, which the network must be trained for."""
 
     models: Models
     edit: Edit
     scenes: tuple[Scene, ...]
     steps: int = STEPS
+    size: int = SIZE
 
     @cached_property
     def images(self) -> Tensor:
         """[B, H, W, 3] in 0..1."""
-        return render(self.scenes, SIZE).image
+        return render(self.scenes, self.size).image
 
     @cached_property
     def answers(self) -> Tensor:
         """As a perfect edit would show them."""
-        return render([self.edit.answer(scene) for scene in self.scenes], SIZE).image
+        return render([self.edit.answer(scene) for scene in self.scenes], self.size).image
 
     @cached_property
     def latents(self) -> Tensor:

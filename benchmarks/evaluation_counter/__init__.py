@@ -1,4 +1,5 @@
-"""A pack for measurements only: counts how many samples a MODEL's network evaluates while a graph runs, node by node.
+"""A pack for measurements only: counts how many samples a MODEL's network evaluates while a graph runs, node by node,
+and in how many forwards, and takes the most memory that was used meanwhile.
 
 Wire the MODEL through `Count Evaluations` before everything else, and `Read Evaluations` after the last node that
 samples. The count is taken at the network itself, so nothing passes it by: not the unconditional rows, not the
@@ -7,15 +8,43 @@ forwards that a node makes for reference images, not the clones that later nodes
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import torch
 from comfy.model_patcher import ModelPatcher
-from comfy_api.latest import ComfyExtension, io, ui
+from comfy_api.latest import ComfyExtension, io
 from comfy_execution.utils import get_executing_context
 
 CATEGORY = "benchmark"
 Count = io.Custom("BENCHMARK_EVALUATION_COUNT")
+
+
+class PeakMemory:
+    """The most memory from now on, in bytes: of the GPU, or of this process where there is none and Linux tells it."""
+
+    STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+    def __init__(self) -> None:
+        self._since_now = torch.cuda.is_available() or self._begin_anew()
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+
+    def read(self) -> int | None:
+        if torch.cuda.is_available():
+            return torch.cuda.max_memory_allocated()
+        if not self._since_now:
+            return None
+        status = dict(line.split(":", 1) for line in self.STATUS.read_text().splitlines())
+        return int(status["VmHWM"].split()[0]) * 1024
+
+    def _begin_anew(self) -> bool:
+        """Let the high-water mark of this process begin anew; False where the system does not."""
+        try:
+            self.RESET.write_text("5")
+        except OSError:
+            return False
+        return self.STATUS.exists()
 
 
 class EvaluationCount:
@@ -23,11 +52,14 @@ class EvaluationCount:
 
     def __init__(self, network: torch.nn.Module) -> None:
         self.by_node: Counter[str] = Counter()
+        self.forwards = 0
+        self.memory = PeakMemory()
         self._hook = network.register_forward_pre_hook(self._count)
 
     def _count(self, network: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
         context = get_executing_context()
         self.by_node[context.node_id if context else "outside"] += inputs[0].shape[0]  # x [B, C, h, w]
+        self.forwards += 1
 
     def close(self) -> None:
         """Leave the network as it was."""
@@ -62,7 +94,8 @@ class ReadEvaluations(io.ComfyNode):
             node_id="BenchmarkReadEvaluations",
             display_name="Read Evaluations",
             category=CATEGORY,
-            description="Ends the count once the other input has been computed, and tells it as JSON by node.",
+            description="Ends the count once the other input has been computed, and tells as JSON: samples by node, "
+            "forwards, the most memory in bytes.",
             inputs=[Count.Input("count"), io.AnyType.Input("after")],
             is_output_node=True,
         )
@@ -70,7 +103,8 @@ class ReadEvaluations(io.ComfyNode):
     @classmethod
     def execute(cls, count: EvaluationCount, after: Any) -> io.NodeOutput:
         count.close()
-        return io.NodeOutput(ui=ui.PreviewText(json.dumps(count.by_node)))
+        found = (count.by_node, count.forwards, count.memory.read())
+        return io.NodeOutput(ui={"text": [json.dumps(value) for value in found]})
 
 
 class EvaluationCounter(ComfyExtension):

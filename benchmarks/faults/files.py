@@ -36,8 +36,9 @@ def files(setting: Setting) -> Iterator[Result]:
         subject.path.parent.mkdir(parents=True, exist_ok=True)
         cases = max(len(subject.damages), round(setting.count * subject.fraction / total))
         yield from _cases(subject, cases, setting)
-        if created:
-            shutil.rmtree(subject.path.parent)
+        if created:  # emptied, not removed: ComfyUI raises where a folder that it has listed is gone
+            for path in subject.path.parent.iterdir():
+                _clear(path)
 
 
 def _cases(subject: Subject, count: int, setting: Setting) -> Iterator[Result]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from ...correspondence.box import Box
 from ...correspondence.correspondence import Correspondence
@@ -25,7 +24,7 @@ from .field_rows import EIGHT, FREE, MASKED, ONE, PLACE, SIDE, SILHOUETTE, WITH_
 from .field_steps import LEFT_OUT
 from .hard_cases import Structures, as_they_are, at_the_border, two_in_one_image
 from .keypoints import Keypoints, fractions_found
-from .sides import BothWays, both_ways, decided_right, should_mirror
+from .sides import BothWays, both_ways, decided_right, row_of, should_mirror
 from .silhouettes import silhouette
 
 TWO_TIMESTEPS = (((421, 1), 1.0), ((621, 1), 1.0), ((621, 0), 0.5))
@@ -60,7 +59,7 @@ def measured(truth: RenderedPairs) -> FieldResults:
             row = f"{name}, {method}"
             ways = both_ways(features, partial(match, method=method), truth)
             free = both_ways(features, partial(match, method=method), truth, masks=False)
-            values[row] = _row(ways, ways.by_cosine(), truth, keypoints)
+            values[row] = row_of(ways, ways.by_cosine(), truth, keypoints)
             values[row][FREE] = fractions_found(free.taken(free.by_cosine()), keypoints).tolist()
             if method == FIELD:
                 matches = ways.taken(ways.by_cosine())
@@ -79,11 +78,6 @@ def measured(truth: RenderedPairs) -> FieldResults:
     return FieldResults(table, reliability, failures)
 
 
-def _row(ways: BothWays, mirrored: Tensor, truth: RenderedPairs, keypoints: Keypoints) -> dict[str, list[float]]:
-    found = fractions_found(ways.taken(mirrored), keypoints).tolist()
-    return {MASKED: found, SIDE: decided_right(mirrored, truth)}
-
-
 def _mirrored_otherwise(row: str, ways: BothWays, truth: RenderedPairs, keypoints: Keypoints) -> Results:
     """The same matches with other decisions on the side."""
     decisions = {
@@ -91,7 +85,7 @@ def _mirrored_otherwise(row: str, ways: BothWays, truth: RenderedPairs, keypoint
         "never mirrored": torch.zeros(len(truth.pairs), dtype=torch.bool),
         "the true side given": should_mirror(truth),
     }
-    return {f"{row}: {name}": _row(ways, decision, truth, keypoints) for name, decision in decisions.items()}
+    return {f"{row}: {name}": row_of(ways, decision, truth, keypoints) for name, decision in decisions.items()}
 
 
 def _left_out(features: Sides, truth: RenderedPairs, keypoints: Keypoints) -> Results:
@@ -99,7 +93,7 @@ def _left_out(features: Sides, truth: RenderedPairs, keypoints: Keypoints) -> Re
     values = {}
     for name, steps in LEFT_OUT.items():
         ways = both_ways(features, steps.match, truth)
-        values[f"{ONE}, {FIELD}: {name}"] = _row(ways, ways.by_cosine(), truth, keypoints)
+        values[f"{ONE}, {FIELD}: {name}"] = row_of(ways, ways.by_cosine(), truth, keypoints)
     return values
 
 
@@ -123,7 +117,7 @@ def _by_one_block(models: Models, truth: RenderedPairs, keypoints: Keypoints) ->
     values = {}
     for name, recipe in BLOCKS.items():
         ways = both_ways(fused_sides(models, truth, recipe), partial(match, method=FIELD), truth)
-        values[f"{ONE}, {FIELD}: {name}"] = _row(ways, ways.by_cosine(), truth, keypoints)
+        values[f"{ONE}, {FIELD}: {name}"] = row_of(ways, ways.by_cosine(), truth, keypoints)
     return values
 
 
@@ -136,7 +130,7 @@ def _by_silhouettes(features: Sides, truth: RenderedPairs, keypoints: Keypoints)
     alone = both_ways(shapes, by_field, truth).taken(should_mirror(truth))
     together = both_ways(_beside(features, shapes), by_field, truth)
     return {
-        WITH_SILHOUETTE: _row(together, together.by_cosine(), truth, keypoints),
+        WITH_SILHOUETTE: row_of(together, together.by_cosine(), truth, keypoints),
         PLACE: {MASKED: fractions_found(_same_place(truth), keypoints).tolist()},
         SILHOUETTE: {MASKED: fractions_found(alone, keypoints).tolist()},
     }

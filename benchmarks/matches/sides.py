@@ -11,6 +11,8 @@ from torch import Tensor
 from ...correspondence.correspondence import Correspondence
 from ...correspondence.mirroring import Matcher, both_sides, either, mean_cosine, mirrored_back
 from ..transfers.pairs import RenderedPairs
+from .field_rows import MASKED, SIDE
+from .keypoints import Keypoints, fractions_found
 
 if TYPE_CHECKING:
     from ..transfers.fused_sides import Sides  # imports ComfyUI's modules
@@ -51,6 +53,12 @@ def should_mirror(truth: RenderedPairs) -> Tensor:
 def decided_right(mirrored: Tensor, truth: RenderedPairs) -> list[float]:
     """1 where it is mirrored as it should be, 0 elsewhere."""
     return (mirrored == should_mirror(truth)).float().tolist()
+
+
+def row_of(ways: BothWays, mirrored: Tensor, truth: RenderedPairs, keypoints: Keypoints) -> dict[str, list[float]]:
+    """PCK by these decisions on the side, and whether they are right, pair by pair: a row of the field's table."""
+    found = fractions_found(ways.taken(mirrored), keypoints).tolist()
+    return {MASKED: found, SIDE: decided_right(mirrored, truth)}
 
 
 def _mean_confidence(matches: Correspondence) -> Tensor:

@@ -14,18 +14,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
-from ...correspondence.dift import PRESETS, DiftSettings
+from ...correspondence.dift import BLOCK_PRESETS, FACETS, PRESETS, BlockReading
 from ...correspondence.features import Features
-from ...host.matching.dift_features import dift_features
 from ...host.models.schedules import schedule_of, sigmas_tensor
 from ...host.models.unet import decoder_levels
 from ...host.models.unet_attention import plain_attention
 from ...host.runtime.model_runner import run_with_model
 from ...inversion.ddpm import draw_noise, noisy_levels
-from ...inversion.defaults import START_AT, STEPS
+from ...inversion.defaults import PAPER_START_AT, PAPER_STEPS
+from ...pocket.checkpoint import LARGE_NETWORK, TRANSFORMER_NETWORK
+from ..transfers.dift import dift
 from ..transfers.inverted import Models
 from ..transfers.pairs import prompt
-from .plain import chance, pixels
+from .plain import chance, pixels, position
 
 Source = Callable[[Models, Tensor, list[str]], Features]
 """(models, images [B, H, W, 3], their nouns) -> their features."""
@@ -33,15 +34,7 @@ Source = Callable[[Models, Tensor, list[str]], Features]
 TIMESTEPS = (0, 101, 261, 421, 621, 741)
 UP_BLOCKS = (0, 1, 2)
 ATTENTION_STEPS = (11, 30, 50)  # executed steps of 68; Eye-for-an-eye matches from 11 on
-ROWS = 64  # per forward
-ENSEMBLE = 8
-
-
-def dift(models: Models, images: Tensor, nouns: list[str], *, text: bool = True, **settings: int) -> Features:
-    """As the node makes them. text: each image under "a photo of a <noun>", else under an empty one."""
-    positive = models.conditioning([prompt(noun) if text else "" for noun in nouns])
-    expected = DiftSettings(**({"ensemble": ENSEMBLE, "batch": ROWS} | settings))
-    return dift_features(models.model, models.encode(images), positive, expected, tuple(images.shape[1:3]))
+TRANSFORMER = "pocket transformer"
 
 
 def two_up_blocks(models: Models, images: Tensor, nouns: list[str], *, timestep: int) -> Features:
@@ -58,7 +51,7 @@ def self_attention(
 
     The latents are those that DDPM inversion records for this executed step; Eye-for-an-eye compares the inputs.
     """
-    schedule = schedule_of(models.model, steps=STEPS, start_at=START_AT)
+    schedule = schedule_of(models.model, steps=PAPER_STEPS, start_at=PAPER_START_AT)
     latent = models.encode(images)
     x0 = models.model.get_model_object("latent_format").process_in(latent)
     x = noisy_levels(x0, schedule, draw_noise(x0, schedule, seed=42))[step]
@@ -118,3 +111,18 @@ def sources() -> Iterator[tuple[str, Source]]:
     yield "raw pixels", _plain(pixels, neighborhood=1)
     yield "raw pixels, 3 x 3", _plain(pixels, neighborhood=3)
     yield "chance", _plain(chance)
+
+
+def sources_at_256() -> Iterator[tuple[str, tuple[str, Source]]]:
+    """Those that are compared on images of 256 px: name, pocket network and source."""
+    preset = BLOCK_PRESETS["pocket transformer"]
+    reading = preset["block"]
+    yield TRANSFORMER, (TRANSFORMER_NETWORK, partial(dift, **preset))
+    yield f"{TRANSFORMER}, ensemble 1", (TRANSFORMER_NETWORK, partial(dift, **preset, ensemble=1))
+    for facet in FACETS:
+        if facet != reading.facet:
+            other = partial(dift, **(preset | {"block": BlockReading(reading.block, facet)}))
+            yield f"{TRANSFORMER}, {facet}", (TRANSFORMER_NETWORK, other)
+    yield "U-Net at 256 px, pocket preset", (LARGE_NETWORK, partial(dift, **PRESETS["pocket"]))
+    yield "U-Net at 256 px, pocket preset, ensemble 1", (LARGE_NETWORK, partial(dift, **PRESETS["pocket"], ensemble=1))
+    yield "the same place in the image", (LARGE_NETWORK, _plain(position))

@@ -1,4 +1,7 @@
-"""Measuring on photographs, which lie beside the repository where a user has put them and are no part of it."""
+"""Measuring on photographs. Those of the shared data lie beside the repository and are no part of it: what shows them
+goes to out/. Two lie here and may be shown: raccoon.jpg, a part of `scipy.misc.face` (Judy Weggelaar, public domain),
+and cat.jpg, a part of `skimage.data.chelsea` (Stefan van der Walt, CC0).
+"""
 
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from torch import Tensor
 from ...developer.paths import ROOT
 from ...vit.preprocess import pillow_resized
 
+FREE = Path(__file__).parent
 IMAGES = ROOT.parent / "shared" / "data" / "pairs"
 WILLOW = ROOT.parent / "shared" / "data" / "pf_willow"
 

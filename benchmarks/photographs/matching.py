@@ -28,7 +28,7 @@ Source = Callable[[Tensor], Features]
 
 SIDE = 336
 """Pixels of the shorter side as a network sees it: 24 positions of DINOv2, 21 of VGG's last block."""
-LAYERS = (6, 8, 9, 10, 11)
+LAYERS = (9, 10)
 ALPHAS = (0.05, 0.1, 0.15)
 
 

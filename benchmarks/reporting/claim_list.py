@@ -30,6 +30,14 @@ CLAIMS = (
         ),
     ),
     Claim(
+        "With nothing given, each finds the object and its matches: Cross-Image Attention {}, Semantic Rearrangement "
+        "{}, Latent Deviation {}.",
+        tuple(
+            _effect(method, EFFECT[0])
+            for method in ("ours, found", "eye-for-an-eye, found", "fine-grained, found, 20 steps")
+        ),
+    ),
+    Claim(
         "Silhouettes, as IoU with the structure's: Cross-Image Attention {}, with true masks {}; img2img {}.",
         tuple(_effect(method, EFFECT[1]) for method in ("ours", "ours, true masks", "img2img")),
     ),
@@ -38,16 +46,12 @@ CLAIMS = (
         tuple(_effect("eye-for-an-eye, true masks", metric) for metric in EFFECT[:2]),
     ),
     Claim(
-        "Fine-grained Appearance Transfer: colors {}, silhouette {}.",
-        tuple(_effect("fine-grained", metric) for metric in EFFECT[:2]),
+        "Latent Deviation in 20 steps with true masks: colors {}, silhouette {}.",
+        tuple(_effect("fine-grained, 20 steps", metric) for metric in EFFECT[:2]),
     ),
     Claim(
-        "Mirror to Match takes from the error of the colors {} of Cross-Image Attention, {} of Eye-for-an-eye by DIFT "
-        "and {} of Fine-grained Appearance Transfer, pair by pair, with true masks.",
-        tuple(
-            _effect(f"gained by mirroring: {method}", EFFECT[0])
-            for method in ("ours, true masks", "eye-for-an-eye, DIFT matches, true masks", "fine-grained")
-        ),
+        "Mirror to Match takes {} from the error of Cross-Image Attention's colors, pair by pair, with true masks.",
+        (_effect("gained by mirroring: ours, true masks", EFFECT[0]),),
     ),
     Claim(
         "Keypoints found (PCK@0.1) in pocket pairs: DIFT {}, raw pixels {}, chance {}.",

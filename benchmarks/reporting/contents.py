@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 from .claim_list import EFFECT
+from .rows import (
+    EDITS,
+    EFFECT_METHODS,
+    LARGE_METHODS,
+    OBJECTS,
+    ON_TRANSFORMER,
+    PCK,
+    QUICK_EDITS,
+    QUICK_METHODS,
+    QUICK_ON_TRANSFORMER,
+    QUICK_SETTINGS,
+    QUICK_SOURCES,
+    SETTINGS,
+    SOURCES,
+    TRANSFORMER,
+    TRANSFORMERS,
+)
 from .section import ReportImage, Section, Table
-
-PCK = (
-    "PCK@0.1", "PCK@0.1, mirrored as fits", "mirrored where it should be", "PCK@0.1, without masks",
-    "PCK@0.1, facing the same way",
-)  # fmt: skip
-QUICK_METHODS = (
-    "identity", "perfect answer, autoencoder", "color transfer", "img2img", "SDEdit", "AdaIN only", "ours",
-    "ours, no contrast", "ours, no guidance", "ours, no AdaIN", "ours, true masks", "eye-for-an-eye, true masks",
-)  # fmt: skip
-LARGE_METHODS = (
-    "identity", "identity, autoencoder", "perfect answer, autoencoder", "color transfer", "AdaIN only", "ours",
-    "ours, true masks", "ours, found", "eye-for-an-eye", "eye-for-an-eye, true masks", "eye-for-an-eye, found",
-    "fine-grained",
-)  # fmt: skip
-QUICK_SETTINGS = (
-    "Cross-Image Attention, 20 steps", "Cross-Image Attention, 10 steps",
-    "Cross-Image Attention, 4 steps, no structure injection",
-)  # fmt: skip
-OBJECTS = ("IoU", "IoU of 0.8 or more", "keypoints inside", "IoU of the boxes")
-TRANSFORMER = ("evaluations", "unet_evaluations", *EFFECT)
-METHODS = (
-    "identity", "perfect", "resumed", "AdaIN", "SDEdit", "concatenated", "Untwisting", "balanced", "by likeness",
-    "near found", "rearranged", "nothing given",
-)  # fmt: skip
-QUICK_TRANSFORMER = (
-    "identity", "resumed only", "AdaIN only", "by likeness", "rearranged by found matches, 4 steps", "nothing given",
-)  # fmt: skip
-QUICK_EDITS = ("identity, autoencoder", "perfect answer, autoencoder", "ours", "ours, no guidance", "DDIM + word swap")
-EDITOR = ".cache/distil/plain_to_striped1152_64px_width0.125_batch8_rate0.001.safetensors"
-"""Where `distil` leaves the editor of its run below."""
 
 CONTENTS = (
     Section(
@@ -53,7 +40,7 @@ CONTENTS = (
             ),
             Table("effect.csv", "Cross-Image Attention, and with one thing changed at a time:", EFFECT, ("ours",)),
             Table("effect.csv", "Eye-for-an-eye:", EFFECT, ("eye-for-an-eye",)),
-            Table("effect.csv", "Fine-grained Appearance Transfer, guidance 3.5:", EFFECT, ("fine-grained",)),
+            Table("effect.csv", "Latent Deviation (Fine-grained), no text guidance:", EFFECT, ("fine-grained",)),
             Table(
                 "effect.csv",
                 "What Mirror to Match gains, pair by pair (of part_color_error: how much it falls); most of the pairs "
@@ -70,7 +57,7 @@ CONTENTS = (
             ReportImage("effect.png", "The first pairs:"),
             ReportImage("effect_[!2]*.png", "Methods of later runs:"),
         ),
-        full=(("effect",),),
+        full=(("effect", "--only", *EFFECT_METHODS),),
         quick=(("effect", "--pairs", "2", "--only", *QUICK_METHODS),),
     ),
     Section(
@@ -81,18 +68,19 @@ CONTENTS = (
     ),
     Section(
         "Effect on a transformer",
-        "The same pairs and measures at 256 px on the pocket transformer: 14 of 20 steps, structures inverted and "
-        "appearances noised, no text guidance, AdaIN, true masks, every step reads the appearance. *evaluations*: "
-        "counted at the transformer, the structure's inversion included; *unet_evaluations*: of the U-Net that finds "
-        "matches, and masks where nothing is given. Differences are taken pair by pair; errors below 0 are better.",
+        "The same pairs and measures at 256 px on the pocket transformer: 14 of 20 steps or those that are named, "
+        "structures inverted and appearances noised, no text guidance, AdaIN, true masks, every step reads the "
+        "appearance. *evaluations*: "
+        "counted at the transformer, the structure's inversion included; *matching_evaluations*: of the network that "
+        "finds matches, and masks where nothing is given. Differences: pair by pair; errors below 0 are better.",
         (
-            Table("transformer.csv", "Every method, and with one thing changed at a time:", TRANSFORMER, METHODS),
+            Table("transformer.csv", "Every method:", TRANSFORMER, TRANSFORMERS),
             Table("transformer.csv", "What each changes:", EFFECT, ("against doing nothing",)),
             Table("transformer.csv", "Against attention by likeness:", EFFECT, ("against by likeness",)),
-            ReportImage("transformer*.png", "The first pairs:"),
+            ReportImage("transformer.png", "The first pairs:"),
         ),
-        full=(("transformer",),),
-        quick=(("transformer", "--pairs", "2", "--only", *QUICK_TRANSFORMER),),
+        full=(("transformer", "--only", *ON_TRANSFORMER),),
+        quick=(("transformer", "--pairs", "2", "--only", *QUICK_ON_TRANSFORMER),),
     ),
     Section(
         "The pocket networks: do they know their world?",
@@ -105,7 +93,7 @@ CONTENTS = (
             ReportImage("captions_*.png", "Samples, not chosen:"),
             Table("denoising.csv", "Squared error of the predicted noise by timestep, under the full caption:"),
         ),
-        full=(("captions",), ("denoising",)),
+        full=(("captions", "--rounds", "1"), ("denoising", "--scenes", "100")),
         quick=(("denoising", "--scenes", "4"),),
     ),
     Section(
@@ -114,8 +102,8 @@ CONTENTS = (
         "share found within 0.1 of the longer side of the animal's box. Without masks, positions compete with the "
         "background.",
         (Table("matching.csv", metrics=PCK),),
-        full=(("matching",),),
-        quick=(("matching", "--pairs", "8", "--only", "DIFT, pocket preset", "raw pixels, 3 x 3", "chance"),),
+        full=(("matching", "--only", *SOURCES),),
+        quick=(("matching", "--pairs", "8", "--only", *QUICK_SOURCES),),
     ),
     Section(
         "Matching by the whole field",
@@ -149,20 +137,20 @@ CONTENTS = (
         "PSNR in dB against the decoded original, held-out pocket scenes (seeds from 900000 on). *psnr_gained*: over "
         "DDIM inversion at the same guidance, scene by scene.",
         (Table("null_text.csv"),),
-        full=(("null_text",),),
+        full=(("null_text", "--scenes", "4"),),
         quick=(("null_text", "--scenes", "2", "--steps", "10"),),
     ),
     Section(
         "Inversion of flows: does the image come back without noise maps?",
-        "PSNR in dB against the decoded original, 16 tuning scenes (seeds from 800000 on) on the pocket transformer, "
+        "PSNR in dB against the decoded original, tuning scenes (seeds from 800000 on) on the pocket transformer, "
         "guidance 1. *psnr_gained*: over DDIM, scene by scene. *latent_error*: of the latents' standard deviation.",
         (Table("flow_inversion.csv"),),
-        full=(("flow_inversion",),),
+        full=(("flow_inversion", "--scenes", "8"),),
         quick=(("flow_inversion", "--scenes", "2", "--steps", "4"),),
     ),
     Section(
         "pix2pix-zero: edits by direction, and their distillation",
-        "Held-out pocket scenes (seeds from 960000 on), 32 of each of three edits, 25 steps, guidance 3. *success*: "
+        "Held-out pocket scenes (seeds from 960000 on), 8 of each of three edits, 25 steps, guidance 3. *success*: "
         "the output shows the target, as a classifier reads it that was trained on renderings, whose own accuracy is "
         "in the last rows; or, for the coat's color, as the mean over the body says. *silhouette_iou*: with the "
         "image's true silhouette. *background_psnr*: in dB against the image, outside of the animal. "
@@ -171,28 +159,21 @@ CONTENTS = (
         (
             Table("editing.csv"),
             ReportImage("editing*.png", "The first scenes of every edit:"),
-            Table("editing_speed.csv", "Time per image, in turns, in one run:"),
-            Table("distil.csv", "The distilled editor:"),
+            Table("distil.csv", "The distilled editor, whose pairs are rendered here, as a check of its training:"),
             ReportImage("distil.png", "The distilled editor on held-out pairs:"),
         ),
-        full=(
-            ("distil", "--collect", "640", "--steps", "3000", "--batch", "8"),
-            ("editing", "--editor", EDITOR),
-            ("editing", "--speed", "8", "--editor", EDITOR),
-        ),
+        full=(("editing", "--scenes", "8", "--only", *EDITS), ("distil", "--steps", "200")),
         quick=(("editing", "--scenes", "2", "--edits", "red to blue", "--only", *QUICK_EDITS),),
     ),
     Section(
         "Splice: a generator for one pair of photographs",
-        "Judged by a DINOv2 ViT-S/14 out of the package registry. The speed is measured against the released scheme of "
-        "six passes through the ViT per step, on noise of seed 0.",
+        "A raccoon with the look of a cat. Judged by a DINOv2 ViT-S/14 out of the package registry; 300 steps, a third "
+        "of what a good one takes.",
         (
             Table("splice.csv"),
-            Table("splice_speed.csv", "A step, in turns with the released scheme:"),
-            ReportImage("splice.png", "The pairs:"),
+            ReportImage("splice.png", "The pair:"),
         ),
-        full=(("splice",), ("splice", "--speed", "15")),
-        quick=(("splice", "--speed", "2"),),
+        full=(("splice", "faces", "--steps", "300"),),
     ),
     Section(
         "Parity with the reference code",
@@ -211,10 +192,9 @@ CONTENTS = (
         "The three transfer methods at 4 to 100 steps with the true masks. *evaluations*: counted at the network, the "
         "structure's inversion included. 8 steps and fewer are those of ComfyUI's Basic Scheduler (sgm_uniform, "
         "denoise 0.6), without steps that read the structure. Latent Deviation inverts by DDIM and moves until 0.6 "
-        "where there are less than 50 steps; its paper's settings, with null text, are of 16 pairs. *less the "
-        "paper's*: pair by pair.",
+        "where there are less than 50 steps. *less the paper's*: pair by pair.",
         (Table("pareto.csv"), ReportImage("pareto.png", "Every setting:")),
-        full=(("pareto",),),
+        full=(("pareto", "--only", *SETTINGS),),
         quick=(("pareto", "--pairs", "2", "--only", *QUICK_SETTINGS),),
     ),
     Section(
@@ -232,6 +212,11 @@ CONTENTS = (
                 "pix2pix-zero: one image, inversion included, seed 0, with ComfyUI's own attention of a CPU:",
             ),
             Table(
+                "splice_speed.csv",
+                "A step of Splice, in turns with the released scheme of six passes through the ViT, on noise of seed "
+                "0:",
+            ),
+            Table(
                 "contrast_memory.csv", "Attention with contrast on N positions, 8 heads of 40 channels, fp32, seed 0:"
             ),
             Table(
@@ -240,9 +225,16 @@ CONTENTS = (
                 ("peak extra MiB", "seconds", "times the matrix product"),
             ),
         ),
-        full=(("official_cost",), ("edit_cost",), ("contrast_memory",), ("matching_memory",)),
+        full=(
+            ("official_cost", "--repeats", "1"),
+            ("edit_cost", "--repeats", "1"),
+            ("splice", "--speed", "15"),
+            ("contrast_memory",),
+            ("matching_memory",),
+        ),
         quick=(
             ("official_cost", "--case", "128 px, 100 steps", "--repeats", "1"),
+            ("splice", "--speed", "2"),
             ("contrast_memory", "--repeats", "1", "--tokens", "1024", "4096"),
         ),
         timed=True,
@@ -253,7 +245,7 @@ CONTENTS = (
         "curves rise. The reference loop ends where one attention map of its three images passes 1 GiB: at 768 px it "
         "would take 3.8 GiB, at 1024 px 12 GiB.",
         (ReportImage("scaling.png", "Measured, each point in a process of its own:"), Table("scaling.csv")),
-        full=(("scaling",),),
+        full=(("scaling", "--sizes", "256", "512", "768"),),
         quick=(("scaling", "--sizes", "128", "256", "--references", "1", "2"),),
         timed=True,
     ),
@@ -271,7 +263,7 @@ CONTENTS = (
         "Seeded cases, drawn anew with every seed; a failure is a wrong result, an error that is not a sentence, a "
         "hang, memory out of proportion, or something left behind.",
         (Table("reliability.csv"),),
-        full=(("reliability",),),
+        full=(("reliability", "--count", "200"),),
         quick=(("reliability", "--count", "100"),),
     ),
     Section(

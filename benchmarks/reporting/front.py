@@ -29,7 +29,7 @@ def write_front(path: Path, title: str, fronts: Mapping[str, Front]) -> None:
         drawn = axes.scatter(evaluations, errors, c=silhouettes, vmin=lowest, vmax=highest, cmap="viridis", zorder=2)
         for x, y, name in zip(evaluations, errors, names, strict=True):
             axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize="xx-small")
-        axes.set(title=method, xlabel="U-Net evaluations a pair", ylabel="part-color error", xscale="log")
+        axes.set(title=method, xlabel="evaluations a pair", ylabel="part-color error", xscale="log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_formatter(NullFormatter())

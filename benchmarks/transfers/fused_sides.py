@@ -36,7 +36,7 @@ def fused_sides(
 ) -> Sides:
     """Every image under the text of its noun. structures: [B, H, W, 3], other ones than those of the pairs."""
     structure, appearance, mirrored = (
-        _fused(models, images, nouns, recipe, ensemble)
+        fused_features(models, images, nouns, recipe, ensemble)
         for images, nouns in (
             (truth.structure.image if structures is None else structures, truth.structure_nouns),
             (truth.appearance.image, truth.appearance_nouns),
@@ -46,7 +46,10 @@ def fused_sides(
     return structure, appearance, mirrored
 
 
-def _fused(models: Models, images: Tensor, nouns: list[str], recipe: Recipe, ensemble: int) -> Features:
+def fused_features(
+    models: Models, images: Tensor, nouns: list[str], recipe: Recipe = ONE_DRAW, ensemble: int = 1
+) -> Features:
+    """Of images [B, H, W, 3], each under the text of its noun."""
     latent, positive = models.encode(images), models.conditioning([prompt(noun) for noun in nouns])
     size = (images.shape[1], images.shape[2])
     parts = [

@@ -54,7 +54,12 @@ class Models:
 
 def pocket_models(size: int = SIZE) -> Models:
     """The committed pocket network for images of `size` pixels, in fp32."""
-    return Models(*load_pocket_checkpoint("fp32", NETWORK_OF_SIZE[size]))
+    return models_of(NETWORK_OF_SIZE[size])
+
+
+def models_of(network: str) -> Models:
+    """A committed pocket network by its name, in fp32."""
+    return Models(*load_pocket_checkpoint("fp32", network))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from functools import partial
 from torch import Tensor
 
 from .baselines import color_transfer, image_to_image, sdedit
-from .fine_grained import DEVIATIONS, deviate
+from .fine_grained import AT_FEW_STEPS, DEVIATIONS, FEW_STEPS, deviate, deviate_unguided
 from .inverted import InvertedPairs, Models, at_paper_settings, mirrored_to_match
 from .rearranged import REARRANGEMENTS, rearrange
 from .variants import AT_PAPER_SETTINGS, VARIANTS, transfer
@@ -56,6 +56,7 @@ METHODS: dict[str, Method] = {
     **{variant.name: partial(transfer, variant=variant) for variant in VARIANTS},
     **{variant.name: partial(rearrange, variant=variant) for variant in REARRANGEMENTS},
     **{variant.name: partial(deviate, variant=variant) for variant in DEVIATIONS},
+    **{variant.name: partial(deviate_unguided, variant=variant, steps=FEW_STEPS) for variant in AT_FEW_STEPS},
 }
 METHODS |= {variant.name: partial(_at_paper_settings, method=METHODS[variant.name]) for variant in AT_PAPER_SETTINGS}
 METHODS |= {

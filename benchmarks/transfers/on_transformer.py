@@ -8,7 +8,7 @@ pocket U-Net's. Imports ComfyUI's modules, so import it after ComfyUI has starte
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from ...attention.windows import Window
-from ...host.models.pocket_checkpoint import load_pocket_checkpoint
 from ...host.models.schedules import schedule_of
 from ...host.runtime.model_runner import stock_guider
 from ...host.transfer.adain_operation import AdaINOperation
@@ -29,10 +28,10 @@ from ...inversion.types import Inversion
 from ...pocket.checkpoint import TRANSFORMER_NETWORK
 from ..evaluation_counter import EvaluationCount
 from .baselines import TEXT_GUIDANCE, from_noise
-from .inverted import Models, invert, noised
+from .inverted import Models, invert, models_of, noised
+from .pair_guidance import TRUE, Guidance, guidance_of
 from .pairs import RenderedPairs, prompt
 from .sampled import resume
-from .unet_guidance import TRUE, Guidance, guidance_of
 
 SIZE, STEPS, START_AT = 256, 20, 6
 NOISIEST = 0.75
@@ -42,11 +41,11 @@ WHOLE, ADAIN = Window(0.0, 1.0), Window(0.5, 1.0)
 
 @dataclass(frozen=True)
 class Outputs:
-    """images [B, 256, 256, 3]; and a pair's evaluations of the transformer, and of the U-Net that finds for it."""
+    """images [B, 256, 256, 3]; and a pair's evaluations of the transformer, and of the network that finds for it."""
 
     images: Tensor
     evaluations: float
-    unet_evaluations: float = 0.0
+    matching_evaluations: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Transfer:
 
     keys: the appearance is read only where its animal is. masks, matches: whose they are; matches None is none.
     adain: between the steps. guidance: away from a run without transfer; None is none. few: so many steps from 0.75
-    on, or else 14 of 20.
+    on, or else 14 of 20. flipped: the appearance's image and mask are turned around before it is read.
     """
 
     settings: CrossImageSettings | RearrangementSettings | None = None
@@ -65,23 +64,28 @@ class Transfer:
     adain: bool = True
     guidance: GuidanceSettings | None = None
     few: int = 0
+    flipped: bool = False
 
     def __call__(self, models: Models, truth: RenderedPairs) -> Outputs:
+        if self.flipped:
+            image, mask = truth.appearance.image.flip(2), truth.appearance.mask.flip(2)
+            truth = replace(truth, appearance=replace(truth.appearance, image=image, mask=mask))
         pairs = inverted(models, truth, self.few)
         found = guidance_of(truth, self.masks, self.matches or TRUE)
         count = EvaluationCount(models.model.model.diffusion_model)
-        guider = _guider(models, truth, self._patched(models, pairs, found), self.guidance)
+        guider = _guider(models, truth, self.patched(models, pairs.appearance, found), self.guidance)
         adain = AdaINOperation(pairs.appearance, found.masks.structure, found.masks.appearance, ADAIN)
         images = resume(models, pairs.structure, guider, adain if self.adain else None)
         count.close()
         own = sum(count.by_node.values()) / len(truth.pairs)
         return Outputs(images, pairs.evaluations + own, found.evaluations)
 
-    def _patched(self, models: Models, pairs: InvertedPairs, found: Guidance) -> Any:
+    def patched(self, models: Models, reference: Inversion, found: Guidance) -> Any:
+        """The MODEL with the transfer; the plain one where there is none."""
         if self.settings is None:
             return models.model
         appearance = Appearance(
-            pairs.appearance,
+            reference,
             mask=found.masks.structure,
             appearance_mask=found.masks.appearance if self.keys else None,
             correspondence=found.matches if self.matches else None,
@@ -102,7 +106,7 @@ class InvertedPairs:
 
 def transformer_models() -> Models:
     """The committed pocket transformer in fp32."""
-    return Models(*load_pocket_checkpoint("fp32", TRANSFORMER_NETWORK))
+    return models_of(TRANSFORMER_NETWORK)
 
 
 @lru_cache(maxsize=4)  # all methods of a batch share it
@@ -122,8 +126,13 @@ def _schedule(models: Models, few: int) -> Schedule:
     return schedule_of(models.model, steps=STEPS, start_at=START_AT)
 
 
+def text_of_structures(models: Models, truth: RenderedPairs) -> Any:
+    """The CONDITIONING under which every structure is inverted and every output made."""
+    return models.conditioning([prompt(noun) for noun in truth.structure_nouns])
+
+
 def _guider(models: Models, truth: RenderedPairs, model: Any, guidance: GuidanceSettings | None) -> Any:
-    positive = models.conditioning([prompt(noun) for noun in truth.structure_nouns])
+    positive = text_of_structures(models, truth)
     if guidance is not None:
         return AppearanceGuider(model, positive, None, guidance)
     return stock_guider(model, positive, models.conditioning([""]), 1.0)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ...host.models.schedules import sigmas_tensor
-from ...host.transfer.noise_map_sampler import LatentOperation, NoiseMapSampler
+from ...host.transfer.between_steps import LatentOperation
+from ...host.transfer.noise_map_sampler import NoiseMapSampler
 from ...inversion.types import Inversion
 from .inverted import Models
 

@@ -11,8 +11,10 @@ from ...attention.shared_keys import BALANCED, CONCATENATED
 from ...host.transfer.appearance_guider import GuidanceSettings
 from ...host.transfer.cross_image_attention import CrossImageSettings
 from ...host.transfer.semantic_rearrangement import RearrangementSettings
+from .deviated import NEARLY_ALL, Deviated
+from .flow_edited import FlowEdited
 from .on_transformer import WHOLE, Method, Transfer, autoencoded_answer, identity, sdedit
-from .unet_guidance import FOUND, TRUE
+from .pair_guidance import FOUND, OWN, TRUE
 
 ATTENTION = CrossImageSettings(window=WHOLE)
 KV = RearrangementSettings(inject="kv", window=WHOLE)
@@ -42,16 +44,32 @@ METHODS: dict[str, Method] = {
     "by likeness, blocks 2-7": _attention(blocks="2-7"),
     "by likeness, positions half damped": _attention(position=0.5),
     "by likeness, positions damped": _attention(position=1.0),
+    "by likeness, appearance flipped": replace(LIKENESS, flipped=True),
+    "by likeness, columns turned around": _attention(mirror_columns=True),
     "by likeness, no AdaIN": replace(LIKENESS, adain=False),
     "by likeness, guided": replace(LIKENESS, guidance=GuidanceSettings(every=1)),
     "near found matches": NEAR_MATCHES,
+    **{f"near found matches, {steps} steps": replace(NEAR_MATCHES, few=steps) for steps in (2, 4, 8, 28)},
     "near found matches, positions damped": replace(NEAR_MATCHES, settings=replace(ATTENTION, position=1.0)),
     "rearranged by found matches": REARRANGED,
     "rearranged by true matches": replace(REARRANGED, matches=TRUE),
     "rearranged by found matches, queries too": replace(REARRANGED, settings=replace(KV, inject="feature")),
-    "rearranged by found matches, 8 steps": replace(REARRANGED, few=8),
-    "rearranged by found matches, 4 steps": replace(REARRANGED, few=4),
+    **{f"rearranged by found matches, {steps} steps": replace(REARRANGED, few=steps) for steps in (2, 4, 8, 28)},
     "nothing given": replace(REARRANGED, masks=FOUND),
+    "nothing given, 4 steps": replace(REARRANGED, masks=FOUND, few=4),
     "nothing given, by likeness": replace(LIKENESS, masks=FOUND),
+    "Latent Deviation by found matches": Deviated(steps=20),
+    **{f"Latent Deviation by found matches, {steps} steps": Deviated(steps, NEARLY_ALL) for steps in (4, 6, 8, 12)},
+    "Latent Deviation by found matches, 28 steps": Deviated(steps=28),
+    "Latent Deviation, nothing given, 8 steps": Deviated(8, NEARLY_ALL, FOUND),
+    "Latent Deviation by its own features, 8 steps": Deviated(8, NEARLY_ALL, matches=OWN),
+    "Latent Deviation, nothing given, by its own features, 8 steps": Deviated(8, NEARLY_ALL, OWN, OWN),
+    "rearranged by its own features, 4 steps": replace(REARRANGED, matches=OWN, few=4),
+    "nothing given, by its own features, 4 steps": replace(REARRANGED, masks=OWN, matches=OWN, few=4),
+    "FlowEdit, by likeness": FlowEdited(LIKENESS, steps=8),
+    "FlowEdit, rearranged by found matches": FlowEdited(REARRANGED, steps=8),
+    **{f"FlowEdit, rearranged by found matches, {steps} steps": FlowEdited(REARRANGED, steps) for steps in (2, 4, 28)},
+    "FlowEdit, nothing given, 4 steps": FlowEdited(replace(REARRANGED, masks=FOUND), steps=4),
+    "FlowEdit between two texts": FlowEdited(Transfer(), steps=24, noisiest=24 / 28, source_cfg=1.5, cfg=5.5),
 }
 """The first are those that the page of models compares; those behind a comma change one thing."""

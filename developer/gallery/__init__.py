@@ -10,8 +10,10 @@ from . import (
     few_steps,
     field,
     fine_grained,
+    flow_edit,
     grid,
     matching,
+    own_images,
     published,
     rearrangement,
     simple,
@@ -20,13 +22,14 @@ from . import (
     transformers,
 )
 from .blueprint import Blueprint
+from .titles import file_name
 from .workflow_template import WorkflowTemplate
 
-__all__ = ["Blueprint", "Template", "blueprints", "gallery"]
+__all__ = ["Blueprint", "WorkflowTemplate", "blueprints", "file_name", "gallery"]
 
 
 def gallery() -> dict[str, WorkflowTemplate]:
-    """Every workflow by the name of its file; the first is the one to try first."""
+    """Every workflow by its name in the code; `file_name` has that of its file. The first is the one to try first."""
     return {
         "01_cross_image_attention_pocket": cross_image.on_what_comes_along(),
         "02_cross_image_attention": cross_image.own_checkpoint(),
@@ -55,13 +58,18 @@ def gallery() -> dict[str, WorkflowTemplate]:
         "25_few_steps": few_steps.few_steps(),
         "26_transformer": transformers.on_the_pocket_transformer(),
         "27_flux1_krea": published.by_similarity(published.FLUX1),
-        "28_flux2_klein": published.by_similarity(published.FLUX2),
-        "29_z_image": published.by_similarity(published.Z_IMAGE),
+        "28_flux2_klein": published.found_in_few_steps(published.FLUX2, published.REARRANGEMENT),
+        "29_z_image": published.found_in_few_steps(published.Z_IMAGE, published.ATTENTION),
         "30_qwen_image": published.by_similarity(published.QWEN_IMAGE),
         "31_find_object_and_match": field.find_and_match(),
+        "32_sdxl": cross_image.own_sdxl_checkpoint(),
+        "33_measure_with_weights": evaluation.measure_with_weights(),
+        "34_flow_edit": flow_edit.without_inversion(),
+        "35_transformer_deviation": transformers.deviating_on_the_pocket_transformer(),
+        "36_own_images": own_images.compare_on_own_images(),
     }
 
 
 def blueprints() -> dict[str, Blueprint]:
     """Every blueprint by the name of its file, which is what a user reads in the node library."""
-    return {"Appearance transfer (simple)": simple.simple()}
+    return {"Appearance and style transfer (simple)": simple.simple()}

@@ -53,7 +53,7 @@ def real_image() -> WorkflowTemplate:
         "latent at every step so that each word still looks at the positions it looked at in the image. *amount* "
         "higher keeps more of the structure: 0.1 on SD1.5, but 1 to 3 on the pocket checkpoint.\n\n"
         "The muted group shows two other ways to a direction: pasted sentences, one per line, for example from a "
-        f"language model, or a direction that was kept. {POCKET_NOTE}"
+        f"language model, or a direction that was kept.\n\n{POCKET_NOTE}"
     )
     return WorkflowTemplate(graph, groups, note)
 

@@ -1,20 +1,16 @@
 """The transfer in four steps, as few-step models (LCM, Lightning, Turbo) need it."""
 
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
-from ..transfer_graph import Transfer, simple_graph
+from ..transfer_graph import Transfer, few_step_graph
 from ..ui_layout import Group
 from .cross_image import TITLES
-from .parts import POCKET_NOTE, node, pocket_image
+from .parts import POCKET_NOTE, pocket_image
 from .workflow_template import WorkflowTemplate
 
 
 def few_steps() -> WorkflowTemplate:
     """The simplest transfer along the levels of a Basic Scheduler, which both images take in place of their steps."""
-    graph = simple_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED)))
-    graph["scheduler"] = node("BasicScheduler", model=["checkpoint", 0], scheduler="sgm_uniform", steps=4, denoise=0.6)
-    for role in ("structure", "appearance"):
-        graph[f"invert_{role}"]["inputs"]["sigmas"] = ["scheduler", 0]
-    del graph["attention"]["inputs"]["structure"]
+    graph = few_step_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED)))
     groups = [
         Group("1. Checkpoint and images", [["checkpoint", "scheduler"], ["structure", "appearance"]]),
         Group("2. Invert and noise", [["invert_structure", "invert_appearance"]]),

@@ -36,7 +36,10 @@ def find_and_match() -> WorkflowTemplate:
         Group("2. Where is the object?", [[f"object_{role}" for role in ROLES]]),
         Group(
             "3. What the model knows of every position",
-            [[f"{name}_{role}" for role in ROLES for name in FEATURE_PRESETS], [f"features_{role}" for role in ROLES]],
+            [
+                *([f"{name}_{role}" for name in FEATURE_PRESETS] for role in ROLES),
+                [f"features_{role}" for role in ROLES],
+            ],
         ),
         Group("4. Match by the field", [["match"]]),
         Group("5. Look and use", [["draw"], ["warp", "save"]]),
@@ -47,6 +50,6 @@ def find_and_match() -> WorkflowTemplate:
         "looks at two noise levels. *Match Features* by the method field lets all matches decide together and finds "
         "positions between those of the grid; drag a point on the node, and its neighborhood goes along.\n\n"
         "*Cross-Image Attention* does all of this by itself where nothing is connected. To correct what it finds, "
-        "connect masks and matches to it through *Appearance Options*. " + POCKET_NOTE
+        "connect masks and matches to it through *Appearance Options*.\n\n" + POCKET_NOTE
     )
     return WorkflowTemplate(graph, groups, note)

@@ -3,6 +3,8 @@
 from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
 from ..transfer_graph import OURS, Transfer, transfer_graph
 from ..ui_layout import Group
+from .compact import compact
+from .cross_image import IMAGES
 from .parts import MASK_IMAGES, POCKET_NOTE, inverting, node, pocket_image, without
 from .workflow_template import WorkflowTemplate
 
@@ -12,7 +14,7 @@ POCKET_GUIDANCE = 3.5
 
 def fine_grained_transfer() -> WorkflowTemplate:
     transfer = Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED))
-    graph = without(transfer_graph(transfer), "mask_{}", *MASK_IMAGES)
+    graph = without(transfer_graph(transfer), "mask_{}", "show_{}", *MASK_IMAGES)
     for name in ("matches", "attention", "adain"):
         del graph[name]
     prompts = {
@@ -44,13 +46,13 @@ def fine_grained_transfer() -> WorkflowTemplate:
         cfg=POCKET_GUIDANCE,
     )  # fmt: skip
     graph["sample"]["inputs"]["sampler"] = ["deviate", 0]
-    images = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
+    graph = compact(graph)
     groups = [
-        Group("1. Checkpoint and images", images),
-        Group("2. Invert both", inverting(("structure", "appearance"))),
-        Group("3. How good is it, and where", [["report", "word"]]),
+        IMAGES,
+        Group("2. Invert both", inverting(("structure", "appearance"), "text_structure")),
+        Group("3. How good is it, and where", [["report"], ["word"]]),
         Group("4. Transfer", [["deviate"], ["resume", "guider"]]),
-        Group("5. Sample", [["sample", "decode", "save"]]),
+        Group("5. Sample", [["sample"], ["decode", "save"]]),
     ]
     note = (
         "# Fine-grained Appearance Transfer: bend the image that the model is about to make\n"
@@ -60,7 +62,7 @@ def fine_grained_transfer() -> WorkflowTemplate:
         "mask of the word. *matching* progressive matches anew at every step, as in the paper.\n\n"
         f"The paper uses cfg 7.5, and 0.3 as the threshold of *Word Attention Map*; the pocket wants "
         f"{POCKET_GUIDANCE}, in both nodes, and 0.7. "
-        "A later *end_percent* is stronger. "
+        "A later *end_percent* is stronger.\n\n"
         f"{POCKET_NOTE}"
     )
     return WorkflowTemplate(graph, groups, note)

@@ -3,7 +3,8 @@
 from ..client import Graph
 from ..transfer_graph import OURS, GraphImage, Transfer, transfer_graph
 from ..ui_layout import Group
-from .parts import MASK_IMAGES, POCKET_NOTE, inverting, node, sampling_groups, without
+from .compact import compact
+from .parts import MASK_IMAGES, POCKET_NOTE, inverting, node, without
 from .workflow_template import WorkflowTemplate
 
 SCENES = {  # the species of a kind, one since a batch is inverted under one text; seed and coat of each image
@@ -34,13 +35,15 @@ def transfer_grid() -> WorkflowTemplate:
         names="\n".join(coat for _, coat in columns),
     )  # fmt: skip
     graph["save"]["inputs"] |= {"filename_prefix": "grid"}
+    graph = compact(graph)
     scenes = [[f"{role}_{number}" for number in range(1, len(SCENES[role][1]) + 1)] for role in SCENES]
     groups = [
         Group("1. Checkpoint and images", [["checkpoint", *scenes[0]], scenes[1]]),
         Group("2. A batch of each", [["structure", "masks_structure"], ["appearance", "masks_appearance"]]),
         Group("3. Invert each once", inverting(tuple(SCENES))),
         Group("4. Pair every structure with every appearance", [[GRID]]),
-        *sampling_groups(5),
+        Group("5. Transfer", [["attention", "guider", "adain"]]),
+        Group("6. Sample", [["sample"], ["decode", "save"]]),
         Group("7. Look", [["draw"]]),
     ]
     note = (

@@ -27,9 +27,9 @@ def dift_matching() -> WorkflowTemplate:
     groups = [
         Group(
             "1. Checkpoint and images",
-            [["checkpoint", "structure", "appearance"], ["text_structure", "text_appearance"]],
+            [["checkpoint", "text_structure", "text_appearance"], ["structure", "appearance"]],
         ),
-        Group("2. What the model knows of every position", [["features_structure", "features_appearance"]]),
+        Group("2. What the model knows of every position", [["features_structure"], ["features_appearance"]]),
         Group("3. Match", [["match"]]),
         Group("4. Look", [["draw"], ["draw_points"], ["confidence", "show_confidence"]]),
         Group("5. Use and measure", [["warp", "save"], ["pck"]]),
@@ -42,7 +42,7 @@ def dift_matching() -> WorkflowTemplate:
         "appearance a color of its own and paints it where it matches.\n\n"
         "*Warp by Matches* lays the appearance's pieces on the structure; *PCK* counts how many of some known points "
         "are found (here the renderer knows them: one per part).\n\n"
-        "On SD1.5 and others set *feature_preset* of *DIFT Features* to semantic. " + POCKET_NOTE
+        "On SD1.5 and others set *feature_preset* of *DIFT Features* to semantic.\n\n" + POCKET_NOTE
     )
     return WorkflowTemplate(graph, groups, note)
 
@@ -72,10 +72,10 @@ def mirror_to_match() -> WorkflowTemplate:
         Group("2. Which way round?", [["turned"]]),
         Group(
             "3. What the model knows of every position",
-            [["features_structure", "features_appearance", "features_appearance_turned"]],
+            [["features_structure"], ["features_appearance"], ["features_appearance_turned"]],
         ),
-        Group("4. Match as it is", [["match"], ["draw", "pck"]]),
-        Group("5. Match mirrored", [["match_turned"], ["draw_turned", "save"], ["pck_turned"]]),
+        Group("4. Match as it is", [["match"], ["pck"], ["draw"]]),
+        Group("5. Match mirrored", [["match_turned"], ["pck_turned"], ["draw_turned"], ["save"]]),
     ]
     note = (
         "# Two animals that face opposite ways\n"
@@ -87,7 +87,7 @@ def mirror_to_match() -> WorkflowTemplate:
         "and VAE into *Mirror to Match*, a text for what both show, and its *appearance* into *VAE Encode* (and into "
         "whatever else takes the appearance image). A mask of the appearance goes through it as well, so that it is "
         "mirrored with the image.\n\n"
-        "On SD1.5 and others set every *feature_preset* to semantic. " + POCKET_NOTE
+        "On SD1.5 and others set every *feature_preset* to semantic.\n\n" + POCKET_NOTE
     )
     return WorkflowTemplate(graph, groups, note)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from ...pocket.scene import random_scene
 from ..client import Graph
+from ..object_info import UNSAVED
 from ..transfer_graph import GraphImage
-from ..ui_layout import Group
 
 MASK_IMAGES = ("mask_{}_image", "show_{}_mask")  # Self-Segmentation shows its mask itself
 POCKET_NOTE = (
@@ -14,7 +14,12 @@ POCKET_NOTE = (
     "bench and a first experience: tiny images of toy animals, not what a real checkpoint can do. For your own "
     "images put *Load Checkpoint* (an SD1.5 file in `ComfyUI/models/checkpoints`) in the place of *Load Pocket "
     "Checkpoint*, and *Load Image* with *Upscale Image* (512 x 512, center crop) in the place of *Pocket Scene*, or "
-    "open workflow 2."
+    "open template 02."
+)
+
+COMPARE_NOTE = (
+    "*Compare Images* lays the output over the structure, with a slider between them; ComfyUI shows it in Nodes 2.0 "
+    "only.\n\n"
 )
 
 
@@ -23,24 +28,18 @@ def pocket_image(seed: int) -> GraphImage:
     return GraphImage(random_scene(seed).species, seed=seed)
 
 
-def main_groups() -> list[Group]:
-    return [
-        Group("2. Invert both", inverting(("structure", "appearance"))),
-        Group("3. Look: objects and matches", [["mask_structure", "mask_appearance"], ["matches"]]),
-        *sampling_groups(4),
-    ]
+def inverting(roles: Sequence[str], *texts: str) -> list[list[str]]:
+    """The inversion of each role, side by side. texts: nodes of texts that something else reads, too."""
+    columns = [[f"invert_{role}"] for role in roles]
+    columns[-1] += texts
+    return columns
 
 
-def inverting(roles: Sequence[str]) -> list[list[str]]:
-    texts = [*(f"text_{role}" for role in roles), "no_text"]
-    return [texts, [f"encode_{role}" for role in roles], [f"invert_{role}" for role in roles]]
-
-
-def sampling_groups(number: int) -> list[Group]:
-    return [
-        Group(f"{number}. Transfer", [["attention", "guider"], ["adain", "resume"]]),
-        Group(f"{number + 1}. Sample", [["sample", "decode", "save"]]),
-    ]
+def compared(graph: Graph) -> Graph:
+    """The graph with the structure and what became of it under ComfyUI's slider."""
+    (view,) = UNSAVED.values()
+    before_and_after = {"image_a": ["structure", 0], "image_b": ["decode", 0]}
+    return graph | {"compare": node("ImageCompare", **before_and_after, compare_view=view)}
 
 
 def without(graph: Graph, *endings: str) -> Graph:

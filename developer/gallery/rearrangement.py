@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 
-from ..demo import APPEARANCE_SEED, STRUCTURE_SEED
+from ..demo import APPEARANCE_SEED, DEMO_PAIR, POCKET_SIZE, STRUCTURE_SEED
 from ..part_by_part import ADAIN_START, FOUND, appearance_inside, part_by_part, with_matches
 from ..transfer_graph import Graph, Link, Transfer, transfer_graph
 from ..ui_layout import Group
+from .compact import compact
+from .cross_image import IMAGES
 from .keypoints import as_text
-from .matching import add_features, draw_matches, match_features
-from .parts import MASK_IMAGES, POCKET_NOTE, inverting, node, pocket_image, relinked, sampling_groups, without
+from .matching import add_features, match_features
+from .parts import COMPARE_NOTE, MASK_IMAGES, POCKET_NOTE, compared, inverting, node, pocket_image, relinked, without
 from .workflow_template import WorkflowTemplate
 
 RIGHT_STRUCTURE_SEED, RIGHT_APPEARANCE_SEED = 12, 7
+TWO_ANIMALS, AN_ANIMAL = "a photo of two animals", "a photo of an animal"
 FLANK, HEAD, RADIUS = (62, 60), (105, 62), 0.14  # a pair that nobody would find: so one sees who decided
 SIZE = 128
 TRUE: Mapping[str, Link] = {"structure": ["structure", 1], "appearance": ["appearance", 1]}
@@ -20,13 +23,12 @@ ADAIN_NOTE = f"*start_percent* of *AdaIN* is {ADAIN_START}, as in the paper's co
 
 
 def eye_for_an_eye() -> WorkflowTemplate:
-    graph = with_matches(_transfer(FOUND))
-    images = [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]]
+    graph = compared(compact(without(with_matches(_transfer(FOUND, DEMO_PAIR, POCKET_SIZE)), "show_{}")))
     groups = [
-        Group("1. Checkpoint and images", images),
-        Group("2. Invert both", inverting(("structure", "appearance"))),
-        Group("3. Who paints where", [["match", "weigh"], ["warp", "matches"]]),
-        *sampling_groups(4),
+        IMAGES,
+        Group("2. Invert both, and match them", [["invert_structure"], ["invert_appearance", "match"]]),
+        Group("3. Who paints where", [["weigh", "adain"], ["warp", "matches"]]),
+        Group("4. Transfer", [["attention"], ["sample"], ["decode", "save"], ["compare"]]),
     ]
     note = (
         "# Eye-for-an-eye: each position takes the features of its best match\n"
@@ -34,9 +36,9 @@ def eye_for_an_eye() -> WorkflowTemplate:
         "one best match, once for both whole objects, and puts the features of that position there. Objects and "
         "matches it finds by itself; here *Match References* finds the same ones before, and *Warp by Matches* shows "
         "what paints what. Put other masks or matches in their place where you know better.\n\n"
-        "Text guidance 2.5 in the stock *CFGGuider* strengthens text and transfer together. Without *find*, "
+        "*cfg* 2.5 in *Sample from Inversion* strengthens text and transfer together. Without *find*, "
         "*match_source* decides: matches anew in every layer and step as in the paper, or by DIFT. "
-        f"{ADAIN_NOTE}\n\n{POCKET_NOTE}"
+        f"{ADAIN_NOTE}\n\n{COMPARE_NOTE}{POCKET_NOTE}"
     )
     return WorkflowTemplate(graph, groups, note)
 
@@ -60,14 +62,15 @@ def two_objects() -> WorkflowTemplate:
             graph[f"{side}_mask"] = node(
                 "MaskComposite", destination=["blank", 0], source=[side, 1], x=x, y=0, operation="add"
             )
-        graph[f"show_{role}"] = node("PreviewImage", images=[role, 0])
-        graph[f"text_{role}"]["inputs"]["text"] = "a photo of two animals"
+        graph[f"text_{role}"]["inputs"]["text"] = TWO_ANIMALS
+        graph[f"invert_{role}"]["inputs"]["text"] = TWO_ANIMALS
     for side, other in (("left", "right"), ("right", "left")):
         graph[f"weigh_{side}"] = appearance_inside([f"structure_{side}_mask", 0], [f"appearance_{other}_mask", 0])
     graph["attention"]["inputs"] |= {
         "appearances.appearance0": ["weigh_left", 0],
         "appearances.appearance1": ["weigh_right", 0],
     }
+    graph = compact(graph)
     groups = [
         Group(
             "1. Two animals in each image",
@@ -75,14 +78,12 @@ def two_objects() -> WorkflowTemplate:
                 ["checkpoint", "blank"],
                 ["structure_left", "structure_right", "structure"],
                 ["appearance_left", "appearance_right", "appearance"],
-                ["show_structure", "show_appearance"],
             ],
         ),
         Group("2. Where each animal is", [[f"{role}_{side}_mask" for role in seeds for side in ("left", "right")]]),
         Group("3. Invert both", inverting(("structure", "appearance"))),
         Group("4. Who takes whose look", [["weigh_left", "weigh_right"]]),
-        Group("5. Transfer", [["attention", "guider"], ["resume"]]),
-        Group("6. Sample", [["sample", "decode", "save"]]),
+        Group("5. Transfer", [["attention", "sample"], ["decode", "save"]]),
     ]
     note = (
         "# Two objects, each with its own match\n"
@@ -96,13 +97,18 @@ def two_objects() -> WorkflowTemplate:
 
 def corrected_match() -> WorkflowTemplate:
     graph = _transfer(TRUE)
-    del graph["weigh"]
+    for name in ("weigh", "adain"):
+        del graph[name]
+    del graph["resume"]["inputs"]["between_steps"]
+    graph["text_both"] = node("CLIPTextEncode", text=AN_ANIMAL, clip=["checkpoint", 1])
     add_features(graph)
+    for role in TRUE:
+        graph[f"features_{role}"]["inputs"]["positive"] = ["text_both", 0]
     graph["match"] = match_features()
-    points = as_text([FLANK])
-    graph["corrected"] = match_features(structure_points=points, appearance_points=as_text([HEAD]), radius=RADIUS)
+    graph["corrected"] = match_features(
+        structure_points=as_text([FLANK]), appearance_points=as_text([HEAD]), radius=RADIUS
+    )
     for name, matches in (("found", "match"), ("corrected", "corrected")):
-        graph[f"draw_{name}"] = draw_matches([matches, 0], lines=0, points=points)
         graph[f"weigh_{name}"] = appearance_inside(["structure", 1], ["appearance", 1], [matches, 0])
     second = ("attention", "guider", "sample", "decode")
     for name in second:
@@ -110,17 +116,13 @@ def corrected_match() -> WorkflowTemplate:
     graph["attention_found"]["inputs"]["appearances.appearance0"] = ["weigh_found", 0]
     graph["attention"]["inputs"]["appearances.appearance0"] = ["weigh_corrected", 0]
     graph["show_found"] = node("PreviewImage", images=["decode_found", 0])
+    graph = compact(without(graph, "show_{}"))
     groups = [
-        Group(
-            "1. Checkpoint and images",
-            [["checkpoint", "structure", "appearance"], ["show_structure", "show_appearance"]],
-        ),
-        Group("2. Invert both", inverting(("structure", "appearance"))),
+        Group("1. Checkpoint and images", [["checkpoint", "structure", "appearance"]]),
+        Group("2. Invert both", inverting(("structure", "appearance"), "text_both")),
         Group("3. Match", [["features_structure", "features_appearance"], ["match"], ["corrected"]]),
-        Group("4. Look", [["draw_found", "draw_corrected"]]),
-        Group("5. Transfer by each", [["weigh_found", "weigh_corrected"], ["attention_found", "guider_found"],
-                                      ["attention", "guider"], ["adain", "resume"]]),
-        Group("6. Sample both", [["sample_found", "decode_found", "show_found"], ["sample", "decode", "save"]]),
+        Group("4. As found", [["weigh_found", "attention_found"], ["sample_found", "decode_found"], ["show_found"]]),
+        Group("5. As corrected", [["weigh_corrected", "attention"], ["sample", "decode"], ["save"]]),
     ]  # fmt: skip
     note = (
         "# A corrected match changes the image\n"
@@ -130,16 +132,19 @@ def corrected_match() -> WorkflowTemplate:
         "patch of the flank takes the color of the head.\n\n"
         "After a run both images stand on *Match Features*: click a point to see its match, drag an end to correct "
         "it, drag the pair that is there elsewhere. The pairs are the two texts above. Queue again: "
-        f"only what depends on them is computed anew. {ADAIN_NOTE}\n\n"
+        "only what depends on them is computed anew.\n\n"
         f"{POCKET_NOTE}"
     )
     return WorkflowTemplate(graph, groups, note)
 
 
-def _transfer(masks: Mapping[str, Link]) -> Graph:
+def _transfer(
+    masks: Mapping[str, Link], seeds: tuple[int, int] = (STRUCTURE_SEED, APPEARANCE_SEED), size: int = SIZE
+) -> Graph:
     """The main job's graph with Semantic Rearrangement in place of cross-image attention, and its settings."""
+    structure, appearance = map(pocket_image, seeds)
     graph = without(
-        transfer_graph(Transfer(pocket_image(STRUCTURE_SEED), pocket_image(APPEARANCE_SEED), size=SIZE)),
+        transfer_graph(Transfer(structure, appearance, size=size)),
         "mask_{}", *MASK_IMAGES,
     )  # fmt: skip
     del graph["matches"]

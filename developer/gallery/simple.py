@@ -57,7 +57,7 @@ def simple() -> Blueprint:
         Group("4. Sample", [["sample", "decode"]]),
     ]
     note = (
-        "# Appearance transfer (simple)\n"
+        "# Appearance and style transfer (simple)\n"
         "What the one node holds: the structure is inverted and the appearance noised under one text; while the output "
         "is sampled from the structure's noise, its attention reads the appearance, and AdaIN gives it the colors of "
         "the appearance. *structure strength* is the part of the steps that is left out at the noisy end, "

@@ -85,7 +85,7 @@ def feature_inversion() -> WorkflowTemplate:
         "A network paints until its image has the same feature. From the **keys** the layout comes back; from "
         "the **CLS** token colors and textures come back, but no layout. That is why Splice takes one for the "
         "structure and the other for the appearance.\n\n"
-        f"{VIT_NOTE} The paper paints for 20000 steps; 300 show where it is going."
+        f"{VIT_NOTE}\n\nThe paper paints for 20000 steps; 300 show where it is going."
     )
     return WorkflowTemplate(graph, groups, note)
 
@@ -108,7 +108,7 @@ def key_self_similarity() -> WorkflowTemplate:
         Group("1. Images and ViT", [["structure", "appearance"], ["vit"]]),
         Group("2. What belongs together", [["similarity_structure", "similarity_appearance"]]),
         Group("3. Match by DINO instead of DIFT", [["features_structure", "features_appearance"], ["match"]]),
-        Group("4. Look", [["draw", "save"]]),
+        Group("4. Look", [["draw"], ["save"]]),
     ]
     note = (
         "# What the ViT sees\n"

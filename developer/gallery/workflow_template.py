@@ -10,6 +10,8 @@ from ..ui_layout import Group, lay_out
 
 SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
 SD15_SOURCE = f"https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/{SD15}"
+SDXL = "sd_xl_base_1.0.safetensors"
+SDXL_SOURCE = f"https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/{SDXL}"
 DINO = "dino_vitbase8_pretrain.pth"
 DINO_SOURCE = f"https://dl.fbaipublicfiles.com/dino/dino_vitbase8_pretrain/{DINO}"
 CLIP = "clip-vit-large-patch14.safetensors"

@@ -35,14 +35,19 @@ class GridPair:
 
 def images_in(folder: str) -> list[GridImage]:
     """The images of a folder by name; `CliError` where there is none. Those in folders inside it do not count."""
-    root = Path(folder)
-    if not root.is_dir():
+    if not Path(folder).is_dir():
         raise CliError(f"There is no folder {folder}.")
-    paths = sorted(path for path in root.iterdir() if path.suffix.lower() in IMAGES and path.is_file())
-    if not paths:
-        raise CliError(f"The folder {folder} holds no images ({', '.join(sorted(IMAGES))}).")
+    paths = image_files(folder)
     stems = Counter(path.stem.lower() for path in paths)
     return [_image(path, path.stem if stems[path.stem.lower()] == 1 else path.name) for path in paths]
+
+
+def image_files(folder: str) -> list[Path]:
+    """The files of `images_in`."""
+    paths = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in IMAGES and path.is_file())
+    if not paths:
+        raise CliError(f"The folder {folder} holds no images ({', '.join(sorted(IMAGES))}).")
+    return paths
 
 
 def every_pair(structures: Sequence[GridImage], appearances: Sequence[GridImage]) -> list[GridPair]:

@@ -24,7 +24,11 @@ def asked_for(options: argparse.Namespace) -> dict[str, Any]:
     if not options.workflow:
         return own_graph(options.noun or OWN_NOUN, Path(options.checkpoint).name if options.checkpoint else None)
     try:
-        return dict(json.loads(Path(options.workflow).read_text(encoding="utf-8")))
+        workflow = dict(json.loads(Path(options.workflow).read_text(encoding="utf-8")))
+        nodes = workflow["nodes"] if "nodes" in workflow else workflow.values()
+        if not nodes or not all("class_type" in node or "type" in node for node in nodes):
+            raise ValueError("no nodes")
+        return workflow
     except OSError:
         raise CliError(f"There is no workflow {options.workflow}.") from None
     except (ValueError, TypeError):
@@ -53,6 +57,15 @@ def queueable(workflow: dict[str, Any], info: Mapping[str, Any]) -> Graph:
     graph = _as_queued(workflow, info)
     if unknown := {node["class_type"] for node in graph.values()} - info.keys():
         raise CliError(f"ComfyUI has no node {', '.join(sorted(unknown))} here, which the workflow uses.")
+    check_roles(graph)
+    return graph
+
+
+def check_roles(workflow: Mapping[str, Any]) -> None:
+    """Raises `CliError` where a workflow of either form does not load both images, or saves none. No ComfyUI is asked:
+    a node inside a subgraph counts as well.
+    """
+    graph = _simplified(workflow) if "nodes" in workflow else dict(workflow)
     for role in ROLES:
         if not _loading(graph, role):
             raise CliError(
@@ -61,7 +74,19 @@ def queueable(workflow: dict[str, Any], info: Mapping[str, Any]) -> Graph:
             )
     if not any(node["class_type"] == "SaveImage" for node in graph.values()):
         raise CliError("The workflow saves no image: end it with a Save Image node.")
-    return graph
+
+
+def _simplified(workflow: Mapping[str, Any]) -> Graph:
+    """Nodes of a saved workflow with their kind, and the file of those that load one."""
+    subgraphs = workflow.get("definitions", {}).get("subgraphs", [])
+    nodes = [node for sheet in (workflow, *subgraphs) for node in sheet["nodes"]]
+    return {
+        str(number): {
+            "class_type": node["type"],
+            "inputs": {"image": next(iter(node.get("widgets_values") or []), None)},
+        }
+        for number, node in enumerate(nodes)
+    }
 
 
 def _as_queued(workflow: dict[str, Any], info: Mapping[str, Any]) -> Graph:

@@ -10,6 +10,8 @@ step, since neither their latent nor the reconstruction beside it would be where
 """
 
 import logging
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ import comfy.samplers
 import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
+from torch.nn import Module
 
 from ...guidance.cross_attention import (
     CONDITIONAL,
@@ -32,15 +35,18 @@ from ...guidance.cross_attention import (
 from ...inversion.schedule import Schedule
 from ...inversion.step import step
 from ..matching.cross_attention_maps import MapRecorder, Maps, with_shifts, without_control
+from ..matching.joint_text_maps import JointMapRecorder, with_joint_shifts
+from ..models.architecture import is_unet, known_transformer, network_of
 from ..models.conditioning import same_text
 from ..models.schedules import schedule_of
 from ..models.unet import text_blocks
-from ..runtime.gradients import autograd_inside, differentiable, transformers_recomputed
+from ..runtime.gradients import autograd_inside, changes_in_place_kept, differentiable, transformers_recomputed
 
 log = logging.getLogger("appearance_transfer")
 
 PROMPTS = (CONDITIONAL, NEGATIVE)  # as ComfyUI numbers them
 ONLY_PARTLY = {"area", "start_percent", "end_percent"}  # what says of a text that it is not on everywhere and always
+BOUNDED = (comfy.model_sampling.V_PREDICTION, comfy.model_sampling.CONST)  # the latter are flows
 ON_ITS_WAY = 1e-3  # relative distance from where a plain step ends; rounding makes about 1e-6
 
 
@@ -52,8 +58,8 @@ class CrossAttentionSettings:
     stored: run the whole reconstruction first and keep its maps on the CPU in fp16, instead of step by step.
     downscales: whose maps are compared, as factors by which they are smaller than the latent; None is all.
     update_target: one of UPDATE_TARGETS.
-    bounded: on v-prediction models, take no step that is longer than to where the loss would be 0 (`bounded_amount`).
-        The reference code has no bound, and can diverge there.
+    bounded: on v-prediction and flow models, take no step that is longer than to where the loss would be 0
+        (`bounded_amount`). The reference code has no bound, and can diverge there.
     """
 
     cfg: float = 5.0
@@ -69,13 +75,44 @@ class CrossAttentionSettings:
         return cls(bounded=False, update_target="negative", **settings)
 
 
+@dataclass(frozen=True)
+class TextMaps:
+    """How a network's view of its text is read, and differentiated.
+
+    recorder: for one forward. shifted: options under which every prompt has a latent of its own. differentiated: a
+    context around the network, for gradients.
+    """
+
+    recorder: Callable[[], MapRecorder | JointMapRecorder]
+    shifted: Callable[[dict[str, Any], Tensor], dict[str, Any]]
+    differentiated: Callable[[Module], AbstractContextManager[None]]
+
+
+def text_maps_of(model: ModelPatcher, downscales: Collection[int] | None) -> TextMaps:
+    """Raises ValueError for a network that is neither a U-Net with cross-attention at these downscales, nor a
+    transformer that we know, whose blocks are all of one size.
+    """
+    if is_unet(network_of(model)):
+        blocks = text_blocks(model, downscales)
+        return TextMaps(lambda: MapRecorder(blocks), with_shifts, transformers_recomputed)
+    transformer = known_transformer(network_of(model))
+    if downscales is not None:
+        raise ValueError(
+            f"downscales chooses among the sizes of a U-Net's maps, but this MODEL is a transformer "
+            f"({transformer.family}), whose maps have one size. Set downscales to all."
+        )
+    return TextMaps(lambda: JointMapRecorder(transformer), with_joint_shifts, changes_in_place_kept)
+
+
 class CrossAttentionGuider(comfy.samplers.CFGGuider):
     """Text guidance towards `edited` that keeps the cross-attention of the reconstruction under `positive`.
 
     negative: None takes `positive`, as the reference code does for real images. With amount 0, or where edited is no
     other text than positive, this is ComfyUI's own guider under `edited`.
 
-    Raises ValueError for an architecture without cross-attention (at these downscales), quantized weights, and
+    On a transformer the share of an image query's attention that goes to each token of the text is its cross-attention.
+
+    Raises ValueError for an architecture without such maps (at these downscales), quantized weights, and
     conditionings that cannot be compared; and, when sampling, for samplers that it does not work with.
     """
 
@@ -90,7 +127,7 @@ class CrossAttentionGuider(comfy.samplers.CFGGuider):
         negative = positive if negative is None else negative
         _check_texts(positive, edited, negative)
         self.settings = settings
-        self.blocks = text_blocks(model, settings.downscales)
+        self.text_maps = text_maps_of(model, settings.downscales)
         self.guides = settings.amount != 0 and not same_text(positive, edited)
         self.one_text = same_text(positive, negative)
         self._run: _Run | None = None
@@ -119,7 +156,7 @@ class CrossAttentionGuider(comfy.samplers.CFGGuider):
         if self._run is None:
             return super().predict_noise(x, timestep, model_options, seed)
         shifts = self._run.move(x, timestep, model_options)
-        denoised = super().predict_noise(x, timestep, with_shifts(model_options, shifts), seed)
+        denoised = super().predict_noise(x, timestep, self.text_maps.shifted(model_options, shifts), seed)
         self._run.leave(x, denoised)
         return denoised
 
@@ -183,10 +220,10 @@ class _Run:
     def _shifts(self, x: Tensor, sigma: Tensor, reference: dict[int, Maps], model_options: dict[str, Any]) -> Tensor:
         """The gradient step of both prompts, [2, B, C, h, w], in the scale of the network's input."""
         model = self.guider.inner_model
-        with autograd_inside(model), transformers_recomputed(model.diffusion_model):
+        with autograd_inside(model), self.guider.text_maps.differentiated(model.diffusion_model):
             gradient, losses = attention_gradient(self.guider, x.clone(), sigma.clone(), reference, model_options)
         amount: float | Tensor = self.settings.amount
-        if self.settings.bounded and isinstance(model.model_sampling, comfy.model_sampling.V_PREDICTION):
+        if self.settings.bounded and isinstance(model.model_sampling, BOUNDED):
             amount = bounded_amount(self.settings.amount, losses, gradient)
         return guidance_shift(gradient, amount)
 
@@ -205,7 +242,7 @@ class _Reference:
         """The maps where it stands, by prompt, and one step on. One text on both sides is run once, as the first."""
         comfy.model_management.throw_exception_if_processing_interrupted()
         guider, x = self.guider, self._x
-        recorder = MapRecorder(guider.blocks)
+        recorder = guider.text_maps.recorder()
         sigma = x.new_full((len(x),), self.schedule.sigmas[self.level])
         prompts = [without_control(guider.conds["original"])]
         prompts.append(None if guider.one_text else without_control(guider.conds["negative"]))
@@ -224,10 +261,10 @@ def attention_gradient(
 
     x: [B, C, h, w] in ComfyUI's scaling. Not under inference mode.
     """
-    recorder = MapRecorder(guider.blocks)
+    recorder = guider.text_maps.recorder()
     shifts = x.new_zeros((len(PROMPTS), *x.shape), requires_grad=True)
     prompts = [without_control(guider.conds[which]) for which in ("positive", "negative")]
-    options = with_shifts(recorder.options(model_options), shifts)
+    options = guider.text_maps.shifted(recorder.options(model_options), shifts)
     comfy.samplers.calc_cond_batch(guider.inner_model, prompts, x, sigma, options)
     of_prompts = [
         cross_attention_loss(recorder.maps[prompt], reference.get(prompt, reference[CONDITIONAL])) for prompt in PROMPTS

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...correspondence.dift import DiftSettings
 from ...correspondence.features import Features
 from ...correspondence.mirroring import FlipDecision, facing, turn
+from ..runtime.encoding import encoded
 from .attention_matches import match_features
 from .dift_features import dift_features
 
@@ -43,7 +44,7 @@ def mirror_to_match(
 
     def features_of(images: Tensor) -> Features:
         pixels = images[..., :3]
-        return dift_features(model, vae.encode(pixels), positive, settings, (pixels.shape[1], pixels.shape[2]))
+        return dift_features(model, encoded(vae, pixels), positive, settings, (pixels.shape[1], pixels.shape[2]))
 
     both = features_of(torch.cat([appearance, appearance.flip(2)]))
     as_it_is, mirrored = (replace(both, values=values) for values in both.values.chunk(2))

@@ -9,43 +9,26 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ...correspondence.dift import DiftSettings
 from ...correspondence.features import Features
 from ...correspondence.points import Point
 from ...objects.evidence import ObjectEvidence
 from ...objects.find import Clicks, FoundObject, find_object
-from ..models.architecture import network_of
-from ..models.conditioning import first_text, processed_prompt
-from ..models.plain_model import check_plain
-from ..models.unet import up_block_ends
-from ..runtime.model_runner import Denoise, run_with_model
-from .dift_features import up_blocks_of_x0
-from .recipes import recipe_of
+from .recipes import feature_maps, recipe_of
 
 log = logging.getLogger("appearance_transfer")
 
 
 def object_maps(model: ModelPatcher, latent: Tensor, positive: list, seed: int) -> list[Tensor]:
-    """The features [B, C, h, w] of several up blocks that tell the object of images, by one evaluation of each.
+    """The features [B, C, h, w] of the blocks that tell the object of images, coarse to fine on a U-Net; by one
+    evaluation of each image, or a few on a transformer.
 
-    latent: [B, C, h, w] in the VAE's scale. Raises ValueError for an unsupported architecture and for a model that
-    carries a transfer.
+    latent: [B, C, h, w] or [B, C, 1, h, w] in the VAE's scale. Raises ValueError for an unsupported architecture, for
+    latents of another kind, and for a model that carries a transfer.
     """
-    check_plain(model)
-    up_block_ends(network_of(model))
-    recipe = recipe_of(model)
-    settings = DiftSettings(timestep=recipe.timestep, ensemble=1, seed=seed, batch=1)
-    text = first_text(positive)
-    clean = model.get_model_object("latent_format").process_in(latent)
-    sigma = model.get_model_object("model_sampling").sigmas[settings.timestep]
-    log.info("%d evaluations of the model, one of every image.", len(latent))
-
-    def body(denoise: Denoise, x: Tensor) -> list[Tensor]:
-        prompt = processed_prompt(model.model, text, x, seed)
-        return up_blocks_of_x0(model.model, clean.to(x), prompt, settings, recipe.object_blocks, model.model_options)
-
-    sigmas = torch.stack([sigma, torch.zeros_like(sigma)])
-    return run_with_model(model, latent, body, positive=text, negative=text, guidance=1.0, sigmas=sigmas, seed=seed)
+    recipe = recipe_of(model).of_objects
+    log.info("%d evaluations of the model, %d of every image.", len(latent) * recipe.draws, recipe.draws)
+    maps = feature_maps(model, latent, positive, recipe, seed)
+    return [maps[block] for block in recipe.object_blocks]
 
 
 def find_objects(

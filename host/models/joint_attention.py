@@ -5,7 +5,7 @@ values as they are attended to, with their positions. A patch "attn1_patch" sees
 families that hand them out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +111,11 @@ def visible_keys(mask: Tensor | None, rows: list[int], image: slice) -> Tensor |
     return None if bool(seen.all()) else seen[0]
 
 
+def mask_of(args: Sequence[Any], about: dict[str, Any]) -> Tensor | None:
+    """The mask of a call of ComfyUI's attention, which hands it over by position or by name."""
+    return args[0] if args else about.get("mask")
+
+
 class AttentionOverride:
     """An override of ComfyUI's attention that calls the one it finds, of another node, wherever it attends as usual.
 
@@ -134,6 +139,14 @@ def foreign_override(transformer_options: Mapping[str, Any]) -> Callable[..., Te
     while isinstance(found, AttentionOverride):
         found = found.previous
     return found
+
+
+def watched(transformer: Transformer, transformer_options: dict[str, Any]) -> Forward:
+    """The forwards that run with these options, in which every block has its name."""
+    forward = Forward()
+    forward.watch(transformer_options)
+    name_blocks(transformer, transformer_options)
+    return forward
 
 
 def name_blocks(transformer: Transformer, transformer_options: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ def image_or_latent(
         raise ValueError("An image is connected without a VAE to encode it. Connect vae, or a latent instead.")
     size = (image.shape[1], image.shape[2])
     images = image[..., :3]
-    return posterior_samples(vae, images, samples, seed) if samples else _encoded(vae, images), size
+    return posterior_samples(vae, images, samples, seed) if samples else encoded(vae, images), size
 
 
 def decoded(vae: Any, samples: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def decoded(vae: Any, samples: Tensor) -> Tensor:
     return images.flatten(0, 1) if images.ndim == 5 else images
 
 
-def _encoded(vae: Any, images: Tensor) -> Tensor:
+def encoded(vae: Any, images: Tensor) -> Tensor:
     """The latents of images [B, H, W, 3]; one by one where the VAE would take a batch for the frames of a video."""
     if len(images) > 1 and vae.latent_dim == 3 and not vae.not_video:
         return torch.cat([vae.encode(image[None]) for image in images])
@@ -54,12 +54,12 @@ def posterior_samples(vae: Any, images: Tensor, count: int, seed: int) -> Tensor
 
     images: [B, H, W, 3] in 0..1; those of a size share the noise that is drawn.
 
-    A VAE without a posterior (TAESD) has one latent per image, which is returned as it is, [B, C, h, w]. So is the
-    mean, with a warning, where ComfyUI had to encode in tiles.
+    A VAE without a posterior (TAESD) has one latent per image, which is returned as it is, [B, C, h, w] (with an axis
+    of one frame where it is of a video model). So is the mean, with a warning, where ComfyUI had to encode in tiles.
     """
     regularizer = getattr(vae.first_stage_model, "regularization", None)
     if not isinstance(regularizer, DiagonalGaussianRegularizer):
-        return vae.encode(images)
+        return encoded(vae, images)
     seen: list[Tensor] = []
     hook = regularizer.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
     try:

@@ -24,8 +24,12 @@ def batches_per_forward(
     if device.type == "cpu":
         return 1
     rows, *shape = batch
-    free = model.current_patcher.get_free_memory(device)
     for count in range(min(requested, MOST_ROWS // rows), 1, -1):
-        if model.memory_required([count * rows, *shape]) * MARGIN + count * kept_bytes < free:
+        if count * kept_bytes < free_beside_forward(model, device, [count * rows, *shape]):
             return count
     return 1
+
+
+def free_beside_forward(model: Any, device: torch.device, batch: Sequence[int]) -> int:
+    """How many bytes of a device a forward of a batch [rows, C, h, w] leaves; below 0 where it hardly fits itself."""
+    return int(model.current_patcher.get_free_memory(device) - model.memory_required(list(batch)) * MARGIN)

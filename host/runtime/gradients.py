@@ -75,6 +75,13 @@ def autograd_inside(module: Module) -> Iterator[None]:
 
 
 @contextmanager
+def changes_in_place_kept(network: Module) -> Iterator[None]:
+    """Within, autograd keeps what ComfyUI's diffusion transformers write over: their blocks add to tokens in place."""
+    with torch.autograd.graph.allow_mutation_on_saved_tensors():
+        yield
+
+
+@contextmanager
 def transformers_recomputed(network: Module) -> Iterator[None]:
     """Within, the graph keeps of every transformer block of a U-Net only what enters it.
 

@@ -20,6 +20,15 @@ def image_latents(samples: Tensor) -> Tensor:
     return samples
 
 
+def check_channels(latent: Tensor, latent_format: comfy.latent_formats.LatentFormat) -> None:
+    """Raises ValueError for latents [..., B, C, h, w] with other channels than a MODEL takes."""
+    if latent.ndim not in (4, 5) or latent.shape[-3] != latent_format.latent_channels:
+        raise ValueError(
+            f"The latent has the shape {list(latent.shape)}, but this MODEL takes images of "
+            f"{latent_format.latent_channels} latent channels. Encode the image with the VAE of this checkpoint."
+        )
+
+
 def framed(x: Tensor, latent_format: comfy.latent_formats.LatentFormat) -> Tensor:
     """Latents of images as the model and its VAE take them: with an axis of one frame where they have one."""
     x = without_frame(x)

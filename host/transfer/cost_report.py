@@ -1,10 +1,11 @@
 """What a run is going to do and what it costs, in one line before its first step, or why it has no effect."""
 
 import logging
-import math
 
+from ...attention.recorded_bytes import RecordedBytes, recorded_bytes
 from ..runtime.progress_text import format_mib
 from .network import NetworkPatch
+from .recording_room import images_read
 from .reference_session import ReferenceSession
 
 log = logging.getLogger("appearance_transfer")
@@ -24,15 +25,23 @@ def tell(run: ReferenceSession, network: NetworkPatch, value: int) -> None:
         )
         return
     log.info(
-        "%s: %d extra evaluations of the model, about %s. Executed steps %d-%d of %d, %s; %d read the structure.",
+        "%s: %d extra evaluations of the model. Executed steps %d-%d of %d, %s; %d read the structure.",
         run.method.name,
         _evaluations(run, reading),
-        format_mib(value * network.captured_values(run.method, max(_positions(run, step) for step in reading))),
         reading[0],
         reading[-1],
         run.steps,
         network.layer_names(),
         sum(run.is_structural(step) for step in reading),
+    )
+    recorded = max((_recorded(run, network, step, value) for step in reading), key=lambda step: step.whole)
+    log.info(
+        "%s: a step records %s in all, at most %s of each of %d images in each of %d blocks.",
+        run.method.name,
+        format_mib(recorded.whole),
+        format_mib(recorded.largest),
+        recorded.images,
+        recorded.layers,
     )
 
 
@@ -40,7 +49,13 @@ def tell_forwards(run: ReferenceSession) -> None:
     """After a run: log how many forwards its references took, where forwards held several steps."""
     ahead = run.ahead
     if ahead.is_used:
-        log.info("%s: %d evaluations of references in %d forwards.", run.method.name, ahead.evaluations, ahead.forwards)
+        log.info(
+            "%s: %d evaluations of references in %d forwards, which recorded up to %s at once.",
+            run.method.name,
+            ahead.evaluations,
+            ahead.forwards,
+            format_mib(ahead.recorded),
+        )
 
 
 def _evaluations(run: ReferenceSession, reading: list[int]) -> int:
@@ -55,7 +70,7 @@ def _evaluations(run: ReferenceSession, reading: list[int]) -> int:
     )
 
 
-def _positions(run: ReferenceSession, step: int) -> int:
-    """Latent positions of all images and prompts that are run for a step."""
-    prompts = len(run.method.prompts(run.is_structural(step)))
-    return prompts * sum(r.distinct.images * math.prod(r.inversion.size) for r in run.reading(step))
+def _recorded(run: ReferenceSession, network: NetworkPatch, step: int, value: int) -> RecordedBytes:
+    """What a step records of all images and prompts that are run for it."""
+    prompts = run.method.prompts(run.is_structural(step))
+    return recorded_bytes(images_read(run.reading(step), prompts, network, run.method), value)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..models.attention_layer import AttentionLayer, Grid
@@ -12,34 +13,52 @@ from ..models.attention_layer import AttentionLayer, Grid
 
 @dataclass(frozen=True)
 class LayerFeatures:
-    """What a reference offers at one layer, by name, [images, ..., N, channels] for the N = h*w tokens of its grid."""
+    """What a reference offers at one layer, by name, [images, ..., N, channels] for the N = h*w tokens of its grid.
+
+    used_on: by name, the device on which the layer computes, wherever the tensor is kept.
+    """
 
     grid: Grid
     tensors: dict[Any, Tensor] = field(default_factory=dict)
+    used_on: dict[Any, torch.device] = field(default_factory=dict)
+
+    def brought_back(self) -> "LayerFeatures":
+        """The same on the device on which the layer computes."""
+        there = {name: tensor.to(self.used_on[name]) for name, tensor in self.tensors.items()}
+        return LayerFeatures(self.grid, there, self.used_on)
 
 
 @dataclass(frozen=True)
 class CapturedReference:
     """What one reference offers at one step: the features of its distinct images, and which of these images each
     output reads, [B].
+
+    kept_on: where they wait until they are read; None is where they were computed.
     """
 
     images: list[int]
+    kept_on: torch.device | None = None
     layers: dict[Hashable, LayerFeatures] = field(default_factory=dict)
 
     def write(self, layer: AttentionLayer, tensors: dict[Any, Tensor]) -> None:
         """Keep what was captured at a layer; further tensors of the same layer come beside the first."""
-        self.layers.setdefault(layer.key, LayerFeatures(layer.grid)).tensors.update(tensors)
+        kept = tensors
+        if self.kept_on is not None:
+            kept = {name: tensor.to(self.kept_on) for name, tensor in tensors.items()}
+        features = self.layers.setdefault(layer.key, LayerFeatures(layer.grid))
+        features.tensors.update(kept)
+        features.used_on.update({name: tensor.device for name, tensor in tensors.items()})
 
     def split(self, levels: int) -> list["CapturedReference"]:
         """What it offers at each of the noise levels that one forward held, one after the other."""
         if levels == 1:
             return [self]
-        parts = [CapturedReference(self.images) for _ in range(levels)]
+        parts = [CapturedReference(self.images, self.kept_on) for _ in range(levels)]
         for key, features in self.layers.items():
             for name, tensor in features.tensors.items():
                 for part, of_level in zip(parts, tensor.chunk(levels), strict=True):
-                    part.layers.setdefault(key, LayerFeatures(features.grid)).tensors[name] = of_level
+                    into = part.layers.setdefault(key, LayerFeatures(features.grid, used_on=features.used_on))
+                    into.tensors[name] = of_level
         return parts
 
 
@@ -84,5 +103,11 @@ class FeatureCache:
         return self.layers - self._asked
 
     def at(self, key: Hashable) -> list[tuple[LayerFeatures, list[int]]]:
-        """Of each reference: its features at this layer, and which of its images each output reads."""
-        return [(reference.layers[key], reference.images) for reference in self._references]
+        """Of each reference: its features at this layer, where it computes, and which of its images each output
+        reads.
+        """
+        return [(reference.layers[key].brought_back(), reference.images) for reference in self._references]
+
+    def grid_at(self, key: Hashable) -> Grid:
+        """The grid of the first reference at this layer."""
+        return self._references[0].layers[key].grid

@@ -1,7 +1,7 @@
 """Object, side and matches of a run, found from the clean images of its references where a user gave none.
 
-One evaluation of the structure and two of every appearance, as it is and mirrored: their features rank the objects and
-match them. It happens once, at the first step that reads a reference.
+One evaluation of the structure and two of every appearance, as it is and mirrored (on a transformer some of each):
+their features rank the objects and match them. It happens once, at the first step that reads a reference.
 """
 
 import logging
@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from ...correspondence.correspondence import Correspondence
-from ...correspondence.dift import DiftSettings
 from ...correspondence.features import Features
 from ...correspondence.fusion import FeatureRecipe, fuse_maps
 from ...correspondence.match import FIELD, match
 from ...correspondence.mirroring import matched_side
 from ...objects.find import find_object
-from ..matching.dift_features import up_blocks_of_x0
-from ..matching.recipes import recipe_of
+from ..matching.recipes import maps_of_x0, recipe_of
+from ..runtime.latents import framed
 from .plan import Appearance
 from .references import ModelCall, RecordedReference
 
@@ -67,16 +66,15 @@ def find_guidance(
     entries: of each appearance what a user has said about it, of which the masks are read.
     """
     recipe = recipe_of(call.guider.model_patcher)
-    evaluations = structure.distinct.images + 2 * sum(appearance.distinct.images for appearance in appearances)
-    log.info("%d evaluations of the model to find objects and matches.", evaluations)
-    ours = _looked_at(call, structure, recipe, mirrored=False)[0]
-    structure_masks, sure = _objects(structure, ours, recipe, hard=matching.within)
+    _say_evaluations(recipe, structure, appearances)
+    ours = _looked_at(call, structure, recipe)
+    structure_masks, sure = _objects(call, structure, ours, recipe, hard=matching.within)
     if not bool(structure_masks.any()):
         log.warning("No object was found in the structure, so nothing of it changes. Connect a mask of it.")
     found = []
     for appearance, entry in zip(appearances, entries, strict=True):
-        as_it_is, mirrored = _looked_at(call, appearance, recipe, mirrored=True)
-        masks, sure_there = _objects(appearance, as_it_is, recipe, hard=matching.within)
+        as_it_is, mirrored = (_looked_at(call, appearance, recipe, mirrored=way) for way in (False, True))
+        masks, sure_there = _objects(call, appearance, as_it_is, recipe, hard=matching.within)
         sides = [
             Features(fuse_maps(maps, recipe.match_blocks), reference.inversion.size)
             for maps, reference in ((ours, structure), (as_it_is, appearance), (mirrored, appearance))
@@ -97,32 +95,45 @@ def find_guidance(
     return found
 
 
+def _say_evaluations(
+    recipe: FeatureRecipe, structure: RecordedReference, appearances: Sequence[RecordedReference]
+) -> None:
+    ours, theirs = structure.distinct.images, sum(appearance.distinct.images for appearance in appearances)
+    evaluations = (ours + 2 * theirs) * recipe.draws
+    if recipe.elsewhere:
+        evaluations += (ours + theirs) * recipe.elsewhere.draws
+    log.info("%d evaluations of the model to find objects and matches.", evaluations)
+
+
 def _looked_at(
-    call: ModelCall, reference: RecordedReference, recipe: FeatureRecipe, *, mirrored: bool
-) -> list[dict[int, Tensor]]:
-    """Features of the images as they are, and mirrored, by up block: [B, C, h, w] each, from one forward."""
+    call: ModelCall, reference: RecordedReference, recipe: FeatureRecipe, *, mirrored: bool = False
+) -> dict[int, Tensor]:
+    """Features of the images as they are, or mirrored, by block: [B, C, h, w] each."""
     x0 = reference.distinct.x0.to(device=call.sigma.device, dtype=torch.float32)
-    ways = torch.stack([x0, x0.flip(-1)]) if mirrored else x0[None]
-    prompt = reference.prompt_of_distinct(call.guider, x0, call.seed)
-    settings = DiftSettings(timestep=recipe.timestep, ensemble=1, batch=len(x0))
-    maps = [
-        up_blocks_of_x0(call.guider.inner_model, x, prompt, settings, recipe.up_blocks, call.model_options)
-        for x in ways
-    ]
-    return [
-        {block: reference.for_every_image(values) for block, values in zip(recipe.up_blocks, found, strict=True)}
-        for found in maps
-    ]
+    inner_model = call.guider.inner_model
+    prompt = reference.prompt_of_distinct(call.guider, framed(x0, inner_model.latent_format), call.seed)
+    maps = maps_of_x0(inner_model, x0.flip(-1) if mirrored else x0, prompt, recipe, call.model_options)
+    return {block: reference.for_every_image(values) for block, values in maps.items()}
 
 
 def _objects(
-    reference: RecordedReference, features: dict[int, Tensor], recipe: FeatureRecipe, *, hard: bool
+    call: ModelCall,
+    reference: RecordedReference,
+    features: dict[int, Tensor],
+    recipe: FeatureRecipe,
+    *,
+    hard: bool,
 ) -> tuple[Tensor, float]:
-    """MASK [B, H, W] of every image, and how decided they are in the mean."""
+    """MASK [B, H, W] of every image, and how decided they are in the mean.
+
+    features: of the recipe, for an object that they tell, too.
+    """
     inversion = reference.inversion
+    if recipe.elsewhere:
+        features = _looked_at(call, reference, recipe.elsewhere)
     found = []
     for i in range(inversion.images):
-        maps = [features[block][i] for block in recipe.object_blocks]
+        maps = [features[block][i] for block in recipe.of_objects.object_blocks]
         if inversion.thumbnail is not None:
             found.append(find_object(maps, inversion.thumbnail[i]))
         else:

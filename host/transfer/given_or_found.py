@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ...correspondence.correspondence import Correspondence
-from ..models.unet import has_up_blocks
 from .found_guidance import Found, Matching, find_guidance
 from .plan import Appearance
 from .references import ModelCall, RecordedReference
@@ -46,8 +45,6 @@ class GivenOrFound:
         self._to_find = False
         if structure is None:
             log.info("No structure is connected, so no object and no matches were found.")
-        elif not has_up_blocks(call.guider.inner_model.diffusion_model):
-            log.info("Objects and matches are found on U-Nets only. Connect masks and matches to Appearance Options.")
         else:
             self._found = find_guidance(call, structure, appearances, self.appearances, self.matching)
         return bool(self._found)

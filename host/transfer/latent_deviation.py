@@ -140,11 +140,11 @@ class DeviationSampler(NoiseMapSampler):
         return ""
 
     def _check_features(self, guider: Any) -> None:
-        found = self.correspondence is None and self.settings.matching != NONE
-        if found and not has_up_blocks(network_of(guider.model_patcher)):
+        by_dift = self.correspondence is None and self.settings.matching in (PROGRESSIVE, INITIAL)
+        if by_dift and not has_up_blocks(network_of(guider.model_patcher)):
             raise ValueError(
                 f"matching is {self.settings.matching}, which needs the DIFT features of a U-Net ({SUPPORTED}), and "
-                "this MODEL is none. Connect matches that were made with such a checkpoint, or set matching to none."
+                "this MODEL is none. Connect matches that were made with such a checkpoint, or set matching to found."
             )
 
     def _check_size(self) -> None:

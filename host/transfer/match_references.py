@@ -7,11 +7,11 @@ from torch import Tensor
 from ...correspondence.match import FIELD, TRANSPORT
 from ...inversion.types import Inversion
 from ..matching.attention_matches import check_as_many
+from ..matching.recipes import recipe_of
 from ..models.conditioning import unpack
 from ..models.fingerprint import check_model
 from ..models.plain_model import check_plain
 from ..models.schedules import sigmas_tensor
-from ..models.unet import decoder_levels
 from ..runtime.model_runner import Denoise, run_guider, stock_guider
 from .found_guidance import Found, Matching
 from .given_or_found import GivenOrFound
@@ -35,11 +35,11 @@ def match_references(
     """The objects of both and the matches of the structure with the appearance, or with its mirror image.
 
     method: of `AS_FOUND_BY`. structure_mask, appearance_mask: MASK [B or 1, H, W], in place of what would be found.
-    Costs one evaluation of every structure and two of every appearance. Raises ValueError for inversions of another
-    model, for another number of images, and where the model is no U-Net that is known.
+    Costs one evaluation of every structure and two of every appearance, on a transformer some times as many. Raises
+    ValueError for inversions of another model, for another number of images, and for a model that is not known.
     """
     check_plain(model)
-    decoder_levels(model)
+    recipe_of(model)  # raises where the network is not known
     for inversion in (structure, appearance):
         check_model(inversion.fingerprint, model)
     check_as_many(structure, appearance)

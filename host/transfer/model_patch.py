@@ -6,7 +6,8 @@ sampling starts and dropped when it ends, however it ends.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.patcher_extension
@@ -115,6 +116,20 @@ def current_sessions(model_options: dict[str, Any]) -> list[ReferenceSession]:
     """The sessions of all transfers on a sampling model, from the options its sampler and guider are given."""
     transfers = model_options.get("transformer_options", {}).get(KEY, ())
     return [transfer.session for transfer in transfers if transfer.session is not None]
+
+
+@contextmanager
+def transfers_off(model_options: dict[str, Any]) -> Iterator[None]:
+    """Within it, evaluations with these options are those of the model without its transfers, and run no reference."""
+    transfers = model_options.get("transformer_options", {}).get(KEY, ())
+    sessions = [transfer.session for transfer in transfers]
+    for transfer in transfers:
+        transfer.session = None
+    try:
+        yield
+    finally:
+        for transfer, session in zip(transfers, sessions, strict=True):
+            transfer.session = session
 
 
 def check_inversions(model: ModelPatcher, inversions: Sequence[Inversion]) -> None:

@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from comfy.model_patcher import ModelPatcher
 
+from ...attention.recorded_bytes import RecordedLayer
+from ..models.attention_layer import Grid
 from .feature_cache import CapturedReference
 from .method import TransferMethod
 
@@ -35,5 +37,5 @@ class NetworkPatch(Protocol):
     def layer_names(self) -> str:
         """Which layers it changes, for a message."""
 
-    def captured_values(self, method: TransferMethod, positions: int) -> int:
-        """About how many numbers a method captures of an image of so many latent positions."""
+    def recorded_layers(self, method: TransferMethod, size: Grid) -> list[RecordedLayer]:
+        """What a method records of an image whose latent has this size, in each layer that reads references."""

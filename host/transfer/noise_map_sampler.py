@@ -7,20 +7,16 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...inversion.levels import latent_at
 from ...inversion.replay import replay
 from ...inversion.types import Inversion
 from ..models.schedules import sigmas_tensor
 from ..runtime.latents import without_frame
-from .adain_operation import AdaINOperation
+from .between_steps import LatentOperation, check_operation, mask_of_step, operated
 from .model_patch import current_sessions
 from .no_effect import warn_of_resumed
 
 # (x, denoised, i) -> what step i starts from in their place
 BeforeStep = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
-
-# A LATENT_OPERATION: operation(latent=..., **about_the_step) -> latent
-LatentOperation = Callable[..., Tensor]
 
 RESUME = "Resume from Inversion"
 
@@ -28,9 +24,7 @@ RESUME = "Resume from Inversion"
 class NoiseMapSampler(comfy.samplers.Sampler):
     """Moves the latent by the inversion's own steps: denoised, direction, and the recorded noise map (none for DDIM).
 
-    between_steps, if given, is applied to the latent after each step. It is told `sigma`, the noise level that the step
-    began at, `percent_to_sigma` of the model, and `latent_of`, which finds another inversion's latent at the noise
-    level that the step has led to.
+    between_steps, if given, is applied to the latent after each step (see between_steps.py).
     """
 
     def __init__(self, inversion: Inversion, between_steps: LatentOperation | None = None, node: str = RESUME):
@@ -49,9 +43,7 @@ class NoiseMapSampler(comfy.samplers.Sampler):
         latent_image = without_frame(latent_image)
         denoise_mask = None if denoise_mask is None else without_frame(denoise_mask)
         percent_to_sigma = guider.model_patcher.get_model_object("model_sampling").percent_to_sigma
-        if isinstance(self.between_steps, AdaINOperation):
-            self.between_steps.check_fits(latent_image.shape)
-            self.between_steps.warn_if_never(inversion.schedule.sigmas, percent_to_sigma)
+        check_operation(self.between_steps, latent_image.shape, inversion.schedule.sigmas, percent_to_sigma)
         model_options = extra_args["model_options"]
         warn_of_resumed(inversion, guider.conds, current_sessions(model_options), self.node)
 
@@ -61,16 +53,10 @@ class NoiseMapSampler(comfy.samplers.Sampler):
 
         def after_step(x: Tensor, i: int) -> Tensor:
             level = i + 1
-            standing = inversion.schedule.sigmas[level]
-            if self.between_steps is not None:
-                x = self.between_steps(
-                    latent=x,
-                    sigma=inversion.schedule.sigmas[i],
-                    percent_to_sigma=percent_to_sigma,
-                    latent_of=lambda other: _latent_of(other, standing, model_options),
-                )
+            levels = inversion.schedule.sigmas[i], inversion.schedule.sigmas[level]
+            x = operated(self.between_steps, x, levels, percent_to_sigma, model_options)
             if denoise_mask is not None:
-                mask = _mask_of_step(denoise_mask, guider, sigmas, i, model_options)
+                mask = mask_of_step(denoise_mask, guider, sigmas, i, model_options)
                 x = x * mask + batched(inversion.trajectory[level], x) * (1 - mask)
             return x
 
@@ -111,24 +97,6 @@ class NoiseMapSampler(comfy.samplers.Sampler):
             )
 
 
-def _mask_of_step(mask: Tensor, guider: Any, sigmas: Tensor, i: int, model_options: dict[str, Any]) -> Tensor:
-    """The noise mask [B, C, h, w] as a node before says it is for step i (Differential Diffusion)."""
-    change = model_options.get("denoise_mask_function")
-    if change is None:
-        return mask
-    return change(sigmas[i].expand(len(mask)), mask, extra_options={"model": guider, "sigmas": sigmas})
-
-
 def batched(images: Tensor, like: Tensor) -> Tensor:
     """[..., b, C, h, w] of an inversion -> one row per row of `like` [B, C, h, w], on its device."""
     return images.to(like).repeat(*(1,) * (images.ndim - 4), like.shape[0] // images.shape[-4], 1, 1, 1)
-
-
-def _latent_of(inversion: Inversion, sigma: float, model_options: dict[str, Any]) -> Tensor:
-    """An inversion's latent at a noise level of this run: where its replayed reference stands, else as recorded, or
-    noised anew where it was not recorded."""
-    for run in current_sessions(model_options):
-        replayed = run.latent_of(inversion, sigma)
-        if replayed is not None:
-            return replayed
-    return latent_at(inversion, sigma)

@@ -35,6 +35,8 @@ class TransferSettings:
     blocks: of a transformer, those that read references: "auto", "all", or numbers such as "4-7, 12".
     position: how far the rotary positions of what is read are damped, for Cross-Image Attention in a transformer; 0 is
         as recorded.
+    mirror_columns: columns of the appearances are counted from the other side, in the same places as `position`: they
+        are read as if their images were mirrored.
     replayed: references are moved on by their own predictions, as the reference implementations do, and not read at
         their own latents.
     """
@@ -46,6 +48,7 @@ class TransferSettings:
     structure_everywhere: bool = False
     blocks: str = AUTO
     position: float = 0.0
+    mirror_columns: bool = False
     replayed: bool = False
 
 

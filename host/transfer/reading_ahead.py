@@ -14,7 +14,8 @@ from .references import RecordedReference
 class ReadingAhead:
     """The steps of one run for which the references have been run already.
 
-    forwards, evaluations: of all references so far. is_used: whether any forward held several levels.
+    forwards, evaluations: of all references so far. is_used: whether any forward held several levels. recorded: the
+        most bytes that were recorded for such levels together.
     """
 
     def __init__(self, sigmas: Sequence[float], reading: Callable[[int], list[RecordedReference]]):
@@ -24,6 +25,7 @@ class ReadingAhead:
         self.forwards = 0
         self.evaluations = 0
         self.is_used = False
+        self.recorded = 0
         self._known: dict[int, list[CapturedReference]] = {}
         self._visited: set[int] = set()
 
@@ -48,6 +50,7 @@ class ReadingAhead:
         references = self.reading(step)
         images = sum(reference.distinct.images for reference in references)
         self.is_used |= len(sigmas) > 1
+        self.recorded = max(self.recorded, forwards.recorded(references, len(sigmas)))
         self.forwards += len(references)
         self.evaluations += len(sigmas) * images * len(forwards.prompts)
         return forwards.read(references, sigmas)

@@ -19,6 +19,7 @@ from .method import LayerReference, TransferMethod
 from .network import NetworkPatch
 from .plan import TransferPlan
 from .reading_ahead import ReadingAhead
+from .recording_room import RecordingRoom
 from .reference_forwards import ReferenceForwards
 from .references import ModelCall, RecordedReference, ReplayedReference
 from .row_checks import RowChecks
@@ -56,6 +57,8 @@ class ReferenceSession:
         check_run(plan, sigmas, shape)
         self.windows = self._windows(percent_to_sigma)
         self.ahead = ReadingAhead(sigmas, self.reading)
+        self._shape = shape
+        self._room = RecordingRoom(method.name)
         self._maps = WeightMaps(plan, self.batch, method.masks_at)
         self._rows = RowChecks(self.batch, tuple(shape[-2:]), self.warn_once)
         self._warned: set[str] = set()
@@ -104,7 +107,8 @@ class ReferenceSession:
         reading = self.reading(self.step)
         if reading:
             self.method.prepare(call, self.structure, self.appearances, self.reads_structure)
-        forwards = ReferenceForwards(self.method, network, call, self.method.prompts(self.reads_structure), self.batch)
+        prompts = self.method.prompts(self.reads_structure)
+        forwards = ReferenceForwards(self.method, network, call, prompts, self._shape, self._room)
         if self.settings.replayed:
             self.cache.fill(forwards.replay(self.references(), reading))
         elif reading:
@@ -127,7 +131,7 @@ class ReferenceSession:
         """Whether a layer that is being computed, now, is one that looks at the references."""
         if not self.cache.has_features_for(layer.key):
             return False
-        return self._rows.fit(layer, self.cache.at(layer.key)[0][0].grid if self.reads_structure else None)
+        return self._rows.fit(layer, self.cache.grid_at(layer.key) if self.reads_structure else None)
 
     def references_at(self, layer: AttentionLayer) -> list[LayerReference]:
         """What the references of this step give to a layer that reads them."""

@@ -13,7 +13,8 @@ from ..models.fingerprint import latent_format_of
 from ..models.schedules import sigmas_tensor
 from ..runtime.latents import in_vae_scale
 from ..runtime.model_runner import stock_guider, to_intermediate
-from .noise_map_sampler import RESUME, LatentOperation, NoiseMapSampler
+from .between_steps import LatentOperation
+from .noise_map_sampler import RESUME, NoiseMapSampler
 
 SAMPLE = "Sample from Inversion"
 

@@ -4,7 +4,6 @@ Text queries, other rows and all that follows the image are as they were.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,7 +50,9 @@ def edited_output(
         images = reference.images * (len(rows) // len(reference.images))
         distance = joint.image.start - int(reference.tensors[START][0])
         theirs = {
-            "k": positions.placed(reference.tensors["k"], distance, session.progress),
+            "k": positions.placed(
+                reference.tensors["k"], reference.grid, distance, session.progress, structural=session.reads_structure
+            ),
             "v": reference.tensors["v"],
         }
         both = {
@@ -109,8 +110,3 @@ def _matched(
     tokens = tokens.clone()
     tokens[:, :, joint.image] = positions.matched(tokens[:, :, joint.image], statistics, weights)
     return tokens
-
-
-def mask_of(args: Sequence[Any], about: dict[str, Any]) -> Tensor | None:
-    """The mask of a call of ComfyUI's attention, which hands it over by position or by name."""
-    return args[0] if args else about.get("mask")

@@ -14,8 +14,9 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ...attention.recorded_bytes import RecordedLayer
 from ..models.architecture import known_transformer, network_of
-from ..models.attention_layer import join_heads
+from ..models.attention_layer import Grid, join_heads
 from ..models.joint_attention import (
     AttentionOverride,
     Forward,
@@ -23,7 +24,8 @@ from ..models.joint_attention import (
     foreign_override,
     heads_first,
     joint_layer,
-    name_blocks,
+    mask_of,
+    watched,
 )
 from .block_window import blocks_in
 from .feature_cache import CapturedReference
@@ -31,7 +33,7 @@ from .key_positions import KeyPositions
 from .method import TransferMethod
 from .plan import TransferSettings
 from .reference_session import ReferenceSession
-from .transformer_edits import START, Tokens, edited_input, edited_output, mask_of
+from .transformer_edits import START, Tokens, edited_input, edited_output
 
 CurrentSession = Callable[[], ReferenceSession | None]
 
@@ -48,7 +50,7 @@ class TransformerPatch:
                 f"{self.transformer.family}. Use Cross-Image Attention with this MODEL, or a Flux, Chroma, "
                 "HunyuanImage, Qwen-Image or Krea 2 checkpoint."
             )
-        self.positions = KeyPositions(self.transformer, settings.position)
+        self.positions = KeyPositions(self.transformer, settings.position, settings.mirror_columns)
         first_fraction = self.transformer.first_fraction if self.changes_output else 0.0
         self.blocks = blocks_in(settings.blocks, self.transformer, first_fraction)
 
@@ -62,7 +64,7 @@ class TransformerPatch:
     def reading(self, model_options: dict[str, Any], current: CurrentSession) -> dict[str, Any]:
         options = comfy.model_patcher.create_model_options_clone(model_options)
         to = options["transformer_options"]
-        forward = self._watched(to)
+        forward = watched(self.transformer, to)
 
         def in_attention(attend: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, *args, **about):
             out = attend(q, k, v, heads, *args, **about)
@@ -91,7 +93,7 @@ class TransformerPatch:
         self, method: TransferMethod, captured: CapturedReference, model_options: dict[str, Any]
     ) -> dict[str, Any]:
         to: dict[str, Any] = {}
-        forward = self._watched(to)
+        forward = watched(self.transformer, to)
 
         def in_attention(attend: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, *args, **about):
             joint, tokens = self._seen(forward, q, k, v, heads, about)
@@ -118,10 +120,10 @@ class TransformerPatch:
         first, last = (self.transformer.blocks.index(block) for block in (self.blocks[0], self.blocks[-1]))
         return f"blocks {first} to {last} of 0 to {len(self.transformer.blocks) - 1} ({self.transformer.family})"
 
-    def captured_values(self, method: TransferMethod, positions: int) -> int:
-        layers = len(self.blocks) + len(self.transformer.attending_twice.intersection(self.blocks))
-        tokens = positions // self.transformer.patch**2
-        return method.kept_per_channel(joint=True) * self.transformer.width * layers * tokens
+    def recorded_layers(self, method: TransferMethod, size: Grid) -> list[RecordedLayer]:
+        height, width = self.transformer.grid_of(size)
+        layer = RecordedLayer(height * width, method.kept_per_channel(joint=True) * self.transformer.width)
+        return [layer] * (len(self.blocks) + len(self.transformer.attending_twice.intersection(self.blocks)))
 
     def _at(self, forward: Forward, q: Tensor, k: Tensor, heads: int, options: dict[str, Any]) -> JointLayer | None:
         """The layer that is being computed, if it is of one of our blocks."""
@@ -135,13 +137,6 @@ class TransformerPatch:
         are_first = about.get("skip_reshape", False)
         tokens = heads_first(q, heads, are_first), heads_first(k, heads, are_first), heads_first(v, heads, are_first)
         return self._at(forward, tokens[0], tokens[1], heads, about["transformer_options"]), tokens
-
-    def _watched(self, transformer_options: dict[str, Any]) -> Forward:
-        """The forwards that run with these options, in which every block has its name."""
-        forward = Forward()
-        forward.watch(transformer_options)
-        name_blocks(self.transformer, transformer_options)
-        return forward
 
 
 def _captured_features(method: TransferMethod, joint: JointLayer, tokens: Tokens) -> dict[Any, Tensor]:

@@ -10,9 +10,10 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ...attention.recorded_bytes import RecordedLayer
 from ...attention.shared_keys import OwnKeys
 from ...attention.windows import AUTO
-from ..models.attention_layer import POSITIVE, Tokens, split_heads
+from ..models.attention_layer import POSITIVE, Grid, Tokens, split_heads
 from ..models.unet import decoder_levels
 from ..models.unet_attention import in_decoder, layer_at, plain_attention, replacement_keys
 from ..runtime.quoting import quoted
@@ -38,6 +39,11 @@ class UNetPatch:
             raise ValueError(
                 f"position is {settings.position:g}, which damps rotary positions: this MODEL is a U-Net and has none. "
                 "Set position to 0."
+            )
+        if settings.mirror_columns:
+            raise ValueError(
+                "mirror_columns is on, which turns rotary positions: this MODEL is a U-Net and has none. Switch it "
+                "off, and mirror the appearance image by Mirror to Match."
             )
         self.levels = decoder_levels(model)
         self.changes_output = method.changes_output
@@ -88,12 +94,13 @@ class UNetPatch:
     def layer_names(self) -> str:
         return f"levels /{self.levels.fine}, /{self.levels.coarse}"
 
-    def captured_values(self, method: TransferMethod, positions: int) -> int:
-        return method.kept_per_channel(joint=False) * sum(
-            self.levels.channels[block] * positions // level**2
+    def recorded_layers(self, method: TransferMethod, size: Grid) -> list[RecordedLayer]:
+        kept, (height, width) = method.kept_per_channel(joint=False), size
+        return [
+            RecordedLayer(-(-height // level) * -(-width // level), kept * self.levels.channels[block])
             for level in (self.levels.fine, self.levels.coarse)
             for block in self.levels.blocks_at(level)
-        )
+        ]
 
 
 def _input_patch(current: CurrentSession) -> Callable[..., Tokens]:

@@ -74,7 +74,8 @@ class TestMeasures:
         scenes = HORSE_TO_COW.scenes(2)
         both = [render(some, SIZE) for some in (scenes, [HORSE_TO_COW.answer(scene) for scene in scenes])]
         animals = both[0].mask + both[1].mask
-        animals = max_pool2d(animals, 2 * EDGE + 1, stride=1, padding=EDGE)[..., None] > 0
+        edge = round(EDGE * SIZE)
+        animals = max_pool2d(animals, 2 * edge + 1, stride=1, padding=edge)[..., None] > 0
         grain = torch.full_like(both[0].image, 0.1)
         output = torch.where(animals, 0.0, both[0].image * 0.8 + grain)
         expected = measure(HORSE_TO_COW, scenes, output, NOBODY)["background_psnr"]

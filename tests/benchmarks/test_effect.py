@@ -19,11 +19,11 @@ def test_what_mirroring_gains_is_taken_pair_by_pair() -> None:
 def test_other_methods_are_compared_with_ours_pair_by_pair() -> None:
     values = {
         "ours": {"part_color_error": [0.5, 0.9], "silhouette_iou": [0.8, 0.7]},
-        "fine-grained": {"part_color_error": [0.6, 0.6], "silhouette_iou": [0.9, 0.7]},
+        "color transfer": {"part_color_error": [0.6, 0.6], "silhouette_iou": [0.9, 0.7]},
         "identity": {"part_color_error": [1.0, 1.0], "silhouette_iou": [1.0, 1.0]},
     }
     (name, gain), *others = compared(values).items()
-    assert (name, others) == ("gained over ours by: fine-grained", [])
+    assert (name, others) == ("gained over ours by: color transfer", [])
     assert gain["part_color_error"] == pytest.approx([-0.1, 0.3])
     assert gain["silhouette_iou"] == pytest.approx([0.1, 0.0])
-    assert compared({"fine-grained": values["fine-grained"]}) == {}
+    assert compared({"color transfer": values["color transfer"]}) == {}

@@ -59,3 +59,16 @@ def test_groups_share_out_the_pairs() -> None:
     assert sorted(sides) == values
     species = [value for name, cases in groups.items() if " and " in name for value in cases]
     assert sorted(species) == values
+
+
+def test_self_attention_is_read_at_every_step_that_is_compared(host, truth) -> None:
+    from appearance_transfer.benchmarks.matches.sources import ATTENTION_STEPS, self_attention
+    from appearance_transfer.benchmarks.transfers.inverted import pocket_models
+
+    models = pocket_models()
+    for step in ATTENTION_STEPS:
+        with torch.inference_mode():
+            features = self_attention(
+                models, truth.structure.image[:1], truth.structure_nouns[:1], step=step, coarse=True, keys=True
+            )
+        assert features.values.isfinite().all()

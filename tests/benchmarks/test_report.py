@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import TextIO
 
 import pytest
-from appearance_transfer.benchmarks.report import paragraphs, report
+from appearance_transfer.benchmarks.report import paragraphs, replace_results, report
 from appearance_transfer.benchmarks.reporting import running
 from appearance_transfer.benchmarks.reporting.claim_list import CLAIMS
 from appearance_transfer.benchmarks.reporting.claims import Cell, Claim, Count, stated
@@ -57,6 +57,17 @@ def test_a_table_has_intervals_and_its_run(tmp_path: Path) -> None:
     assert "[sample.csv](sample.csv), run [1](#run-1)" in text
     (origin,) = origins(tmp_path / "sample.csv")
     assert runs.listed() == f'1. <a id="run-1"></a>{origin}'
+
+
+def test_a_whole_report_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    whole, results = tmp_path / "whole", tmp_path / "results"
+    write_table(whole / "new.csv", VALUES)
+    write_table(results / "old.csv", VALUES)
+    write_table(results / "ablations" / "kept.csv", VALUES)
+    replace_results(whole, results)
+    assert sorted(path.name for path in results.iterdir()) == sorted([FILE, "ablations", "new.csv"])
+    assert origins(results / "new.csv")
+    assert origins(results / "ablations" / "kept.csv")
 
 
 def test_files_of_one_run_have_one_number(tmp_path: Path) -> None:

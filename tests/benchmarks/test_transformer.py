@@ -1,7 +1,7 @@
 """The rows of the table of transfers on the pocket transformer that are made of others."""
 
 import pytest
-from appearance_transfer.benchmarks.transformer import METRICS, compared
+from appearance_transfer.benchmarks.transformer import METRICS, by_steps, compared
 
 
 def _of(*errors: float) -> dict[str, list[float]]:
@@ -21,3 +21,14 @@ def test_methods_are_compared_pair_by_pair_on_the_pairs_that_both_have() -> None
 
 def test_without_the_method_to_compare_with_there_are_no_differences() -> None:
     assert compared({"rearranged": _of(0.4)}) == {}
+
+
+def test_methods_in_several_numbers_of_steps_are_drawn_against_their_cost() -> None:
+    values = {
+        "A": _of(0.5),
+        "A, 4 steps": _of(0.4, 0.6),
+        "A, 8 steps": _of(0.3),
+        "B, 4 steps": _of(0.1),
+        "C, why": _of(1),
+    }
+    assert by_steps(values) == {"A": [(42.0, 0.5, 0.5, "4 steps"), (42.0, 0.3, 0.3, "8 steps")]}

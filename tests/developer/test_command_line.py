@@ -11,9 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 from appearance_transfer.developer.cli_output import full_disk
+from appearance_transfer.developer.gallery import file_name
+from appearance_transfer.tests.nodes.test_schemas import IDS
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
+IMAGES = "docs/images"
+FIRST = f"workflows/{file_name('01_cross_image_attention_pocket')}.json"
 
 
 def dev(*words: str) -> subprocess.CompletedProcess[str]:
@@ -34,11 +38,23 @@ def test_help_names_every_command() -> None:
         (("demo", "--structure", "missing.png", "--appearance", "missing.png"), "There is no image missing.png"),
         (("demo", "--structure", "dev.py", "--appearance", "dev.py"), "dev.py is no image that can be read"),
         (("demo", "--out", "dev.py"), "dev.py cannot be written"),
+        (("test", "--frontend"), "--frontend : give a version of comfyui-frontend-package"),
         (("serve", "--port", "abc"), "--port abc is no port"),
         (("serve", "--port"), "is no port"),
         (("serve", "--port=70000"), "--port 70000 is no port"),
+        (("serve", "--prot", "8200"), "ComfyUI does not take these words: unrecognized arguments: --prot 8200"),
+        (("serve", "--preview-method", "nice"), "invalid choice: 'nice'"),
         (("grid", "missing", "missing"), "There is no folder missing"),
+        (("grid", IMAGES, IMAGES, "--out", "dev.py"), "dev.py cannot be written"),
+        (("grid", IMAGES, IMAGES, "--workers", "0"), "--workers must be 1 or more"),
+        (("grid", IMAGES, IMAGES, "--servers", ""), "'' is no address of a ComfyUI"),
+        (("grid", IMAGES, IMAGES, "--servers", "localhost:8188"), "'localhost:8188' is no address of a ComfyUI"),
+        (("grid", IMAGES, IMAGES, "--workflow", "missing.json"), "There is no workflow missing.json"),
+        (("grid", IMAGES, IMAGES, "--workflow", "constraints.txt"), "constraints.txt is no workflow of ComfyUI"),
+        (("grid", IMAGES, IMAGES, "--workflow", FIRST), "The workflow loads no image called structure"),
+        (("grid", IMAGES, IMAGES, "--checkpoint", "dev.py"), "dev.py is no checkpoint that ComfyUI lists"),
         (("demo", "--checkpoint", "missing.safetensors"), "There is no checkpoint missing.safetensors"),
+        (("demo", "--checkpoint", "dev.py"), "dev.py is no checkpoint that ComfyUI lists"),
     ],
 )
 def test_a_mistake_is_one_sentence(words: tuple[str, ...], sentence: str) -> None:
@@ -47,6 +63,30 @@ def test_a_mistake_is_one_sentence(words: tuple[str, ...], sentence: str) -> Non
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_nodes_are_listed_at_once() -> None:
+    """No ComfyUI is started, nor is torch read."""
+    begun = time.monotonic()
+    printed = dev("nodes").stdout.splitlines()
+    assert time.monotonic() - begun < 10  # one second where nothing else runs
+    assert "AppearanceTransfer_InvertImage\tInvert Image\tappearance transfer/inversion" in printed
+    assert len(printed) == len(IDS)
+
+
+def test_a_reader_who_has_seen_enough_is_no_trouble() -> None:
+    listing = subprocess.Popen(
+        [sys.executable, ROOT / "dev.py", "nodes"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    listing.stdout.close()
+    assert listing.stderr.read() == b""
+    assert listing.wait() == 0
+
+
+def test_the_help_of_serve_says_what_is_passed_on() -> None:
+    printed = dev("serve", "--help").stdout
+    for word in ("--port", "--lowvram", "--preview-method", "main.py", "out/comfyui"):
+        assert word in printed
 
 
 def test_a_full_disk_is_one_sentence_with_the_file_s_name(tmp_path: Path) -> None:

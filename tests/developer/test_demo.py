@@ -17,6 +17,7 @@ from appearance_transfer.developer.server import lend_checkpoint
 from appearance_transfer.developer.transfer_graph import GraphImage, Transfer, transfer_graph
 from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
+from appearance_transfer.tests.developer.own_checkpoint import WHOLE, written
 from PIL import Image
 
 POCKET = Transfer(GraphImage("horse", seed=27), GraphImage("cow", seed=38))
@@ -34,9 +35,8 @@ def test_without_options_two_pocket_scenes_that_know_what_they_show(tmp_path: Pa
 
 
 def test_own_images_and_checkpoint_are_put_where_the_host_finds_them(tmp_path: Path) -> None:
-    image, checkpoint = tmp_path / "My Zebra.PNG", tmp_path / "my model.safetensors"
+    image, checkpoint = tmp_path / "My Zebra.PNG", written(tmp_path, *WHOLE)
     Image.new("RGB", (8, 8)).save(image)
-    checkpoint.touch()
     home = tmp_path / "home"
     home.mkdir()
     own = {"structure": str(image), "appearance": str(image), "checkpoint": str(checkpoint), "noun": "zebra"}

@@ -4,7 +4,9 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+import torch
 from appearance_transfer.developer import demo
+from appearance_transfer.developer.checkpoint_files import PARTS
 from appearance_transfer.developer.cli_output import CliError
 from appearance_transfer.developer.grid import command
 from appearance_transfer.developer.grid.workflow import own_graph
@@ -14,6 +16,7 @@ from appearance_transfer.pocket.render import render
 from appearance_transfer.pocket.scene import random_scene
 from appearance_transfer.tests.pocket.far_images import waves
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
 
@@ -44,11 +47,14 @@ def started(*_: object) -> None:
 
 @pytest.mark.parametrize("own", [False, True], ids=["pocket", "own checkpoint"])
 def test_demo_and_grid_say_it_before_comfyui_starts(tmp_path: Path, monkeypatch, capsys, own: bool) -> None:
-    monkeypatch.setattr(demo, "_host", started)
+    monkeypatch.setattr(demo, "counted_host", started)
     monkeypatch.setattr(command, "make", started)
     (tmp_path / "images").mkdir()
     beach = saved(waves()[1], tmp_path / "images" / "beach.png")
-    (tmp_path / "own.safetensors").touch()
+    save_file(
+        {name + "weight": torch.zeros(1) for begins in PARTS.values() for name in begins[:1]},
+        tmp_path / "own.safetensors",
+    )
     options = Namespace(
         structure=str(beach), appearance=str(beach), structures=str(beach.parent), appearances=str(beach.parent),
         checkpoint=str(tmp_path / "own.safetensors") if own else None, noun=None, workflow=None, servers=None,

@@ -36,7 +36,7 @@ def truth() -> RenderedPairs:
 @pytest.fixture(scope="module")
 def evidence(host, truth) -> list[FieldEvidence]:
     """What each pair is matched by."""
-    from appearance_transfer.benchmarks.matches.sources import dift
+    from appearance_transfer.benchmarks.transfers.dift import dift
     from appearance_transfer.benchmarks.transfers.inverted import pocket_models
 
     models = pocket_models()

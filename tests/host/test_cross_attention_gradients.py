@@ -115,7 +115,6 @@ class TestGradient:
         """What `question(at, x)` answers; at(x) -> the gradient pass at x, against the maps of another latent."""
         import comfy.samplers
         from appearance_transfer.host.editing.cross_attention_guider import attention_gradient
-        from appearance_transfer.host.matching.cross_attention_maps import MapRecorder
         from appearance_transfer.host.runtime.gradients import autograd_inside
         from appearance_transfer.host.runtime.model_runner import run_guider
 
@@ -126,7 +125,7 @@ class TestGradient:
             network, options = guider.inner_model, guider.model_options
             sigma = torch.full((1,), self.SIGMA)
             with autograd_inside(network):
-                reference = MapRecorder(guider.blocks)
+                reference = guider.text_maps.recorder()
                 prompts = [guider.conds["original"], guider.conds["negative"]]
                 comfy.samplers.calc_cond_batch(network, prompts, world.latents(7), sigma, reference.options(options))
                 return question(lambda x: attention_gradient(guider, x, sigma, reference.maps, options), x.clone())

@@ -14,7 +14,7 @@ def folder(host) -> Path:
     import folder_paths
 
     folder = Path(folder_paths.models_dir) / "dino"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(random_weights(), folder / "tiny.safetensors")
     return folder
 

@@ -77,7 +77,8 @@ def test_one_sentence_that_names_the_input(trying, node, inputs, name, value, se
 def test_nothing_of_the_network_runs_before(trying) -> None:
     """An image with NaN in DIFT Features: the sentence comes from the guard, not from features that hold NaN."""
     inputs = {"model": ["checkpoint", 0], "positive": ["text", 0], "vae": ["checkpoint", 2], "feature_preset": "pocket"}
-    inputs |= {"seed": 0, "timestep": 1, "up_block": 1, "ensemble": 1, "posterior": "mean", "images_per_forward": 1}
+    inputs |= {"seed": 0, "timestep": 1, "up_block": 1, "block": 0, "block_facet": "tokens", "ensemble": 1}
+    inputs |= {"posterior": "mean", "images_per_forward": 1}
     error = run(trying, "DIFTFeatures", inputs, {"image": "an image with NaN"})
     assert str(error).startswith("image holds NaN")
 
@@ -100,7 +101,8 @@ def test_points_that_are_none(trying, text) -> None:
     graph = {"scene": SCENE, "checkpoint": POCKET, "text": TEXT, "latent": LATENT}
     graph["features"] = {"class_type": OURS + "DIFTFeatures", "inputs": {
         "model": ["checkpoint", 0], "positive": ["text", 0], "latent": ["latent", 0], "feature_preset": "pocket",
-        "seed": 0, "timestep": 1, "up_block": 1, "ensemble": 1, "posterior": "mean", "images_per_forward": 1,
+        "seed": 0, "timestep": 1, "up_block": 1, "block": 0, "block_facet": "tokens", "ensemble": 1,
+        "posterior": "mean", "images_per_forward": 1,
     }}  # fmt: skip
     graph["match"] = {"class_type": OURS + "MatchFeatures", "inputs": {
         "structure": ["features", 0], "appearance": ["features", 0], "method": "nearest", "floor": -1.0,

@@ -39,7 +39,7 @@ def inputs_of(node: str, inversion) -> dict:
     ddpm = {"cfg": 1.0, "seed": 1, "eta": 1.0, "last_noise": "auto", "levels_per_forward": 1}
     ddim = {"cfg": 1.0, "regularization": False, "pair_weight": 20.0, "kl_weight": 20.0, "rounds": 5, "seed": 1}
     null_text = {name: value for name, value in steps.items() if name != "start_at_step"}
-    vae = SimpleNamespace(encode=lambda pixels: world.latents(1), decode=lambda latent: IMAGE)
+    vae = SimpleNamespace(encode=lambda pixels: world.latents(1), decode=lambda latent: IMAGE, latent_dim=2)
     dift = {"positive": TEXTS["positive"], "feature_preset": "semantic", "seed": 1, "ensemble": 1, "vae": vae}
     noun = {"inversion": inversion, "clip": SimpleNamespace(tokenize=str.split), "prompt": "a horse", "at_percent": 0.1}
     return {
@@ -52,7 +52,15 @@ def inputs_of(node: str, inversion) -> dict:
         "ShowAttentionMatches": {"structure": inversion, "appearance": inversion, "image": IMAGE, "at_percent": 0.1},
         "MatchReferences": {"structure": inversion, "appearance": inversion, "method": "field"},
         "DIFTFeatures": dift
-        | {"timestep": 1, "up_block": 1, "posterior": "mean", "images_per_forward": 1, "image": IMAGE},
+        | {
+            "timestep": 1,
+            "up_block": 1,
+            "block": 0,
+            "block_facet": "tokens",
+            "posterior": "mean",
+            "images_per_forward": 1,
+            "image": IMAGE,
+        },
         "MirrorToMatch": dift | {"structure": IMAGE, "appearance": IMAGE},
     }[node]
 

@@ -67,6 +67,14 @@ class Tiny:
     def model(self, seed: int = 0):
         """A MODEL with random weights, fp32."""
         import comfy.model_patcher
+
+        cpu = torch.device("cpu")
+        model = self.built(cpu)
+        _randomize(model.diffusion_model, seed)
+        return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
+
+    def built(self, device: torch.device):
+        """ComfyUI's BaseModel, fp32, with whatever weights; on the device "meta" it takes no memory."""
         import comfy.supported_models
 
         base = getattr(comfy.supported_models, self.base)
@@ -74,10 +82,7 @@ class Tiny:
         left = {name: value for name, value in base.unet_extra_config.items() if name not in self.config}
         config = type(base.__name__, (base,), {"unet_extra_config": left})(dict(self.config))
         config.set_inference_dtype(torch.float32, None)
-        cpu = torch.device("cpu")
-        model = config.get_model({}, "", device=cpu)
-        _randomize(model.diffusion_model, seed)
-        return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
+        return config.get_model({}, "", device=device)
 
     def prompt(self, seed: int, tokens: int = TOKENS, **more) -> list:
         """A CONDITIONING of random embeddings."""

@@ -1,11 +1,19 @@
 """A tiny random transformer of one family with all that a transfer on it is made of."""
 
+import pytest
 import torch
 from appearance_transfer.tests.host.tiny_transformers import TINY
 
 STEPS = 4
 REARRANGED = ("Flux.1", "Flux.2", "Chroma", "HunyuanImage", "Qwen-Image", "Krea 2")
 """Whose queries, keys and values ComfyUI hands out before positions enter."""
+METHODS = ("attention", "rearrangement")
+
+
+def supported(family: "Family", method: str) -> None:
+    """Skip a test of a method that needs what ComfyUI does not hand out in this family."""
+    if method == "rearrangement" and not any(family.tiny is TINY[name] for name in REARRANGED):
+        pytest.skip("ComfyUI hands out nothing before positions enter.")
 
 
 class Family:
@@ -51,6 +59,29 @@ class Family:
             return attention.transfer_appearance(model or self.model, images, structure, merged)
         merged = rearrangement.RearrangementSettings(**settings)
         return rearrangement.rearrange_appearance(model or self.model, images, structure, merged)
+
+    def identity_match(self):
+        """Every position of the structure with itself."""
+        from appearance_transfer.correspondence.correspondence import Correspondence
+
+        grid = self.tiny.latent[1], self.tiny.latent[2]
+        index = torch.arange(grid[0] * grid[1]).view(1, 1, *grid)
+        alike = torch.ones(1, *grid)
+        return Correspondence(index, alike[None], alike, alike, grid, grid, grid)
+
+    def deviated(self, structure, appearance, *, matching: str = "none", delta: float = 0.6, correspondence=None):
+        """[B, C, h, w] of an inverted structure that Latent Deviation replays, each step of it deviated."""
+        from appearance_transfer.attention.windows import Window
+        from appearance_transfer.guidance.deviation import DeviationParams
+        from appearance_transfer.host.runtime.latents import in_vae_scale, without_frame
+        from appearance_transfer.host.transfer.latent_deviation import DeviationSampler, DeviationSettings
+        from appearance_transfer.tests.host.small_world import sample, stock_guider
+
+        settings = DeviationSettings(DeviationParams(delta=delta), Window(0.0, 1.0), matching)
+        guider = stock_guider(self.model, positive=self.tiny.prompt(1), negative=self.tiny.prompt(2))
+        sampler = DeviationSampler(structure, appearance, settings, correspondence=correspondence)
+        latent = in_vae_scale(structure.start, self.model.get_model_object("latent_format"))
+        return without_frame(sample(self.model, structure, guider=guider, latent=latent, sampler=sampler))
 
     def predictions(self, model, x, *, cfg: float = 1.0, positive=None, negative=None, levels=(1, 2)):
         """(positive, negative) as the network predicts them at two levels; x [B, C, h, w] or a trajectory."""

@@ -117,6 +117,6 @@ def test_simple_has_two_images_and_a_strength_for_each() -> None:
         "structure", "appearance", "model", "clip", "vae", "mask", "appearance_mask", "text", "structure_strength",
         "appearance_strength",
     }  # fmt: skip
-    graph = blueprints()["Appearance transfer (simple)"].graph
+    graph = blueprints()["Appearance and style transfer (simple)"].graph
     strengths = [graph[by_name[f"{role}_strength"].targets[0][0]]["inputs"]["value"] for role in ROLES]
     assert all(0 < strength <= 1 for strength in strengths)

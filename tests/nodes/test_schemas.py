@@ -29,6 +29,7 @@ IDS = {  # part of the interface: a workflow that was saved once must open for e
     "AppearanceTransfer_EditDirection",
     "AppearanceTransfer_EditPairCollector",
     "AppearanceTransfer_FindObject",
+    "AppearanceTransfer_FlowEdit",
     "AppearanceTransfer_FuseFeatures",
     "AppearanceTransfer_GramDistance",
     "AppearanceTransfer_InversionReport",
@@ -76,6 +77,20 @@ FOUND_BY = {  # what people type who do not know the name of a method, and the n
     "reference": {"CrossImageAttention", "SemanticRearrangement", "AppearanceOptions", "ReferenceImage"},
     "recolor": {"CrossImageAttention", "LatentDeviation", "AdaIN"},
     "inversion": {"InvertImage", "InvertImageDDIM", "NullTextInversion", "ResumeFromInversion", "LoadInversion"},
+    "material": {"CrossImageAttention", "SemanticRearrangement", "LatentDeviation", "TrainSplice"},
+    "\u98ce\u683c\u8fc1\u79fb": {
+        "CrossImageAttention",
+        "SemanticRearrangement",
+        "LatentDeviation",
+        "TrainSplice",
+    },  # style
+    "\u7eb9\u7406": {"CrossImageAttention", "SemanticRearrangement", "LatentDeviation", "TrainSplice"},  # texture
+    "ip adapter": {"CrossImageAttention", "SemanticRearrangement"},
+    "reference only": {"CrossImageAttention", "SemanticRearrangement", "ReferenceImage"},
+    "style aligned": {"CrossImageAttention", "SemanticRearrangement"},
+    "p2p": {"CrossAttentionGuider", "EditDirection"},
+    "rf inversion": {"InvertImage", "InvertImageDDIM"},
+    "color transfer": {"AdaIN"},
     "unsampler": {"InvertImage", "InvertImageDDIM", "NullTextInversion", "ResumeFromInversion"},
     "correspondence": {"MatchFeatures", "DrawMatches", "WarpByMatches", "ShowAttentionMatches", "DIFTFeatures"},
     "pix2pix": {"CrossAttentionGuider", "EditDirection", "ApplyEditDirection", "TrainDistilledEditor"},

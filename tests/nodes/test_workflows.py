@@ -1,13 +1,15 @@
 """The workflows that come with the pack: current, complete, and the same graph in both forms."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
-from appearance_transfer.developer.gallery import gallery
+from appearance_transfer.developer.gallery import file_name, gallery
 from appearance_transfer.developer.generated import generated
 from appearance_transfer.developer.object_info import inputs_of, widgets_of
 from appearance_transfer.developer.ui_graph import NOTE, api_graph
+from appearance_transfer.developer.ui_layout import SCREEN
 from appearance_transfer.tests.nodes.test_schemas import IDS
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
@@ -23,6 +25,9 @@ FILES = (
     "vae_name",
 )  # widgets whose choices hang on a user's machine
 MODEL_FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sft", ".onnx", ".gguf")  # as the page knows them
+FILLED, MARGIN = 0.75, 10  # of its window the page fills so much with a template, and leaves so many pixels around it
+FIRST_ZOOM, OTHERS_ZOOM = 0.45, 0.3
+GRIDS, MOST_NODES = {"19_transfer_grid"}, 20
 LOADS_OUR_FILES = {
     f"AppearanceTransfer_Load{kind}" for kind in ("DistilledEditor", "EditDirection", "Inversion", "SpliceGenerator")
 }
@@ -33,8 +38,13 @@ def name(request) -> str:
     return request.param
 
 
+@pytest.fixture
+def workflow(name) -> dict:
+    return json.loads((FOLDER / f"{file_name(name)}.json").read_text(encoding="utf-8"))
+
+
 def test_every_file_is_in_the_gallery() -> None:
-    assert sorted(path.stem for path in FOLDER.glob("*.json")) == NAMES
+    assert sorted(path.stem for path in FOLDER.glob("*.json")) == sorted(map(file_name, NAMES))
 
 
 def test_files_are_as_generated(info) -> None:
@@ -134,9 +144,38 @@ def test_nothing_overlaps_and_everything_is_framed(workflow) -> None:
 
 
 def test_links_lead_from_left_to_right(workflow) -> None:
-    """And within a column downwards, so that one reads the graph as one reads."""
-    position = {node["id"]: tuple(node["pos"]) for node in workflow["nodes"]}
+    """From the upper row of groups to the lower one, and downwards in a column: one reads the graph as one reads."""
+    position = {node["id"]: (row_of(node, workflow), *node["pos"]) for node in workflow["nodes"]}
     assert all(position[origin] < position[target] for _, origin, _, target, *_ in workflow["links"])
+
+
+def row_of(node, workflow) -> int:
+    """In which row of groups a node stands, the upper one being 0."""
+    tops = sorted({group["bounding"][1] for group in workflow["groups"]})
+    return sum(top <= node["pos"][1] for top in tops) - 1
+
+
+def test_groups_stand_in_two_rows_at_most(workflow) -> None:
+    assert len({group["bounding"][1] for group in workflow["groups"]}) <= 2
+
+
+def test_it_is_readable_when_opened(name, workflow) -> None:
+    left, top, right, bottom = bounds(workflow)
+    zoom = FILLED * min(SCREEN[0] / (right - left), SCREEN[1] / (bottom - top))
+    assert zoom >= (FIRST_ZOOM if name < "07" else OTHERS_ZOOM)
+
+
+def test_a_template_is_not_crowded(name, workflow) -> None:
+    if name not in GRIDS:
+        assert len(workflow["nodes"]) - 1 <= MOST_NODES
+
+
+def bounds(workflow) -> tuple[float, float, float, float]:
+    """What the page fits into its window: left, top, right and bottom of all nodes."""
+    boxes = [(*node["pos"], *node["size"]) for node in workflow["nodes"]]
+    lefts, tops = [x for x, *_ in boxes], [y - 30 for _, y, *_ in boxes]
+    rights, bottoms = [x + width for x, _, width, _ in boxes], [y + height for _, y, _, height in boxes]
+    return min(lefts) - MARGIN, min(tops) - MARGIN, max(rights) + MARGIN, max(bottoms) + MARGIN
 
 
 def test_only_nodes_that_stand_twice_have_titles(workflow, info) -> None:

@@ -4,9 +4,9 @@ import json
 
 from appearance_transfer.developer.paths import ROOT
 from appearance_transfer.tests.nodes.one_node import flat_graph
-from appearance_transfer.tests.page.user import IS_BLANK
+from appearance_transfer.tests.page.node_search import search_for
 
-NAME = "Appearance transfer (simple)"
+NAME = "Appearance and style transfer (simple)"
 PARAMETERS = "() => Object.fromEntries(app.graph.nodes[0].widgets.map(({ label, value }) => [label, value]))"
 QUEUED = "async () => (await app.graphToPrompt()).output"
 
@@ -14,11 +14,7 @@ QUEUED = "async () => (await app.graphToPrompt()).output"
 def test_it_is_found_by_its_name_and_queues_what_is_inside(user) -> None:
     workflow = json.loads((ROOT / "subgraphs" / f"{NAME}.json").read_text(encoding="utf-8"))
     info = user.page.request.get(f"{user.address}/object_info").json()
-    user.page.locator("button:has(.pi-plus)").first.click()
-    user.page.wait_for_function(IS_BLANK)
-    user.page.mouse.dblclick(720, 450)
-    search = user.page.get_by_role("dialog")
-    search.get_by_role("combobox").fill(NAME)  # keys pressed before it is open are lost
+    search = search_for(user, NAME)
     search.get_by_test_id("result-item").filter(has_text=NAME).first.click()  # Enter takes what is marked by then
     user.page.wait_for_function("() => app.graph.nodes.length === 1")
     assert user.page.evaluate("() => app.graph.nodes[0].title") == NAME

@@ -7,16 +7,21 @@ import time
 import urllib.parse
 
 import pytest
+from appearance_transfer.developer.gallery import file_name
 from appearance_transfer.developer.paths import ROOT
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
 WORKFLOWS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "workflows").glob("*.json")}
-FIRST, MATCHING = "01_cross_image_attention_pocket", "05_dift_matching"
+FIRST, OWN, MATCHING, EDIT = map(
+    file_name,
+    ("01_cross_image_attention_pocket", "02_cross_image_attention", "05_dift_matching", "14_pix2pix_zero_real"),
+)
 OURS = "AppearanceTransfer_"
 ATTENTION = OURS + "CrossImageAttention"
 FILES = {  # nodes that read a file which only the user has, and are marked until it is there
     "CLIPLoader",
+    "CLIPVisionLoader",
     "CheckpointLoaderSimple",
     "DualCLIPLoader",
     "LoadImage",
@@ -39,6 +44,14 @@ NAMED_BY_DATE = """async () => {
     return (await app.graphToPrompt()).output[saves.id].inputs.filename_prefix;
 }"""
 TITLES = "() => Object.fromEntries(app.graph.nodes.map(({ type, title }) => [type, title]))"
+TRANSLATED = """() => [
+    app.graph.groups.map(({ title }) => title),
+    app.graph.nodes.find(({ type }) => type === "MarkdownNote").widgets[0].value,
+    app.graph.nodes
+        .find(({ type }) => type === "AppearanceTransfer_CrossImageAttention")
+        .widgets.find(({ name }) => name === "preset")
+        .options.getOptionLabel("reference code"),
+]"""
 LOADED = "(image) => image.naturalWidth > 0 && getComputedStyle(image).opacity === '1'"
 
 
@@ -94,7 +107,7 @@ def test_a_template_opens(user, name) -> None:
 
 
 def test_a_missing_checkpoint_is_told_with_where_it_belongs(user) -> None:
-    opened(user, "02_cross_image_attention")
+    opened(user, OWN)
     user.page.get_by_test_id("error-overlay-see-errors").click()
     missing = user.page.get_by_test_id("error-group-missing-model")
     expect(missing).to_contain_text("v1-5-pruned-emaonly-fp16.safetensors")
@@ -115,6 +128,11 @@ def test_in_chinese_nodes_and_help_are_chinese(user) -> None:
         opened(user, FIRST)
         named = {node["type"] for node in WORKFLOWS[FIRST]["nodes"] if "title" in node}  # by the template, in English
         titles = {kind: title for kind, title in user.page.evaluate(TITLES).items() if kind.startswith(OURS)}
+        words_of_templates = json.loads((ROOT / "web" / "translations" / "zh.json").read_text(encoding="utf-8"))
+        groups, note, choice = user.page.evaluate(TRANSLATED)
+        assert {group.split(". ")[-1] for group in groups} <= set(words_of_templates["groups"].values())
+        assert set(filter(None, note.split("\n"))) <= set(words_of_templates["notes"].values())
+        assert choice in words_of_templates["choices"].values()
         titles = {kind: title for kind, title in titles.items() if kind not in named}
         assert titles and titles == {kind: words[kind]["display_name"] for kind in titles}
         is_help(user.read_help(ATTENTION), f"{ATTENTION}/zh.md")
@@ -162,5 +180,5 @@ def test_a_mistake_is_told_in_our_sentence(user) -> None:
 
 def test_the_date_goes_into_the_names_of_files(user) -> None:
     """As in Save Image: the page puts it in when it queues."""
-    opened(user, "14_pix2pix_zero_real")
+    opened(user, EDIT)
     assert user.page.evaluate(NAMED_BY_DATE) == f"{time.strftime('%Y')}/cow"

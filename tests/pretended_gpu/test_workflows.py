@@ -33,11 +33,11 @@ FEW = {
 CLIP = {"CLIPVisionLoader", "CLIPLoader", OURS + "CLIPImageSimilarity", OURS + "CLIPTextSimilarity", OURS + "CLIPAcc"}
 KEPT, COLLECTED, DISTILLED = "04_save_and_load_inversion", "16_collect_pairs", "17_train_distilled_editor"
 SPLICE, APPLIED = "10_splice", "11_splice_apply"
-MEASURED = "18_measure_a_transfer"
+WEIGHED = "33_measure_with_weights"
 WITH_GRADIENTS = {"09_fine_grained_transfer", "14_pix2pix_zero_real"}
-ELSEWHERE = {KEPT, COLLECTED, DISTILLED, SPLICE, APPLIED, MEASURED, *WITH_GRADIENTS}  # below
+ELSEWHERE = {KEPT, COLLECTED, DISTILLED, SPLICE, APPLIED, WEIGHED, *WITH_GRADIENTS}  # below
 SAME_GRAPHS = {  # have the nodes of 01, 06 and 16
-    "02_cross_image_attention", "07_eye_for_an_eye_two_objects", "15_pix2pix_zero_synthetic",
+    "02_cross_image_attention", "07_eye_for_an_eye_two_objects", "15_pix2pix_zero_synthetic", "32_sdxl",
 }  # fmt: skip
 ROUNDED = 1e-3  # the backward pass rounds by how its tensors lie in memory: 2e-4 was seen; a step of 8 bits is 4e-3
 LITTLE = 0.1  # of an edit: at a whole one the network makes a rounding as large as 1e-2, between two CPUs too
@@ -88,7 +88,7 @@ def test_pairs_are_collected_and_an_editor_learns_them(machines) -> None:
 
 def test_a_transfer_is_measured(machines) -> None:
     """With LPIPS by a network of random weights."""
-    graph = workflow(MEASURED, muted=True)
+    graph = workflow(WEIGHED)
     graph = {name: node for name, node in graph.items() if node["class_type"] not in CLIP}
     graph["network"]["inputs"]["name"] = RANDOM_LPIPS
     machines.same(graph)

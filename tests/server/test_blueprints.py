@@ -14,7 +14,7 @@ from appearance_transfer.developer.paths import ROOT
 from appearance_transfer.tests.nodes.one_node import flat_graph
 from appearance_transfer.tests.server.test_workflows import FEWER, images, is_an_image
 
-SIMPLE = ROOT / "subgraphs" / "Appearance transfer (simple).json"
+SIMPLE = ROOT / "subgraphs" / "Appearance and style transfer (simple).json"
 LEFT_OUT = 0.04  # of 100 steps, which are 14 here
 SCENES = {"structure": STRUCTURE_SEED, "appearance": APPEARANCE_SEED}
 

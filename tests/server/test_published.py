@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from appearance_transfer.developer.client import Client
-from appearance_transfer.developer.gallery import blueprints, gallery
+from appearance_transfer.developer.gallery import blueprints, file_name, gallery
 from appearance_transfer.developer.paths import PACK_NAME, ROOT
 from appearance_transfer.developer.server import running, temporary_home
 from appearance_transfer.tests.nodes.test_schemas import IDS
@@ -24,7 +24,7 @@ def unpacked(comfyui, archived, tmp_path_factory):
 
 def test_it_offers_every_node_workflow_and_blueprint(unpacked) -> None:
     assert unpacked.get("/object_info").keys() >= IDS
-    assert set(unpacked.get("/workflow_templates")[PACK_NAME]) == set(gallery())
+    assert set(unpacked.get("/workflow_templates")[PACK_NAME]) == set(map(file_name, gallery()))
     listed = {about["name"] for about in unpacked.get("/global_subgraphs").values()}
     assert listed >= set(blueprints())
 

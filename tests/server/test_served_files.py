@@ -2,10 +2,11 @@
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
-from appearance_transfer.developer.gallery import blueprints, gallery
+from appearance_transfer.developer.gallery import blueprints, file_name, gallery
 from appearance_transfer.developer.paths import PACK_NAME, ROOT
 from appearance_transfer.developer.server import LOCAL
 
@@ -42,14 +43,16 @@ def test_translations_are_merged(server) -> None:
 
 
 def test_templates_are_offered(server) -> None:
-    assert set(server.get("/workflow_templates")[PACK_NAME]) == set(gallery())
+    assert set(server.get("/workflow_templates")[PACK_NAME]) == set(map(file_name, gallery()))
 
 
-@pytest.mark.parametrize("name", sorted(gallery()))
+@pytest.mark.parametrize("name", sorted(map(file_name, gallery())))
 def test_a_template_and_its_thumbnail_can_be_opened(server, name) -> None:
     folder = f"/api/workflow_templates/{PACK_NAME}"
-    assert fetch(server, f"{folder}/{name}.json") == (ROOT / "workflows" / f"{name}.json").read_bytes()
-    assert fetch(server, f"{folder}/{name}.jpg").startswith(b"\xff\xd8\xff")
+    assert (
+        fetch(server, f"{folder}/{urllib.parse.quote(name)}.json") == (ROOT / "workflows" / f"{name}.json").read_bytes()
+    )
+    assert fetch(server, f"{folder}/{urllib.parse.quote(name)}.jpg").startswith(b"\xff\xd8\xff")
 
 
 def test_blueprints_are_offered_with_their_content(server) -> None:

@@ -11,7 +11,7 @@ import json
 import numpy as np
 import pytest
 from appearance_transfer.developer.client import Graph, GraphError
-from appearance_transfer.developer.gallery import gallery
+from appearance_transfer.developer.gallery import file_name, gallery
 from appearance_transfer.developer.gallery.stand_in import on_the_pocket
 from appearance_transfer.developer.paths import ROOT
 from appearance_transfer.developer.ui_graph import api_graph
@@ -20,15 +20,15 @@ from appearance_transfer.tests.splice.vits import TINY_VIT
 from PIL import Image
 
 OURS = "AppearanceTransfer_"
-OWN, KEPT = "02_cross_image_attention", "04_save_and_load_inversion"
+OWN, SDXL, KEPT = "02_cross_image_attention", "32_sdxl", "04_save_and_load_inversion"
 SPLICE, APPLIED = "10_splice", "11_splice_apply"
 WITH_A_VIT = {SPLICE, "12_vit_feature_inversion", "13_key_self_similarity"}
 COLLECTED, DISTILLED = "16_collect_pairs", "17_train_distilled_editor"
-MEASURED = "18_measure_a_transfer"
+MEASURED, WEIGHED, REPORTED = "18_measure_a_transfer", "33_measure_with_weights", "36_own_images"
 CLIP = {"CLIPVisionLoader", "CLIPLoader", OURS + "CLIPImageSimilarity", OURS + "CLIPTextSimilarity", OURS + "CLIPAcc"}
 ON_TRANSFORMERS = {"27_flux1_krea", "28_flux2_klein", "29_z_image", "30_qwen_image"}
 ELSEWHERE = (
-    {OWN, KEPT, APPLIED, DISTILLED, MEASURED} | WITH_A_VIT | ON_TRANSFORMERS
+    {OWN, SDXL, KEPT, APPLIED, DISTILLED, MEASURED, WEIGHED, REPORTED} | WITH_A_VIT | ON_TRANSFORMERS
 )  # tested below, each as its note says
 FEWER = {
     OURS + "InvertImage": {"steps": 14, "start_at_step": 4},
@@ -54,7 +54,7 @@ def info(server) -> dict:
 
 def committed(name: str, info: dict, with_muted: bool = False) -> Graph:
     """What the page would queue, with fewer steps."""
-    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    workflow = json.loads((ROOT / "workflows" / f"{file_name(name)}.json").read_text(encoding="utf-8"))
     graph = api_graph(workflow, info, with_muted)
     for node in graph.values():
         node["inputs"] |= FEWER.get(node["class_type"], {})
@@ -79,8 +79,9 @@ def test_it_finishes_with_an_image(server, info, name) -> None:
     assert is_an_image(image)
 
 
-def test_the_one_for_your_own_checkpoint_finishes_on_the_pocket(server, info) -> None:
-    (image,) = images(server, on_the_pocket(committed(OWN, info))).values()
+@pytest.mark.parametrize("name", [OWN, SDXL])
+def test_those_for_your_own_checkpoint_finish_on_the_pocket(server, info, name) -> None:
+    (image,) = images(server, on_the_pocket(committed(name, info))).values()
     assert image.shape == (128, 128, 3)
     assert is_an_image(image)
 
@@ -117,21 +118,44 @@ def test_pairs_are_collected_and_an_editor_learns_them(server, info) -> None:
     assert image.shape == (128, 128, 3)
 
 
+def displayed_by(outcome, graph: Graph) -> dict[str, dict]:
+    """What each node of ours displays, by its kind."""
+    return {graph[name]["class_type"].removeprefix(OURS): displayed for name, displayed in outcome.outputs.items()}
+
+
+def test_a_transfer_is_measured(server, info) -> None:
+    graph = committed(MEASURED, info)
+    outcome = server.queue(graph)
+    displayed = displayed_by(outcome, graph)
+    assert all("image 0: " in displayed[node]["text"][0] for node in ("MaskIoU", "ReconstructionQuality"))
+    assert is_an_image(comparison(server, graph, outcome))
+
+
+def test_own_images_are_reported_on_one_sheet(server, info) -> None:
+    """Two images, what paints what, what comes back, and three transfers: seven tiles."""
+    graph = on_the_pocket(committed(REPORTED, info))
+    sheet = comparison(server, graph, server.queue(graph))
+    tiles = np.array_split(sheet, 7, axis=1)
+    assert all(map(is_an_image, tiles))
+    assert sum(not np.array_equal(tiles[4], tile) for tile in tiles[5:]) == 2
+
+
+def comparison(server, graph: Graph, outcome) -> np.ndarray:
+    """What Comparison Grid has saved."""
+    (grid,) = (name for name, node in graph.items() if node["class_type"] == OURS + "ComparisonGrid")
+    return np.asarray(Image.open(io.BytesIO(server.image(outcome, grid))))
+
+
 def test_a_transfer_is_measured_with_weights_at_hand(server, info) -> None:
-    """Its groups without weights, and the one of LPIPS awake with a network of random weights; no CLIP is at hand."""
-    every = committed(MEASURED, info, with_muted=True)
-    graph = {name: node for name, node in every.items() if node["class_type"] not in CLIP}
+    """LPIPS by a network of random weights; no CLIP is at hand."""
+    graph = {name: node for name, node in committed(WEIGHED, info).items() if node["class_type"] not in CLIP}
     for node in graph.values():
         if node["class_type"] == OURS + "LoadPerceptualNetwork":
             node["inputs"]["name"] = RANDOM_LPIPS
     outcome = server.queue(graph)
-    displayed = {graph[name]["class_type"].removeprefix(OURS): displayed for name, displayed in outcome.outputs.items()}
+    displayed = displayed_by(outcome, graph)
     assert displayed["BackgroundLPIPS"]["text"][0].startswith("LPIPS by AlexNet")
-    assert all(
-        "image 0: " in displayed[node]["text"][0] for node in ("GramDistance", "MaskIoU", "ReconstructionQuality")
-    )
-    (grid,) = (name for name, node in graph.items() if node["class_type"] == OURS + "ComparisonGrid")
-    assert is_an_image(np.asarray(Image.open(io.BytesIO(server.image(outcome, grid)))))
+    assert "image 0: " in displayed["GramDistance"]["text"][0]
 
 
 def test_without_its_checkpoint_it_says_so(server, info) -> None:

@@ -29,8 +29,8 @@ def warned_graph() -> Graph:
         graph[name] = node(OURS + "PocketScene", seed=seed, size=128, species="any", coat="any", view="any")
         graph[f"features_{name}"] = node(
             OURS + "DIFTFeatures", model=["checkpoint", 0], positive=["text", 0], feature_preset="pocket", seed=42,
-            timestep=261, up_block=1, ensemble=1, posterior="sample", images_per_forward=8,
-            image=["both" if name == "structure" else name, 0], vae=["checkpoint", 2],
+            timestep=261, up_block=1, block=0, block_facet="tokens", ensemble=1, posterior="sample",
+            images_per_forward=8, image=["both" if name == "structure" else name, 0], vae=["checkpoint", 2],
         )  # fmt: skip
     graph |= {
         "both": node("RepeatImageBatch", image=["structure", 0], amount=2),

@@ -72,7 +72,7 @@ function end({ prompt_id, node, display_node, output }) {
   const shown = String(display_node ?? node);
   const messages = said.get(shown);
   if (messages?.length && output && !(MESSAGES in output)) keep(prompt_id, shown, messages);
-  for (const along of nodesAlong(app.rootGraph, shown).slice(-1)) showOn(along, textsOf(along));
+  for (const along of nodesAlong(app.rootGraph, shown)) showOn(along, textsOf(along));
 }
 
 /** A warning in a subgraph that is closed is shown over the page until somebody closes it. */

@@ -11,7 +11,7 @@ from comfy.ldm.hunyuan_video.model import HunyuanVideo
 from torch.nn import Module
 
 from ....attention.untwisted import Untwisting
-from .transformer import Transformer, blocks_of
+from .transformer import HiddenState, Transformer, blocks_of
 
 OUTPUT_BIAS = "final_layer.linear.bias"
 FLAT_AXES = {"Flux.1": (0,), "Flux.2": (0, 3), "Chroma": (0,), "HunyuanImage": ()}
@@ -43,5 +43,11 @@ def _of(family: str, network: Module, patch: int, identity: str) -> Transformer:
         identity,
         first_fraction=0.5,
         axes=tuple(network.pe_embedder.axes_dim),
+        column_axis=1 if family == "HunyuanImage" else 2,
+        theta=float(network.pe_embedder.theta),
         untwisting=Untwisting(flat_axes=FLAT_AXES[family]),
+        hidden={
+            "double": HiddenState("double_blocks", "img_norm1", "img_attn.qkv"),
+            "single": HiddenState("single_blocks", "pre_norm", "linear1"),
+        },
     )

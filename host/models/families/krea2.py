@@ -8,7 +8,7 @@ from comfy.ldm.krea2.model import SingleStreamDiT
 from torch.nn import Module
 
 from ....attention.untwisted import Untwisting
-from .transformer import Transformer, blocks_of
+from .transformer import HiddenState, Transformer, blocks_of
 
 
 def krea2(network: Module) -> Transformer | None:
@@ -23,6 +23,8 @@ def krea2(network: Module) -> Transformer | None:
         network.patch,
         identity="last.linear.bias",
         axes=tuple(network.pe_embedder.axes_dim),
+        theta=float(network.pe_embedder.theta),
         # a published port of Untwisting RoPE to this model, for its 8 steps
         untwisting=Untwisting(fast=(1.04, 0.0), slow=(1.0, 1.1), exponent=2.5, gain=1.06, adain=0.85),
+        hidden={"single": HiddenState("blocks", "prenorm", "attn.wq")},
     )

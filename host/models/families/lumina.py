@@ -9,7 +9,7 @@ from comfy.ldm.lumina.model import NextDiT
 from torch.nn import Module
 
 from ....attention.untwisted import Untwisting
-from .transformer import TextAxis, Transformer, blocks_of
+from .transformer import HiddenState, TextAxis, Transformer, blocks_of
 
 
 def lumina(network: Module) -> Transformer | None:
@@ -26,6 +26,8 @@ def lumina(network: Module) -> Transformer | None:
         padded_to=multiple or 1,
         unrotated=False,
         axes=tuple(network.axes_dims),
+        theta=float(network.rope_embedder.theta),
         untwisting=Untwisting(flat_axes=()),  # on Z-Image the axis of the text takes the curve of the others
+        hidden={"double": HiddenState("layers", "attention_norm1", "attention.qkv")},
         text_axis=TextAxis(network.axes_dims[0], network.rope_embedder.theta),
     )

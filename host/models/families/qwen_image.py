@@ -7,7 +7,7 @@ channels at /8 with an axis of frames (Wan's autoencoder), patch 2. A mask of th
 from comfy.ldm.qwen_image.model import QwenImageTransformer2DModel
 from torch.nn import Module
 
-from .transformer import Transformer, blocks_of
+from .transformer import HiddenState, Transformer, blocks_of
 
 
 def qwen_image(network: Module) -> Transformer | None:
@@ -17,5 +17,12 @@ def qwen_image(network: Module) -> Transformer | None:
     blocks = blocks_of("double", network.transformer_blocks)
     axes = tuple(network.pe_embedder.axes_dim)
     return Transformer(
-        "Qwen-Image", blocks, network.inner_dim, network.patch_size, identity="proj_out.bias", axes=axes
-    )  # fmt: skip
+        "Qwen-Image",
+        blocks,
+        network.inner_dim,
+        network.patch_size,
+        identity="proj_out.bias",
+        axes=axes,
+        theta=float(network.pe_embedder.theta),
+        hidden={"double": HiddenState("transformer_blocks", "img_norm1", "attn.to_q")},
+    )

@@ -7,7 +7,7 @@ ComfyUI names no block here. 16 channels at /8, patch 2. The pooled text is a pa
 from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
 from torch.nn import Module
 
-from .transformer import Transformer, blocks_of
+from .transformer import HiddenState, Transformer, blocks_of
 
 
 def sd3(network: Module) -> Transformer | None:
@@ -26,4 +26,5 @@ def sd3(network: Module) -> Transformer | None:
         identity="final_layer.linear.bias",
         unrotated=False,
         names_blocks=False,
+        hidden={"double": HiddenState("joint_blocks", "x_block.norm1", "x_block.attn.qkv")},
     )

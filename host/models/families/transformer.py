@@ -1,7 +1,7 @@
 """What a transfer has to know about a diffusion transformer. Each architecture says it in a file of its own."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torch.nn import Module
 
@@ -23,6 +23,19 @@ class TextAxis:
 
 
 @dataclass(frozen=True)
+class HiddenState:
+    """Where the input of a block passes on its way into the self-attention: names of modules.
+
+    blocks: the list of these blocks in the network. norm: what normalizes the input. projection: what makes queries of
+    it, normalized and modulated.
+    """
+
+    blocks: str
+    norm: str
+    projection: str
+
+
+@dataclass(frozen=True)
 class Transformer:
     """One diffusion transformer whose image tokens are the last of a joint sequence of text and image.
 
@@ -33,9 +46,11 @@ class Transformer:
     first_fraction: from which part of the blocks on Cross-Image Attention reads references.
     identity: the parameter that tells weights apart; no LoRA or quantization touches it.
     axes: of RoPE, how many channels of a head each turns, neighbors as pairs; none where positions are in the features.
+        column_axis: the one of them that turns with the column. theta: of their rates.
     untwisting: how its source damps the fast pairs; where there is none, as in Flux.1.
     text_axis: None where the length of the text does not move the image.
     attending_twice: the blocks that attend to the image alone once more.
+    hidden: by kind of block, where its input can be read.
     """
 
     family: str
@@ -49,8 +64,11 @@ class Transformer:
     first_fraction: float = 0.25
     text_axis: TextAxis | None = None
     axes: tuple[int, ...] = ()
+    column_axis: int = 2
+    theta: float = 0.0
     untwisting: Untwisting = Untwisting()
     attending_twice: frozenset[BlockKey] = frozenset()
+    hidden: Mapping[str, HiddenState] = field(default_factory=dict)
 
     def grid_of(self, size: Sequence[int]) -> tuple[int, int]:
         """(h, w) in tokens of a latent of size (h, w); a token at the border may be cut."""

@@ -2,14 +2,15 @@
 
 import { app } from "../../../../scripts/app.js";
 import { locator } from "../page/nodes.js";
+import { everyNode } from "./graph.js";
 
 export const MESSAGES = "appearance_transfer_messages";
 const OURS = "AppearanceTransfer_";
 export const WARNING = "warning";
 
-/** Warnings, then what the node found, then notes. */
+/** Warnings, then what the node found, then notes; of a node that holds others, what those have said. */
 export function textsOf(node) {
-  const messages = messagesOf(node);
+  const messages = node.subgraph ? saidInside(node.subgraph) : messagesOf(node);
   return [...messages.filter(isWarning), ...resultsOf(node), ...messages.filter((message) => !isWarning(message))];
 }
 
@@ -17,6 +18,12 @@ export function textsOf(node) {
 export function textOutputs(outputs) {
   const found = Object.entries(outputs).map(([name, { text, [MESSAGES]: messages }]) => [name, { text, [MESSAGES]: messages }]);
   return Object.fromEntries(found.filter(([, { text, [MESSAGES]: messages }]) => text || messages));
+}
+
+function saidInside(graph) {
+  return [...everyNode(graph)].flatMap((node) =>
+    messagesOf(node).map(({ kind, text }) => ({ kind, text: text.startsWith(node.title) ? text : `${node.title}: ${text}` })),
+  );
 }
 
 function messagesOf(node) {

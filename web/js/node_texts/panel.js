@@ -11,6 +11,7 @@ const WIDGET = "appearance_transfer_texts";
 const HIGHEST = 200; // pixels; longer texts scroll
 const SIGNS = { warning: "\u26A0\uFE0E\u00A0" };
 
+const lists = new WeakMap(); // of widgets, as nodes that hold others had them
 const heights = document.createElement("div"); // where texts are measured that are not to be seen just now
 heights.className = "at-node-texts-measured";
 
@@ -18,7 +19,7 @@ heights.className = "at-node-texts-measured";
 export function showOn(node, texts) {
   const known = node.widgets?.find(({ name }) => name === WIDGET);
   if (!texts.length) {
-    if (known) node.removeWidget(known);
+    if (known) remove(node, known);
     return;
   }
   const widget = known ?? added(node);
@@ -45,7 +46,24 @@ function added(node) {
     getMaxHeight: height,
   });
   widget.serialize = false; // neither in the prompt (the option) nor in the workflow
+  if (!node.widgets?.includes(widget)) keepBehind(node, widget);
   return widget;
+}
+
+/** A node that holds others lists the widgets of its inputs alone; ours stands behind them. */
+function keepBehind(node, widget) {
+  const own = Object.getOwnPropertyDescriptor(node, "widgets");
+  if (!own?.get) return;
+  lists.set(node, own);
+  Object.defineProperty(node, "widgets", { ...own, get: () => [...own.get.call(node), widget] });
+}
+
+function remove(node, widget) {
+  const own = lists.get(node);
+  if (!own) return node.removeWidget(widget);
+  lists.delete(node);
+  Object.defineProperty(node, "widgets", own);
+  widget.onRemove?.();
 }
 
 function paragraph({ kind, text }) {
