@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import pytest
 from appearance_transfer.benchmarks import gallery as gallery_benchmark
-from appearance_transfer.benchmarks import help_images, images, screenshots, thumbnails
+from appearance_transfer.benchmarks import help_images, images, photograph_panels, screenshots, thumbnails
 from appearance_transfer.developer.cli_output import CliError
 from appearance_transfer.developer.gallery import file_name
 from appearance_transfer.developer.paths import ROOT
@@ -17,7 +17,7 @@ RESULTS = "benchmarks/results/"  # made by their benchmarks, with their numbers
 def generated() -> set[str]:
     """What the kinds of images.KINDS write."""
     return {
-        *(path.relative_to(ROOT).as_posix() for path in (images.DEMO_IMAGE, images.DEMO_GRID)),
+        *(path.relative_to(ROOT).as_posix() for path in (images.DEMO_IMAGE, images.DEMO_GRID, photograph_panels.PATH)),
         *(f"workflows/{file_name(name)}.jpg" for name in thumbnails.PANELS),
         *(f"web/docs/images/{name}.jpg" for name in help_images.IMAGES),
         *(f"docs/images/page_{name}.jpg" for name in screenshots.SHOTS),
