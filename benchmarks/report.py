@@ -12,6 +12,7 @@ together.
 from __future__ import annotations
 
 import argparse
+import csv
 import shutil
 import time
 from collections.abc import Sequence
@@ -26,12 +27,13 @@ from .reporting.claims import stated
 from .reporting.contents import CONTENTS
 from .reporting.markdown import table
 from .reporting.origin import benchmarks_run, caveats, here_and_now
-from .reporting.running import Done, run_sections
+from .reporting.running import Done, run_sections, short
 from .reporting.runs import Runs
 from .reporting.section import ReportImage, Section, Table, Words
 from .reporting.table import write_rows
 
 QUICK, WHOLE = OUT / "report-quick", OUT / "report"
+MINUTES = "report_minutes.csv"
 Failures = dict[Words, str]
 """What did not finish, and why."""
 
@@ -45,9 +47,10 @@ def main(installation: Installation, arguments: list[str]) -> int:
     if not options.reuse:
         shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
-    done = run_sections(to_run(folder, options), ("--out", folder.relative_to(ROOT).as_posix()))
+    out = ("--out", folder.relative_to(ROOT).as_posix())
+    done = run_sections(to_run(folder, options), out, known_minutes(RESULTS / MINUTES))
     if not options.reuse:
-        write_minutes(folder / "report_minutes.csv", done, time.monotonic() - started)
+        write_minutes(folder / MINUTES, done, time.monotonic() - started)
     failures = {run.words: run.failure for run in done if run.failure}
     code = write_report(folder, failures, quick=options.quick)
     if not (options.quick or failures):
@@ -81,9 +84,18 @@ def to_run(folder: Path, options: argparse.Namespace) -> list[tuple[Section, lis
     ]
 
 
+def known_minutes(path: Path) -> dict[str, float]:
+    """How long each benchmark took in the report whose `write_minutes` wrote this file; empty where there is none."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="ascii") as file:
+        _, *rows = csv.reader(file)
+    return {name: float(minutes) for name, minutes in rows}
+
+
 def write_minutes(path: Path, done: Sequence[Done], seconds: float) -> None:
     """Write how long each benchmark took, and all together on the clock."""
-    lines = [(" ".join(run.words[:3]), f"{run.seconds / 60:.1f}") for run in done]
+    lines = [(short(run.words), f"{run.seconds / 60:.1f}") for run in done]
     write_rows(path, ("benchmark", "minutes"), [*lines, ("all, several at a time", f"{seconds / 60:.1f}")])
 
 

@@ -20,11 +20,12 @@ from ..edits.subjects import Subjects
 from ..transfers.at_settings import Inverting
 from ..transfers.fine_grained import FEW_STEPS, Deviation, deviate_unguided
 from ..transfers.fine_grained import FINDING as DEVIATING
-from ..transfers.inverted import OBJECT, InvertedPairs
+from ..transfers.inverted import OBJECT
 from ..transfers.methods import METHODS as ON_UNET
 from ..transfers.on_transformer import transformer_models
-from ..transfers.pair_guidance import FOUND, guidance_of, unet
+from ..transfers.pair_guidance import FOUND, unet
 from ..transfers.pairs import RenderedPairs, rendered
+from ..transfers.prepared import prepared
 from ..transfers.rearranged import FINDING as REARRANGING
 from ..transfers.rearranged import Rearrangement, rearrange
 from ..transfers.transformer_methods import ATTENTION, LIKENESS
@@ -61,15 +62,8 @@ def _truth(number: int) -> RenderedPairs:
     return rendered(pairs()[:number], SIZE)
 
 
-@lru_cache(maxsize=4)  # the images of a sheet share it
-def _prepared(truth: RenderedPairs, inverting: Inverting = Inverting()) -> InvertedPairs:  # noqa: B008
-    """Both sides as the nodes prepare them, with the objects that the network finds."""
-    inverted = inverting(unet(), truth)
-    return replace(inverted, masks=inverted.masks | {OBJECT: guidance_of(truth, FOUND, FOUND).masks})
-
-
 def _on_unet(name: str) -> Maker:
-    return lambda truth: ON_UNET[name](unet(), _prepared(truth))
+    return lambda truth: ON_UNET[name](unet(), prepared(truth))
 
 
 def _on_transformer(name: str) -> Maker:
@@ -78,20 +72,20 @@ def _on_transformer(name: str) -> Maker:
 
 def _cross_image(**changed: float) -> Maker:
     variant = Variant("", replace(FINDING, **changed), masks=OBJECT)
-    return lambda truth: transfer(unet(), _prepared(truth), variant)
+    return lambda truth: transfer(unet(), prepared(truth), variant)
 
 
 def _by_steps(steps: float) -> Maker:
     number = int(steps)
     inverting = Inverting(few=number) if number < FEWER else Inverting(number, number * START_AT // STEPS)
     variant = Rearrangement("", REARRANGING, masks=OBJECT, inside=False)
-    return lambda truth: rearrange(unet(), _prepared(truth, inverting), variant)
+    return lambda truth: rearrange(unet(), prepared(truth, inverting), variant)
 
 
 def _by_window(end: float) -> Maker:
     settings = replace(DEVIATING, window=Window(DEVIATING.window.start_percent, end))
     variant = Deviation("", settings, inside=False)
-    return lambda truth: deviate_unguided(unet(), _prepared(truth), variant, FEW_STEPS)
+    return lambda truth: deviate_unguided(unet(), prepared(truth), variant, FEW_STEPS)
 
 
 def _by_position(position: float) -> Maker:

@@ -15,6 +15,7 @@ from .rows import (
     QUICK_ON_TRANSFORMER,
     QUICK_SETTINGS,
     QUICK_SOURCES,
+    SECONDS,
     SETTINGS,
     SOURCES,
     TRANSFORMER,
@@ -208,6 +209,11 @@ CONTENTS = (
         (
             Table("official_cost.csv"),
             Table(
+                "transfer_seconds.csv",
+                "One pair at 256 px on the pocket U-Net and, the others, on the pocket transformer, with inversion, "
+                "objects and matches; evaluations of all networks:",
+            ),
+            Table(
                 "edit_cost.csv",
                 "pix2pix-zero: one image, inversion included, seed 0, with ComfyUI's own attention of a CPU:",
             ),
@@ -227,6 +233,7 @@ CONTENTS = (
         ),
         full=(
             ("official_cost", "--repeats", "1"),
+            ("transfer_seconds", "--repeats", "2", "--only", *SECONDS),
             ("edit_cost", "--repeats", "1"),
             ("splice", "--speed", "15"),
             ("contrast_memory",),

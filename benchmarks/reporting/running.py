@@ -7,11 +7,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
 from pathlib import Path
+from types import MappingProxyType
 
 from ...developer.cli_output import echo
 from ...developer.paths import CACHE, ROOT, contained_environment
@@ -30,13 +32,25 @@ class Done:
     failure: str = ""
 
 
-def run_sections(sections: Sequence[tuple[Section, Sequence[Words]]], options: Sequence[str]) -> list[Done]:
+def short(words: Words) -> str:
+    """A command line as tables name it."""
+    return " ".join(words[:3])
+
+
+def run_sections(
+    sections: Sequence[tuple[Section, Sequence[Words]]],
+    options: Sequence[str],
+    minutes: Mapping[str, float] = MappingProxyType({}),
+) -> list[Done]:
     """Run the benchmarks of every section, each in a process of its own, those of one section in their order.
 
-    options: for all of them. On a CPU each has one thread, since small networks gain little from a second one.
+    options: for all of them. minutes: what they took the last time, by their short name: the longest sections begin,
+    behind those that nothing is known of, so that no core waits for one at the end. On a CPU each has one thread, since
+    small networks gain little from a second one.
     """
     lanes = 1 if has_accelerator() else os.cpu_count() or 1
     together = [words for section, words in sections if not section.timed]
+    together.sort(key=lambda runs: -sum(minutes.get(short(words), inf) for words in runs))
     with ThreadPoolExecutor(lanes) as pool:
         done = list(
             chain.from_iterable(pool.map(lambda runs: [_run(words, options, lanes > 1) for words in runs], together))

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import TextIO
 
 import pytest
-from appearance_transfer.benchmarks.report import paragraphs, replace_results, report
+from appearance_transfer.benchmarks.report import known_minutes, paragraphs, replace_results, report, write_minutes
 from appearance_transfer.benchmarks.reporting import running
 from appearance_transfer.benchmarks.reporting.claim_list import CLAIMS
 from appearance_transfer.benchmarks.reporting.claims import Cell, Claim, Count, stated
@@ -202,6 +202,22 @@ class TestRunning:
         assert ran == [("one --out there", "1"), ("two --out there", "1"), ("timed --out there", None)]
         assert [run.words for run in done] == [("one",), ("two",), ("timed",)]
         assert not any(run.failure for run in done)
+
+    def test_the_longest_begin_behind_the_unknown_and_all_are_told_in_one_order(self, monkeypatch, tmp_path) -> None:
+        path = tmp_path / "minutes.csv"
+        write_minutes(path, [running.Done(("short", "of", "one"), 60.0), running.Done(("long",), 600.0)], 660.0)
+        ran = []
+
+        def run(command: list[str], **how: object) -> SimpleNamespace:
+            ran.append(command[command.index("bench") + 1])
+            return SimpleNamespace(returncode=0)
+
+        monkeypatch.setattr(running.subprocess, "run", run)
+        monkeypatch.setattr(running.os, "cpu_count", lambda: 1)
+        names = ("short", "of", "one", "more"), ("long",), ("new",)
+        running.run_sections([(SECTION, [words]) for words in names], (), known_minutes(path))
+        assert ran == ["new", "long", "short"]
+        assert known_minutes(tmp_path / "none.csv") == {}
 
     def test_the_last_words_of_one_that_fails_are_kept(self, monkeypatch) -> None:
         def run(command: list[str], stdout: TextIO, **how: object) -> SimpleNamespace:
