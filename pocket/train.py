@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
 
@@ -116,11 +118,23 @@ hour on one H200.
 """
 
 
+def seen_before(denoiser: DenoiserPlan, runs: Path) -> dict[str, Any]:
+    """What the network that the run starts from has seen, as its header says. It is kept with the run from the first
+    call on, since the checkpoint that the run writes may take that network's place.
+    """
+    if denoiser.start is None:
+        return {}
+    path = (runs / denoiser.state).with_suffix(".start.json")
+    if not path.exists():
+        path.write_text(json.dumps(trusted_checkpoint(denoiser.start).metadata["training"]), encoding="ascii")
+    return json.loads(path.read_text(encoding="ascii"))
+
+
 def export(plan: TrainingPlan, runs: Path) -> None:
     """Write the checkpoint from the averaged weights of the run as it stands."""
     denoiser, first = plan.denoiser, plan.denoiser.portions[0]
     counts = saved_counts(runs / denoiser.state)
-    before = trusted_checkpoint(denoiser.start).metadata["training"] if denoiser.start else {}
+    before = seen_before(denoiser, runs)
     training: dict[str, object] = {
         "samples_seen": int(counts["samples"]) + before.get("samples_seen", 0),
         "steps": int(counts["step"]) + before.get("steps", 0),
@@ -170,6 +184,7 @@ def run_phases(phases: Sequence[str], plan: TrainingPlan, workers: int, runs: Pa
     if plan.denoiser.start:
         *_, autoencoder = trusted_checkpoint(plan.denoiser.start).models()
         keep_autoencoder(runs, autoencoder.state_dict())
+        seen_before(plan.denoiser, runs)
     for phase in (known for known in _PHASES if known in phases):
         if phase == "autoencoder":
             launch(train_autoencoder, workers, plan.autoencoder, runs, log)

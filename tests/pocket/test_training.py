@@ -137,15 +137,17 @@ def test_two_sizes_take_turns_from_a_checkpoint_on_and_a_resumed_run_equals_an_u
         assert (large.height, small.height) == (2 * 64, 2 * 32)
 
 
-def test_the_mixed_run_exports_what_it_and_its_start_have_seen(runs, tmp_path):
-    start, path = tmp_path / "start.safetensors", tmp_path / "made.safetensors"
+@pytest.mark.parametrize("made", ["made.safetensors", "start.safetensors"], ids=["beside its start", "over its start"])
+def test_a_run_exports_what_it_and_its_start_have_seen_and_says_the_same_again(runs, tmp_path, made):
+    start, path = tmp_path / "start.safetensors", tmp_path / made
     networks = {"unet": UNet(SMALL), "text": TextEncoder(TextConfig())}
     weights = {f"{kind}.{k}": v for kind, net in networks.items() for k, v in net.state_dict().items()}
     seen = {"samples_seen": 7, "steps": 2, "autoencoder_samples_seen": 5}
     write_checkpoint(start, weights, Autoencoder().state_dict(), SMALL, TextConfig(), 64, seen)
     own_plan = mixed_plan(8, start)
     train_denoiser(ALONE, own_plan, runs, TrainingLog(tmp_path / "log.csv"), tmp_path / "sheet.png")
-    export(replace(PLANS["mixed"], denoiser=own_plan, checkpoint=path), runs)
+    for _ in range(2):
+        export(replace(PLANS["mixed"], denoiser=own_plan, checkpoint=path), runs)
     metadata = read_checkpoint(path).metadata
     assert (metadata["image_size"], metadata["training"]["samples_seen"], metadata["training"]["steps"]) == (64, 15, 4)
     assert metadata["training"]["autoencoder_samples_seen"] == 5
