@@ -50,10 +50,11 @@ QUICK_ON_TRANSFORMER = (
     "identity", "resumed only", "AdaIN only", "by likeness", "rearranged by found matches, 4 steps", "nothing given",
 )  # fmt: skip
 SECONDS = (
-    "U-Net: color transfer", "U-Net: ours, found", "U-Net: eye-for-an-eye, found",
-    "U-Net: fine-grained, found, 20 steps", "resumed only", "Untwisting RoPE", "by likeness",
-    "near found matches, 4 steps", "nothing given, 4 steps", "nothing given, by its own features, 4 steps",
-    "Latent Deviation, nothing given, 8 steps", "FlowEdit, nothing given, 4 steps",
+    "U-Net: ours, found", "U-Net: eye-for-an-eye, found", "U-Net: fine-grained, found, 20 steps", "resumed only",
+    "concatenated", "Untwisting RoPE", "by likeness", "near found matches, 4 steps", "nothing given, 4 steps",
+    "nothing given, by its own features, 4 steps", "Latent Deviation, nothing given, 8 steps",
+    "Latent Deviation, nothing given, by its own features, 8 steps", "FlowEdit, nothing given, 4 steps",
+    "FlowEdit between two texts",
 )  # fmt: skip
 SETTINGS = (
     "Cross-Image Attention, the paper's settings", "Cross-Image Attention, 50 steps", "Cross-Image Attention, 20 steps",
