@@ -53,8 +53,9 @@ class Transfer:
     """One way to transfer. settings: of its method; None is none.
 
     keys: the appearance is read only where its animal is. masks, matches: whose they are; matches None is none.
-    adain: between the steps. guidance: away from a run without transfer; None is none. few: so many steps from 0.75
-    on, or else 14 of 20. flipped: the appearance's image and mask are turned around before it is read.
+    adain: between the steps. guidance: away from a run without transfer; None is none. levels: of noise, from the
+    first to 0; empty, those of 14 of 20 steps. flipped: the appearance's image and mask are turned around before it is
+    read.
     """
 
     settings: CrossImageSettings | RearrangementSettings | None = None
@@ -63,14 +64,14 @@ class Transfer:
     matches: str | None = None
     adain: bool = True
     guidance: GuidanceSettings | None = None
-    few: int = 0
+    levels: tuple[float, ...] = ()
     flipped: bool = False
 
     def __call__(self, models: Models, truth: RenderedPairs) -> Outputs:
         if self.flipped:
             image, mask = truth.appearance.image.flip(2), truth.appearance.mask.flip(2)
             truth = replace(truth, appearance=replace(truth.appearance, image=image, mask=mask))
-        pairs = inverted(models, truth, self.few)
+        pairs = inverted(models, truth, self.levels)
         found = guidance_of(truth, self.masks, self.matches or TRUE)
         count = EvaluationCount(models.model.model.diffusion_model)
         guider = _guider(models, truth, self.patched(models, pairs.appearance, found), self.guidance)
@@ -95,6 +96,26 @@ class Transfer:
         return rearrange_appearance(models.model, [appearance], None, self.settings)
 
 
+@dataclass(frozen=True)
+class Refined:
+    """A transfer, and after it a little noise that the plain model takes away, under the structure's text.
+
+    levels: of noise, from the first to 0.
+    """
+
+    transfer: Transfer
+    levels: tuple[float, ...]
+
+    def __call__(self, models: Models, truth: RenderedPairs) -> Outputs:
+        first = self.transfer(models, truth)
+        count = EvaluationCount(models.model.model.diffusion_model)
+        texts = [prompt(noun) for noun in truth.structure_nouns]
+        images = from_noise(models, models.encode(first.images), _schedule(models, self.levels), texts, 1.0)
+        count.close()
+        own = sum(count.by_node.values()) / len(truth.pairs)
+        return replace(first, images=images, evaluations=first.evaluations + own)
+
+
 @dataclass(frozen=True, eq=False)
 class InvertedPairs:
     """B pairs, every image under the prompt of its noun, and what inverting them took, a pair."""
@@ -110,19 +131,24 @@ def transformer_models() -> Models:
 
 
 @lru_cache(maxsize=4)  # all methods of a batch share it
-def inverted(models: Models, truth: RenderedPairs, few: int = 0) -> InvertedPairs:
+def inverted(models: Models, truth: RenderedPairs, levels: tuple[float, ...] = ()) -> InvertedPairs:
     """The structures inverted, the appearances noised."""
     count = EvaluationCount(models.model.model.diffusion_model)
-    schedule = _schedule(models, few)
+    schedule = _schedule(models, levels)
     structure = invert(models, truth.structure.image, truth.structure_nouns, schedule, 1.0)
     appearance = noised(models, truth.appearance.image, truth.appearance_nouns, schedule)
     count.close()
     return InvertedPairs(structure, appearance, sum(count.by_node.values()) / len(truth.pairs))
 
 
-def _schedule(models: Models, few: int) -> Schedule:
-    if few:
-        return schedule_of(models.model, steps=few, sigmas=torch.linspace(NOISIEST, 0.0, few + 1))
+def few(steps: int, noisiest: float = NOISIEST) -> tuple[float, ...]:
+    """The levels of few steps in equal parts."""
+    return tuple(torch.linspace(noisiest, 0.0, steps + 1).tolist())
+
+
+def _schedule(models: Models, levels: tuple[float, ...] = ()) -> Schedule:
+    if levels:
+        return schedule_of(models.model, steps=len(levels) - 1, sigmas=torch.tensor(levels))
     return schedule_of(models.model, steps=STEPS, start_at=START_AT)
 
 
@@ -152,7 +178,7 @@ def sdedit(models: Models, truth: RenderedPairs) -> Outputs:
     """From where the transfers start, in fresh noise, under the appearance's full caption."""
     count = EvaluationCount(models.model.model.diffusion_model)
     latent = models.encode(truth.structure.image)
-    images = from_noise(models, latent, _schedule(models, 0), truth.appearance_captions, TEXT_GUIDANCE)
+    images = from_noise(models, latent, _schedule(models), truth.appearance_captions, TEXT_GUIDANCE)
     count.close()
     return Outputs(images, sum(count.by_node.values()) / len(truth.pairs))
 

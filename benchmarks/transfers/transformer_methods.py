@@ -13,7 +13,7 @@ from ...host.transfer.cross_image_attention import CrossImageSettings
 from ...host.transfer.semantic_rearrangement import RearrangementSettings
 from .deviated import NEARLY_ALL, Deviated
 from .flow_edited import FlowEdited
-from .on_transformer import WHOLE, Method, Transfer, autoencoded_answer, identity, sdedit
+from .on_transformer import WHOLE, Method, Refined, Transfer, autoencoded_answer, few, identity, sdedit
 from .pair_guidance import FOUND, OWN, TRUE
 
 ATTENTION = CrossImageSettings(window=WHOLE)
@@ -21,6 +21,13 @@ KV = RearrangementSettings(inject="kv", window=WHOLE)
 LIKENESS = Transfer(ATTENTION)
 NEAR_MATCHES = Transfer(ATTENTION, matches=FOUND)
 REARRANGED = Transfer(KV, matches=FOUND)
+FOUR_STEPS = replace(REARRANGED, masks=FOUND, levels=few(4))
+LEVELS = {
+    **{f"from {noisiest}": few(4, noisiest) for noisiest in (0.65, 0.85, 0.95)},
+    "more of them noisy": (0.75, 0.65, 0.5, 0.3, 0.0),
+    "fewer of them noisy": (0.75, 0.45, 0.25, 0.1, 0.0),
+}
+"""Where four steps may stand, beside 0.75 in equal parts."""
 
 
 def _attention(**changed: object) -> Transfer:
@@ -49,14 +56,21 @@ METHODS: dict[str, Method] = {
     "by likeness, no AdaIN": replace(LIKENESS, adain=False),
     "by likeness, guided": replace(LIKENESS, guidance=GuidanceSettings(every=1)),
     "near found matches": NEAR_MATCHES,
-    **{f"near found matches, {steps} steps": replace(NEAR_MATCHES, few=steps) for steps in (2, 4, 8, 28)},
+    **{f"near found matches, {steps} steps": replace(NEAR_MATCHES, levels=few(steps)) for steps in (2, 4, 8, 28)},
     "near found matches, positions damped": replace(NEAR_MATCHES, settings=replace(ATTENTION, position=1.0)),
     "rearranged by found matches": REARRANGED,
     "rearranged by true matches": replace(REARRANGED, matches=TRUE),
     "rearranged by found matches, queries too": replace(REARRANGED, settings=replace(KV, inject="feature")),
-    **{f"rearranged by found matches, {steps} steps": replace(REARRANGED, few=steps) for steps in (2, 4, 8, 28)},
+    **{
+        f"rearranged by found matches, {steps} steps": replace(REARRANGED, levels=few(steps)) for steps in (2, 4, 8, 28)
+    },
     "nothing given": replace(REARRANGED, masks=FOUND),
-    "nothing given, 4 steps": replace(REARRANGED, masks=FOUND, few=4),
+    "nothing given, 4 steps": FOUR_STEPS,
+    **{f"nothing given, 4 steps, {how}": replace(FOUR_STEPS, levels=levels) for how, levels in LEVELS.items()},
+    **{
+        f"nothing given, 4 steps, {how}": Refined(FOUR_STEPS, levels)
+        for how, levels in {"refined from 0.1": few(1, 0.1), "refined from 0.2": few(2, 0.2)}.items()
+    },
     "nothing given, by likeness": replace(LIKENESS, masks=FOUND),
     "Latent Deviation by found matches": Deviated(steps=20),
     **{f"Latent Deviation by found matches, {steps} steps": Deviated(steps, NEARLY_ALL) for steps in (4, 6, 8, 12)},
@@ -64,8 +78,8 @@ METHODS: dict[str, Method] = {
     "Latent Deviation, nothing given, 8 steps": Deviated(8, NEARLY_ALL, FOUND),
     "Latent Deviation by its own features, 8 steps": Deviated(8, NEARLY_ALL, matches=OWN),
     "Latent Deviation, nothing given, by its own features, 8 steps": Deviated(8, NEARLY_ALL, OWN, OWN),
-    "rearranged by its own features, 4 steps": replace(REARRANGED, matches=OWN, few=4),
-    "nothing given, by its own features, 4 steps": replace(REARRANGED, masks=OWN, matches=OWN, few=4),
+    "rearranged by its own features, 4 steps": replace(REARRANGED, matches=OWN, levels=few(4)),
+    "nothing given, by its own features, 4 steps": replace(REARRANGED, masks=OWN, matches=OWN, levels=few(4)),
     "FlowEdit, by likeness": FlowEdited(LIKENESS, steps=8),
     "FlowEdit, rearranged by found matches": FlowEdited(REARRANGED, steps=8),
     **{f"FlowEdit, rearranged by found matches, {steps} steps": FlowEdited(REARRANGED, steps) for steps in (2, 4, 28)},

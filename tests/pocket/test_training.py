@@ -137,9 +137,9 @@ def test_two_sizes_take_turns_from_a_checkpoint_on_and_a_resumed_run_equals_an_u
         assert (large.height, small.height) == (2 * 64, 2 * 32)
 
 
-@pytest.mark.parametrize("made", ["made.safetensors", "start.safetensors"], ids=["beside its start", "over its start"])
-def test_a_run_exports_what_it_and_its_start_have_seen_and_says_the_same_again(runs, tmp_path, made):
-    start, path = tmp_path / "start.safetensors", tmp_path / made
+@pytest.mark.parametrize("written", ["new.safetensors", "start.safetensors"], ids=["beside its start", "over it"])
+def test_a_run_exports_what_it_and_its_start_have_seen_and_says_the_same_again(runs, tmp_path, written):
+    start, path = tmp_path / "start.safetensors", tmp_path / written
     networks = {"unet": UNet(SMALL), "text": TextEncoder(TextConfig())}
     weights = {f"{kind}.{k}": v for kind, net in networks.items() for k, v in net.state_dict().items()}
     seen = {"samples_seen": 7, "steps": 2, "autoencoder_samples_seen": 5}
