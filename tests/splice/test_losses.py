@@ -25,6 +25,19 @@ TERMS = {
 }
 
 
+def rounding_of_theirs(weights: str) -> float:
+    """How far the reference code's gradient in fp32 is from its own in float64, at most: of untrained weights 2e-4, and
+    processors round differently.
+    """
+    apart = []
+    for step in TERMS:
+        name = f"{weights}.step{step}.grad_norm_total"
+        rough = golden(f"splice_{FILE}", name, SPLICE_AND_PIX2PIX_ZERO).item()
+        exact = golden("splice_f64_reference_runs", f"A3.{name}", SPLICE_AND_PIX2PIX_ZERO).item()
+        apart.append(abs(rough - exact) / exact)
+    return max(apart)
+
+
 @pytest.mark.parametrize(
     ("dtype", "file", "prefix", "tolerance"),
     [(torch.float32, "splice_A3_losses", "", 1e-5), (torch.float64, "splice_f64_reference_runs", "A3.", 1e-12)],
@@ -47,7 +60,8 @@ def test_terms_and_gradients_are_those_of_the_released_code(dtype, file, prefix,
 
     loss.backward()
     norms = torch.stack([parameter.grad.norm() for parameter in generator.parameters()]).double()
-    assert near(norms.norm().item(), expected("grad_norm_total").item(), 10 * tolerance)
+    limit = max(10 * tolerance, 10 * rounding_of_theirs(weights) if dtype == torch.float32 else 0.0)
+    assert near(norms.norm().item(), expected("grad_norm_total").item(), limit)
     theirs = expected("grad_norms")
     large = theirs > 1e-4 * theirs.max()  # the others are rounding errors around 0
     torch.testing.assert_close(norms[large], theirs[large], rtol=1000 * tolerance, atol=0)

@@ -41,11 +41,14 @@ def assert_same(a: TrainedGenerator, b: TrainedGenerator) -> None:
 
 
 def test_the_first_steps_are_those_of_the_released_code() -> None:
-    """Later ones are chaotic in fp32: its first update is the sign of gradients, some of them rounding errors."""
+    """Later ones are chaotic in fp32: its first update is the sign of gradients, some of them rounding errors, which
+    processors round differently. So the limit behind it is ten times what the reference code's own rounding makes.
+    """
     training = reference_training("init", torch.float32)
-    for step, tolerance in enumerate((1e-5, 1e-4, 5e-3)):
-        expected = golden(f"splice_{FILE}", "curve.loss", SPLICE_AND_PIX2PIX_ZERO)[step].item()
-        assert near(training.advance().loss, expected, tolerance)
+    rough = golden(f"splice_{FILE}", "curve.loss", SPLICE_AND_PIX2PIX_ZERO)[:3].tolist()
+    exact = golden("splice_f64_reference_runs", "A4.init.curve.loss", SPLICE_AND_PIX2PIX_ZERO)[:3].tolist()
+    for theirs, unrounded, least in zip(rough, exact, (1e-5, 1e-4, 5e-3), strict=True):
+        assert near(training.advance().loss, theirs, max(least, 10 * abs(theirs - unrounded) / unrounded))
 
 
 @pytest.mark.parametrize(("weights", "losses", "tolerance"), [("init", 10, 1e-8), ("trained", 8, 1e-6)])
