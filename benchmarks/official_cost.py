@@ -4,14 +4,13 @@
 (noise: what they show costs nothing) to the latent of the output, inversions included, on the pocket checkpoint in
 fp32. The reference loop (official/loop.py) makes the forwards of the authors' code and whole attention maps. Ours runs
 with the paper's settings, and with the nodes' defaults: 20 steps, whatever the reference loop has. The sides take
-turns, each run in a fresh process of its own, on a host with torch's fused attention, as on a GPU; shares are of two
-runs next to each other. Larger images stand in `bench scaling`.
+turns, each run in a fresh process of its own; shares are of two runs next to each other. Larger images stand in
+`bench scaling`.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -93,7 +92,6 @@ def in_words(found: Measures) -> str:
 def measured(comfyui: Path, side: str, case: Case, appearances: int = 1) -> Measures:
     """What one transfer costs. For a fresh process: it starts ComfyUI."""
     with temporary_home() as home:
-        compute_attention_as_on_a_gpu(comfyui)
         Host(comfyui, home)
         from .transfers.inverted import pocket_models
 
@@ -128,17 +126,6 @@ def _without_advice() -> Iterator[None]:
         for module in (ddpm_and_ddim, reference):
             stack.enter_context(mock.patch.object(module, "tell_if_far", lambda model, latent: None))
         yield
-
-
-def compute_attention_as_on_a_gpu(comfyui: Path) -> None:
-    """Have ComfyUI that starts next in this process use torch's fused attention, its own choice on NVIDIA cards.
-
-    On a CPU it would build maps in chunks as large as the free memory allows, and the peak would tell of that alone.
-    """
-    sys.path.insert(0, str(comfyui))
-    from comfy.cli_args import args
-
-    args.use_pytorch_cross_attention = True
 
 
 def way(side: str) -> Callable[[Any, Task], Tensor]:

@@ -52,7 +52,7 @@ def serve(options: argparse.Namespace, installation: Installation) -> int:
     check(installation.host, home, words)
     command = host_command(installation.host, home, PACK, port, words)
     echo(f"Serving at http://127.0.0.1:{port} (images and workflows are kept in {home}). Ctrl-C stops it.")
-    process = subprocess.Popen(command, cwd=home, env=host_environment(installation.host), **OWN_GROUP)
+    process = subprocess.Popen(command, cwd=home, env=host_environment(), **OWN_GROUP)
     try:
         return process.wait()
     finally:

@@ -39,6 +39,8 @@ def contained_environment() -> dict[str, str]:
         "HF_HOME": str(CACHE / "huggingface"),
         "TORCH_HOME": str(CACHE / "torch"),
         "TRITON_CACHE_DIR": str(CACHE / "triton"),
+        "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"),
+        "PYTHONDONTWRITEBYTECODE": "",  # kept: compiling torch and ComfyUI anew takes half of what a process start does
         "PYTHONNOUSERSITE": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "UV_PYTHON_DOWNLOADS": "never",

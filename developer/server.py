@@ -54,10 +54,9 @@ def running(comfyui: Path, home: Path, packs: Mapping[str, Path] = PACK, options
     port = free_port()
     log = home / "host.log"
     command = host_command(comfyui, home, packs, port, options)
-    environment = host_environment(comfyui)
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            command, cwd=home, env=environment, stdout=output, stderr=subprocess.STDOUT, **OWN_GROUP
+            command, cwd=home, env=host_environment(), stdout=output, stderr=subprocess.STDOUT, **OWN_GROUP
         )
         try:
             address = f"http://127.0.0.1:{port}"
@@ -104,12 +103,9 @@ def lend_checkpoint(home: Path, checkpoint: str | None) -> None:
             os.link(file, folder / file.name)
 
 
-def host_environment(comfyui: Path) -> dict[str, str]:
-    """As for every child; compiled bytecode of a host outside the repository is kept inside it."""
-    environment = contained_environment() | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-    if not comfyui.is_relative_to(ROOT):
-        environment["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
-    return environment
+def host_environment() -> dict[str, str]:
+    """As for every child, and in UTF-8, without buffers."""
+    return contained_environment() | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def has_accelerator() -> bool:

@@ -215,7 +215,7 @@ CONTENTS = (
             ),
             Table(
                 "edit_cost.csv",
-                "pix2pix-zero: one image, inversion included, seed 0, with ComfyUI's own attention of a CPU:",
+                "pix2pix-zero: one image, inversion included, seed 0:",
             ),
             Table(
                 "splice_speed.csv",
